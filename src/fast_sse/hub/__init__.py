@@ -1,0 +1,1 @@
+"""From the log to live sets: asyncio, but no sockets, no HTTP and no concrete store."""

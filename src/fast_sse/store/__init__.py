@@ -1,0 +1,1 @@
+"""Where the log lives: one backend a file, all behind the contract in base.py, none importing another."""
