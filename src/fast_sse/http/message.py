@@ -1,0 +1,65 @@
+"""Request, Response, Stream, Deferred: small values between the servers and the endpoints. No framework.
+
+`front.py` and an ASGI adapter both speak them, so that the rules of the public API stand once, in `endpoints.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+
+class Request(msgspec.Struct, gc=False):
+    """One complete request.
+
+    Attributes:
+        method: upper case as sent.
+        path: raw, still percent-encoded, without the query.
+        query: raw, without the question mark.
+        headers: lower-case names to values (latin-1); repeated names joined by ", ".
+        body: complete and as sent (not inflated).
+        http11: False for HTTP/1.0, whose streams are delimited by the close.
+        peer: the address of the other end, for logs and limits.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes = b""
+    http11: bool = True
+    peer: str = ""
+
+
+class Response(msgspec.Struct, gc=False):
+    """One complete answer. `headers` are added to those that every answer carries."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Stream(msgspec.Struct, gc=False):
+    """A 200 whose body is an event stream.
+
+    The server writes the head, then calls `attach(transport)` and hands the transport over with
+    `transport.set_protocol(attach(transport))`: what it returns writes the body and frames it (chunked when the
+    request was HTTP/1.1).
+    """
+
+    attach: Callable[[Any], asyncio.BaseProtocol]
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Deferred(msgspec.Struct, gc=False):
+    """An answer that waits for a future: `render(future)` (which never raises) turns it into a Response."""
+
+    future: asyncio.Future[Any]
+    render: Callable[[asyncio.Future[Any]], Response]
+
+
+Answer = Response | Stream | Deferred

@@ -1,0 +1,91 @@
+"""Every bound of the hub in one frozen place, units last in the name.
+
+A limit that is reached is counted and named in an error; nothing is bounded silently. Tests may lower any
+of them with `msgspec.structs.replace`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The hub's bounds. Defaults are those of the public protocol."""
+
+    # -- requests ---------------------------------------------------------------------------------
+    #: A publish body as sent.
+    body_bytes_max: int = MIB
+    #: Request line and headers together.
+    head_bytes_max: int = 32 * KIB
+    #: Nesting of arrays and objects inside a body.
+    json_depth_max: int = 64
+    #: Entries of a publisher's `headers`.
+    header_count_max: int = 64
+    #: Requests of one connection that may wait for their answer before reading pauses.
+    pipeline_requests_max: int = 32
+    #: Characters of an idempotency key.
+    key_bytes_max: int = 256
+    #: Seconds from a request's first byte (or the connection's start) to the end of its head.
+    header_s: float = 10.0
+    #: Seconds from the end of the head to the end of the body.
+    body_s: float = 30.0
+    #: Seconds an idle keep-alive connection is held. Above the usual 60 s of proxies, so they close first.
+    keep_alive_s: float = 75.0
+
+    # -- publishing ---------------------------------------------------------------------------------
+    #: Drafts that may wait for the store before publishes are answered 503 `overloaded`.
+    publishes_pending_max: int = 100_000
+    #: Bytes of those drafts.
+    publish_bytes_pending_max: int = 64 * MIB
+    #: Seconds a publish may wait for the store before it is answered 504 `unknown`.
+    append_s: float = 10.0
+
+    # -- streams ------------------------------------------------------------------------------------
+    #: Open streams; above it a subscriber is told to come back (200, `retry:`, close). 0 = no bound.
+    streams_max: int = 0
+    #: Seconds between heartbeats of one stream, before jitter.
+    heartbeat_s: float = 15.0
+    #: Seconds without progress after which a peer is cut.
+    stall_s: float = 30.0
+    #: Queued bytes of one connection above which it leaves its live set.
+    write_buffer_bytes_max: int = 64 * KIB
+    #: Largest single write of joined frames (or one larger record).
+    flush_bytes_max: int = 256 * KIB
+    #: Frames waiting for a flush over all live sets; above it the follower waits.
+    pending_bytes_max: int = 16 * MIB
+    #: Longest wait before the next flush while flushing is the bottleneck.
+    coalesce_ms_max: float = 5.0
+    #: Milliseconds of `retry:` at the start of a stream, before jitter.
+    retry_ms: int = 2000
+    #: Milliseconds of `retry:` when told to come back later, before jitter of 50 %.
+    overload_retry_ms: int = 15_000
+    #: `last=N`.
+    last_records_max: int = 1000
+
+    # -- catch-up -----------------------------------------------------------------------------------
+    #: Recent records this node keeps encoded.
+    tail_bytes_max: int = 32 * MIB
+    tail_records_max: int = 65_536
+    #: Records a joiner may scan in the tail at once; a longer way goes through the store's indexes.
+    tail_scan_records_max: int = 4096
+    #: One page of a catch-up.
+    page_records_max: int = 512
+    page_bytes_max: int = 256 * KIB
+    #: Store reads in flight for all catch-ups together.
+    reads_concurrent_max: int = 16
+    #: Wait after a failed store read, doubled each time up to the maximum.
+    retry_store_s: float = 0.2
+    retry_store_s_max: float = 5.0
+
+    # -- retention ----------------------------------------------------------------------------------
+    #: Records one trim step removes at most.
+    trim_records_max: int = 500
+    #: Seconds between looks for something to trim.
+    trim_interval_s: float = 5.0
+
+    # -- drain --------------------------------------------------------------------------------------
+    #: Window over which stream ends are spread.
+    drain_s: float = 20.0

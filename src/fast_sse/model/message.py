@@ -1,0 +1,219 @@
+"""A message in its three lives: Draft (as published), Record (as stored), envelope (as delivered).
+
+The envelope is the original's: `data` and `headers`, to which the hub adds `send_time`. It is built from
+what the store keeps and nothing else, so it is byte-identical live, replayed and on every node. Streams that
+can carry more than one channel get the *addressed* form, which names the channel in the headers.
+
+JSON is strict (RFC 8259 and I-JSON, RFC 7493): UTF-8 checked, NaN and lone surrogates refused, depth bounded.
+`msgspec.Raw` checks the grammar, but neither UTF-8 inside strings nor depth, so both are checked here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from fast_sse.model.channel import Channel
+from fast_sse.model.cursor import Position
+from fast_sse.model.errors import BadRequestError
+from fast_sse.model.limits import Limits
+
+#: Longest time to live: ten years, far past any retention.
+TTL_S_MAX = 315_360_000.0
+#: UTF-8 bytes of an SSE event name.
+EVENT_BYTES_MAX = 256
+
+_RESERVED_EVENTS = ("open", "error")
+_RESERVED_PREFIX = "fast-sse."
+_RESERVED_HEADERS = frozenset({"event_id", "event_type", "send_time"})
+_RESERVED_HEADER_PREFIX = "fast-sse-"
+_LINE_BREAK = re.compile(r"[\r\n\x00]")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+class Key(msgspec.Struct, frozen=True, gc=False):
+    """One idempotency key: `digest` covers principal, channel and key; `window_ms` 0 means the store's own window."""
+
+    digest: bytes
+    window_ms: int = 0
+
+
+class Draft(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A checked message on its way to the store.
+
+    Attributes:
+        data: one line of JSON, as published.
+        headers: one line, a JSON object that always holds `send_time`.
+        event: the SSE event name, empty for none.
+        meta: JSON object with what only operators see (`event_name`, `user`, `dead_letter`), empty for none.
+        ttl_ms: milliseconds after storing past which it is never delivered; 0 for none.
+        keys: idempotency keys; if any of them is known the earlier message is the answer.
+        body_sha256: of the inflated body, compared when a key is known.
+    """
+
+    channel: Channel
+    data: bytes
+    headers: bytes
+    event: str = ""
+    meta: bytes = b""
+    ttl_ms: int = 0
+    keys: tuple[Key, ...] = ()
+    body_sha256: bytes = b""
+
+    @property
+    def size_bytes(self) -> int:
+        """What the draft weighs against the bounds of the publish queue."""
+        return len(self.data) + len(self.headers) + len(self.meta) + 200
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """A message as the log holds it. `time_ms` is store time; `expires_ms` 0 means never."""
+
+    position: Position
+    channel: Channel
+    data: bytes
+    headers: bytes
+    event: str
+    meta: bytes
+    time_ms: int
+    expires_ms: int = 0
+    fingerprint: str = ""
+
+    def expired(self, now_ms: int) -> bool:
+        """Whether its time to live has passed at `now_ms`."""
+        return self.expires_ms != 0 and now_ms >= self.expires_ms
+
+
+def bare_envelope(record: Record) -> bytes:
+    """The envelope for streams of exactly one channel: one line of JSON."""
+    return b'{"data":%b,"headers":%b}' % (record.data, record.headers)
+
+
+def addressed_envelope(record: Record) -> bytes:
+    """The envelope for wildcard and multi-channel streams: its headers name the record's channel."""
+    event_id, event_type = map(msgspec.json.encode, record.channel)
+    return b'{"data":%b,"headers":%b,"event_id":%b,"event_type":%b}}' % (
+        record.data,
+        record.headers[:-1],
+        event_id,
+        event_type,
+    )
+
+
+class PublishBody(msgspec.Struct, gc=False):
+    """The JSON of a publish. Unknown fields are ignored; `null` means absent; of duplicates the last wins."""
+
+    data: msgspec.Raw
+    event_name: str | None = None
+    user: msgspec.Raw = msgspec.Raw()
+    headers: dict[str, str] | None = None
+    event: str | None = None
+    ttl_s: float | None = None
+    idempotency_key: str | None = None
+    dead_letter: bool | None = None
+    event_id: str | None = None
+    event_type: str | None = None
+
+
+_decoder = msgspec.json.Decoder(PublishBody)
+
+
+def parse_publish(body: bytes, limits: Limits) -> PublishBody:
+    """Decode and check a publish body of any origin.
+
+    Raises:
+        BadRequestError: not strict JSON, too deep, a field of the wrong type, or a forbidden event name.
+    """
+    try:
+        body.decode("utf-8", "strict")
+        check_depth(body, limits.json_depth_max)
+        parsed = _decoder.decode(body)
+    except UnicodeDecodeError as error:
+        raise BadRequestError("the body is not valid UTF-8") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadRequestError(f"the body is not a valid message: {error}") from error
+    _check_fields(parsed, limits)
+    return parsed
+
+
+def _check_fields(body: PublishBody, limits: Limits) -> None:
+    if body.headers and len(body.headers) > limits.header_count_max:
+        raise BadRequestError(f"headers has more than {limits.header_count_max} entries")
+    if body.event:
+        check_event_name(body.event)
+    if body.ttl_s is not None and not 0 < body.ttl_s <= TTL_S_MAX:
+        raise BadRequestError(f"ttl_s must be above 0 and at most {TTL_S_MAX:.0f}")
+
+
+def check_event_name(name: str) -> None:
+    """Refuse names that would break the framing (CWE-93) or that belong to EventSource or the hub."""
+    if _LINE_BREAK.search(name) or len(name.encode()) > EVENT_BYTES_MAX:
+        raise BadRequestError("event holds a line break or NUL, or is too long")
+    if name in _RESERVED_EVENTS or name.startswith(_RESERVED_PREFIX):
+        raise BadRequestError("event is a reserved name")
+
+
+def check_depth(json: bytes, depth_max: int) -> None:
+    """Raise BadRequestError when arrays and objects nest deeper than `depth_max`. Needs no valid JSON."""
+    if json.count(b"[") + json.count(b"{") <= depth_max:
+        return
+    depth = 0
+    for byte in _STRING.sub(b"", json):
+        if byte in b"[{":
+            depth += 1
+            if depth > depth_max:
+                raise BadRequestError(f"the body nests deeper than {depth_max}")
+        elif byte in b"]}":
+            depth -= 1
+
+
+def one_line(json: bytes) -> bytes:
+    """Valid JSON on one line: unchanged when it is, else without the white space between its tokens."""
+    if b"\n" in json or b"\r" in json:
+        return msgspec.json.format(json, indent=-1)
+    return json
+
+
+def encode_headers(headers: dict[str, str] | None, send_time: str) -> bytes:
+    """The stored headers object: the publisher's own less the reserved ones, then `send_time`."""
+    kept: dict[str, str] = {}
+    for name, value in (headers or {}).items():
+        lower = name.lower()
+        if lower not in _RESERVED_HEADERS and not lower.startswith(_RESERVED_HEADER_PREFIX):
+            kept[name] = value
+    kept["send_time"] = send_time
+    return msgspec.json.encode(kept)
+
+
+def draft(
+    channel: Channel,
+    body: PublishBody,
+    *,
+    send_time: str,
+    keys: tuple[Key, ...] = (),
+    body_sha256: bytes = b"",
+) -> Draft:
+    """The draft of a parsed body. `send_time` is the publishing node's local time, `%Y-%m-%d %H:%M:%S.mmm`."""
+    return Draft(
+        channel=channel,
+        data=one_line(bytes(body.data)),
+        headers=encode_headers(body.headers, send_time),
+        event=body.event or "",
+        meta=_encode_meta(body),
+        ttl_ms=max(1, int(body.ttl_s * 1000)) if body.ttl_s is not None else 0,
+        keys=keys,
+        body_sha256=body_sha256,
+    )
+
+
+def _encode_meta(body: PublishBody) -> bytes:
+    meta: dict[str, Any] = {}
+    if body.event_name is not None:
+        meta["event_name"] = body.event_name
+    if bytes(body.user) not in (b"", b"null"):
+        meta["user"] = body.user
+    if body.dead_letter is not None:
+        meta["dead_letter"] = body.dead_letter
+    return msgspec.json.encode(meta) if meta else b""

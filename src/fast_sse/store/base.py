@@ -1,0 +1,154 @@
+"""The store contract: one totally ordered log, bytes in, bytes out.
+
+What every store promises (proved by one shared suite and one Hypothesis state machine, `tests/contract`):
+
+- positions strictly increase and may have gaps; once a position is readable nothing smaller ever appears;
+- a position is never used twice, not even after losing a tail;
+- an entry that was answered survives reopening (durable stores);
+- a cursor below the trim mark, ahead of the newest, inside a lost tail or of another epoch is reported as a
+  gap, never skipped silently;
+- idempotency keys are resolved in the same step as the append;
+- after `close` every call raises StoreClosedError.
+
+All methods are called on the event loop's thread and never block it. Backends translate their own errors at
+their boundary into `model.errors`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+
+import msgspec
+
+from fast_sse.model.channel import Filter
+from fast_sse.model.cursor import Cursor, Position
+from fast_sse.model.errors import FastSseError
+from fast_sse.model.message import Draft, Record
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the log is kept: by age, by bytes, by count. None means no such bound."""
+
+    max_age_s: float | None = 86_400.0
+    max_bytes: int | None = 1 << 30
+    max_messages: int | None = None
+
+
+class Windows(msgspec.Struct, frozen=True, kw_only=True):
+    """How long and how many idempotency keys are remembered. Keys outlive trimming."""
+
+    key_window_s: float = 86_400.0
+    keys_max: int = 10_000_000
+
+
+class Appended(msgspec.Struct, frozen=True, gc=False):
+    """The answer for one draft: where it is, and whether it was there before."""
+
+    cursor: Cursor
+    duplicate: bool = False
+
+
+class Gap(msgspec.Struct, frozen=True, gc=False):
+    """Why a cursor cannot be continued exactly, and the exclusive cursor from which the stream goes on.
+
+    `reason` is one of `trimmed`, `epoch` (goes on from the trim mark), `lost_tail` (from the end of the
+    loss), `ahead`, `unreadable` (from the newest).
+    """
+
+    reason: str
+    resumed_at: Cursor
+
+
+class Page(msgspec.Struct, frozen=True, gc=False):
+    """One page of a read, in log order.
+
+    Attributes:
+        records: those that match the filter, ascending.
+        start: the exclusive cursor before the first record: where the scan began after any gap.
+        through: how far the scan got, matching or not; the next read goes on from here.
+        gap: named when `after` could not be continued; `records` then follow `gap.resumed_at`.
+    """
+
+    records: list[Record]
+    start: Cursor
+    through: Cursor
+    gap: Gap | None = None
+
+
+class Bounds(msgspec.Struct, frozen=True, gc=False):
+    """The ends of the log: everything up to `trimmed` is gone, `newest` is the last readable place."""
+
+    trimmed: Cursor
+    newest: Cursor
+
+
+Outcome = Appended | FastSseError
+
+
+class Store(ABC):
+    """One log. Construct, `open`, use, `close`; a closed store is not opened again."""
+
+    #: Store letter and version, the first part of every cursor's text.
+    kind: str
+    #: What a 2xx means with this store; repeated by the API.
+    durability: str
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Make the store ready.
+
+        Raises:
+            ConfigError: it can never work as configured (unwritable directory, newer schema, second process).
+            UnavailableError: it may work later (backend down); the caller retries with back-off.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what was appended, release everything. Idempotent."""
+
+    @abstractmethod
+    def append(self, drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
+        """Store drafts in order; the future resolves once they are durable at the named level, entry by entry.
+
+        A key conflict fails its entry alone. An error of the whole group (disk full, lost backend) is the
+        same error for each entry. The future itself fails only with StoreClosedError.
+        """
+
+    @abstractmethod
+    async def read(self, wanted: Filter, after: Cursor, records_max: int, bytes_max: int) -> Page:
+        """One page of matching records after a cursor; checks the cursor in the same snapshot; never waits for new ones.
+
+        At least one record is returned when one matches, however large. Expired records are included: the
+        hub judges them. Raises UnavailableError.
+        """
+
+    @abstractmethod
+    async def last(self, wanted: Filter, count: int) -> Page:
+        """The last `count` matching records, in log order; `start` is just before the first of them (newest when none)."""
+
+    @abstractmethod
+    async def get(self, position: Position) -> Record | None:
+        """The record at a position, None when there is none (never stored, or trimmed)."""
+
+    @abstractmethod
+    def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:
+        """Every record of the log after a cursor of `bounds()`, in order, in groups, once committed; never ends by itself.
+
+        Holds a bounded part of the log in memory: a follower that is slow is served from the store.
+        Raises StoreClosedError on close, UnavailableError when the backend fails (follow again from the last
+        record seen).
+        """
+
+    @abstractmethod
+    async def bounds(self) -> Bounds:
+        """The ends of the log, asked now."""
+
+    @abstractmethod
+    async def trim(self) -> int:
+        """Remove one small step of what retention no longer covers, and return how many entries went (0: nothing to do)."""
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """Prove that a write would work, with a probe in its own row. Raises UnavailableError."""
