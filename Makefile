@@ -1,0 +1,55 @@
+# Ten verbs, each of which does its own set-up on a machine that has make and nothing else of ours.
+# Shell logic lives in scripts/. Where Python is elsewhere: make PYTHON=/path/to/python3
+
+BIN := .venv/bin
+READY := .venv/.ready
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+export PYTHON
+
+.PHONY: help demo test check contract faults chaos bench docs dist clean
+.NOTPARALLEL:
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 18
+
+demo: $(READY) ## start a hub on this machine and open a page that shows it at work
+	$(BIN)/fast-sse demo
+
+test: check ## everything CI asks for: check, then every test but the full counts of chaos
+	@scripts/setup-test-packages
+	$(PYTEST) -m "not chaos"
+
+check: $(READY) ## lint, formatting, types, and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+contract: $(READY) ## the one suite that every store passes
+	$(PYTEST) -m "not chaos" tests/contract
+
+faults: $(READY) ## kill, cut, fill and stall the hub, in the small counts of CI
+	@scripts/setup-test-packages
+	$(PYTEST) -m "not chaos" tests/faults
+
+chaos: $(READY) ## the same faults in full counts, results to docs/chaos.md; takes long
+	@scripts/setup-test-packages
+	$(BIN)/pytest -m chaos --timeout 3600
+
+bench: $(READY) ## measure this machine: latency, throughput and memory
+	$(BIN)/python benchmarks/spine.py
+
+docs: $(READY) ## check that the docs name every setting, route, metric and error, and that examples run
+	$(BIN)/pytest tests/test_docs.py
+
+dist: $(READY) ## build the wheel and the source archive into dist/
+	rm -rf dist
+	$(BIN)/hatchling build
+
+clean: ## remove what tools left behind; .venv and a hub's data in var/ stay
+	rm -rf dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache benchmarks/scratch
+	find src tests scripts benchmarks -name __pycache__ -prune -exec rm -rf {} + 2> /dev/null || true
+
+$(READY): requirements.lock pyproject.toml scripts/setup-venv
+	@scripts/setup-venv
+	@touch $@
