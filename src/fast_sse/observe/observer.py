@@ -1,0 +1,97 @@
+"""What the hub tells about itself: small frozen facts, handed to one observer.
+
+The hub never calls a logger or a metrics library; it says what happened, and whoever listens decides what to
+make of it (the hooks of dramatiq, the instrumentation of stamina). A fact is told per event in the life of the
+hub, of a store or of a connection that was cut, never per delivery: those are plain integers. Text that came
+from a peer is passed as it came; the observer that writes it down is the one that escapes and redacts it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+
+class Fact(msgspec.Struct, frozen=True, gc=False):
+    """Root of all facts."""
+
+
+class HubStarted(Fact, frozen=True, gc=False):
+    """The hub follows its log. `newest` is the text of the cursor it starts from, `durability` the store's word."""
+
+    newest: str = ""
+    durability: str = ""
+
+
+class HubStopped(Fact, frozen=True, gc=False):
+    """Every task of the hub has ended."""
+
+
+class FollowerRestarted(Fact, frozen=True, gc=False):
+    """The follower of the log ended with an error and begins again after the last record it saw."""
+
+    error: str
+
+
+class StreamEvicted(Fact, frozen=True, gc=False):
+    """A stream was cut by us; the client comes back with Last-Event-ID.
+
+    `reason` is one word (`stalled`, `overload`, `defect`, ...), `peer` the other end's address, `after_s` how
+    long the reason had lasted.
+    """
+
+    reason: str
+    peer: str = ""
+    after_s: float = 0.0
+
+
+class StoreFailed(Fact, frozen=True, gc=False):
+    """The store stopped answering: publishes get 503 until `StoreRecovered`. Told once a failure, not once a publish."""
+
+    error: str
+
+
+class StoreRecovered(Fact, frozen=True, gc=False):
+    """The store answers again."""
+
+
+class Trimmed(Fact, frozen=True, gc=False):
+    """Retention removed `entries` from the old end of the log."""
+
+    entries: int
+
+
+class Drained(Fact, frozen=True, gc=False):
+    """The drain ended `streams` streams, each after it was told when to come back."""
+
+    streams: int
+
+
+class HandlerFailed(Fact, frozen=True, gc=False):
+    """A request met an error that no rule of ours foresees and was answered 500. `traceback` is for the log only."""
+
+    error: str
+    traceback: str = ""
+
+
+class DefectSeen(Fact, frozen=True, gc=False):
+    """A broken invariant was noticed and contained: `where` names the place, `error` what was found."""
+
+    where: str
+    error: str
+    traceback: str = ""
+
+
+class Observer(Protocol):
+    """Whoever wants to know. `notify` is called on the event loop's thread: it must not block and must not raise."""
+
+    def notify(self, fact: Fact) -> None:
+        """Take note of one fact."""
+
+
+class NullObserver:
+    """Nobody wants to know: the default, and enough for most tests."""
+
+    def notify(self, fact: Fact) -> None:
+        """Forget it."""
