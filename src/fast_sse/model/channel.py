@@ -87,9 +87,9 @@ def channel_from_path(raw_id: str, raw_type: str) -> Channel:
 
 def matches(record: Channel, pattern: Channel) -> bool:
     """Whether a record published to `record` belongs on a stream that asked for `pattern`."""
-    return (
-        record[0] == pattern[0] or record[0] == WILDCARD or pattern[0] == WILDCARD
-    ) and (record[1] == pattern[1] or record[1] == WILDCARD or pattern[1] == WILDCARD)
+    return (record[0] == pattern[0] or record[0] == WILDCARD or pattern[0] == WILDCARD) and (
+        record[1] == pattern[1] or record[1] == WILDCARD or pattern[1] == WILDCARD
+    )
 
 
 class Filter(NamedTuple):
