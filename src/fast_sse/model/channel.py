@@ -23,9 +23,9 @@ SEGMENT_BYTES_MAX = 256
 FILTER_CHANNELS_MAX = 64
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# C0, DEL, C1, the two Unicode line separators' siblings in C1; `/`, `\` and `%` would be a second path.
+# C0, DEL and C1 would forge lines of logs and frames (CWE-117); `/`, `\` and `%` would be a second path.
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f/\\%]")
-_PLAIN = re.compile(r"[A-Za-z0-9_\-~:@!$&'()*+,;=]{1,256}\Z")
+_PLAIN = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9._\-~:@!$&'()*+,;=]{1,256}\Z")
 
 
 class Channel(NamedTuple):
@@ -67,8 +67,8 @@ def decode_segment(raw: str) -> str:
     """
     if _PLAIN.match(raw):
         return raw
-    if _BAD_ESCAPE.search(raw):
-        raise BadChannelError("a channel segment has a bad percent escape")
+    if _BAD_ESCAPE.search(raw) or not raw.isascii():
+        raise BadChannelError("a channel segment has a bad percent escape or is not ASCII")
     try:
         return check_segment(unquote_to_bytes(raw).decode("utf-8", "strict"))
     except UnicodeDecodeError as error:

@@ -12,7 +12,9 @@ bytes, so it never needs escaping and never triggers a CORS preflight (whatwg/fe
 
 The epoch is 64 random bits in base32 (13 characters), made with the store: a new or restored log is a new
 epoch. A fingerprint is 32 random bits in base32 (7 characters), made at publish and kept in the entry.
-Numbers are bounded at 20 digits before parsing (int() of 5,000 digits is an error in Python 3.11, CWE-1284).
+Numbers are bounded at 20 digits before parsing (int() of 5,000 digits is an error in Python 3.11, CWE-1284)
+and, parsed, at what the backends count with: 63 bits for a counter, 64 for each half of a Redis id. No id
+of ours was ever above that, and a store can bind whatever `parse_cursor` returns.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ Position = int
 CURSOR_BYTES_MAX = 128
 _N_BITS = 64
 _N_MASK = (1 << _N_BITS) - 1
+_COUNTER_MAX = (1 << 63) - 1
 _BASE32 = "0123456789abcdefghijklmnopqrstuv"
 
 _FORMS = {
@@ -69,11 +72,12 @@ def parse_cursor(text: str) -> Cursor | None:
         return None
     number, fingerprint = place.groups()
     if kind == "r1":
-        ms, _, n = number.partition("-")
-        if int(n) > _N_MASK:
+        ms, n = map(int, number.split("-"))
+        if ms > _N_MASK or n > _N_MASK:
             return None
-        return Cursor(kind, epoch, (int(ms) << _N_BITS) | int(n), fingerprint)
-    return Cursor(kind, epoch, int(number), fingerprint)
+        return Cursor(kind, epoch, (ms << _N_BITS) | n, fingerprint)
+    position = int(number)
+    return None if position > _COUNTER_MAX else Cursor(kind, epoch, position, fingerprint)
 
 
 def base32(bits: int, characters: int) -> str:

@@ -151,6 +151,10 @@ class DiskFullError(UnavailableError):
     status, code = 507, "disk_full"
 
 
+class StoreClosedError(UnavailableError):
+    """The store was closed (or never opened); nothing was stored."""
+
+
 class DefectError(FastSseError):
     """A broken invariant of ours. The details go to the log, never to the caller."""
 
@@ -161,7 +165,3 @@ class ConfigError(FastSseError):
     def __init__(self, key: str, problem: str) -> None:
         super().__init__(f"{key}: {problem}" if key else problem)
         self.key = key
-
-
-class StoreClosedError(UnavailableError):
-    """The store was closed (or never opened); nothing was stored."""

@@ -49,9 +49,12 @@ def come_back(retry_ms: int) -> bytes:
 
 
 def gap(reason: str, from_text: str, resumed_at: Cursor) -> bytes:
-    """The event that names what cannot be continued exactly (guarantee G6)."""
+    """The event that names what cannot be continued exactly (guarantee G6). `from_text` is what the client sent,
+    whatever that was: it is cut, and what UTF-8 cannot hold is replaced.
+    """
     resumed = resumed_at.text
-    detail = {"reason": reason, "from": from_text[:CURSOR_BYTES_MAX], "resumed_at": resumed}
+    sent = from_text[:CURSOR_BYTES_MAX].encode("utf-8", "replace").decode()
+    detail = {"reason": reason, "from": sent, "resumed_at": resumed}
     return frame(resumed, "fast-sse.gap", msgspec.json.encode(detail))
 
 

@@ -20,13 +20,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: int = MIB
     #: Request line and headers together.
     head_bytes_max: int = 32 * KIB
-    #: Nesting of arrays and objects inside a body.
+    #: Levels of arrays and objects in a message's `data`, and in its `user`.
     json_depth_max: int = 64
     #: Entries of a publisher's `headers`.
     header_count_max: int = 64
     #: Requests of one connection that may wait for their answer before reading pauses.
     pipeline_requests_max: int = 32
-    #: Characters of an idempotency key.
+    #: UTF-8 bytes of an idempotency key.
     key_bytes_max: int = 256
     #: Seconds from a request's first byte (or the connection's start) to the end of its head.
     header_s: float = 10.0
