@@ -1,0 +1,209 @@
+"""A hub in a process of its own: started for real, killed for real.
+
+It waits for the line that says the hub is ready, never for a time to pass. Ports that must survive a restart are
+taken from below the kernel's ephemeral range: inside it, a client that retries while the hub is down can be given
+the very port it calls, connect to itself, and keep the hub from ever binding it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.support.http1 import Address
+from tests.support.sign import KEY, KID, SECRET
+
+ROOT = Path(__file__).parent.parent.parent
+READY = re.compile(r"ready public=(\S+):(\d+) admin=(\S+):(\d+) store=(\w+)$")
+START_S = 30.0
+STOP_S = 60.0
+
+#: What tests need by default: both kinds of signature, and quick reconnects.
+SETTINGS = {
+    "FAST_SSE_AUTH__SECRET": SECRET,
+    "FAST_SSE_AUTH__KEYS": json.dumps({KID: KEY}),
+    "FAST_SSE_LIMITS__RETRY_MS": "40",
+    "FAST_SSE_HOST": "127.0.0.1",
+    "FAST_SSE_ADMIN_HOST": "127.0.0.1",
+    "FAST_SSE_ADMIN_PORT": "0",
+}
+
+
+def stable_port() -> int:
+    """A port that nothing but a listener can hold, free now."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.sample(range(10_000, max(lowest, 10_500)), 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port below the ephemeral range")
+
+
+class Hub:
+    """One hub. A context manager, blocking or not; leaving it kills what still runs.
+
+    Args:
+        directory: for its data and its log; kept over restarts.
+        store: `sqlite` or `memory`.
+        settings: environment on top of SETTINGS.
+        module: what `python -m` runs; a deliberately broken build is another module.
+        prefix: a program that runs it, such as strace.
+        port: 0 lets the kernel choose; None picks one that restarts can keep.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        store: str = "sqlite",
+        settings: dict[str, str] | None = None,
+        module: str = "fast_sse",
+        prefix: tuple[str, ...] = (),
+        port: int | None = None,
+    ) -> None:
+        self.log = directory / "hub.log"
+        self.public: Address = ("127.0.0.1", stable_port() if port is None else port)
+        self.admin: Address = ("127.0.0.1", 0)
+        self.store = store
+        self.starts = 0
+        self.pid = 0
+        self._command = [*prefix, sys.executable, "-m", module, "serve"]
+        self._settings = {
+            **SETTINGS,
+            "FAST_SSE_STORE": store,
+            "FAST_SSE_DATA_DIR": str(directory / "data"),
+            **(settings or {}),
+        }
+        self._traced = bool(prefix)
+        self._process: subprocess.Popen[str] | None = None
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+        port = {"FAST_SSE_PORT": str(self.public[1])}
+        return {**kept, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **self._settings, **port}
+
+    def start(self) -> None:
+        """Start and wait until it says that it is ready."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=ROOT,
+                env=self._environment(),
+                text=True,
+            )
+        ready = self._wait_for_ready(self._process)
+        self.public = (ready[1], int(ready[2]))
+        self.admin = (ready[3], int(ready[4]))
+        assert ready[5] == self.store
+        self.pid = self._traced_child() if self._traced else self._process.pid
+        self.starts += 1
+
+    def _wait_for_ready(self, process: subprocess.Popen[str]) -> re.Match[str]:
+        assert process.stdout is not None
+        lines: list[str] = []
+        while select.select([process.stdout], [], [], START_S)[0]:
+            line = process.stdout.readline()
+            if not line:
+                break
+            if found := READY.match(line.strip()):
+                threading.Thread(target=process.stdout.read, daemon=True).start()
+                return found
+            lines.append(line)
+        process.kill()
+        status = process.wait()
+        process.stdout.close()
+        raise RuntimeError(f"the hub was not ready; exit {status}\n{''.join(lines)}{self.tail_of_log()}")
+
+    def _traced_child(self) -> int:
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
+        return int(children.split()[0])
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        """The running process (or the program that runs it)."""
+        assert self._process is not None, "the hub was never started"
+        return self._process
+
+    def kill_now(self) -> None:
+        """SIGKILL, without waiting for anything."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def terminate_now(self) -> None:
+        """SIGTERM, without waiting for anything."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    def wait(self) -> int:
+        """The exit status; negative when a signal ended it."""
+        status = self.process.wait(STOP_S)
+        if self.process.stdout is not None and not self.process.stdout.closed:
+            self.process.stdout.close()
+        return status
+
+    def rss_bytes(self) -> int:
+        """Resident memory now."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise RuntimeError("the hub is gone")
+
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self.process.poll() is None
+
+    def tail_of_log(self, characters: int = 3000) -> str:
+        """The end of what it wrote to standard error."""
+        return self.log.read_text(errors="replace")[-characters:] if self.log.exists() else ""
+
+    async def astart(self) -> None:
+        """`start` for a test whose clients go on meanwhile."""
+        await asyncio.to_thread(self.start)
+
+    async def await_exit(self) -> int:
+        """`wait` for a test whose clients go on meanwhile."""
+        return await asyncio.to_thread(self.wait)
+
+    def end(self) -> None:
+        """Kill what still runs and release everything."""
+        if self._process is None:
+            return
+        if self.alive():
+            self.kill_now()
+        self.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    async def __aenter__(self) -> Self:
+        await self.astart()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.end)
