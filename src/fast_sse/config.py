@@ -1,0 +1,324 @@
+"""Settings: flags beat the environment, the environment beats the file, and everything unknown is refused.
+
+A hub that starts with a setting it did not understand does something else than its operator believes, so a
+misspelt key, a value out of range, a missing or weak secret all end the start with one line that names the
+dotted key. The line never shows the value: it may be a secret pasted under the wrong name (CWE-532).
+
+    TOML           [auth]
+                   secret = "..."
+    environment    FAST_SSE_AUTH__SECRET=...    lists are JSON or comma-separated, auth.keys is a JSON object
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, create_model
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from fast_sse.model.errors import ConfigError
+from fast_sse.model.limits import MIB, Limits
+from fast_sse.model.signature import Keyring
+from fast_sse.store.base import Retention
+
+ENV_PREFIX = "FAST_SSE_"
+SECRET_BYTES_MIN = 32
+
+#: What `retention.max_bytes` is when it is not set.
+_MAX_BYTES = {"sqlite": 1024 * MIB, "memory": 256 * MIB}
+#: Limits that are settings of their own, and limits whose 0 has a meaning.
+_TOP_LEVEL_LIMITS = ("heartbeat_s", "drain_s")
+_ZERO_LIMITS = ("streams_max", "coalesce_ms_max")
+#: What an unfilled template looks like (CWE-798, CWE-1188).
+_PLACEHOLDER = re.compile(
+    r"\A\$?\{.*\}\Z|\A<.*>\Z|change.?me|your.?secret|placeholder|replace.?(?:me|this)|insert.?here",
+    re.IGNORECASE | re.DOTALL,
+)
+_MAKE_ONE = "make one with: openssl rand -hex 32"
+
+
+def _json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError("is not JSON") from None
+
+
+def _words(value: Any) -> Any:
+    """A list given as text: a JSON array, or words between commas; empty text is the empty list."""
+    if not isinstance(value, str) or value.lstrip().startswith("["):
+        return _json(value)
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+def _store_name(value: Any) -> Any:
+    if value in ("redis", "kafka"):
+        raise ValueError(f"{value} is not available in this version; use sqlite or memory")
+    return value
+
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Bound = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Words = Annotated[frozenset[str], BeforeValidator(_words)]
+Kid = Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{1,32}\z")]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Auth(_Group):
+    """Who may publish and who may listen."""
+
+    v1: Literal["both", "subscribe", "off"] = "both"
+    secret: SecretStr | None = None
+    secret_previous: SecretStr | None = None
+    publish_secret: SecretStr | None = None
+    publish_secret_previous: SecretStr | None = None
+    keys: Annotated[dict[Kid, SecretStr], BeforeValidator(_json)] = {}
+    signing_kid: Kid | None = None
+    allowed_event_ids: Words | None = None
+    allowed_event_types: Words | None = None
+
+
+class Tls(_Group):
+    """Certificate chain and private key of the public listener, PEM files."""
+
+    cert: Path | None = None
+    key: Path | None = None
+
+
+class Admin(_Group):
+    """The operators' listener."""
+
+    key: SecretStr | None = None
+
+
+class RetentionBounds(_Group):
+    """How long the log is kept; 0 takes a bound away."""
+
+    max_age_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 86_400.0
+    max_bytes: Bound | None = None
+    max_messages: Bound = 0
+
+
+def _limit_bounds() -> type[_Group]:
+    """One setting for every field of Limits, of the same name, kind and default."""
+    fields: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Limits):
+        if field.name not in _TOP_LEVEL_LIMITS:
+            least = Field(ge=0) if field.name in _ZERO_LIMITS else Field(gt=0)
+            kind = Annotated[float, least, Field(allow_inf_nan=False)]
+            fields[field.name] = (Annotated[int, least] if field.type is int else kind, field.default)
+    return create_model("LimitBounds", __base__=_Group, **fields)
+
+
+LimitBounds = _limit_bounds()
+
+
+class Config(BaseSettings):
+    """Every setting of the hub, checked and frozen. Build it with `load`."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        enable_decoding=False,  # the fields say themselves how their text is read
+    )
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Port = 30_000
+    admin_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    admin_port: Port = 30_001
+    store: Annotated[Literal["sqlite", "memory"], BeforeValidator(_store_name)] = "sqlite"
+    data_dir: Path = Path("data")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    loop: Literal["uvloop", "asyncio"] = "uvloop"
+    load_route: bool = False
+    heartbeat_s: Seconds = Limits().heartbeat_s
+    drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Limits().drain_s
+    auth: Auth = Auth()
+    tls: Tls = Tls()
+    admin: Admin = Admin()
+    retention: RetentionBounds = RetentionBounds()
+    limits: LimitBounds = LimitBounds()  # type: ignore[valid-type]  # a class made from the fields of Limits
+
+    @property
+    def bounds(self) -> Limits:
+        """The limits as the hub takes them."""
+        return Limits(heartbeat_s=self.heartbeat_s, drain_s=self.drain_s, **dict(self.limits))
+
+    @property
+    def kept(self) -> Retention:
+        """The retention as a store takes it: None where there is no bound."""
+        max_bytes = self.retention.max_bytes
+        return Retention(
+            max_age_s=self.retention.max_age_s or None,
+            max_bytes=(_MAX_BYTES[self.store] if max_bytes is None else max_bytes) or None,
+            max_messages=self.retention.max_messages or None,
+        )
+
+    @property
+    def keyring(self) -> Keyring:
+        """The secrets as the signature check takes them."""
+        auth = self.auth
+        return Keyring(
+            v1=auth.v1,
+            secret=_bytes(auth.secret),
+            secret_previous=_bytes(auth.secret_previous),
+            publish_secret=_bytes(auth.publish_secret),
+            publish_secret_previous=_bytes(auth.publish_secret_previous),
+            keys={kid: _bytes(secret) for kid, secret in auth.keys.items()},
+            signing_kid=auth.signing_kid or (next(iter(auth.keys)) if len(auth.keys) == 1 else ""),
+        )
+
+
+def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Config:
+    """Read all sources and check them. `flags` are top-level settings; None in it means not given.
+
+    Raises:
+        ConfigError: names the first thing that is wrong, and the keys of all others.
+    """
+    from_file = _read_toml(file) if file else {}
+
+    class Sourced(Config):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is pydantic's
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
+
+    _refuse_unknown_environment()
+    try:
+        config = Sourced(**{name: value for name, value in (flags or {}).items() if value is not None})
+    except ValidationError as error:
+        raise _config_error(error) from None
+    for key, problem in _problems(config):
+        raise ConfigError(key, problem)
+    return config
+
+
+def setting_names() -> list[str]:
+    """The dotted name of every setting, sorted; `auth.keys` is one of them."""
+    return sorted(_names(Config, ""))
+
+
+def _names(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, _Group):
+            yield from _names(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError("--config", f"cannot read {file}: {error.strerror}") from None
+    except ValueError as error:  # not UTF-8, or not TOML: neither message shows more than one character
+        raise ConfigError("--config", f"{file} is not TOML: {error}") from None
+
+
+def _refuse_unknown_environment() -> None:
+    """pydantic-settings looks up names it knows; we want to hear of those it does not."""
+    for name in sorted(os.environ):
+        if name.upper().startswith(ENV_PREFIX):
+            first = name[len(ENV_PREFIX) :].lower().partition("__")[0]
+            if first not in Config.model_fields:
+                raise ConfigError(
+                    name[len(ENV_PREFIX) :].lower().replace("__", "."), f"unknown setting (in {name})"
+                )
+
+
+def _config_error(error: ValidationError) -> ConfigError:
+    """The first mistake in a sentence, the others by name."""
+    found = {
+        _key_of(mistake["loc"]): mistake
+        for mistake in error.errors(include_url=False, include_context=False, include_input=False)
+    }
+    key, mistake = next(iter(found.items()))
+    problem = mistake["msg"].removeprefix("Value error, ")
+    if mistake["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(key, setting_names(), n=1)
+        problem = "unknown setting" + (f"; did you mean {close[0]}?" if close else "")
+    others = ", ".join(list(found)[1:])
+    return ConfigError(key, problem + (f" (also wrong: {others})" if others else ""))
+
+
+def _key_of(place: tuple[int | str, ...]) -> str:
+    """The dotted key; a kid is left out, since it may be a secret written in the kid's place."""
+    parts = [str(part) for part in place]
+    return ".".join(parts[:2] if parts[:2] == ["auth", "keys"] else parts)
+
+
+def _problems(config: Config) -> Iterator[tuple[str, str]]:
+    """What is wrong although every value has the right shape."""
+    auth = config.auth
+    secrets = {f"auth.{name}": value for name, value in auth if isinstance(value, SecretStr)}
+    for key, secret in (*secrets.items(), *(("auth.keys", secret) for secret in auth.keys.values())):
+        yield from ((key, problem) for problem in _weakness(_bytes(secret)))
+    if auth.secret is None and auth.v1 != "off":
+        yield "auth.secret", f"is missing; {_MAKE_ONE} (or set auth.v1 = off and auth.keys)"
+    if auth.v1 == "off" and not auth.keys:
+        yield "auth.keys", "is empty, and with auth.v1 = off nobody could publish or subscribe"
+    if auth.publish_secret is not None and auth.publish_secret == auth.secret:
+        yield "auth.publish_secret", "is the same as auth.secret, so it would separate nothing"
+    if auth.signing_kid is not None and auth.signing_kid not in auth.keys:
+        yield "auth.signing_kid", "names no key of auth.keys"
+    if (config.tls.cert is None) != (config.tls.key is None):
+        yield "tls.cert" if config.tls.cert is None else "tls.key", "is missing; TLS takes both"
+    if config.admin.key is not None and (
+        not _bytes(config.admin.key) or _is_placeholder(_bytes(config.admin.key))
+    ):
+        yield "admin.key", f"is empty or a placeholder; {_MAKE_ONE}"
+    if config.admin.key is None and not _is_loopback(config.admin_host):
+        yield "admin.key", "is required when admin_host is not a loopback address"
+
+
+def _weakness(secret: bytes) -> Iterator[str]:
+    if _is_placeholder(secret):
+        yield f"is a placeholder; {_MAKE_ONE}"
+    if len(secret) < SECRET_BYTES_MIN:
+        yield f"is shorter than {SECRET_BYTES_MIN} bytes; {_MAKE_ONE}"
+
+
+def _is_placeholder(secret: bytes) -> bool:
+    return bool(_PLACEHOLDER.search(secret.decode())) or (
+        len(secret) >= SECRET_BYTES_MIN and len(set(secret)) < 4
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _bytes(secret: SecretStr | None) -> bytes:
+    return secret.get_secret_value().encode() if secret else b""

@@ -1,0 +1,286 @@
+"""Where settings come from, which of them win, and how a wrong one is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fast_sse.config import Config, load, setting_names
+from fast_sse.model.errors import ConfigError
+from fast_sse.model.limits import Limits
+
+SECRET = "0123456789abcdef0123456789abcdef"
+OTHER = "fedcba9876543210fedcba9876543210"
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
+
+
+def refused(**flags: object) -> str:
+    """The line that a start with these flags ends with."""
+    with pytest.raises(ConfigError) as caught:
+        load(None, flags)
+    return str(caught.value)
+
+
+def from_toml(tmp_path: Path, text: str) -> Config:
+    """A configuration whose file holds `text`."""
+    file = tmp_path / "hub.toml"
+    file.write_text(text)
+    return load(file)
+
+
+def test_a_secret_is_all_it_takes() -> None:
+    """With nothing but auth.secret the hub listens on loopback only and keeps its log on disk."""
+    config = load()
+    assert (config.host, config.port, config.admin_host, config.admin_port) == (
+        "127.0.0.1",
+        30000,
+        "127.0.0.1",
+        30001,
+    )
+    assert config.store == "sqlite"
+    assert config.bounds == Limits()
+    assert config.keyring.secret == SECRET.encode()
+
+
+def test_flags_beat_environment_beats_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each source wins over the one below it, key by key, inside groups too."""
+    file = tmp_path / "hub.toml"
+    file.write_text("port = 1\nhost = '::1'\nadmin_port = 7\n[limits]\nstall_s = 1\nbody_s = 1\n")
+    monkeypatch.setenv("FAST_SSE_PORT", "2")
+    monkeypatch.setenv("FAST_SSE_HOST", "127.0.0.2")
+    monkeypatch.setenv("FAST_SSE_LIMITS__STALL_S", "2.5")
+    config = load(file, {"port": 3, "host": None})
+    assert (config.port, config.host, config.admin_port) == (3, "127.0.0.2", 7)
+    assert (config.bounds.stall_s, config.bounds.body_s) == (2.5, 1.0)
+
+
+def test_a_configuration_does_not_change() -> None:
+    """What was checked at the start is what runs."""
+    with pytest.raises(ValueError, match="frozen"):
+        load().port = 1
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("FAST_SSE_PROT", "prot"),
+        ("FAST_SSE_AUTH__SECRT", "auth.secrt"),
+        ("FAST_SSE_LIMITS__HEARTBEAT_S", "limits.heartbeat_s"),
+        ("FAST_SSE_REDIS__URL", "redis.url"),
+        ("FAST_SSE_CORS__ORIGINS", "cors.origins"),
+        ("fast_sse_bogus__deep__er", "bogus.deep.er"),
+    ],
+)
+def test_unknown_variables_are_refused(name: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable with our prefix that is no setting of this version ends the start and is named by its key."""
+    monkeypatch.setenv(name, "5")
+    assert refused().startswith(f"{key}: unknown setting")
+
+
+@pytest.mark.parametrize(
+    "text", ["prot = 5", "[auth]\nsecrt = 'x'", "[limits]\nheartbeat_s = 5", "[dead_letters]\nx = 1"]
+)
+def test_unknown_keys_of_the_file_are_refused(text: str, tmp_path: Path) -> None:
+    """So does a key of the file."""
+    with pytest.raises(ConfigError, match="unknown setting"):
+        from_toml(tmp_path, text)
+
+
+def test_a_misspelt_key_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line says which key was probably meant, and which other keys are wrong too."""
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRT", SECRET)
+    assert refused(port=99999) == (
+        "port: Input should be less than or equal to 65535 (also wrong: auth.secrt)"
+    )
+    assert refused() == "auth.secrt: unknown setting; did you mean auth.secret?"
+
+
+@pytest.mark.parametrize(
+    ("secret", "problem"),
+    [
+        ("", "shorter than 32 bytes"),
+        ("0123456789abcdef0123456789abcde", "shorter than 32 bytes"),
+        ("{HMAC_SECRET_FROM_ENV}", "placeholder"),
+        ("${HMAC_SECRET_FROM_THE_ENVIRONMENT}", "placeholder"),
+        ("<put the secret of the hub in here>", "placeholder"),
+        ("changeme-changeme-changeme-changeme", "placeholder"),
+        ("CHANGE_ME_CHANGE_ME_CHANGE_ME_CHANGE_ME", "placeholder"),
+        ("your-secret-your-secret-your-secret", "placeholder"),
+        ("00000000000000000000000000000000", "placeholder"),
+    ],
+)
+@pytest.mark.parametrize("name", ["SECRET", "SECRET_PREVIOUS", "PUBLISH_SECRET", "PUBLISH_SECRET_PREVIOUS"])
+def test_weak_secrets_are_refused(
+    name: str, secret: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No secret of the hub may be empty, short, or what a template holds before it is filled."""
+    monkeypatch.setenv(f"FAST_SSE_AUTH__{name}", secret)
+    line = refused()
+    assert line.startswith(f"auth.{name.lower()}: ")
+    assert problem in line
+
+
+def test_weak_keys_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secrets of auth.keys keep the same rules."""
+    monkeypatch.setenv("FAST_SSE_AUTH__KEYS", '{"web": "short"}')
+    assert refused().startswith("auth.keys: is shorter than 32 bytes")
+
+
+def test_no_line_shows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret under a wrong name, of a wrong shape or in a kid's place is in no error (CWE-532)."""
+    hidden = "hunter2-hunter2-hunter2"
+    for name, value in [
+        ("AUTH__SECRET", hidden),
+        ("AUTH__SECRET_PREVIOUS", f"{{{hidden}}}"),
+        ("AUTH", hidden),
+        ("AUTH__V1", hidden),
+        ("AUTH__KEYS", hidden),
+        ("AUTH__KEYS", json.dumps({hidden: "k1"})),
+        ("AUTH__KEYS", json.dumps({f"{hidden} ": OTHER})),
+        ("AUTH__KEYS", json.dumps({"k1": [hidden]})),
+        ("AUTH__SIGNING_KID", hidden),
+        ("PORT", hidden),
+        ("ADMIN__KEY", "<" + hidden + ">"),
+        ("SECRET", hidden),
+    ]:
+        with monkeypatch.context() as patch:
+            patch.setenv(f"FAST_SSE_{name}", value)
+            assert hidden not in refused(), name
+    monkeypatch.setenv("FAST_SSE_ADMIN__KEY", hidden)
+    assert hidden not in repr(load()) + str(load())
+    assert SECRET not in repr(load()) + str(load())
+
+
+def test_v1_needs_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a secret the hub starts only when v1 is off and somebody else holds a key."""
+    monkeypatch.delenv("FAST_SSE_AUTH__SECRET")
+    assert refused().startswith("auth.secret: is missing")
+    monkeypatch.setenv("FAST_SSE_AUTH__KEYS", json.dumps({"web-1": OTHER}))
+    assert refused().startswith("auth.secret: is missing")
+    monkeypatch.setenv("FAST_SSE_AUTH__V1", "off")
+    assert load().keyring.keys == {"web-1": OTHER.encode()}
+    monkeypatch.delenv("FAST_SSE_AUTH__KEYS")
+    assert refused().startswith("auth.keys: is empty")
+
+
+def test_two_secrets_that_are_one_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A publish secret that every subscriber knows separates nothing."""
+    monkeypatch.setenv("FAST_SSE_AUTH__PUBLISH_SECRET", SECRET)
+    assert refused().startswith("auth.publish_secret: is the same as auth.secret")
+
+
+def test_the_signing_kid_is_one_of_the_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one key it is that one; with several it is named, and exists."""
+    monkeypatch.setenv("FAST_SSE_AUTH__KEYS", json.dumps({"a": OTHER}))
+    assert load().keyring.signing_kid == "a"
+    monkeypatch.setenv("FAST_SSE_AUTH__KEYS", json.dumps({"a": OTHER, "b": SECRET}))
+    assert load().keyring.signing_kid == ""
+    monkeypatch.setenv("FAST_SSE_AUTH__SIGNING_KID", "c")
+    assert refused() == "auth.signing_kid: names no key of auth.keys"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("", frozenset()),
+        ("[]", frozenset()),
+        ("a", frozenset({"a"})),
+        (" a , b,", frozenset({"a", "b"})),
+        ('["a,b", "c"]', frozenset({"a,b", "c"})),
+        ("*", frozenset({"*"})),
+    ],
+)
+def test_lists_are_json_or_words(text: str, meant: frozenset[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An allow-list that is unset allows all; one that is set and empty allows none (the original's was fail-open)."""
+    assert load().auth.allowed_event_ids is None
+    monkeypatch.setenv("FAST_SSE_AUTH__ALLOWED_EVENT_IDS", text)
+    assert load().auth.allowed_event_ids == meant
+
+
+def test_every_limit_is_a_setting(tmp_path: Path) -> None:
+    """Each field of Limits can be set and arrives; heartbeat_s and drain_s are settings of their own."""
+    names = [field.name for field in msgspec.structs.fields(Limits)]
+    top = {"heartbeat_s", "drain_s"}
+    lines = [f"{name} = 3" for name in names if name not in top]
+    config = from_toml(tmp_path, "heartbeat_s = 3\ndrain_s = 3\n[limits]\n" + "\n".join(lines))
+    assert {getattr(config.bounds, name) for name in names} == {3}
+    assert {name.removeprefix("limits.") for name in setting_names() if name.startswith("limits.")} == set(
+        names
+    ) - top
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "x", "1.5"])
+def test_limits_are_positive_whole_or_finite(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound that bounds nothing is refused."""
+    monkeypatch.setenv("FAST_SSE_LIMITS__BODY_BYTES_MAX", value)
+    assert refused().startswith("limits.body_bytes_max: ")
+    monkeypatch.delenv("FAST_SSE_LIMITS__BODY_BYTES_MAX")
+    if value != "1.5":
+        monkeypatch.setenv("FAST_SSE_LIMITS__STALL_S", value)
+        assert refused().startswith("limits.stall_s: ")
+
+
+def test_retention_depends_on_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log in memory is bounded tighter than one on disk; 0 takes a bound away."""
+    assert load().kept.max_bytes == 1 << 30
+    assert load(None, {"store": "memory"}).kept.max_bytes == 256 << 20
+    monkeypatch.setenv("FAST_SSE_RETENTION__MAX_BYTES", "0")
+    monkeypatch.setenv("FAST_SSE_RETENTION__MAX_AGE_S", "0")
+    monkeypatch.setenv("FAST_SSE_RETENTION__MAX_MESSAGES", "9")
+    kept = load().kept
+    assert (kept.max_bytes, kept.max_age_s, kept.max_messages) == (None, None, 9)
+
+
+@pytest.mark.parametrize("store", ["redis", "kafka"])
+def test_later_stores_are_told_apart_from_typos(store: str) -> None:
+    """A store of a later version is refused as such."""
+    assert refused(store=store) == f"store: {store} is not available in this version; use sqlite or memory"
+    assert refused(store="sqlit") == "store: Input should be 'sqlite' or 'memory'"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "hub.example"])
+def test_an_open_admin_listener_needs_a_key(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever can reach the admin listener from elsewhere must show a key (S24)."""
+    assert refused(admin_host=host).startswith("admin.key: is required")
+    monkeypatch.setenv("FAST_SSE_ADMIN__KEY", "operators-only")
+    assert load(None, {"admin_host": host}).admin_host == host
+    monkeypatch.setenv("FAST_SSE_ADMIN__KEY", "")
+    assert refused(admin_host=host).startswith("admin.key: is empty")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_a_loopback_admin_listener_needs_none(host: str) -> None:
+    """On the machine itself the admin listener is open."""
+    assert load(None, {"admin_host": host}).admin.key is None
+
+
+def test_tls_takes_both_files(tmp_path: Path) -> None:
+    """A certificate without its key, or a key without its certificate, is refused by the name that is missing."""
+    with pytest.raises(ConfigError, match=r"^tls.key: is missing"):
+        from_toml(tmp_path, "tls.cert = 'a.pem'")
+    with pytest.raises(ConfigError, match=r"^tls.cert: is missing"):
+        from_toml(tmp_path, "tls.key = 'a.pem'")
+
+
+def unreadable(tmp_path: Path) -> Iterator[Path]:
+    """Files that are no configuration."""
+    yield tmp_path / "absent.toml"
+    yield tmp_path
+    for name, content in [("text.toml", b"port: 5"), ("binary.toml", b"\xff\xfe")]:
+        (tmp_path / name).write_bytes(content)
+        yield tmp_path / name
+
+
+def test_a_file_that_cannot_be_read_is_a_wrong_setting(tmp_path: Path) -> None:
+    """A missing or broken file never means "use the defaults"."""
+    for file in unreadable(tmp_path):
+        with pytest.raises(ConfigError, match=r"^--config: "):
+            load(file)
