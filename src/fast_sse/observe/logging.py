@@ -1,0 +1,153 @@
+"""Logs: one JSON object a line on standard error, with nothing in it that a stranger chose the shape of.
+
+Three rules hold for every line, whoever wrote it (structlog, the standard library, uvicorn), because they are
+processors at the end of the one chain:
+
+- **redact**: what stands under a name like secret, signature, key or token, and every signature inside a text,
+  is replaced (CWE-532). A v1 signature never expires; a log must not be a list of them.
+- **escape**: control characters, ESC and bidirectional marks are written as visible escapes, so that a peer
+  cannot forge a line, drive a terminal or reorder what is read, even after a viewer decoded the JSON
+  (CWE-117, CWE-150; "Trojan Source", CVE-2021-42574).
+- **truncate**: every text but the name of the event and a traceback is cut at 128 characters.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import MutableMapping
+from typing import Any, Protocol, TextIO
+
+import msgspec
+import structlog
+
+from fast_sse.observe import observer as facts
+
+TEXT_CHARACTERS_MAX = 128
+TRACEBACK_CHARACTERS_MAX = 8_000
+REDACTED = "[redacted]"
+
+_SENSITIVE_NAME = re.compile(r"secret|signature|key|token|authorization|password", re.IGNORECASE)
+_SENSITIVE_TEXT = re.compile(
+    r"(?i:(signature|token|secret|password)(\s*[=:]\s*|%3d))[^\s&\"',;]+"  # signature=..., "token: ..."
+    r"|\bv2\.[A-Za-z0-9_-]{1,32}\.(?:pub|sub|batch)\.[A-Za-z0-9._-]+"  # a v2 signature anywhere
+    r"|\b[0-9a-f]{64}\b"  # a v1 signature anywhere
+)
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+Event = MutableMapping[str, Any]
+
+
+class Log(Protocol):
+    """What the rest of the code needs of a logger."""
+
+    def debug(self, event: str, **fields: Any) -> Any:
+        """For whoever looks for a fault."""
+
+    def info(self, event: str, **fields: Any) -> Any:
+        """A step in the life of the hub."""
+
+    def warning(self, event: str, **fields: Any) -> Any:
+        """An operator should know."""
+
+    def error(self, event: str, **fields: Any) -> Any:
+        """An operator should act."""
+
+
+def make_log(level: str, stream: TextIO) -> Log:
+    """A logger of its own that writes JSON lines at or above `level` to `stream`."""
+    log: Log = structlog.wrap_logger(
+        structlog.WriteLogger(stream),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            clean,
+            structlog.processors.JSONRenderer(serializer=json.dumps, default=str),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+    )
+    return log
+
+
+def clean(_logger: Any, _method: str, event: Event) -> Event:
+    """The three rules, as a structlog processor."""
+    return {name: _cleaned(name, value) for name, value in event.items()}
+
+
+def _cleaned(name: str, value: Any) -> Any:
+    if _SENSITIVE_NAME.search(name) and value is not None and not isinstance(value, bool | int | float):
+        return REDACTED
+    if isinstance(value, str):
+        longest = TRACEBACK_CHARACTERS_MAX if name == "traceback" else TEXT_CHARACTERS_MAX
+        return safe_text(value, longest, keep_lines=name == "traceback")
+    if isinstance(value, dict):
+        return {safe_text(str(key)): _cleaned(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_cleaned(name, inner) for inner in value]
+    return value if value is None or isinstance(value, bool | int | float) else _cleaned(name, str(value))
+
+
+def safe_text(text: str, characters_max: int = TEXT_CHARACTERS_MAX, *, keep_lines: bool = False) -> str:
+    """`text` without signatures, with unsafe characters visible, cut at `characters_max`.
+
+    Lines are kept only for a traceback, where they are ours; JSON writes them as `\\n`.
+    """
+    text = _SENSITIVE_TEXT.sub(
+        lambda found: f"{found[1]}{found[2]}{REDACTED}" if found[1] else REDACTED, text
+    )
+    if len(text) > characters_max:
+        text = text[:characters_max] + "…"
+    return _UNSAFE.sub(
+        lambda found: found[0] if keep_lines and found[0] == "\n" else _visible(found[0]), text
+    )
+
+
+def _visible(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+class LogObserver:
+    """Writes each fact as one line whose event is the fact's name in words, with the fact's fields."""
+
+    _LEVEL = {  # noqa: RUF012  # a table, never written to
+        facts.FollowerRestarted: "error",
+        facts.StreamEvicted: "info",
+        facts.StoreFailed: "error",
+        facts.StoreRecovered: "warning",
+        facts.Trimmed: "debug",
+        facts.HandlerFailed: "error",
+        facts.DefectSeen: "error",
+    }
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def notify(self, fact: facts.Fact) -> None:
+        """Write one line."""
+        kind = type(fact)
+        words = re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__).lower()
+        write = getattr(self._log, self._LEVEL.get(kind, "info"))
+        write(words, **msgspec.structs.asdict(fact))
+
+
+class StandardHandler(logging.Handler):
+    """Brings the standard library's records (asyncio, uvicorn) under the same three rules."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line; the traceback, if any, in a field of its own."""
+        fields = {"logger": record.name}
+        if record.exc_info:
+            fields["traceback"] = logging.Formatter().formatException(record.exc_info)
+        level = next(
+            (name for name, number in reversed(_LEVELS.items()) if record.levelno >= number), "debug"
+        )
+        getattr(self._log, level)(record.getMessage(), **fields)

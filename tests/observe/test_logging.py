@@ -1,0 +1,155 @@
+"""Logs: one line an event, no secret in it, and nothing that a peer could have shaped."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from fast_sse.model.channel import Channel
+from fast_sse.model.signature import sign_v1, sign_v2
+from fast_sse.observe import observer as facts
+from fast_sse.observe.logging import REDACTED, LogObserver, StandardHandler, make_log, safe_text
+
+SECRET = b"0123456789abcdef0123456789abcdef"
+V1 = sign_v1(SECRET, Channel("carid000001", "cart_changed"))
+V2 = sign_v2(SECRET, "web-1", "sub", [Channel("a", "b")], body=None, iat=0, exp=60, nonce="n" * 16)
+
+
+class Written:
+    """A logger and what it wrote."""
+
+    def __init__(self, level: str = "debug") -> None:
+        self.stream = io.StringIO()
+        self.log = make_log(level, self.stream)
+
+    @property
+    def text(self) -> str:
+        """Everything written."""
+        return self.stream.getvalue()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Every line, decoded."""
+        return [json.loads(line) for line in self.text.splitlines()]
+
+
+def test_a_line_is_one_json_object() -> None:
+    """Event, level and time stand in every line, and the fields beside them."""
+    written = Written()
+    written.log.warning("store is slow", after_s=1.5, peer="127.0.0.1")
+    (line,) = written.lines
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "store is slow", "level": "warning", "after_s": 1.5, "peer": "127.0.0.1"}
+
+
+def test_the_level_is_a_floor() -> None:
+    """Lines below the level are not written."""
+    written = Written("warning")
+    written.log.debug("a")
+    written.log.info("b")
+    written.log.warning("c")
+    written.log.error("d")
+    assert [line["event"] for line in written.lines] == ["c", "d"]
+
+
+@pytest.mark.parametrize(
+    "name", ["secret", "auth_secret", "x-signature", "admin_key", "Token", "authorization"]
+)
+def test_sensitive_names_hide_their_value(name: str) -> None:
+    """What stands under the name of a credential is not written, however deep (CWE-532)."""
+    written = Written()
+    written.log.info("start", **{name: "hunter2", "nested": [{"in": {name: "hunter2"}}]})
+    assert "hunter2" not in written.text
+    assert written.lines[0][name] == REDACTED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"/v1/subscribe/events/a/types/b?signature={V1}&x=1",
+        f"/v1/subscribe/events/a/types/b?signature={V2}",
+        f"SIGNATURE%3D{V2}",
+        f"x-signature: {V1}",
+        f"refused {V1}",
+        f"({V2})",
+        f"KeyError: '{V1}'",
+    ],
+)
+def test_signatures_inside_texts_are_hidden(text: str) -> None:
+    """A signature in a URL, a header or an error is not written, in whatever field; nor by the standard library."""
+    written = Written()
+    written.log.info(text, url=text, nested={"a": [text]}, traceback=text)
+    record = logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, "%s", (text,), None)
+    StandardHandler(written.log).emit(record)
+    mac = V2.rpartition(".")[2]
+    assert len(written.lines) == 2
+    assert V1 not in written.text
+    assert mac not in written.text
+    assert written.text.count(REDACTED) == 5
+
+
+@pytest.mark.parametrize(
+    "attack", ["\n", "\r", "\x1b[2J", "\x00", "\x7f", "\x9b31m", "\u202e", "\u2066", "\u2028", "\ud800"]
+)
+def test_unsafe_characters_are_made_visible(attack: str) -> None:
+    """No peer can break a line, drive a terminal or turn the reading order, even once the JSON is decoded (S26)."""
+    written = Written()
+    written.log.info("evicted", peer=f"a{attack}b", **{"n" + attack: "x"})
+    (line,) = written.lines
+    assert len(written.text.splitlines()) == 1
+    assert attack[0] not in line["peer"]
+    assert line["peer"].startswith(("a\\x", "a\\u"))
+    assert line["peer"].endswith("b")
+
+
+def test_ordinary_letters_stay() -> None:
+    """Escaping is for what is unsafe, not for what is foreign."""
+    assert safe_text("carid-é-汽车-🚗") == "carid-é-汽车-🚗"
+
+
+def test_texts_are_cut() -> None:
+    """A field holds 128 characters of a text at most; a traceback some lines more, and keeps its lines."""
+    written = Written()
+    written.log.info("x" * 1000, peer="y" * 1000, traceback="z\n" * 100_000)
+    (line,) = written.lines
+    assert line["peer"] == "y" * 128 + "…"
+    assert len(line["event"]) == 129
+    assert line["traceback"].startswith("z\nz\n")
+    assert len(line["traceback"]) == 8_001
+
+
+@pytest.mark.parametrize(
+    ("fact", "level", "event"),
+    [
+        (facts.HubStarted("s1.0.1", "fsync"), "info", "hub started"),
+        (facts.StoreFailed("disk"), "error", "store failed"),
+        (facts.StoreRecovered(), "warning", "store recovered"),
+        (facts.StreamEvicted("stalled", "10.0.0.1", 30.0), "info", "stream evicted"),
+        (facts.HandlerFailed("boom", "Traceback ..."), "error", "handler failed"),
+        (facts.Trimmed(5), "debug", "trimmed"),
+    ],
+)
+def test_facts_become_lines(fact: facts.Fact, level: str, event: str) -> None:
+    """A fact's name in words is the event, its fields are the fields, its weight is the level."""
+    written = Written()
+    LogObserver(written.log).notify(fact)
+    (line,) = written.lines
+    assert (line["event"], line["level"]) == (event, level)
+    assert set(fact.__struct_fields__) <= set(line)
+
+
+def test_the_standard_library_writes_the_same_lines() -> None:
+    """Errors of asyncio and uvicorn arrive as JSON with their traceback, by level."""
+    written = Written("info")
+    error = RuntimeError("boom")
+    handler = StandardHandler(written.log)
+    handler.emit(logging.LogRecord("asyncio", logging.DEBUG, "", 0, "quiet", None, None))
+    exc_info = (RuntimeError, error, None)
+    handler.emit(logging.LogRecord("asyncio", logging.CRITICAL, "", 0, "task %s", ("failed",), exc_info))
+    (line,) = written.lines
+    assert (line["event"], line["level"], line["logger"]) == ("task failed", "error", "asyncio")
+    assert "RuntimeError: boom" in line["traceback"]
