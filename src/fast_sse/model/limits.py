@@ -86,6 +86,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     #: Seconds between looks for something to trim.
     trim_interval_s: float = 5.0
 
+    #: A quiet stream's id is moved on at least this often, so that it never falls out of the log.
+    quiet_id_s: float = 3600.0
+
     # -- drain --------------------------------------------------------------------------------------
     #: Window over which stream ends are spread.
     drain_s: float = 20.0

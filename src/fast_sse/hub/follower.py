@@ -1,0 +1,84 @@
+"""The one reader of the log on this node: store.follow() -> tail and live sets.
+
+It is supervised: if the store fails, or a defect shows, it says so loudly and begins again after the last record
+it saw. It takes nothing while the live sets are full; the log holds the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, cast
+
+from fast_sse.hub.fanout import Fanout
+from fast_sse.hub.tail import Entry
+from fast_sse.model.errors import StoreClosedError, UnavailableError
+from fast_sse.model.limits import Limits
+from fast_sse.model.message import Record
+from fast_sse.observe.observer import DefectSeen, FollowerRestarted, Observer
+from fast_sse.store.base import OvertakenError, Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+
+class Follower:
+    """Moves `fanout.level` along the log."""
+
+    def __init__(
+        self, store: Store, fanout: Fanout, limits: Limits, observer: Observer, now_ms: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._fanout = fanout
+        self._limits = limits
+        self._observer = observer
+        self._now_ms = now_ms
+        #: Whether the last attempt is still reading.
+        self.following = False
+
+    async def run(self) -> None:
+        """Follow until the store closes or the task is cancelled."""
+        wait_s = self._limits.retry_store_s
+        while True:
+            seen = self._fanout.level
+            try:
+                await self._follow()
+            except StoreClosedError:
+                return
+            except OvertakenError as error:
+                self._observer.notify(FollowerRestarted(f"{error.message}: {error.gap.reason}"))
+                self._fanout.leap(error.gap.resumed_at)
+            except UnavailableError as error:
+                self._observer.notify(FollowerRestarted(error.message))
+            except Exception as error:  # noqa: BLE001  loud, and alive: a hub that stands still silently is the worst outcome
+                self._observer.notify(DefectSeen("follower", repr(error), traceback.format_exc()))
+            finally:
+                self.following = False
+            if self._fanout.level != seen:
+                wait_s = self._limits.retry_store_s
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, self._limits.retry_store_s_max)
+
+    async def _follow(self) -> None:
+        groups = cast("AsyncGenerator[list[Record], None]", self._store.follow(self._fanout.level))
+        async with aclosing(groups):
+            self.following = True
+            async for group in groups:
+                await self._fanout.room()
+                self._take(group)
+
+    def _take(self, group: list[Record]) -> None:
+        fanout = self._fanout
+        now_ms = self._now_ms()
+        origin = fanout.level
+        prefix = f"{origin.kind}.{origin.epoch}."
+        for record in group:
+            id_text = (
+                origin.at(record.position, record.fingerprint).text
+                if record.fingerprint
+                else f"{prefix}{record.position}"
+            )
+            fanout.deliver(Entry(record, id_text), live=not record.expired(now_ms))
+        fanout.announce()

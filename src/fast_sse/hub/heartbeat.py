@@ -1,0 +1,88 @@
+"""One timer wheel for all streams: heartbeats, deadlines of peers that stand still, and ids for quiet channels.
+
+Each stream sits in a random slot (that is the jitter) and is visited once a revolution. The wheel is also the
+registry of open streams.
+
+A quiet live set whose last id is older than the middle of the retained log, or an hour old, is sent one id-only
+block with the follower's cursor: its members' next Last-Event-ID then lies inside the log, and a quiet channel
+never turns into a false gap (guarantee G6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+
+from fast_sse.hub.fanout import Fanout
+from fast_sse.hub.subscriber import Subscriber
+from fast_sse.model.cursor import Position
+from fast_sse.model.frame import chunk, id_only
+from fast_sse.model.limits import Limits
+
+SLOTS = 64
+
+
+class Wheel:
+    """All open streams of this node, by slot."""
+
+    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop, rng: random.Random) -> None:
+        # A stream is visited often enough to be cut near its deadline, too.
+        self.period_s = min(limits.heartbeat_s, limits.stall_s / 2)
+        self._loop = loop
+        self._rng = rng
+        self._slots: list[set[Subscriber]] = [set() for _ in range(SLOTS)]
+        self._count = 0
+        self._hand = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Subscriber]:
+        for slot in self._slots:
+            yield from list(slot)
+
+    def add(self, subscriber: Subscriber) -> None:
+        """Take in a new stream."""
+        subscriber.slot = self._rng.randrange(SLOTS)
+        self._slots[subscriber.slot].add(subscriber)
+        self._count += 1
+
+    def remove(self, subscriber: Subscriber) -> None:
+        """Let an ended stream go."""
+        self._slots[subscriber.slot].discard(subscriber)
+        self._count -= 1
+
+    def start(self) -> None:
+        """Begin to turn."""
+        self._timer = self._loop.call_later(self.period_s / SLOTS, self.turn)
+
+    def stop(self) -> None:
+        """Turn no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def turn(self) -> None:
+        """Visit one slot and go on to the next."""
+        self.start()
+        now_s = self._loop.time()
+        for subscriber in list(self._slots[self._hand]):
+            subscriber.visit(now_s)
+        self._hand = (self._hand + 1) % SLOTS
+
+
+def advance_quiet(fanout: Fanout, middle: Position, now_s: float, quiet_id_s: float) -> None:
+    """Send an id-only block to every quiet live set whose last id is about to grow too old."""
+    level = fanout.level
+    for live_set in fanout.sets:
+        sent = live_set.sent.position
+        if live_set.pending or not live_set.form.ids or sent >= level.position:
+            continue
+        if sent <= middle or now_s - live_set.advanced_s >= quiet_id_s:
+            live_set.sent = level
+            live_set.advanced_s = now_s
+            block = id_only(level)
+            live_set.write_all(chunk(block) if live_set.form.chunked else block)
+            fanout.settle(live_set)
+            fanout.discard_if_deserted(live_set)

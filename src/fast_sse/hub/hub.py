@@ -1,0 +1,206 @@
+"""The hub: publish, subscribe, start, drain, close.
+
+A publish ends at the store's append; every delivery is a cursor moving along the log. There is no second path
+from publisher to subscriber.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fast_sse.hub.follower import Follower
+from fast_sse.hub.heartbeat import advance_quiet
+from fast_sse.hub.streams import Streams, Subscription, Unacknowledged
+from fast_sse.hub.subscriber import Subscriber
+from fast_sse.model.errors import (
+    NotStoredError,
+    OverloadedError,
+    StoreClosedError,
+    UnavailableError,
+    UnknownOutcomeError,
+)
+from fast_sse.model.limits import Limits
+from fast_sse.model.message import Draft
+from fast_sse.observe.observer import (
+    DefectSeen,
+    Drained,
+    HubStarted,
+    HubStopped,
+    Observer,
+    StoreFailed,
+    StoreRecovered,
+    Trimmed,
+)
+from fast_sse.store.base import Outcome, Store
+
+#: The store's write probe is asked at most this often.
+PROBE_INTERVAL_S = 1.0
+
+
+class Hub:
+    """One node's hub over one open store. Create it on a running loop, `start` it, `drain` and `close` it."""
+
+    def __init__(
+        self,
+        store: Store,
+        limits: Limits,
+        observer: Observer,
+        *,
+        now_ms: Callable[[], int],
+        rng: random.Random,
+        unacknowledged: Unacknowledged = lambda _transport: None,
+    ) -> None:
+        self.store = store
+        self.limits = limits
+        self._observer = observer
+        self._loop = asyncio.get_running_loop()
+        self._streams = Streams(
+            store, limits, observer, now_ms=now_ms, rng=rng, unacknowledged=unacknowledged
+        )
+        self._follower = Follower(store, self._streams.fanout, limits, observer, now_ms)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._in_flight: deque[tuple[asyncio.Future[list[Outcome]], float, int, int]] = deque()
+        self._in_flight_bytes = 0
+        self._probed_s = float("-inf")
+        self._probe: asyncio.Future[None] | None = None
+        self._probe_error: UnavailableError | None = None
+
+    # -- facts --------------------------------------------------------------------------------------
+
+    @property
+    def following(self) -> bool:
+        """Whether this node is reading the log."""
+        return self._follower.following
+
+    @property
+    def streams(self) -> int:
+        """Open streams."""
+        return len(self._streams.wheel)
+
+    @property
+    def draining(self) -> bool:
+        """Whether streams are being ended; new ones are told to come back."""
+        return self._streams.draining
+
+    # -- life ---------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to follow the open store. Raises UnavailableError when it cannot say where its log ends."""
+        bounds = await self.store.bounds()
+        self._streams.fanout.start_at(bounds.newest)
+        self._tasks = [
+            self._loop.create_task(self._follower.run(), name="follower"),
+            self._loop.create_task(self._keep_trimmed(), name="trimmer"),
+            self._loop.create_task(self._watch_publishes(), name="publish deadlines"),
+        ]
+        self._streams.wheel.start()
+        self._observer.notify(HubStarted(bounds.newest.text, self.store.durability))
+
+    async def drain(self, window_s: float) -> None:
+        """End all streams, spread over the window; new ones are told to come back."""
+        ended = await self._streams.drain(window_s)
+        self._observer.notify(Drained(ended))
+
+    async def close(self) -> None:
+        """Stop every task. The store stays open."""
+        await self._streams.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._tasks = []
+        self._observer.notify(HubStopped())
+
+    # -- publish and subscribe ----------------------------------------------------------------------
+
+    def publish(self, drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
+        """Append drafts; the future resolves entry by entry, at the latest (as unknown) at the append deadline.
+
+        Raises:
+            OverloadedError: too much is waiting for the store already; nothing was stored.
+        """
+        waiting = self._in_flight
+        while waiting and waiting[0][0].done():
+            self._in_flight_bytes -= waiting.popleft()[2]
+        size = sum(draft.size_bytes for draft in drafts)
+        limits = self.limits
+        if (
+            len(waiting) >= limits.publishes_pending_max
+            or self._in_flight_bytes + size > limits.publish_bytes_pending_max
+        ):
+            raise OverloadedError("too many publishes are waiting for the store", retry_after_s=1)
+        future = self.store.append(drafts)
+        waiting.append((future, self._loop.time() + limits.append_s, size, len(drafts)))
+        self._in_flight_bytes += size
+        return future
+
+    def subscribe(self, transport: Any, subscription: Subscription) -> Subscriber:
+        """Begin a stream on a transport whose response head is written; the protocol to hand the transport to."""
+        return self._streams.open(transport, subscription)
+
+    async def probe_publish(self) -> None:
+        """Prove that a publish would be stored; asks the store at most once a second. Raises UnavailableError."""
+        if self._loop.time() - self._probed_s >= PROBE_INTERVAL_S and self._probe is None:
+            self._probe = self._loop.create_task(self._ping())
+        if self._probe is not None:
+            await asyncio.shield(self._probe)
+        if self._probe_error is not None:
+            raise self._probe_error
+
+    async def _ping(self) -> None:
+        before = self._probe_error
+        try:
+            async with asyncio.timeout(self.limits.append_s):
+                await self.store.ping()
+            self._probe_error = None
+        except TimeoutError:
+            self._probe_error = NotStoredError("the store does not answer")
+        except UnavailableError as error:
+            self._probe_error = error
+        finally:
+            self._probed_s = self._loop.time()
+            self._probe = None
+        if (before is None) != (self._probe_error is None):
+            fact = StoreRecovered() if self._probe_error is None else StoreFailed(self._probe_error.message)
+            self._observer.notify(fact)
+
+    # -- housekeeping -------------------------------------------------------------------------------
+
+    async def _watch_publishes(self) -> None:
+        """A store that does not answer in time leaves the outcome open: 504, retry with the same key."""
+        interval_s = min(0.5, self.limits.append_s / 4)
+        while True:
+            await asyncio.sleep(interval_s)
+            now_s = self._loop.time()
+            waiting = self._in_flight
+            while waiting and (waiting[0][0].done() or waiting[0][1] <= now_s):
+                future, _, size, count = waiting.popleft()
+                self._in_flight_bytes -= size
+                if not future.done():
+                    future.set_result([UnknownOutcomeError("the store did not answer in time")] * count)
+
+    async def _keep_trimmed(self) -> None:
+        """Trim in small steps; before and after each, ids of quiet channels move ahead of the trim mark."""
+        while True:
+            await asyncio.sleep(self.limits.trim_interval_s)
+            try:
+                await self._advance_quiet()
+                while entries := await self.store.trim():
+                    self._observer.notify(Trimmed(entries))
+                    await self._advance_quiet()
+            except StoreClosedError:
+                return
+            except UnavailableError as error:
+                self._observer.notify(StoreFailed(error.message))
+            except Exception as error:  # noqa: BLE001  retention must go on whatever one step met
+                self._observer.notify(DefectSeen("trimmer", repr(error), traceback.format_exc()))
+
+    async def _advance_quiet(self) -> None:
+        bounds = await self.store.bounds()
+        middle = (bounds.trimmed.position + bounds.newest.position) // 2
+        advance_quiet(self._streams.fanout, middle, self._loop.time(), self.limits.quiet_id_s)

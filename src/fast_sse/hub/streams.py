@@ -1,0 +1,189 @@
+"""The open streams of this node: how one begins, asks the store, is evicted, and how all of them end in a drain."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from fast_sse.hub.catch_up import Start, begin, follow_up
+from fast_sse.hub.fanout import Fanout
+from fast_sse.hub.heartbeat import Wheel
+from fast_sse.hub.live_set import Form
+from fast_sse.hub.subscriber import CATCHING_UP, Subscriber
+from fast_sse.model.channel import Filter
+from fast_sse.model.cursor import Cursor, parse_cursor
+from fast_sse.model.errors import StoreClosedError, UnavailableError
+from fast_sse.model.frame import EXPIRED, come_back, opening
+from fast_sse.model.limits import Limits
+from fast_sse.observe.observer import DefectSeen, Observer, StreamEvicted
+from fast_sse.store.base import Page, Store
+
+T = TypeVar("T")
+
+#: From a transport: bytes the peer has acknowledged so far, or None when nothing is outstanding (or nobody knows).
+Unacknowledged = Callable[[Any], int | None]
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """What a granted request asks for. `expires_in_s` is the rest of its grant, None for a right that never ends."""
+
+    filter: Filter
+    form: Form
+    start: Start = Start()
+    expires_in_s: float | None = None
+
+
+class Streams:
+    """Registry and services of the subscribers."""
+
+    def __init__(
+        self,
+        store: Store,
+        limits: Limits,
+        observer: Observer,
+        *,
+        now_ms: Callable[[], int],
+        rng: random.Random,
+        unacknowledged: Unacknowledged,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.clock = self.loop.time
+        self.store = store
+        self.limits = limits
+        self.now_ms = now_ms
+        self.unacknowledged = unacknowledged
+        self.fanout = Fanout(limits, self.loop)
+        self.wheel = Wheel(limits, self.loop, rng)
+        self.draining = False
+        #: Counted since the start: gaps by reason, records replayed by pages, members that fell behind and came back.
+        self.gaps: Counter[str] = Counter()
+        self.replayed = self.fell_behind = self.came_back = self.opened = 0
+        self._observer = observer
+        self._rng = rng
+        self._reads = asyncio.Semaphore(limits.reads_concurrent_max)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._emptied = asyncio.Event()
+
+    # -- beginning ----------------------------------------------------------------------------------
+
+    def open(self, transport: Any, subscription: Subscription) -> Subscriber:
+        """Begin a stream on a transport whose response head is already written."""
+        transport.set_write_buffer_limits(high=self.limits.write_buffer_bytes_max)
+        start, wanted, form = subscription.start, subscription.filter, subscription.form
+        own = parse_cursor(start.after) if start.after else None
+        subscriber = Subscriber(self, transport, wanted, form, own or self.fanout.level)
+        self.wheel.add(subscriber)
+        self.opened += 1
+        if self.draining or 0 < self.limits.streams_max < len(self.wheel):
+            subscriber.end(come_back(self.jittered_ms(self.limits.overload_retry_ms)))
+            return subscriber
+        if subscription.expires_in_s is not None:
+            subscriber.end_in(subscription.expires_in_s, EXPIRED)
+        now = not (start.after or start.earliest or start.last)
+        prime = subscriber.cursor if form.ids and (now or own is not None) else None
+        subscriber.write(opening(self.jittered_ms(self.limits.retry_ms), prime))
+        if now or own is not None:
+            if subscriber.state == CATCHING_UP:
+                subscriber.catch_up()
+        else:
+            subscriber.task = self._spawn(subscriber, begin(subscriber, self, start))
+        return subscriber
+
+    def start_catch_up(self, subscriber: Subscriber) -> None:
+        """Let a task move the subscriber on, unless one is at it already."""
+        if subscriber.task is None:
+            subscriber.task = self._spawn(subscriber, follow_up(subscriber, self))
+
+    def _spawn(self, subscriber: Subscriber, work: Awaitable[None]) -> asyncio.Task[None]:
+        task = self.loop.create_task(self._guard(subscriber, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _guard(self, subscriber: Subscriber, work: Awaitable[None]) -> None:
+        """Run a catch-up; what it cannot survive ends this one stream, loudly, and the client resumes elsewhere."""
+        try:
+            await work
+        except StoreClosedError:
+            subscriber.cut()
+        except Exception as error:  # noqa: BLE001  a defect of ours must not leave a stream that silently stands still
+            self._observer.notify(DefectSeen("catch-up", repr(error), traceback.format_exc()))
+            self.evict(subscriber, "defect", 0.0)
+        finally:
+            subscriber.task = None
+
+    # -- services -----------------------------------------------------------------------------------
+
+    def jittered_ms(self, base_ms: int) -> int:
+        """`base_ms` plus or minus half of it, so that clients do not come back in step."""
+        return int(base_ms * self._rng.uniform(0.5, 1.5))
+
+    async def read(self, wanted: Filter, after: Cursor) -> Page:
+        """One page for a catch-up."""
+        limits = self.limits
+        return await self.ask(
+            lambda: self.store.read(wanted, after, limits.page_records_max, limits.page_bytes_max)
+        )
+
+    async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
+        """Ask the store, a few questions at a time, and wait out its absence: a stream is not cut for that."""
+        wait_s = self.limits.retry_store_s
+        while True:
+            try:
+                async with self._reads:
+                    return await question()
+            except StoreClosedError:
+                raise
+            except UnavailableError:
+                await asyncio.sleep(self._rng.uniform(0.5, 1) * wait_s)
+                wait_s = min(wait_s * 2, self.limits.retry_store_s_max)
+
+    def evict(self, subscriber: Subscriber, reason: str, after_s: float) -> None:
+        """Cut a stream and say so."""
+        peer = subscriber.transport.get_extra_info("peername")
+        self._observer.notify(StreamEvicted(reason, str(peer[0]) if isinstance(peer, tuple) else "", after_s))
+        subscriber.cut()
+
+    def forget(self, subscriber: Subscriber) -> None:
+        """An ended stream leaves the registry."""
+        self.wheel.remove(subscriber)
+        if not len(self.wheel):
+            self._emptied.set()
+
+    # -- ending -------------------------------------------------------------------------------------
+
+    async def drain(self, window_s: float) -> int:
+        """End every stream at a random moment of the window, each told when to come back; the number that was ended.
+
+        A stream that will not take its last words within the window is cut.
+        """
+        self.draining = True
+        ended = len(self.wheel)
+        for subscriber in self.wheel:
+            delay_s = self._rng.uniform(0, window_s * 0.9)
+            subscriber.end_in(delay_s, come_back(self.jittered_ms(self.limits.retry_ms)))
+        self._emptied.clear()
+        if len(self.wheel):
+            try:
+                await asyncio.wait_for(self._emptied.wait(), window_s)
+            except TimeoutError:
+                self.cut_all()
+        return ended
+
+    def cut_all(self) -> None:
+        """Cut what is still open."""
+        for subscriber in self.wheel:
+            subscriber.cut()
+
+    async def close(self) -> None:
+        """Cut everything and wait for the catch-ups to end."""
+        self.wheel.stop()
+        self.cut_all()
+        if self._tasks:
+            await asyncio.wait(self._tasks)

@@ -1,0 +1,278 @@
+"""One open stream: catch-up, joining, falling behind, coming back, deadlines.
+
+A subscriber is its socket and a cursor. It has no queue and, while live, no task: its live set writes to its
+transport. Whenever it is not level (just connected, resumed after a pause) the same catch-up moves its cursor
+along the log: by pages of the store while it is far, from the tail when it is near, until it is level with its
+live set and joins it. Back-pressure is the transport's: a page is written, and if that pauses the transport,
+the catch-up ends and `resume_writing` starts it again from the cursor.
+
+    CATCHING_UP --level--> LIVE          PAUSED --resume_writing--> CATCHING_UP
+    CATCHING_UP --set has frames pending--> JOINING --its next flush--> LIVE
+    CATCHING_UP | LIVE | JOINING --pause_writing--> PAUSED --no progress for stall_s--> ENDED
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from fast_sse.model.channel import Filter
+from fast_sse.model.cursor import Cursor, Position
+from fast_sse.model.frame import HEARTBEAT, LAST_CHUNK, chunk, id_only
+
+if TYPE_CHECKING:
+    from fast_sse.hub.live_set import Form, LiveSet
+    from fast_sse.hub.streams import Streams
+
+CATCHING_UP, JOINING, LIVE, PAUSED, ENDED = range(5)
+
+
+class Subscriber(asyncio.Protocol):
+    """The protocol that a stream's transport is handed to. It reads nothing: bytes behind a stream are dropped."""
+
+    __slots__ = (
+        "__weakref__", "_mark", "_since_s", "_timer", "cursor", "filter", "form", "live_set",
+        "place", "sent", "slot", "state", "streams", "task", "transport",
+    )  # fmt: skip
+
+    def __init__(self, streams: Streams, transport: Any, wanted: Filter, form: Form, cursor: Cursor) -> None:
+        self.streams = streams
+        self.transport = transport
+        self.filter = wanted
+        self.form = form
+        #: Everything matching up to here was handed to the transport, unless the subscriber is live.
+        self.cursor = cursor
+        #: Position of the last id on the wire.
+        self.sent: Position = cursor.position
+        self.state = CATCHING_UP
+        self.live_set: LiveSet | None = None
+        self.place = -1
+        self.slot = -1
+        self._since_s = 0.0
+        self._mark = -1
+        self.task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # -- writing ------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes of this stream alone to the transport, framed."""
+        if self.state != ENDED:
+            # A transport that the loop has already closed raises; its connection_lost is on the way.
+            with contextlib.suppress(RuntimeError):
+                self.transport.write(chunk(data) if self.form.chunked else data)
+
+    def advance(self, cursor: Cursor) -> None:
+        """Move the client's cursor by an id-only block, unless it stands there or wants none."""
+        if self.form.ids and cursor.position > self.sent:
+            self.write(id_only(cursor))
+            self.sent = cursor.position
+
+    # -- becoming live ------------------------------------------------------------------------------
+
+    def catch_up(self) -> None:
+        """Go on from the cursor: at once from the tail when it is near, else by a task that reads the store."""
+        self.state = CATCHING_UP
+        if not self.level_from_tail():
+            self.streams.start_catch_up(self)
+
+    def level_from_tail(self) -> bool:
+        """Try to become level without the store. True when nothing is left to do for the catch-up."""
+        fanout = self.streams.fanout
+        if not self._near():
+            return False
+        live_set = fanout.live_set(self.filter, self.form)
+        if live_set.pending:
+            live_set.joiners.append(self)
+            self.live_set = live_set
+            self.state = JOINING
+        else:
+            self._join(live_set)
+        return True
+
+    def _near(self) -> bool:
+        tail = self.streams.fanout.tail
+        return (
+            tail.covers(self.cursor)
+            and tail.count_after(self.cursor.position) <= self.streams.limits.tail_scan_records_max
+        )
+
+    def flushed(self, live_set: LiveSet) -> None:
+        """The live set that this joiner waited for has just flushed."""
+        if self.state != JOINING:
+            return
+        self.live_set = None
+        self.state = CATCHING_UP
+        if self._near():
+            self._join(live_set)
+        else:
+            self.catch_up()
+
+    def _join(self, live_set: LiveSet) -> None:
+        """Write what the set's members have and this one has not; then it is one of them, unless that paused it."""
+        level = self.streams.fanout.level_of(live_set)
+        if level.position > self.cursor.position and not self._write_from_tail(live_set, level):
+            self.streams.fanout.discard_if_deserted(live_set)
+            return
+        self.cursor = level
+        self.advance(level)
+        if self.state == CATCHING_UP:
+            self.state = LIVE
+            self.live_set = live_set
+            self.filter = live_set.filter  # equal, and shared: an idle stream keeps no copy of its own
+            live_set.add(self)
+        else:
+            self.streams.fanout.discard_if_deserted(live_set)
+
+    def _write_from_tail(self, live_set: LiveSet, level: Cursor) -> bool:
+        """Write the tail's matching entries up to `level`, in bounded pieces. False when the transport paused."""
+        now_ms = self.streams.now_ms()
+        piece: list[bytes] = []
+        size = 0
+        for entry in self.streams.fanout.tail.between(self.cursor.position, level.position):
+            record = entry.record
+            if not live_set.accepts(record.channel) or record.expired(now_ms):
+                continue
+            frame = entry.frame(live_set.addressed)
+            if size and size + len(frame) > self.streams.limits.flush_bytes_max:
+                self.write(b"".join(piece))
+                if self.state != CATCHING_UP:
+                    return False
+                piece, size = [], 0
+            piece.append(frame)
+            size += len(frame)
+            self.cursor = level.at(record.position, record.fingerprint)
+            self.sent = record.position
+        if piece:
+            self.write(b"".join(piece))
+        return self.state == CATCHING_UP
+
+    # -- flow control -------------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """The transport holds more than it should: leave the live set and keep only the cursor.
+
+        uvloop calls this inside `write()`, so a live set that is writing is told by `fallen` and goes on.
+        """
+        self._since_s = self.streams.clock()
+        self._mark = self.transport.get_write_buffer_size()
+        if self.state == LIVE:
+            assert self.live_set is not None
+            if self.live_set.flushing:
+                self.live_set.fallen.append(self)
+            else:
+                self.fall_behind()
+        elif self.state == JOINING:
+            self._leave()
+            self.state = PAUSED
+        elif self.state == CATCHING_UP:
+            self.state = PAUSED
+
+    def fall_behind(self) -> None:
+        """Out of the live set; the cursor is where the set stands."""
+        if self.state == LIVE:
+            self.unseat()
+            self.state = PAUSED
+            self.streams.fell_behind += 1
+
+    def unseat(self) -> None:
+        """Out of the live set (or its waiting room) without a pause; the caller starts the catch-up."""
+        if self.state == LIVE:
+            assert self.live_set is not None
+            self.cursor = self.streams.fanout.level_of(self.live_set)
+            self.sent = max(self.sent, self.live_set.sent.position)
+        self._leave()
+        self.state = CATCHING_UP
+
+    def resume_writing(self) -> None:
+        """The peer took what was queued: the same catch-up again."""
+        self._since_s = 0.0
+        self._mark = -1
+        if self.state == PAUSED:
+            self.streams.came_back += 1
+            self.catch_up()
+
+    # -- the wheel ----------------------------------------------------------------------------------
+
+    def visit(self, now_s: float) -> None:
+        """One turn of the wheel: cut a peer that stands still, send the others a heartbeat."""
+        if self.state == PAUSED:
+            queued = self.transport.get_write_buffer_size()
+            self._judge(queued, stuck=queued >= self._mark, now_s=now_s)
+        elif self.state != ENDED:
+            acknowledged = self.streams.unacknowledged(self.transport)
+            if acknowledged is None:
+                self._mark = -1
+            else:
+                self._judge(acknowledged, stuck=acknowledged == self._mark, now_s=now_s)
+            self.write(HEARTBEAT)
+
+    def _judge(self, mark: int, *, stuck: bool, now_s: float) -> None:
+        """Progress moves the mark and the deadline; standing still past the deadline is the end."""
+        if not stuck or self._mark < 0:
+            self._mark = mark
+            self._since_s = now_s
+        elif now_s - self._since_s >= self.streams.limits.stall_s:
+            self.streams.evict(self, "stalled", now_s - self._since_s)
+
+    # -- ends ---------------------------------------------------------------------------------------
+
+    def end_in(self, delay_s: float, last: bytes) -> None:
+        """End the stream with `last` after a delay; a later call replaces an earlier one."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.streams.loop.call_later(delay_s, self.end, last)
+
+    def end(self, last: bytes) -> None:
+        """Say the last words and close. A peer that is not reading gets none and is cut."""
+        if self.state == ENDED:
+            return
+        if self.state == PAUSED:
+            self.cut()
+            return
+        data = chunk(last) + LAST_CHUNK if self.form.chunked else last
+        self._stop()
+        with contextlib.suppress(RuntimeError):
+            self.transport.write(data)
+        self.transport.close()
+
+    def cut(self) -> None:
+        """Drop the connection and what is queued for it; the client comes back with Last-Event-ID."""
+        if self.state != ENDED:
+            self._stop()
+            self.transport.abort()
+
+    def _leave(self) -> None:
+        live_set, self.live_set = self.live_set, None
+        if live_set is not None:
+            if self.place >= 0:
+                live_set.remove(self)
+            elif self in live_set.joiners:
+                live_set.joiners.remove(self)
+            self.streams.fanout.discard_if_deserted(live_set)
+
+    def _stop(self) -> None:
+        if self.state == ENDED:
+            return
+        self._leave()
+        self.state = ENDED
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.task is not None and self.task is not asyncio.current_task(self.streams.loop):
+            self.task.cancel()
+        self.streams.forget(self)
+
+    # -- asyncio.Protocol ---------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes behind a stream's request mean nothing and are dropped."""
+
+    def eof_received(self) -> bool:
+        """A client that closes its side has left."""
+        return False
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """The peer is gone."""
+        self._stop()

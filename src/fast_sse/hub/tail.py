@@ -1,0 +1,133 @@
+"""The recent records of this node, encoded once, bounded in bytes.
+
+The tail is what makes live delivery and a short catch-up the same thing: both read these entries. It covers a
+cursor when every record after that cursor is still in it; for older cursors the store's indexes are the way.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+
+from fast_sse.model.channel import Channel, Filter, matches
+from fast_sse.model.cursor import Cursor, Position
+from fast_sse.model.frame import frame
+from fast_sse.model.limits import Limits
+from fast_sse.model.message import Record, addressed_envelope, bare_envelope
+
+#: Dropped entries are cut off the front of the list when they are this many and half of it.
+_COMPACT_MIN = 1024
+
+
+class Entry:
+    """A record with its frames. A form is encoded when it is first asked for, and then shared by everyone."""
+
+    __slots__ = ("_addressed", "_bare", "id_text", "position", "record")
+
+    def __init__(self, record: Record, id_text: str) -> None:
+        self.record = record
+        self.position: Position = record.position
+        self.id_text = id_text
+        self._bare = b""
+        self._addressed = b""
+
+    def frame(self, addressed: bool) -> bytes:
+        """The SSE bytes of this record: bare for exact streams, addressed for those that carry several channels."""
+        if addressed:
+            if not self._addressed:
+                self._addressed = frame(self.id_text, self.record.event, addressed_envelope(self.record))
+            return self._addressed
+        if not self._bare:
+            self._bare = frame(self.id_text, self.record.event, bare_envelope(self.record))
+        return self._bare
+
+    @property
+    def size_bytes(self) -> int:
+        """What the entry weighs: the record and, as an estimate that needs no encoding, one frame of it."""
+        record = self.record
+        return 2 * (len(record.data) + len(record.headers)) + len(record.meta) + 400
+
+
+def acceptor(wanted: Filter) -> Callable[[Channel], bool]:
+    """A fast `wanted.matches`: one set look-up for filters of exact channels."""
+    if any(pattern.is_wildcard for pattern in wanted.patterns):
+        if len(wanted.patterns) == 1:
+            pattern = wanted.patterns[0]
+            return lambda channel: matches(channel, pattern)
+        return wanted.matches
+    return frozenset(
+        place
+        for event_id, event_type in wanted.patterns
+        for place in ((event_id, event_type), (event_id, "*"), ("*", event_type), ("*", "*"))
+    ).__contains__
+
+
+class Tail:
+    """Entries in log order after `floor`, an exclusive position: nothing after it is missing."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._bytes_max = limits.tail_bytes_max
+        self._records_max = limits.tail_records_max
+        self._entries: list[Entry] = []
+        self._positions: list[Position] = []
+        self._head = 0
+        self._bytes = 0
+        #: The log this tail belongs to and the exclusive start of what it holds. None before the first `reset`.
+        self.floor: Cursor | None = None
+
+    def __len__(self) -> int:
+        return len(self._entries) - self._head
+
+    def reset(self, floor: Cursor) -> None:
+        """Forget everything; from now on the tail holds what follows `floor`."""
+        self._entries.clear()
+        self._positions.clear()
+        self._head = self._bytes = 0
+        self.floor = floor
+
+    def append(self, entry: Entry) -> None:
+        """Add the next record of the log, dropping the oldest ones past the bounds."""
+        self._entries.append(entry)
+        self._positions.append(entry.position)
+        self._bytes += entry.size_bytes
+        while self._bytes > self._bytes_max or len(self) > self._records_max:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        entry = self._entries[self._head]
+        assert self.floor is not None
+        self.floor = self.floor.at(entry.position, entry.record.fingerprint)
+        self._bytes -= entry.size_bytes
+        self._head += 1
+        if self._head > _COMPACT_MIN and self._head * 2 > len(self._entries):
+            del self._entries[: self._head], self._positions[: self._head]
+            self._head = 0
+
+    def covers(self, cursor: Cursor) -> bool:
+        """Whether every record after the cursor that the follower has seen is in the tail.
+
+        A cursor with a fingerprint must be that of an entry (or of the floor); an unknown one is the store's to judge.
+        """
+        floor = self.floor
+        if floor is None or cursor.epoch != floor.epoch or cursor.kind != floor.kind:
+            return False
+        if cursor.position <= floor.position:
+            return cursor == floor
+        index = bisect_right(self._positions, cursor.position, lo=self._head)
+        if index == len(self._positions) and (index == self._head or self._positions[-1] != cursor.position):
+            return False
+        if not cursor.fingerprint:
+            return True
+        entry = self._entries[index - 1]
+        return entry.position == cursor.position and entry.record.fingerprint == cursor.fingerprint
+
+    def count_after(self, position: Position) -> int:
+        """How many entries follow the position."""
+        return len(self._positions) - bisect_right(self._positions, position, lo=self._head)
+
+    def between(self, after: Position, through: Position) -> list[Entry]:
+        """The entries in (after, through]."""
+        start = bisect_right(self._positions, after, lo=self._head)
+        if not self._positions or self._positions[-1] <= through:
+            return self._entries[start:] if start else self._entries[:]
+        return self._entries[start : bisect_right(self._positions, through, lo=start)]
