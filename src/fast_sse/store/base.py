@@ -7,7 +7,9 @@ What every store promises (proved by one shared suite and one Hypothesis state m
 - an entry that was answered survives reopening (durable stores);
 - a cursor below the trim mark, ahead of the newest, inside a lost tail or of another epoch is reported as a
   gap, never skipped silently;
-- idempotency keys are resolved in the same step as the append;
+- idempotency keys are resolved in the same step as the append, also between entries of one call, and outlive
+  trimming: a known key with the same body is the earlier answer, with another body a KeyConflictError of
+  that entry alone; the other keys of a duplicate are remembered for the earlier position;
 - after `close` every call raises StoreClosedError.
 
 All methods are called on the event loop's thread and never block it. Backends translate their own errors at
@@ -24,8 +26,19 @@ import msgspec
 
 from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor, Position
-from fast_sse.model.errors import FastSseError
+from fast_sse.model.errors import FastSseError, UnavailableError
 from fast_sse.model.message import Draft, Record
+
+
+class OvertakenError(UnavailableError):
+    """A follower's place cannot be continued exactly; `gap` says why and from where to follow again.
+
+    It happens to a follower so slow that trimming passed it: going on would be a silent hole (guarantee G6).
+    """
+
+    def __init__(self, gap: Gap) -> None:
+        super().__init__("the follower was overtaken")
+        self.gap = gap
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +126,8 @@ class Store(ABC):
         """Store drafts in order; the future resolves once they are durable at the named level, entry by entry.
 
         A key conflict fails its entry alone. An error of the whole group (disk full, lost backend) is the
-        same error for each entry. The future itself fails only with StoreClosedError.
+        same error for each entry (DiskFullError, NotStoredError: certainly not stored; UnknownOutcomeError: it
+        may be). The future itself fails only with StoreClosedError.
         """
 
     @abstractmethod
@@ -125,8 +139,11 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def last(self, wanted: Filter, count: int) -> Page:
-        """The last `count` matching records, in log order; `start` is just before the first of them (newest when none)."""
+    async def last(self, wanted: Filter, count: int, bytes_max: int = 1 << 20) -> Page:
+        """The last `count` matching records, in log order; `start` is just before the first of them (newest when none).
+
+        One page of them: when they weigh more than `bytes_max`, the rest follows by `read` from `through`.
+        """
 
     @abstractmethod
     async def get(self, position: Position) -> Record | None:
@@ -137,8 +154,8 @@ class Store(ABC):
         """Every record of the log after a cursor of `bounds()`, in order, in groups, once committed; never ends by itself.
 
         Holds a bounded part of the log in memory: a follower that is slow is served from the store.
-        Raises StoreClosedError on close, UnavailableError when the backend fails (follow again from the last
-        record seen).
+        Raises StoreClosedError on close, OvertakenError when trimming passed it (follow again from its
+        `gap.resumed_at`), UnavailableError when the backend fails (follow again from the last record seen).
         """
 
     @abstractmethod
@@ -147,7 +164,10 @@ class Store(ABC):
 
     @abstractmethod
     async def trim(self) -> int:
-        """Remove one small step of what retention no longer covers, and return how many entries went (0: nothing to do)."""
+        """Remove one small step of what retention no longer covers, and return how many entries went (0: nothing to do).
+
+        Entries are records and idempotency keys past their window or their count.
+        """
 
     @abstractmethod
     async def ping(self) -> None:

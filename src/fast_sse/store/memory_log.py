@@ -1,0 +1,102 @@
+"""The log of the memory store: records by position, with the same three indexes as on disk.
+
+Positions in an index only grow, so a range is a slice found by bisection. Trimming drops a prefix; index
+entries that point below it are dead and are cut off when they are half of their list, so that trimming one
+record costs the same however long the log is.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
+
+from fast_sse.model.cursor import Position
+from fast_sse.model.message import Record
+from fast_sse.store.ranges import ALL, Range
+from fast_sse.store.record import weight
+
+#: Dead entries an index may hold before it is looked at.
+_DEAD_MIN = 64
+
+
+class MemoryLog:
+    """Records in order, readable by range. Not thread-safe; no clock and no policy."""
+
+    def __init__(self) -> None:
+        self._records: dict[Position, Record] = {}
+        self._indexes: dict[Range, list[Position]] = {ALL: []}
+        self.trimmed: Position = 0
+        self.newest: Position = 0
+        self.weight = 0
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def add(self, record: Record) -> None:
+        """Append one record; its position is above the newest."""
+        self._records[record.position] = record
+        for index in _indexes_of(record):
+            self._indexes.setdefault(index, []).append(record.position)
+        self.newest = record.position
+        self.weight += weight(record)
+
+    def get(self, position: Position) -> Record | None:
+        """The record there, None when there is none."""
+        return self._records.get(position)
+
+    def oldest(self) -> Record | None:
+        """The first record, None when the log is empty."""
+        return next(self.after((ALL,), self.trimmed), None)
+
+    def after(self, wanted: tuple[Range, ...], place: Position) -> Iterator[Record]:
+        """Matching records above `place`, ascending, each once."""
+        place = max(place, self.trimmed)
+        last = 0
+        for position in merge(*(self._slice(one, place) for one in wanted)):
+            if position != last:
+                last = position
+                yield self._records[position]
+
+    def nth_from_end(self, wanted: tuple[Range, ...], count: int) -> Position | None:
+        """The position of the first of the last `count` matching records, None when none matches."""
+        last: Position | None = None
+        seen = 0
+        for position in merge(*(self._backwards(one) for one in wanted), reverse=True):
+            if position != last:
+                last = position
+                seen += 1
+                if seen == count:
+                    break
+        return last
+
+    def drop(self, oldest: Record) -> None:
+        """Remove the oldest record and move the trim mark to it."""
+        del self._records[oldest.position]
+        self.trimmed = oldest.position
+        self.weight -= weight(oldest)
+        for index in _indexes_of(oldest):
+            self._cut(index)
+
+    def _slice(self, one: Range, place: Position) -> Iterator[Position]:
+        positions = self._indexes.get(one, [])
+        return islice(positions, bisect_right(positions, place), None)
+
+    def _backwards(self, one: Range) -> Iterator[Position]:
+        positions = self._indexes.get(one, [])
+        return islice(reversed(positions), len(positions) - bisect_right(positions, self.trimmed))
+
+    def _cut(self, index: Range) -> None:
+        positions = self._indexes[index]
+        if index is not ALL and positions[-1] <= self.trimmed:
+            del self._indexes[index]
+            return
+        middle = len(positions) // 2
+        if len(positions) > _DEAD_MIN and positions[middle] <= self.trimmed:
+            del positions[:middle]
+
+
+def _indexes_of(record: Record) -> tuple[Range, ...]:
+    event_id, event_type = record.channel
+    return (ALL, Range(event_id, event_type), Range(event_id, None), Range(None, event_type))

@@ -1,0 +1,116 @@
+"""From the commits of this process to its followers: a bounded window of recent groups, and the store behind it.
+
+A follower that keeps up is handed each committed group as it is, by one wake-up. One that lags behind the
+window is served from the store, page by page, until it is inside again. Nothing polls, and a slow follower
+costs nobody anything. The window moves only after a commit returned (Mercure once advanced inside the
+transaction, and told subscribers what was then rolled back).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from fast_sse.model.cursor import Position
+from fast_sse.model.errors import StoreClosedError
+from fast_sse.model.message import Record
+from fast_sse.store.base import OvertakenError, Page
+
+#: Records and bytes of the window. The hub keeps its own encoded tail: this one only bridges a few turns of the loop.
+WINDOW_RECORDS_MAX = 8192
+WINDOW_BYTES_MAX = 8 << 20
+
+ReadPage = Callable[[Position], Awaitable[Page]]
+
+
+class Relay:
+    """The recent groups of one store. Lives on the event loop's thread."""
+
+    def __init__(
+        self,
+        position: Position,
+        records_max: int = WINDOW_RECORDS_MAX,
+        bytes_max: int = WINDOW_BYTES_MAX,
+    ) -> None:
+        self._records_max = records_max
+        self._bytes_max = bytes_max
+        self._groups: deque[tuple[list[Record], int]] = deque()
+        self._first = 0  # the running number of the oldest group kept
+        self._records = 0
+        self._bytes = 0
+        #: Every record after it is in the window.
+        self._floor = position
+        self._wake: asyncio.Future[None] | None = None
+        self._closed = False
+
+    def push(self, records: list[Record]) -> None:
+        """Hand on one committed group, ascending and never empty."""
+        weight = sum([len(r.data) + len(r.headers) for r in records]) + 200 * len(records)
+        self._groups.append((records, weight))
+        self._records += len(records)
+        self._bytes += weight
+        while self._records > self._records_max or self._bytes > self._bytes_max:
+            old, weight = self._groups.popleft()
+            self._first += 1
+            self._records -= len(old)
+            self._bytes -= weight
+            self._floor = old[-1].position
+        self._wake_all()
+
+    def restart(self, position: Position) -> None:
+        """Forget the window: the log now reaches to `position`, by a way that did not pass here."""
+        self._first += len(self._groups)
+        self._groups.clear()
+        self._records = self._bytes = 0
+        self._floor = position
+        self._wake_all()
+
+    def close(self) -> None:
+        """End every follower with StoreClosedError."""
+        self._closed = True
+        self._wake_all()
+
+    async def follow(self, place: Position, read: ReadPage) -> AsyncIterator[list[Record]]:
+        """Every record after `place`, in groups. See `Store.follow`; `read` gives a page of the whole log."""
+        number = -1
+        while not self._closed:
+            if place < self._floor:
+                page = await read(place)
+                if page.gap is not None:
+                    raise OvertakenError(page.gap)
+                place = page.through.position
+                if page.records:
+                    yield page.records
+            elif (number := self._next_group(number, place)) < self._first + len(self._groups):
+                group = self._groups[number - self._first][0]
+                number += 1
+                fresh = group if group[0].position > place else [r for r in group if r.position > place]
+                place = max(place, group[-1].position)
+                if fresh:
+                    yield fresh
+            else:
+                await self._changed()
+        raise StoreClosedError("the store is closed")
+
+    def _next_group(self, number: int, place: Position) -> int:
+        """The running number of the first group with records after `place`, given a guess."""
+        if number >= self._first:
+            return number
+        number = self._first + len(self._groups)
+        for group, _ in reversed(self._groups):
+            if group[-1].position <= place:
+                break
+            number -= 1
+        return number
+
+    async def _changed(self) -> None:
+        if self._wake is None:
+            self._wake = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._wake)
+
+    def _wake_all(self) -> None:
+        if self._wake is not None:
+            if not self._wake.done():
+                self._wake.set_result(None)
+            self._wake = None
