@@ -1,0 +1,150 @@
+"""What the admin listener answers: is the loop alive, and may this node be sent publishers or subscribers.
+
+Liveness and the two kinds of readiness are three questions, because each has another right reaction: a dead loop
+is restarted; a node whose store is lost gets no publishers, but keeps its subscribers, since a load balancer
+without any backend would answer 503, and a browser's EventSource never comes back from that.
+
+Probes are open, for whoever restarts and balances; everything else asks for `admin.key` when there is one.
+Errors have the shape of the public protocol.
+"""
+
+from __future__ import annotations
+
+import hmac
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from fast_sse.http import message
+from fast_sse.http.errors import error_response, new_request_id
+from fast_sse.model.errors import (
+    DefectError,
+    FastSseError,
+    MethodNotAllowedError,
+    NotFoundError,
+    UnauthorizedError,
+    UnavailableError,
+)
+
+#: What a probe may ask without a key.
+OPEN_PATHS = frozenset({"/healthz", "/readyz/publish", "/readyz/subscribe"})
+
+
+class Node(Protocol):
+    """What the admin listener asks of the process it is in.
+
+    Attributes:
+        state: `starting`, `ready` or `draining`.
+        store: the store's name.
+        durability: what a 2xx means with this store.
+        following: whether this node reads the log right now.
+    """
+
+    @property
+    def state(self) -> str: ...  # noqa: D102  see the class
+    @property
+    def store(self) -> str: ...  # noqa: D102
+    @property
+    def durability(self) -> str: ...  # noqa: D102
+    @property
+    def following(self) -> bool: ...  # noqa: D102
+
+    async def probe_publish(self) -> None:
+        """Raises UnavailableError when a publish would not be stored."""
+
+
+def admin_app(node: Node, key: bytes) -> Starlette:
+    """The ASGI application of the admin listener; an empty `key` asks nobody."""
+
+    async def healthz(_request: Request) -> Response:
+        return _json(200, {"code": "ok", "data": {"state": "alive"}})
+
+    async def publish(_request: Request) -> Response:
+        if node.state != "ready":
+            return _not_ready(node, f"the hub is {node.state}")
+        try:
+            await node.probe_publish()
+        except UnavailableError as error:
+            return _not_ready(node, error.message)
+        return _json(200, {"code": "ok", "data": _facts(node)})
+
+    async def subscribe(_request: Request) -> Response:
+        if node.state != "ready":
+            return _not_ready(node, f"the hub is {node.state}")
+        return _json(200, {"code": "ok", "data": _facts(node)})
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz/publish", publish),
+            Route("/readyz/subscribe", subscribe),
+        ],
+        middleware=[Middleware(_KeyGuard, key=key)],
+        exception_handlers={HTTPException: _http_error, Exception: _defect},
+    )
+
+
+class _KeyGuard:
+    """Asks for the key before any route is looked for, so that without it nothing can be probed."""
+
+    def __init__(self, app: ASGIApp, key: bytes) -> None:
+        self._app = app
+        self._expected = b"Bearer " + key if key else b""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http" and self._expected and scope["path"] not in OPEN_PATHS:
+            shown = Request(scope).headers.get("authorization", "").encode("latin-1")
+            if not hmac.compare_digest(shown, self._expected):
+                refusal = _error(UnauthorizedError("the admin key is missing or wrong"))
+                refusal.headers["WWW-Authenticate"] = "Bearer"
+                app = refusal
+        await app(scope, receive, send)
+
+
+def _facts(node: Node) -> dict[str, Any]:
+    return {
+        "state": node.state,
+        "store": node.store,
+        "durability": node.durability,
+        "following": node.following,
+    }
+
+
+def _not_ready(node: Node, why: str) -> Response:
+    body = {"code": "not_ready", "message": why, "request_id": new_request_id(), "data": _facts(node)}
+    return _json(503, body)
+
+
+def _http_error(_request: Request, error: Exception) -> Response:
+    """Starlette's own refusals, in our shape."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return _error(MethodNotAllowedError("the route does not take this method", allow="GET, HEAD"))
+    return _error(NotFoundError("no such route") if status == HTTPStatus.NOT_FOUND else DefectError())
+
+
+def _defect(_request: Request, _error_seen: Exception) -> Response:
+    """Our fault: the details go to the log, by way of the server, and never to the caller."""
+    return _error(DefectError("an error of the hub; it is in its log"))
+
+
+def _error(error: FastSseError) -> Response:
+    return _response(error_response(error))
+
+
+def _json(status: int, body: dict[str, Any]) -> Response:
+    return _response(message.Response(status, msgspec.json.encode(body)))
+
+
+def _response(answer: message.Response) -> Response:
+    headers = {"Cache-Control": "no-store", **dict(answer.headers)}
+    return Response(answer.body, answer.status, headers, answer.content_type)
