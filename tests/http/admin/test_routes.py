@@ -46,8 +46,15 @@ async def ask(node: Any, path: str, key: bytes = b"", method: str = "GET", autho
     sent: list[Any] = []
     headers = [(b"host", b"admin"), (b"authorization", authorization.encode("latin-1"))]
     scope = {
-        **{"type": "http", "method": method, "path": path, "raw_path": path.encode(), "root_path": ""},
-        **{"query_string": b"", "headers": headers, "scheme": "http", "http_version": "1.1"},
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": headers,
+        "scheme": "http",
+        "http_version": "1.1",
     }
 
     async def receive() -> Any:
