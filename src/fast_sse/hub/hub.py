@@ -83,6 +83,11 @@ class Hub:
         return len(self._streams.wheel)
 
     @property
+    def full(self) -> bool:
+        """Whether a new stream would be told to come back later."""
+        return self._streams.draining or 0 < self.limits.streams_max <= len(self._streams.wheel)
+
+    @property
     def draining(self) -> bool:
         """Whether streams are being ended; new ones are told to come back."""
         return self._streams.draining

@@ -1,0 +1,62 @@
+"""Who may do what on this hub: the keyring, the allow-lists, and where a signature may stand.
+
+One frozen value that the endpoints hold, so that a reload swaps it whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from fast_sse.model.channel import WILDCARD, Channel
+from fast_sse.model.errors import ForbiddenError, UnauthorizedError
+from fast_sse.model.signature import Grant, Keyring, Scope, verify
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """Rules of access.
+
+    Attributes:
+        keyring: the secrets.
+        allowed_event_ids: first segments that may be used; None allows all, an empty set none, `*` in it every
+            segment, wildcards included.
+        allowed_event_types: the same for second segments.
+        v1_query: whether a v1 signature may stand in the query. It never expires, so in a URL, which ends up in
+            histories and logs, it is a lasting right; only where it cannot publish, or in a demo.
+    """
+
+    keyring: Keyring
+    allowed_event_ids: frozenset[str] | None = None
+    allowed_event_types: frozenset[str] | None = None
+    v1_query: bool = False
+
+    def grant(
+        self,
+        signature: str,
+        scope: Scope,
+        channels: Sequence[Channel],
+        *,
+        body: bytes | None,
+        now: float,
+        in_query: bool = False,
+    ) -> Grant:
+        """Verify a signature and the allow-lists.
+
+        Raises:
+            UnauthorizedError: see `model.signature.verify`; also a v1 signature in a query that may not hold one.
+            ForbiddenError: a right signature for what its scope, the v1 mode or a list does not allow.
+        """
+        if in_query and not self.v1_query and not signature.startswith("v2."):
+            raise UnauthorizedError("the signature is missing or wrong")
+        grant = verify(signature, scope, channels, body=body, now=now, keyring=self.keyring)
+        if self.allowed_event_ids is not None or self.allowed_event_types is not None:
+            for event_id, event_type in channels:
+                _check(event_id, self.allowed_event_ids)
+                _check(event_type, self.allowed_event_types)
+        return grant
+
+
+def _check(segment: str, allowed: frozenset[str] | None) -> None:
+    if allowed is not None and segment not in allowed and WILDCARD not in allowed:
+        raise ForbiddenError("this channel is not allowed here")
