@@ -1,0 +1,85 @@
+"""One timer for all connections: a deadline is an attribute, and a coarse sweep looks who is late.
+
+A timer per connection or per request would cost more than the request. The sweep runs a few times per shortest
+deadline and at most once a second, so a connection is cut up to one interval late and never early. With no
+connection there is no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from fast_sse.model.limits import Limits
+
+NEVER = float("inf")
+
+#: Seconds in which a peer may read our last answer and close before we do (RFC 9112 §9.6).
+LINGER_S = 2.0
+
+
+class Timed(Protocol):
+    """What a sweep looks at."""
+
+    deadline: float
+
+    def expired(self) -> None:
+        """Called by a sweep at or after `deadline`; must move or end it."""
+
+
+class Deadlines:
+    """The set of open connections and the moments that a deadline set now would have.
+
+    `head`, `body`, `idle` and `linger` are moments of `clock`, renewed by each sweep: to set a deadline is to
+    copy one of them.
+    """
+
+    __slots__ = ("_clock", "_limits", "_timer", "body", "head", "idle", "interval_s", "linger", "members")
+
+    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._timer: asyncio.TimerHandle | None = None
+        shortest = min(limits.header_s, limits.body_s, limits.keep_alive_s)
+        self.interval_s = min(1.0, shortest / 4)
+        self.members: set[Timed] = set()
+        self._renew(clock())
+
+    def _renew(self, now: float) -> None:
+        """Deadlines set until the next sweep count from then, so that nobody is cut early."""
+        base = now + self.interval_s
+        self.head = base + self._limits.header_s
+        self.body = base + self._limits.body_s
+        self.idle = base + self._limits.keep_alive_s
+        self.linger = base + LINGER_S
+
+    def add(self, member: Timed) -> None:
+        """Watch `member`; the first one starts the timer."""
+        self.members.add(member)
+        if self._timer is None:
+            self._renew(self._clock())
+            self._timer = asyncio.get_running_loop().call_later(self.interval_s, self._tick)
+
+    def discard(self, member: Timed) -> None:
+        """Watch `member` no longer; without members the next tick is the last."""
+        self.members.discard(member)
+
+    def sweep(self) -> None:
+        """Expire everyone who is late."""
+        now = self._clock()
+        self._renew(now)
+        for late in [member for member in self.members if member.deadline <= now]:
+            late.expired()
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self.members:
+            self._timer = asyncio.get_running_loop().call_later(self.interval_s, self._tick)
+            self.sweep()
+
+    def stop(self) -> None:
+        """Cancel the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,44 @@
+"""An error of the tree becomes the one JSON answer of the public protocol, here and nowhere else.
+
+`{"code", "message", "request_id"}` and nothing more: a message is written for the caller, the rest stays in
+the log under the same `request_id` (CWE-209).
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import msgspec
+
+from fast_sse.http.message import Response
+from fast_sse.model.errors import FastSseError, MethodNotAllowedError
+
+
+class ErrorBody(msgspec.Struct, gc=False):
+    """The body of every answer that is not 2xx."""
+
+    code: str
+    message: str
+    request_id: str
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def new_request_id() -> str:
+    """64 random bits in hex: a caller quotes it, an operator finds it in the log, nobody can count with it."""
+    return secrets.token_hex(8)
+
+
+def error_response(error: FastSseError, request_id: str = "") -> Response:
+    """The answer for `error`; a fresh `request_id` unless the caller has already logged one.
+
+    Adds `Retry-After` when the error says when (RFC 9110 §10.2.3) and `Allow` to a 405 (§15.5.6).
+    """
+    headers: tuple[tuple[str, str], ...] = ()
+    if error.retry_after_s:
+        headers = (("Retry-After", str(error.retry_after_s)),)
+    if isinstance(error, MethodNotAllowedError):
+        headers = (*headers, ("Allow", error.allow))
+    body = ErrorBody(code=error.code, message=error.message, request_id=request_id or new_request_id())
+    return Response(status=error.status, body=_encode(body), headers=headers)
