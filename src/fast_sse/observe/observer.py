@@ -69,10 +69,14 @@ class Drained(Fact, frozen=True, gc=False):
 
 
 class HandlerFailed(Fact, frozen=True, gc=False):
-    """A request met an error that no rule of ours foresees and was answered 500. `traceback` is for the log only."""
+    """A request met an error that no rule of ours foresees and was answered 500.
+
+    The caller got the `request_id` and nothing else; `traceback` is for the log only.
+    """
 
     error: str
     traceback: str = ""
+    request_id: str = ""
 
 
 class DefectSeen(Fact, frozen=True, gc=False):
