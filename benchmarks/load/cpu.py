@@ -1,0 +1,71 @@
+"""What a run costs, read from /proc: CPU time and memory of the server, CPU time of the generator itself."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+#: Above this share of its core the generator, not the server, may have set the figure.
+GENERATOR_SHARE_MAX = 0.90
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Resident memory of one process in bytes; `shared` is the part in shared memory (nginx's zones)."""
+
+    rss_bytes: int
+    shared_bytes: int
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of a process, all its threads, the ended ones too. Resolution: one tick, 10 ms."""
+    # The command's name, in parentheses, may hold anything, even a parenthesis: count from the last one.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def user_system_s(pid: int) -> tuple[float, float]:
+    """`cpu_s` in its two parts: a server's own code, and the kernel working for it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) / TICKS_PER_S, int(fields[12]) / TICKS_PER_S
+
+
+def memory(pid: int) -> Memory:
+    """Resident memory now. Buffers of sockets are the kernel's and in no process's figure."""
+    values = {}
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name in ("VmRSS", "RssShmem"):
+            values[name] = int(value.split()[0]) * 1024
+    return Memory(values["VmRSS"], values["RssShmem"])
+
+
+class Window:
+    """A span of time with the CPU that server and generator spent in it."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._server = user_system_s(pid)
+        self._own_s = time.process_time()
+        self._start_s = time.monotonic()
+
+    def close(self) -> dict[str, float | bool]:
+        """Seconds since the window opened, and who worked how much of them."""
+        wall_s = time.monotonic() - self._start_s
+        own_share = (time.process_time() - self._own_s) / wall_s
+        user_s, system_s = (
+            now - then for now, then in zip(user_system_s(self._pid), self._server, strict=True)
+        )
+        return {
+            "wall_s": wall_s,
+            "server_cpu_s": user_s + system_s,
+            "server_user_s": user_s,
+            "server_system_s": system_s,
+            "server_share": (user_s + system_s) / wall_s,
+            "generator_share": own_share,
+            "generator_was_limit": own_share > GENERATOR_SHARE_MAX,
+        }

@@ -1,0 +1,74 @@
+"""A server as a child process on one core, in a directory of its own, gone when the measurement is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+STOP_S_MAX = 15.0
+
+
+class PeerError(Exception):
+    """A server could not be installed or started; the message says what to do."""
+
+
+def pinned(core: int, command: Sequence[str]) -> list[str]:
+    """The command on one core, its children too."""
+    return ["taskset", "--cpu-list", str(core), *command]
+
+
+@contextmanager
+def scratch(prefix: str) -> Iterator[Path]:
+    """A directory for a server's configuration, log and data."""
+    with tempfile.TemporaryDirectory(prefix=prefix) as directory:
+        yield Path(directory)
+
+
+@contextmanager
+def server(
+    command: Sequence[str], core: int, directory: Path, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a server; standard output is piped, standard error goes to `log` in its directory.
+
+    Stopped by SIGTERM to the process that was started here and to no other; SIGKILL if it does not listen.
+    """
+    with (directory / "log").open("w") as log:
+        process = subprocess.Popen(
+            pinned(core, command),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            cwd=directory,
+            env={**os.environ, **(env or {})},
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_S_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def await_true(what: str, check: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    """Poll `check`, a function, until it is true; PeerError when the time is over."""
+    end_s = time.monotonic() + timeout_s
+    while not check():
+        if time.monotonic() > end_s:
+            raise PeerError(f"{what} did not happen within {timeout_s} s")
+        time.sleep(0.02)
+
+
+def tail_of(log: Path, lines: int = 8) -> str:
+    """The end of a server's log, for an error's message."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
