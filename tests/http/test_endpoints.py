@@ -1,0 +1,294 @@
+"""Rules of `http.endpoints`: status, code and effect of every public route, without a server."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from fast_sse.http.access import Access
+from fast_sse.http.endpoints import Endpoints
+from fast_sse.http.message import Deferred, Request, Response, Stream
+from fast_sse.hub.hub import Hub
+from fast_sse.model.channel import Channel, Filter
+from fast_sse.model.limits import Limits
+from fast_sse.model.message import Record
+from fast_sse.model.signature import Keyring, sign_v1, sign_v2
+from fast_sse.observe.observer import NullObserver
+from fast_sse.store.memory import MemoryStore
+
+SECRET = b"s" * 32
+NOW = 1_795_000_000.0
+ALL = Filter.of(Channel("*", "*"))
+PUBLISH = "/v1/sse/events/cart1/types/changed"
+SUBSCRIBE = "/v1/subscribe/events/cart1/types/changed"
+V1 = sign_v1(SECRET, Channel("cart1", "changed"))
+JSON = {"content-type": "application/json"}
+
+
+class Rig:
+    """Endpoints over a real hub on a memory store."""
+
+    def __init__(self, store: MemoryStore, hub: Hub, endpoints: Endpoints) -> None:
+        self.store = store
+        self.hub = hub
+        self.endpoints = endpoints
+
+    async def ask(self, request: Request) -> Response:
+        """The response to a request, waited for."""
+        answer = self.endpoints.handle(request)
+        if isinstance(answer, Deferred):
+            await asyncio.wait([answer.future])
+            answer = answer.render(answer.future)
+        assert isinstance(answer, Response), answer
+        return answer
+
+    async def code(self, request: Request) -> tuple[int, str]:
+        """Status and code."""
+        answer = await self.ask(request)
+        return answer.status, json.loads(answer.body)["code"]
+
+    async def log(self) -> list[Record]:
+        """Everything in the log."""
+        bounds = await self.store.bounds()
+        return (await self.store.read(ALL, bounds.trimmed, 1000, 1 << 20)).records
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    """A rig with one v1 secret and one v2 key, load route on."""
+    store = MemoryStore(now_ms=lambda: int(NOW * 1000))
+    await store.open()
+    limits = Limits()
+    hub = Hub(store, limits, NullObserver(), now_ms=lambda: int(NOW * 1000), rng=random.Random(1))
+    await hub.start()
+    access = Access(keyring=Keyring(secret=SECRET, keys={"web-1": SECRET}))
+    yield Rig(store, hub, Endpoints(hub, limits, access, now=lambda: NOW, load_route=True))
+    await hub.close()
+    await store.close()
+
+
+def publish(body: Any = None, path: str = PUBLISH, **headers: str) -> Request:
+    """A signed publish."""
+    raw = body if isinstance(body, bytes) else json.dumps(body or {"data": 1}).encode()
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request("POST", path, "", {**JSON, "x-signature": V1, **given}, raw)
+
+
+def subscribe(query: str = "", path: str = SUBSCRIBE, **headers: str) -> Request:
+    """A signed subscribe."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request("GET", path, query, {"x-signature": V1, **given})
+
+
+async def test_a_publish_is_answered_with_the_id_that_subscribers_see(rig: Rig) -> None:
+    """200 with message_id, durability and duplicate, once the log holds the message."""
+    answer = await rig.ask(publish())
+    (record,) = await rig.log()
+    bounds = await rig.store.bounds()
+    assert answer.status == 200
+    assert json.loads(answer.body) == {
+        "code": "ok",
+        "message": "success",
+        "data": {
+            "message_id": bounds.newest.at(record.position).text,
+            "durability": "process",
+            "duplicate": False,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (publish(path="/v1/sse/events/cart1"), (404, "not_found")),
+        (publish(path=PUBLISH + "/"), (404, "not_found")),
+        (publish(path="/metrics"), (404, "not_found")),
+        (publish(path="/v1/sse/events/%2e%2e/types/x"), (400, "bad_channel")),
+        (publish(path="/v1/sse/events/a%252Fb/types/x"), (400, "bad_channel")),
+        (publish(path="/v1/sse/events/a%00/types/x"), (400, "bad_channel")),
+        (publish(path="/v1/sse/events/%ff/types/x"), (400, "bad_channel")),
+        (publish(path="/v1/sse/events/a%zz/types/x"), (400, "bad_channel")),
+        (publish(content_type="text/plain"), (415, "unsupported_media")),
+        (publish(content_encoding="br"), (415, "unsupported_media")),
+        (publish(x_signature="0" * 64), (401, "unauthorized")),
+        (publish(x_signature=V1.upper()), (401, "unauthorized")),
+        (publish(x_signature=V1[:-1]), (401, "unauthorized")),
+        (publish(x_signature="\xff" * 64), (401, "unauthorized")),
+        (publish(x_signature=f"{V1}, {V1}"), (401, "unauthorized")),
+        (publish(b"{"), (400, "bad_request")),
+        (publish(b'{"data":NaN}'), (400, "bad_request")),
+        (publish({"data": 1, "event_id": "other"}), (400, "bad_request")),
+        (publish({"data": 1, "idempotency_key": "a"}, idempotency_key="b"), (400, "bad_request")),
+        (publish(idempotency_key=""), (400, "bad_request")),
+        (publish(idempotency_key="k" * 257), (400, "bad_request")),
+    ],
+    ids=lambda value: value.path if isinstance(value, Request) else str(value),
+)
+async def test_what_is_refused_is_certainly_not_stored(rig: Rig, request_: Request, expected: object) -> None:
+    """Every 4xx of a publish has its code and leaves the log as it was (G2)."""
+    assert await rig.code(request_) == expected
+    assert await rig.log() == []
+
+
+async def test_the_wrong_method_names_the_right_one(rig: Rig) -> None:
+    """405 carries Allow (RFC 9110, 15.5.6)."""
+    for method, path, allow in (
+        ("GET", PUBLISH, "POST"),
+        ("POST", SUBSCRIBE, "GET"),
+        ("HEAD", SUBSCRIBE, "GET"),
+    ):
+        answer = await rig.ask(Request(method, path, "", {"x-signature": V1}))
+        assert (answer.status, dict(answer.headers)["Allow"]) == (405, allow)
+
+
+async def test_the_same_key_is_the_same_message(rig: Rig) -> None:
+    """Header or field, a key known with the same body answers with the earlier id; another body is 409 (G3)."""
+    body = {"data": 1, "idempotency_key": "k"}
+    first = json.loads((await rig.ask(publish(body))).body)["data"]
+    again = json.loads((await rig.ask(publish(body, idempotency_key="k"))).body)["data"]
+    assert again == {**first, "duplicate": True}
+    assert await rig.code(publish({"data": 2}, idempotency_key="k")) == (409, "key_conflict")
+    assert len(await rig.log()) == 1
+
+
+async def test_a_replayed_v2_publish_is_the_same_message(rig: Rig) -> None:
+    """The nonce of a v2 publish is consumed: a repeat is a duplicate, not a second message."""
+    body = b'{"data":1}'
+    channel = Channel("cart1", "changed")
+    times = {"iat": int(NOW), "exp": int(NOW) + 60}
+    signature = sign_v2(SECRET, "web-1", "pub", (channel,), body=body, nonce="n" * 16, **times)
+    first = json.loads((await rig.ask(publish(body, x_signature=signature))).body)["data"]
+    again = json.loads((await rig.ask(publish(body, x_signature=signature, idempotency_key="new"))).body)[
+        "data"
+    ]
+    assert (again["message_id"], again["duplicate"]) == (first["message_id"], True)
+    assert len(await rig.log()) == 1
+    assert await rig.code(publish(b'{"data":2}', x_signature=signature)) == (401, "unauthorized")
+    wrong_scope = sign_v2(SECRET, "web-1", "sub", (channel,), body=body, nonce="m" * 16, **times)
+    assert await rig.code(publish(body, x_signature=wrong_scope)) == (403, "forbidden")
+
+
+async def test_a_field_that_the_path_gives_may_agree(rig: Rig) -> None:
+    """event_id and event_type of the original's package are accepted when they agree with the path."""
+    body = {"data": 1, "event_id": "cart1", "event_type": "changed", "send_direct": True}
+    assert (await rig.ask(publish(body))).status == 200
+
+
+async def test_the_load_route_publishes_to_every_type(rig: Rig) -> None:
+    """`body_size` KiB of generated JSON to (event_id, *), unsigned; absent when it is off."""
+    request = Request("POST", "/v1/sse/events", "", dict(JSON), b'{"event_id":"cart1","body_size":50}')
+    assert (await rig.ask(request)).status == 200
+    (record,) = await rig.log()
+    assert record.channel == ("cart1", "*")
+    assert 50 * 1024 <= len(record.data) < 51 * 1024
+    assert json.loads(record.data)["event_id"] == "cart1"
+    too_large = Request("POST", "/v1/sse/events", "", dict(JSON), b'{"event_id":"cart1","body_size":99999}')
+    assert await rig.code(too_large) == (400, "bad_request")
+    off = Endpoints(rig.hub, Limits(), rig.endpoints.access, now=lambda: NOW)
+    answer = off.handle(request)
+    assert isinstance(answer, Response)
+    assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (subscribe(x_signature=""), (401, "unauthorized")),
+        (subscribe("last=0"), (400, "bad_request")),
+        (subscribe("last=1001"), (400, "bad_request")),
+        (subscribe("last=²"), (400, "bad_request")),
+        (subscribe("&".join(f"a{n}=" for n in range(101))), (400, "bad_request")),
+        (Request("GET", SUBSCRIBE, f"signature={V1}", {}), (401, "unauthorized")),
+        (Request("GET", SUBSCRIBE, "", {}), (401, "unauthorized")),
+    ],
+)
+async def test_a_subscription_that_is_refused(rig: Rig, request_: Request, expected: object) -> None:
+    """Refusals of a subscribe; a v1 signature in the query is one."""
+    assert await rig.code(request_) == expected
+
+
+class Transport:
+    """Collects what a stream writes."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        """Keep it."""
+        self.written += data
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        """Note nothing."""
+        assert high > 0
+
+    def get_extra_info(self, _name: str) -> None:
+        """Nothing known."""
+
+    def close(self) -> None:
+        """Remember."""
+        self.closed = True
+
+    abort = close
+
+
+def opened(rig: Rig, request: Request) -> Transport:
+    """Attach the stream that a request is answered with."""
+    answer = rig.endpoints.handle(request)
+    assert isinstance(answer, Stream), answer
+    transport = Transport()
+    answer.attach(transport)
+    return transport
+
+
+async def test_where_a_stream_begins(rig: Rig) -> None:
+    """Header beats query, a cursor beats last, empty is from now on; the first block primes the cursor."""
+    first = json.loads((await rig.ask(publish())).body)["data"]["message_id"]
+    second = json.loads((await rig.ask(publish())).body)["data"]["message_id"]
+
+    def primed(request: Request) -> str:
+        return opened(rig, request).written.decode().partition("id: ")[2].partition("\n")[0]
+
+    assert primed(subscribe()) == second
+    assert primed(subscribe("last_event_id=", last_event_id="")) == second
+    assert primed(subscribe(f"lastEventId={first}")) == first
+    assert primed(subscribe(f"last_event_id={second}", last_event_id=first)) == first
+    assert primed(subscribe(f"last_event_id={first}&last=1")) == first
+    assert primed(subscribe("prime=0")) == ""
+
+
+async def test_http10_streams_are_not_chunked(rig: Rig) -> None:
+    """HTTP/1.0 knows no chunks: the stream ends with the connection."""
+    request = subscribe()
+    assert b"\r\n" in opened(rig, request).written
+    assert opened(rig, replace(request, http11=False)).written.startswith(b"retry: ")
+
+
+async def test_overload_is_200_for_event_streams_and_503_for_others(rig: Rig) -> None:
+    """Browsers give up for good on anything but 200: they are told to come back; others get 503 and Retry-After."""
+    await rig.hub.drain(0)
+    transport = opened(rig, subscribe(accept="text/event-stream"))
+    assert transport.closed
+    assert b"retry: " in transport.written
+    assert b"id:" not in transport.written
+    answer = await rig.ask(subscribe(accept="*/*"))
+    assert (answer.status, dict(answer.headers)["Retry-After"]) == (503, "15")
+
+
+async def test_a_closed_store_is_503_not_stored(rig: Rig) -> None:
+    """A store that is gone means certainly not stored."""
+    await rig.store.close()
+    assert await rig.code(publish()) == (503, "not_stored")
+
+
+async def test_a_cursor_of_the_client_is_never_a_4xx(rig: Rig) -> None:
+    """Whatever Last-Event-ID holds, the stream opens: native EventSource gives up for good on anything but 200."""
+    for text in ("garbage", "s1.0000000000000.1", "x" * 5000, "\x00", "é"):
+        transport = opened(rig, subscribe(last_event_id=text))
+        await asyncio.sleep(0)
+        assert transport.written
+        assert not transport.closed
