@@ -1,0 +1,201 @@
+"""What the published vectors cannot say: grants, arguments of the signers, cost of the unknown, odd input."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fast_sse.model import signature as module
+from fast_sse.model.channel import FILTER_CHANNELS_MAX, Channel
+from fast_sse.model.errors import BadChannelError, ForbiddenError, UnauthorizedError
+from fast_sse.model.signature import (
+    LIFETIME_S_MAX,
+    SKEW_S,
+    Grant,
+    Keyring,
+    Scope,
+    derive_key,
+    sign_v1,
+    sign_v2,
+    verify,
+)
+
+CART = Channel("carid000001", "cart_changed")
+RING = Keyring(secret=b"s" * 32, keys={"web-2": b"k" * 32, "empty": b""}, signing_kid="web-2")
+NOW = 1_795_000_000
+NONCE = "nonce-of-twenty-byte"
+
+characters = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="/\\%")
+segments = st.text(characters, min_size=1, max_size=8)
+channels = st.builds(Channel, segments, segments)
+scopes = st.sampled_from(["pub", "sub", "batch"])
+
+
+def signed(
+    scope: Scope = "sub", *at: Channel, body: bytes | None = None, ttl: int = 60, kid: str = "web-2"
+) -> str:
+    """A v2 signature made at NOW."""
+    at = at or (CART,)
+    return sign_v2(RING.keys["web-2"], kid, scope, at, body=body, iat=NOW, exp=NOW + ttl, nonce=NONCE)
+
+
+def check(
+    signature: str, scope: Scope = "sub", *at: Channel, body: bytes | None = None, now: float = NOW
+) -> Grant:
+    """Verify against RING."""
+    return verify(signature, scope, at or (CART,), body=body, now=now, keyring=RING)
+
+
+def test_a_v1_grant_never_expires():
+    """A v1 grant belongs to the principal `v1`, has no kid and no nonce, and lasts."""
+    grant = check(sign_v1(RING.secret, CART), "pub", body=b"anything")
+    assert grant == Grant(scope="pub", scheme="v1", principal="v1", kid="", expires_at=None, nonce="")
+
+
+def test_a_v2_grant_carries_what_the_hub_needs_later():
+    """A v2 grant ends at `exp`, carries its nonce, and belongs to the kid up to its first `-`."""
+    grant = check(signed())
+    assert grant == Grant("sub", "v2", principal="web", kid="web-2", expires_at=float(NOW + 60), nonce=NONCE)
+
+
+def test_no_error_tells_more_than_another():
+    """One answer for missing, malformed, wrong, expired and unknown: nothing can be probed."""
+    unknown = signed(kid="web-3")
+    refused = ["", "x", "é" * 64, "0" * 64, "v2." + "x" * 80, signed()[:-2] + "AA", unknown]
+    messages = set()
+    for text in refused:
+        with pytest.raises(UnauthorizedError) as caught:
+            check(text)
+        messages.add(str(caught.value))
+    with pytest.raises(UnauthorizedError) as caught:
+        check(signed(), now=NOW + 3600)
+    assert messages == {str(caught.value)}
+
+
+def test_an_unknown_kid_costs_a_mac(monkeypatch):
+    """An unknown kid is checked against a dummy key, so that its answer takes as long as a wrong one's."""
+    keys = []
+
+    def spy(secret: bytes, scope: str) -> bytes:
+        keys.append(secret)
+        return derive_key(secret, scope)
+
+    monkeypatch.setattr(module, "derive_key", spy)
+    for kid in ("web-3", "empty"):
+        with pytest.raises(UnauthorizedError):
+            check(signed(kid=kid))
+    assert keys.count(module._NOBODY) == 2
+
+
+def test_the_dummy_key_grants_nothing():
+    """A MAC made with the published dummy key under an unknown or empty kid is refused."""
+    for kid in ("web-3", "empty"):
+        forged = sign_v2(module._NOBODY, kid, "sub", [CART], body=None, iat=NOW, exp=NOW + 60, nonce=NONCE)
+        with pytest.raises(UnauthorizedError):
+            check(forged)
+
+
+@pytest.mark.parametrize("scope", ["pub", "sub", "batch"])
+def test_a_signature_lives_from_iat_to_exp_with_the_skew_on_both_sides(scope):
+    """Accepted while iat - 60 s <= now < exp + 60 s, for every scope, to the second and below."""
+    ttl = LIFETIME_S_MAX[scope]
+    text = signed(scope, ttl=ttl, body=b"{}")
+    for now in (NOW - SKEW_S, NOW, NOW + ttl + SKEW_S - 1, NOW + ttl + SKEW_S - 0.001):
+        assert check(text, scope, body=b"{}", now=now).expires_at == NOW + ttl
+    for now in (NOW - SKEW_S - 0.001, NOW + ttl + SKEW_S, float("inf"), float("nan")):
+        with pytest.raises(UnauthorizedError):
+            check(text, scope, body=b"{}", now=now)
+
+
+def test_a_wrong_signature_is_401_even_where_v1_is_off():
+    """403 needs a right MAC; otherwise the answer would tell the mode."""
+    ring = msgspec.structs.replace(RING, v1="off")
+    with pytest.raises(UnauthorizedError):
+        verify("0" * 64, "sub", [CART], body=None, now=NOW, keyring=ring)
+    with pytest.raises(ForbiddenError):
+        verify(sign_v1(RING.secret, CART), "sub", [CART], body=None, now=NOW, keyring=ring)
+
+
+def test_a_previous_publish_secret_alone_changes_nothing():
+    """Without `publish_secret`, publishing is checked under `secret`, whatever its previous one was."""
+    ring = msgspec.structs.replace(RING, publish_secret_previous=b"p" * 32)
+    assert verify(sign_v1(b"s" * 32, CART), "pub", [CART], body=None, now=NOW, keyring=ring).scheme == "v1"
+    with pytest.raises(UnauthorizedError):
+        verify(sign_v1(b"p" * 32, CART), "pub", [CART], body=None, now=NOW, keyring=ring)
+
+
+def test_signers_refuse_what_no_verifier_takes():
+    """A signature that would be refused is never made: the caller learns it at once."""
+    with pytest.raises(BadChannelError, match=":"):
+        sign_v1(b"s" * 32, Channel("a:b", "c"))
+    with pytest.raises(BadChannelError, match="list"):
+        signed("sub", Channel("0" * 64, "-"))
+    for bad in ({"kid": ""}, {"kid": "a.b"}, {"kid": "k" * 33}, {"ttl": 0}, {"ttl": 3601}):
+        with pytest.raises(ValueError, match=r"kid|exp"):
+            signed(**bad)
+    with pytest.raises(ValueError, match="2 channels"):
+        signed("pub", CART, Channel("a", "b"))
+    with pytest.raises(ValueError, match="nonce"):
+        sign_v2(b"k" * 32, "k", "sub", [CART], body=None, iat=NOW, exp=NOW + 1, nonce="x" * 15)
+
+
+def test_a_stream_without_channels_is_refused():
+    """Only a batch names no channel."""
+    with pytest.raises(UnauthorizedError):
+        verify(signed(), "sub", [], body=None, now=NOW, keyring=RING)
+    with pytest.raises(UnauthorizedError):
+        verify(sign_v1(RING.secret, CART), "sub", [], body=None, now=NOW, keyring=RING)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_refused_with_401(text):
+    """A signature comes from outside: whatever it is, the answer is 401 and nothing else."""
+    with pytest.raises(UnauthorizedError):
+        check(text)
+
+
+@given(channels, channels)
+def test_no_two_channels_share_a_v2_target(one, other):
+    """Two channels have the same lines only if they are the same channel (CVE-2026-39972)."""
+    assert (module._target("sub", [one]) == module._target("sub", [other])) == (one == other)
+
+
+@given(channels, channels)
+def test_v1_grants_its_own_channel_only(one, other):
+    """A v1 signature that exists is good for its own channel and for no other."""
+    if any(":" in segment for segment in one):
+        with pytest.raises(BadChannelError):
+            sign_v1(RING.secret, one)
+        return
+    text = sign_v1(RING.secret, one)
+    assert check(text, "sub", one).scheme == "v1"
+    if other != one:
+        with pytest.raises(UnauthorizedError):
+            check(text, "sub", other)
+
+
+@given(st.lists(channels, min_size=2, max_size=FILTER_CHANNELS_MAX, unique=True), st.randoms())
+def test_a_list_is_signed_as_a_set(listed, random):
+    """Order and repetition of channels change nothing; taking one away does."""
+    text = signed("sub", *listed)
+    shuffled = [*listed, listed[0]]
+    random.shuffle(shuffled)
+    assert check(text, "sub", *shuffled).scope == "sub"
+    with pytest.raises(UnauthorizedError):
+        check(text, "sub", *listed[1:])
+
+
+@given(scopes, scopes, st.binary(max_size=20), st.binary(max_size=20))
+def test_scope_and_body_are_bound(made_for, used_for, body, sent):
+    """Right scope and body: granted. Right body, wrong scope: 403. Wrong body: 401."""
+    text = signed(made_for, body=body)
+    if sent != body:
+        with pytest.raises(UnauthorizedError):
+            check(text, used_for, body=sent)
+    elif used_for != made_for:
+        with pytest.raises(ForbiddenError):
+            check(text, used_for, body=sent)
+    else:
+        assert check(text, used_for, body=sent).scope == used_for
