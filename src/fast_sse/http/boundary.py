@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from fast_sse.http.errors import error_response, new_request_id
 from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
-from fast_sse.http.wire import response_bytes, stream_head
+from fast_sse.http.wire import response_bytes
 from fast_sse.model.errors import DefectError
 
 #: Called with the `request_id` of a 500 and the exception behind it.
@@ -53,14 +53,6 @@ class Boundary:
             return response_bytes(answer, form, close=close)
         except ValueError as error:
             return response_bytes(self.defect(error), form, close=close)
-
-    def head(self, stream: Stream, form: int) -> bytes | None:
-        """The head of `stream`, None (and a defect) when it cannot be sent."""
-        try:
-            return stream_head(stream, form)
-        except ValueError as error:
-            self.defect(error)
-            return None
 
     def defect(self, error: Exception) -> Response:
         """A 500 that says nothing, and the exception to whoever watches."""

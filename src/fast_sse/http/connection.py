@@ -18,50 +18,19 @@ import asyncio
 from collections import deque
 from typing import Any
 
-from fast_sse.http.boundary import Boundary
-from fast_sse.http.deadlines import NEVER, Deadlines
+from fast_sse.http.deadlines import NEVER
 from fast_sse.http.errors import error_response
 from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
 from fast_sse.http.reader import IDLE, IN_HEAD, RequestReader
-from fast_sse.http.wire import CONTINUE, form_of
+from fast_sse.http.shared import Shared
+from fast_sse.http.wire import CONTINUE, form_of, stream_head
 from fast_sse.model.errors import FastSseError, RequestTimeoutError
-from fast_sse.model.limits import Limits
 
 
 def _retrieve(future: asyncio.Future[Any]) -> None:
     """Nobody is left to answer: take the exception, so that the loop does not call it forgotten."""
     if not future.cancelled():
         future.exception()
-
-
-class Shared:
-    """What every connection of a listener refers to.
-
-    Attributes:
-        open: connections that are not (yet) streams.
-        draining: every request that is still read is the last of its connection.
-        requests, malformed, timeouts: requests read, refused, and late; they only grow.
-    """
-
-    __slots__ = ("boundary", "deadlines", "draining", "limits", "malformed", "open", "requests", "timeouts")
-
-    def __init__(self, boundary: Boundary, limits: Limits, deadlines: Deadlines) -> None:
-        self.boundary = boundary
-        self.limits = limits
-        self.deadlines = deadlines
-        self.open: set[Connection] = set()
-        self.draining = False
-        self.requests = self.malformed = self.timeouts = 0
-
-    def add(self, connection: Connection) -> None:
-        """A connection opened."""
-        self.open.add(connection)
-        self.deadlines.add(connection)
-
-    def discard(self, connection: Connection) -> None:
-        """A connection closed or became a stream."""
-        self.open.discard(connection)
-        self.deadlines.discard(connection)
 
 
 class Connection(asyncio.Protocol):
@@ -72,7 +41,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_backlog", "_closing", "_eof", "_head_future", "_lingering", "_out", "_phase", "_reader", "_reading_paused",
+        "_backlog", "_closing", "_ending", "_eof", "_head_future", "_out", "_phase", "_reader", "_reading_paused",
         "_shared", "_transport", "_waiting", "_writing_paused", "deadline",
     )  # fmt: skip
 
@@ -85,7 +54,7 @@ class Connection(asyncio.Protocol):
         self._head_future: asyncio.Future[Any] | None = None
         self._out: list[bytes] = []
         self._phase = IDLE  # the reader's phase for which `deadline` was set
-        self._closing = self._eof = self._lingering = False
+        self._closing = self._eof = self._ending = False
         self._reading_paused = self._writing_paused = False
         self.deadline = NEVER
 
@@ -176,7 +145,7 @@ class Connection(asyncio.Protocol):
 
     def _pump(self, _future: asyncio.Future[Any] | None = None) -> None:
         """Send what is ready, in order; ask for more; close when that was all."""
-        if self._transport is None:
+        if self._transport is None or self._ending:
             return
         while True:
             if not self._send_ready():
@@ -190,7 +159,7 @@ class Connection(asyncio.Protocol):
                 self._ask(item)
         if self._waiting or self._backlog:
             if self._phase == IDLE:
-                self.deadline = NEVER  # the publish has its own deadline, in the hub
+                self.deadline = NEVER
         elif self._closing:
             self._write()
             self._finish()
@@ -215,6 +184,7 @@ class Connection(asyncio.Protocol):
                         self._head_future = future
                         future.add_done_callback(self._pump)
                     break
+                self._head_future = None
                 answer = boundary.ready(answer)
             waiting.popleft()
             if isinstance(answer, Stream):
@@ -234,18 +204,17 @@ class Connection(asyncio.Protocol):
     def _hand_over(self, stream: Stream, form: int) -> None:
         """Write the head of the stream and give the transport away; nothing of this connection stays."""
         transport, shared = self._transport, self._shared
-        head = None if self._eof else shared.boundary.head(stream, form)
-        if head is not None:
-            self._out.append(head)
-        self._write()
-        if head is None:
-            transport.close()
+        if self._eof:
+            self._write()
+            self._close()
             return
         try:
+            self._out.append(stream_head(stream, form))
+            self._write()
             protocol = stream.attach(transport)
-        except Exception as error:  # noqa: BLE001 - the head is out: there is no answer left, only an end
+        except Exception as error:  # noqa: BLE001 - a defect of ours; what went out before it still arrives
             shared.boundary.defect(error)
-            transport.abort()
+            self._finish()
             return
         reading_paused, writing_paused = self._reading_paused, self._writing_paused
         self._release()
@@ -263,7 +232,7 @@ class Connection(asyncio.Protocol):
             self._head_future.remove_done_callback(self._pump)
             self._head_future = None
         for answer, _form in self._waiting:
-            if type(answer) is Deferred:
+            if isinstance(answer, Deferred):
                 answer.future.add_done_callback(_retrieve)
         self._waiting.clear()
         self._backlog.clear()
@@ -276,16 +245,18 @@ class Connection(asyncio.Protocol):
         """The peer does not read: neither do we, and not for longer than a body may take."""
         self._writing_paused = True
         self._regulate()
+        self.deadline = self._moment()
 
     def resume_writing(self) -> None:
         """The peer reads again."""
         self._writing_paused = False
+        self.deadline = self._moment()
         self._pump()
 
     def _regulate(self) -> None:
-        """Read from the socket only while there is room; waiting for us is not the peer's fault."""
+        """Read from the socket only while there is room."""
         pause = self._full() or bool(self._backlog)
-        if pause is not self._reading_paused and not self._lingering:
+        if pause is not self._reading_paused and not self._ending:
             self._reading_paused = pause
             if pause:
                 self._transport.pause_reading()
@@ -294,38 +265,43 @@ class Connection(asyncio.Protocol):
             self.deadline = self._moment()
 
     def _moment(self) -> float:
-        """The deadline that this connection's state has from now on."""
+        """The deadline that this connection's state has from now on.
+
+        None while the peer waits for us: a publish has its own deadline, in the hub.
+        """
         deadlines = self._shared.deadlines
         if self._writing_paused:
             return deadlines.body
-        if self._waiting or self._backlog:
-            if self._phase == IDLE or self._reading_paused:
-                return NEVER
-        elif self._phase == IDLE:
+        if self._ending:
+            return deadlines.linger
+        if (self._waiting or self._backlog) and (self._phase == IDLE or self._reading_paused):
+            return NEVER
+        if self._phase == IDLE:
             return deadlines.idle
         return deadlines.head if self._phase == IN_HEAD else deadlines.body
 
     def expired(self) -> None:
         """The deadline passed: 408 for a request that has begun, a silent close for an idle connection."""
-        if self._transport is None:
-            return
-        if self._lingering or self._writing_paused:
+        if self._writing_paused:
+            self._shared.timeouts += 1
+            self.abort()
+        elif self._ending:
             self.abort()
         elif self._phase != IDLE:
             self._shared.timeouts += 1
             self._refuse(error_response(RequestTimeoutError("The request did not arrive in time")))
         else:
-            self.deadline = NEVER
-            self._transport.close()
+            self._close()
 
     def drain(self) -> None:
         """Close now when idle; else let the answer to the last request that has begun be the last."""
+        if self._phase != IDLE:
+            return
         if self._waiting or self._backlog:
-            if self._phase == IDLE:
-                self._closing = True
-                self._read_no_more()
-        elif self._phase == IDLE and not self._lingering:
-            self._transport.close()
+            self._closing = True
+            self._read_no_more()
+        elif not self._ending:
+            self._close()
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -338,26 +314,36 @@ class Connection(asyncio.Protocol):
         Closing a socket that holds unread bytes sends a reset, which may overtake the answer: say that nothing
         more comes, discard what arrives, and close when the peer does (RFC 9112 §9.6). TLS does this by itself.
         """
-        self._closing, self._phase = True, IDLE
         self._read_no_more()
         transport = self._transport
         if self._eof or not transport.can_write_eof():
-            transport.close()
+            self._close()
             return
         transport.write_eof()
         if self._reading_paused:
             self._reading_paused = False
             transport.resume_reading()
-        self._lingering = True
-        self.deadline = self._shared.deadlines.body if self._writing_paused else self._shared.deadlines.linger
+        self._end()
+
+    def _close(self) -> None:
+        """Close once everything is written, or at the next deadline if the peer does not take it."""
+        self._end()
+        self._transport.close()
+
+    def _end(self) -> None:
+        self._ending, self._phase = True, IDLE
+        self.deadline = self._moment()
 
     def eof_received(self) -> bool:
         """The peer sends no more: what is pending is still answered (not over TLS, which has no half-close)."""
-        self._eof = True
-        self._closing = True
-        self._phase = IDLE
         self._read_no_more()
-        return bool(self._waiting or self._backlog) and bool(self._transport.can_write_eof())
+        self._eof = self._closing = True
+        self._phase = IDLE
+        if (self._waiting or self._backlog) and self._transport.can_write_eof():
+            self.deadline = self._moment()
+            return True
+        self._end()
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """The peer is gone and its answers with it."""

@@ -20,12 +20,18 @@ LINGER_S = 2.0
 
 
 class Timed(Protocol):
-    """What a sweep looks at."""
+    """An open connection, as far as its end is concerned."""
 
     deadline: float
 
     def expired(self) -> None:
         """Called by a sweep at or after `deadline`; must move or end it."""
+
+    def drain(self) -> None:
+        """Close after what is pending."""
+
+    def abort(self) -> None:
+        """Close now."""
 
 
 class Deadlines:

@@ -6,24 +6,24 @@ Each connection is a `Connection` on llhttp; see there for the contract, and doc
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from fast_sse.http.boundary import Boundary, OnDefect, ignore_defect
-from fast_sse.http.connection import Connection, Shared
+from fast_sse.http.connection import Connection
 from fast_sse.http.deadlines import Deadlines
 from fast_sse.http.message import Answer, Request
+from fast_sse.http.shared import Shared
 from fast_sse.model.limits import Limits
 
 
-class Fronts(Shared):
+class Fronts:
     """Makes a protocol for each new connection, and ends them all.
 
     `handle` maps a Request to an Answer without waiting; `clock` is monotonic, in seconds; `on_defect` gets the
     `request_id` of a 500 and the exception behind it.
     """
 
-    __slots__ = ("_drained",)
+    __slots__ = ("_shared",)
 
     def __init__(
         self,
@@ -33,18 +33,35 @@ class Fronts(Shared):
         clock: Callable[[], float],
         on_defect: OnDefect = ignore_defect,
     ) -> None:
-        super().__init__(Boundary(handle, on_defect), limits, Deadlines(limits, clock))
-        self._drained: asyncio.Future[None] | None = None
+        self._shared = Shared(Boundary(handle, on_defect), limits, Deadlines(limits, clock))
 
     def __call__(self) -> Connection:
         """A protocol for one new connection."""
-        return Connection(self)
+        return Connection(self._shared)
 
-    def discard(self, connection: Connection) -> None:
-        """A connection closed or became a stream."""
-        super().discard(connection)
-        if self._drained is not None and not self.open and not self._drained.done():
-            self._drained.set_result(None)
+    @property
+    def connections(self) -> int:
+        """Connections now open that are not streams."""
+        return self._shared.connections
+
+    @property
+    def requests(self) -> int:
+        """Complete requests read since the start."""
+        return self._shared.requests
+
+    @property
+    def malformed(self) -> int:
+        """Requests refused before the handler saw them: malformed or over a limit."""
+        return self._shared.malformed
+
+    @property
+    def timeouts(self) -> int:
+        """Requests and answers that did not get through in time."""
+        return self._shared.timeouts
+
+    def sweep(self) -> None:
+        """Expire every connection past its deadline, as the timer does."""
+        self._shared.deadlines.sweep()
 
     async def drain(self) -> None:
         """Close every connection after its pending answers; returns when all but the streams are gone.
@@ -53,15 +70,14 @@ class Fronts(Shared):
         `Connection: close` (RFC 9112 §9.6). A request that has begun may still end within its deadlines, so bound
         this wait, and call `abort` after it.
         """
-        self.draining = True
-        for connection in list(self.open):
+        shared = self._shared
+        shared.draining = True
+        for connection in list(shared.deadlines.members):
             connection.drain()
-        if self.open:
-            self._drained = asyncio.get_running_loop().create_future()
-            await self._drained
-        self.deadlines.stop()
+        await shared.drained()
+        shared.deadlines.stop()
 
     def abort(self) -> None:
         """Cut every connection that is left; what their publishes become is the hub's."""
-        for connection in list(self.open):
+        for connection in list(self._shared.deadlines.members):
             connection.abort()

@@ -1,0 +1,49 @@
+"""What all connections of the public listener refer to: handler, limits, deadlines, counters, and who is open."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fast_sse.http.boundary import Boundary
+from fast_sse.http.deadlines import Deadlines, Timed
+from fast_sse.model.limits import Limits
+
+
+class Shared:
+    """One per listener.
+
+    Attributes:
+        draining: every request that is still read is the last of its connection.
+        requests, malformed, timeouts: requests read, refused by the reader, and late; they only grow.
+    """
+
+    __slots__ = ("_empty", "boundary", "deadlines", "draining", "limits", "malformed", "requests", "timeouts")
+
+    def __init__(self, boundary: Boundary, limits: Limits, deadlines: Deadlines) -> None:
+        self.boundary = boundary
+        self.limits = limits
+        self.deadlines = deadlines
+        self.draining = False
+        self.requests = self.malformed = self.timeouts = 0
+        self._empty: asyncio.Future[None] | None = None
+
+    @property
+    def connections(self) -> int:
+        """Connections that are not (yet) streams."""
+        return len(self.deadlines.members)
+
+    def add(self, connection: Timed) -> None:
+        """A connection opened."""
+        self.deadlines.add(connection)
+
+    def discard(self, connection: Timed) -> None:
+        """A connection closed or became a stream."""
+        self.deadlines.discard(connection)
+        if self._empty is not None and not self.deadlines.members and not self._empty.done():
+            self._empty.set_result(None)
+
+    async def drained(self) -> None:
+        """Wait until no connection is left."""
+        if self.deadlines.members:
+            self._empty = self._empty or asyncio.get_running_loop().create_future()
+            await self._empty
