@@ -1,0 +1,308 @@
+"""The SQLite store: the log in one directory of this machine, fsynced before it is acknowledged.
+
+The default: no server to install. A 2xx means the commit's fsync returned (WAL, synchronous=FULL, group commit).
+One thread writes, a few read short pages, the loop's thread does neither: it numbers, builds rows, and hands
+what was committed to followers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fast_sse.model.channel import Filter
+from fast_sse.model.cursor import Cursor, Position
+from fast_sse.model.errors import FastSseError, NotStoredError, StoreClosedError, UnavailableError
+from fast_sse.model.message import Draft, Record
+from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows
+from fast_sse.store.judge import judge
+from fast_sse.store.ranges import ALL, Range, ranges
+from fast_sse.store.record import record_of
+from fast_sse.store.relay import Relay
+from fast_sse.store.sqlite_ballast import BALLAST_BYTES, Ballast
+from fast_sse.store.sqlite_files import SqliteFiles, connect
+from fast_sse.store.sqlite_log import SqliteLog, row
+from fast_sse.store.sqlite_reserve import BLOCK
+from fast_sse.store.sqlite_writer import Group, Job, Trimmed, Writer
+
+_T = TypeVar("_T")
+
+#: Threads that read.
+_READERS = 2
+#: One page for a follower that lags behind the window.
+_FOLLOWER_RECORDS = 512
+_FOLLOWER_BYTES = 1 << 20
+
+
+def _wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class SqliteStore(Store):
+    """The log in `directory`, which it makes and locks."""
+
+    kind = "s1"
+    durability = "fsync"
+
+    def __init__(
+        self,
+        directory: Path,
+        retention: Retention = Retention(),  # noqa: B008 - frozen
+        windows: Windows = Windows(),  # noqa: B008 - frozen
+        *,
+        now_ms: Callable[[], int] = _wall_clock_ms,
+        ping_s: float = 2.0,
+        retry_s: float = 0.5,
+        reserve_block: int = BLOCK,
+        ballast_bytes: int = BALLAST_BYTES,
+    ) -> None:
+        """`ping_s`: deadline of the write probe. `retry_s`: pause between attempts to mend a broken log."""
+        self._directory = directory
+        self._retention = retention
+        self._windows = windows
+        self._now_ms = now_ms
+        self._ping_s = ping_s
+        self._retry_s = retry_s
+        self._reserve_block = reserve_block
+        self._ballast_bytes = ballast_bytes
+        self._writer: Writer | None = None
+        self._closed = False
+        self._readers: ThreadPoolExecutor | None = None
+        self._local = threading.local()
+        self._reading: list[sqlite3.Connection] = []
+        self._origin = Cursor(self.kind, "", 0)
+        self._given: Position = 0
+        self._trimmed: Position = 0
+        self._newest: Position = 0
+        self._relay = Relay(0)
+
+    # -- life ---------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Lock and open the directory; after an error it may be tried again."""
+        self._check(self._closed or self._writer is not None)
+        self._files = SqliteFiles(self._directory, self._reserve_block)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="fast-sse-log-reader")
+        try:
+            log, ends = await self._loop().run_in_executor(self._readers, self._files.open)
+        except BaseException:
+            self._readers.shutdown(wait=False)
+            self._readers = None
+            raise
+        self._origin = Cursor(self.kind, self._files.epoch, 0)
+        self._given = self._newest = ends.newest
+        self._trimmed = ends.trimmed
+        self._relay = Relay(ends.newest)
+        self._writer = Writer(
+            self._files,
+            log,
+            ballast=Ballast(self._directory, self._ballast_bytes),
+            windows=self._windows,
+            retry_s=self._retry_s,
+            on_group=self._settle,
+            on_recovered=self._recovered,
+        )
+
+    async def close(self) -> None:
+        """Commit what was appended, end the followers, leave the file so that the next opening finds no loss."""
+        self._closed = True
+        writer, self._writer = self._writer, None
+        readers, self._readers = self._readers, None
+        if writer is None or readers is None:
+            return
+        await asyncio.to_thread(readers.shutdown)
+        for connection in self._reading:
+            connection.close()
+        await writer.close(self._given)
+        self._relay.close()
+
+    @property
+    def keys_cut(self) -> int:
+        """Keys forgotten before their window ended, because there were more than `keys_max`."""
+        return self._writer.keys_cut if self._writer else 0
+
+    # -- writing ------------------------------------------------------------------------------------
+
+    def append(self, drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
+        """Number the drafts, build their rows and queue them for the next group."""
+        future: asyncio.Future[list[Outcome]] = self._loop().create_future()
+        writer = self._writer
+        if writer is None:
+            future.set_exception(StoreClosedError("the store is closed"))
+            return future
+        if not drafts:
+            future.set_result([])
+            return future
+        now_ms = self._now_ms()
+        position = self._given
+        records = []
+        values: list[Any] = []
+        keyed = False
+        for draft in drafts:
+            position += 1
+            record = record_of(draft, position, now_ms)
+            values += row(record)
+            records.append(record)
+            keyed = keyed or bool(draft.keys)
+        self._given = position
+        writer.submit(Job(future, list(drafts), records, values, keyed))
+        return future
+
+    async def trim(self) -> int:
+        """One step of at most 500 records and 500 expired and 500 excess keys."""
+        writer = self._opened()
+        now_ms = self._now_ms()
+        step: Trimmed = await writer.do(lambda: writer.trim(self._retention, now_ms))
+        self._trimmed = max(self._trimmed, step.trimmed)
+        return step.gone
+
+    async def ping(self) -> None:
+        """Write the probe's row, within `ping_s`."""
+        writer = self._opened()
+        now_ms = self._now_ms()
+        probe = writer.do(lambda: writer.probe(now_ms))
+        done, _ = await asyncio.wait({probe}, timeout=self._ping_s)
+        if not done:
+            probe.cancel()
+            raise NotStoredError("the log did not take a write in time")
+        probe.result()
+
+    def _settle(self, group: Group) -> None:
+        """Answer everybody in a committed group and hand its records on. Called once per group."""
+        jobs, error, special = group
+        if error is not None:
+            for job in jobs:
+                _answer(job.future, [error] * len(job.records))
+            return
+        fresh: list[Record] = []
+        at = self._origin.at
+        for job in jobs:
+            if special and job.keyed:
+                _answer(job.future, self._special_outcomes(job, group, fresh))
+            else:
+                fresh += job.records
+                _answer(job.future, [Appended(at(record.position)) for record in job.records])
+        if fresh:
+            self._newest = max(self._newest, fresh[-1].position)
+            self._relay.push(fresh)
+
+    def _special_outcomes(self, job: Job, group: Group, fresh: list[Record]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for record in job.records:
+            found = group.special.get(record.position)
+            if found is None:
+                fresh.append(record)
+                outcomes.append(Appended(self._origin.at(record.position)))
+            elif isinstance(found, FastSseError):
+                outcomes.append(found)
+            else:
+                outcomes.append(Appended(self._origin.at(found.position), duplicate=True))
+        return outcomes
+
+    def _recovered(self, newest: Position) -> None:
+        """After an unknown outcome the log may hold records that were handed to nobody."""
+        if newest > self._newest:
+            self._newest = newest
+            self._relay.restart(newest)
+
+    # -- reading ------------------------------------------------------------------------------------
+
+    async def read(self, wanted: Filter, after: Cursor, records_max: int, bytes_max: int) -> Page:
+        """One page in one SELECT, which is also the snapshot that the cursor is judged by."""
+        arms = ranges(wanted)
+        return await self._read(lambda log: self._page(log, arms, after, records_max, bytes_max))
+
+    async def last(self, wanted: Filter, count: int, bytes_max: int = 1 << 20) -> Page:
+        """The last matching records, found backwards on the indexes."""
+        arms = ranges(wanted)
+        return await self._read(lambda log: self._last(log, arms, count, bytes_max))
+
+    async def get(self, position: Position) -> Record | None:
+        """One record, None when there is none."""
+        return await self._read(lambda log: log.get(position))
+
+    def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:
+        """Groups as they are committed; a slow follower is served by pages."""
+        self._opened()
+        return self._relay.follow(after.position, self._page_for_follower)
+
+    async def bounds(self) -> Bounds:
+        """The ends of the log: this process alone moves them."""
+        self._opened()
+        return Bounds(self._origin.at(self._trimmed), self._origin.at(self._newest))
+
+    async def _page_for_follower(self, place: Position) -> Page:
+        after = self._origin.at(place)
+        return await self._read(
+            lambda log: self._page(log, (ALL,), after, _FOLLOWER_RECORDS, _FOLLOWER_BYTES)
+        )
+
+    async def _read(self, work: Callable[[SqliteLog], _T]) -> _T:
+        self._opened()
+
+        def run() -> _T:
+            try:
+                return work(self._reader())
+            except sqlite3.Error as error:
+                raise UnavailableError("the log cannot be read now") from error
+
+        assert self._readers is not None
+        return await self._loop().run_in_executor(self._readers, run)
+
+    def _reader(self) -> SqliteLog:
+        """The own connection of the thread that reads."""
+        log: SqliteLog | None = getattr(self._local, "log", None)
+        if log is None:
+            connection = connect(self._files.path, writer=False)
+            self._reading.append(connection)
+            log = self._local.log = SqliteLog(connection)
+        return log
+
+    def _page(
+        self, log: SqliteLog, arms: tuple[Range, ...], after: Cursor, records_max: int, bytes_max: int
+    ) -> Page:
+        at = self._origin.at
+        place, gap = after, None
+        while True:
+            found = log.page(arms, place.position, records_max, bytes_max)
+            again = judge(place, self._origin, found.ends)
+            if again is None:
+                break
+            gap = again if gap is None else gap
+            gap = type(gap)(gap.reason, again.resumed_at)
+            place = again.resumed_at
+        through = found.records[-1].position if found.full else found.ends.newest
+        return Page(found.records, at(place.position), at(through), gap)
+
+    def _last(self, log: SqliteLog, arms: tuple[Range, ...], count: int, bytes_max: int) -> Page:
+        first, newest = log.nth_from_end(arms, count)
+        start = self._origin.at(newest if first is None else first - 1)
+        if first is None:
+            return Page([], start, start)
+        page = self._page(log, arms, start, count, bytes_max)
+        return Page(page.records, page.start, page.through)
+
+    # -- small things -------------------------------------------------------------------------------
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    def _opened(self) -> Writer:
+        if self._writer is None:
+            raise StoreClosedError("the store is closed")
+        return self._writer
+
+    def _check(self, wrong: bool) -> None:
+        if wrong:
+            raise StoreClosedError("the store is open already, or was closed")
+
+
+def _answer(future: asyncio.Future[list[Outcome]], outcomes: list[Outcome]) -> None:
+    if not future.done():
+        future.set_result(outcomes)

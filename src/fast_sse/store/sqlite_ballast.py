@@ -1,0 +1,38 @@
+"""The file `log.ballast`: room kept for the day the disk is full.
+
+Deleting needs space too: a trim is written to the WAL first. So a few megabytes are held from the start, let go
+when SQLite reports a full disk, and taken back once there is room. While they are gone nothing is appended,
+unless trimming has freed as much inside the database itself: otherwise the appends would eat the very room that
+trimming needs.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+BALLAST_BYTES = 4 << 20
+
+
+class Ballast:
+    """The file in one directory. Every method is quick and none raises for a full disk."""
+
+    def __init__(self, directory: Path, size_bytes: int = BALLAST_BYTES) -> None:
+        self._path = directory / "log.ballast"
+        self.size_bytes = size_bytes
+
+    def take(self) -> bool:
+        """Hold the room; False when there is none."""
+        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.posix_fallocate(handle, 0, self.size_bytes)
+        except OSError:
+            self.let_go()
+            return False
+        finally:
+            os.close(handle)
+        return True
+
+    def let_go(self) -> None:
+        """Give the room back."""
+        self._path.unlink(missing_ok=True)

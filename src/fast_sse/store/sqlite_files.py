@@ -1,0 +1,151 @@
+"""Opening a directory that holds a log: the lock, the database, the reserve, and what was lost since last time.
+
+The lock file says that one process writes here: two writers would number the same positions and reset each
+other's WAL. The order of the steps makes every crash between them harmless: a loss is committed before the
+reserve moves above it, and a new epoch is in the database before a sidecar speaks of it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import sqlite3
+from pathlib import Path
+
+from fast_sse.model.cursor import Position, epoch_text
+from fast_sse.model.errors import ConfigError, DiskFullError, FastSseError, NotStoredError
+from fast_sse.store.judge import Ends
+from fast_sse.store.sqlite_log import SqliteLog
+from fast_sse.store.sqlite_reserve import BLOCK, Reserve, sync_directory
+from fast_sse.store.sqlite_schema import prepare
+
+#: Errors of opening that waiting does not mend.
+_HOPELESS = {
+    sqlite3.SQLITE_CANTOPEN: "log.db cannot be opened",
+    sqlite3.SQLITE_READONLY: "log.db cannot be written",
+    sqlite3.SQLITE_PERM: "log.db cannot be accessed",
+    sqlite3.SQLITE_NOTADB: "log.db is not a database",
+    sqlite3.SQLITE_CORRUPT: "log.db is damaged",
+}
+
+
+def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
+    """A connection in autocommit mode. Only the writer's ever writes or checkpoints."""
+    connection = sqlite3.connect(
+        path, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        if not writer:
+            connection.execute("PRAGMA query_only = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def error_code(error: sqlite3.Error) -> int:
+    """The primary result code of SQLite, 0 for an error of Python's module itself."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+class SqliteFiles:
+    """One directory, locked for as long as it is open. Blocking code, for a thread."""
+
+    def __init__(self, directory: Path, reserve_block: int = BLOCK) -> None:
+        self.path = directory / "log.db"
+        self._directory = directory
+        self._block = reserve_block
+        self._reserve = Reserve(directory)
+        self._lock = -1
+        self.epoch = ""
+        #: Every position ever given is below it, whatever the rows say.
+        self.reserved: Position = 0
+
+    def open(self) -> tuple[SqliteLog, Ends]:
+        """Lock and open the log, record what was lost, reserve a block of positions: numbers start above `ends.newest`.
+
+        Raises:
+            ConfigError: it can never work here.
+            UnavailableError: it may work later.
+        """
+        self._take_lock()
+        try:
+            return self._open_log()
+        except sqlite3.Error as error:
+            self.release()
+            raise _translated(error) from error
+        except OSError as error:
+            self.release()
+            raise ConfigError("data_dir", f"cannot be written: {error.strerror}") from error
+        except BaseException:
+            self.release()
+            raise
+
+    def cover(self, position: Position) -> None:
+        """Make sure that `position` is below the reserve on disk. Raises OSError."""
+        if position >= self.reserved:
+            self._set_reserve(position + self._block)
+
+    def lower(self, position: Position) -> None:
+        """At a clean close: nothing above `position` was given. Raises OSError."""
+        self._set_reserve(position + 1)
+
+    def release(self) -> None:
+        """Let another process have the directory. Idempotent."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _take_lock(self) -> None:
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(self._directory / "log.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigError("data_dir", f"cannot be written: {error.strerror}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.release()
+            raise ConfigError("data_dir", "another process holds it (log.lock)") from error
+
+    def _open_log(self) -> tuple[SqliteLog, Ends]:
+        connection = connect(self.path, writer=True)
+        try:
+            prepare(connection)
+            log = SqliteLog(connection)
+            self._settle(log)
+            sync_directory(self._directory)
+            return log, log.ends()
+        except BaseException:
+            connection.close()
+            raise
+
+    def _settle(self, log: SqliteLog) -> None:
+        """Compare the rows with the reserve: continue, record a loss, or begin a new epoch."""
+        self.epoch = log.epoch()
+        newest = log.ends().newest
+        reserve = self._reserve.read(self.epoch) if self.epoch else None
+        if reserve is None or reserve < newest:
+            self.epoch = epoch_text(secrets.randbits(64))
+            log.set_epoch(self.epoch)
+            reserve = log.ends().newest
+        elif reserve - newest > 1:
+            log.add_loss(newest, reserve)
+        self._set_reserve(reserve + self._block)
+
+    def _set_reserve(self, position: Position) -> None:
+        self._reserve.write(self.epoch, position)
+        self.reserved = position
+
+
+def _translated(error: sqlite3.Error) -> FastSseError:
+    code = error_code(error)
+    if code in _HOPELESS:
+        return ConfigError("data_dir", _HOPELESS[code])
+    if code == sqlite3.SQLITE_FULL:
+        return DiskFullError("the disk is full")
+    return NotStoredError("the log cannot be opened now")

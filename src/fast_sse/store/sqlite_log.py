@@ -1,0 +1,297 @@
+"""The log in SQLite as plain synchronous code over one connection: rows, reads, keys, losses.
+
+Whoever owns the connection owns the thread and the transaction. The SQLite store writes through one and reads
+through others; Kafka's local view inserts records with positions and fingerprints given elsewhere.
+
+Python's sqlite3 lets go of the GIL around every `sqlite3_step`, and beside a busy event loop each way back may
+cost a switch interval (5 ms). So nothing here steps row by row: a group is one INSERT of many rows, a page is
+one SELECT whose single row holds every body, joined. A msgpack array is a head and its elements one after
+another, so the joined bodies behind a head *are* the page. One SELECT is also one snapshot: the ends of the log
+that a cursor is judged by are those the records came from.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+
+from fast_sse.model.channel import Channel
+from fast_sse.model.cursor import Position
+from fast_sse.model.message import Record
+from fast_sse.store.dedup import Known
+from fast_sse.store.judge import Ends
+from fast_sse.store.ranges import Range
+from fast_sse.store.record import OVERHEAD_BYTES
+
+#: The largest integer SQLite can hold.
+INTEGER_MAX = (1 << 63) - 1
+#: Values a row of `log` and of `key` takes.
+ROW_VALUES = 5
+KEY_VALUES = 4
+#: Rows of one INSERT: every size up to the first is its own cached statement, then these.
+_ROWS_DIRECT = 64
+_ROWS_LARGE = 256
+
+_NEWEST = "max((SELECT ifnull(max(seq), 0) FROM log), trimmed, (SELECT ifnull(max(upper), 0) FROM loss))"
+_Fields = tuple[Position, Channel, bytes, bytes, str, bytes, int, int, str]
+_encode = msgspec.msgpack.Encoder().encode
+_decode_page = msgspec.msgpack.Decoder(list[_Fields]).decode
+_decode_pairs = msgspec.json.Decoder(list[tuple[int, int]]).decode
+_decode_known = msgspec.json.Decoder(list[tuple[str, int, str, int]]).decode
+_decode_oldest = msgspec.json.Decoder(list[tuple[int, int, int]]).decode
+
+
+class Found(NamedTuple):
+    """A page as the snapshot had it. `full`: more may match above the last record; else the scan reached the newest."""
+
+    ends: Ends
+    records: list[Record]
+    full: bool
+
+
+class Totals(NamedTuple):
+    """What retention is measured by."""
+
+    messages: int
+    bytes: int
+
+
+def row(record: Record) -> tuple[Position, str, str, int, bytes]:
+    """The values of a record's row."""
+    event_id, event_type = record.channel
+    body = _encode(
+        (
+            record.position,
+            record.channel,
+            record.data,
+            record.headers,
+            record.event,
+            record.meta,
+            record.time_ms,
+            record.expires_ms,
+            record.fingerprint,
+        )
+    )
+    return record.position, event_id, event_type, record.time_ms, body
+
+
+class SqliteLog:
+    """The statements over one connection in autocommit mode; a transaction is opened by the caller."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._execute = connection.execute
+        self.connection = connection
+
+    # -- writing ------------------------------------------------------------------------------------
+
+    def insert(self, values: list[Any]) -> None:
+        """Insert records given as their rows' values, end to end. Up to 64 of them are one statement."""
+        _insert(self._execute, "INSERT INTO log VALUES ", ROW_VALUES, values)
+
+    def remember(self, fresh: Sequence[tuple[bytes, Known]]) -> None:
+        """Store keys and what they stand for; an earlier one, past its window, is replaced."""
+        values: list[Any] = []
+        for digest, known in fresh:
+            values += (digest, *known)
+        _insert(self._execute, "INSERT OR REPLACE INTO key VALUES ", KEY_VALUES, values)
+
+    def known(self, digests: Sequence[bytes]) -> dict[bytes, Known]:
+        """Which of these keys are stored, those past their window included."""
+        found: dict[bytes, Known] = {}
+        for start in range(0, len(digests), _ROWS_LARGE):
+            part = list(digests[start : start + _ROWS_LARGE])
+            size = next(size for size in (1, 4, 16, 64, _ROWS_LARGE) if size >= len(part))
+            part += part[-1:] * (size - len(part))
+            (text,) = self._execute(_known_sql(size), part).fetchone()
+            for digest, seq, sha, expires_ms in _decode_known(text):
+                found[bytes.fromhex(digest)] = Known(seq, bytes.fromhex(sha), expires_ms)
+        return found
+
+    def set_epoch(self, epoch: str) -> None:
+        """Begin a new epoch: nobody holds a cursor of it yet, so no loss concerns it."""
+        self._execute("UPDATE mark SET epoch = ?", (epoch,))
+        self._execute("DELETE FROM loss")
+
+    def add_loss(self, lower: Position, upper: Position) -> None:
+        """Record that what lies strictly between may have been given and is lost."""
+        self._execute("INSERT INTO loss VALUES (?, ?)", (lower, upper))
+
+    def trim_to(self, position: Position, totals: Totals) -> None:
+        """Remove everything up to `position`; what remains counts `totals`. Losses below are told as trimmed."""
+        self._execute("DELETE FROM log WHERE seq <= ?", (position,))
+        self._execute("UPDATE mark SET trimmed = ?", (position,))
+        self._execute("DELETE FROM loss WHERE upper <= ?", (position,))
+        self.save_totals(totals)
+
+    def save_totals(self, totals: Totals) -> None:
+        """Note what the log counts now, so that opening it need not read it all."""
+        self._execute(
+            "UPDATE mark SET counted = (SELECT ifnull(max(seq), trimmed) FROM log), messages = ?, bytes = ?",
+            totals,
+        )
+
+    def forget_expired_keys(self, now_ms: int, count_max: int) -> int:
+        """Remove up to `count_max` keys past their window; how many went."""
+        return self._forget("WHERE expires_ms <= ?", now_ms, count_max)
+
+    def forget_oldest_keys(self, count: int) -> int:
+        """Remove the keys that would have ended first; how many went."""
+        return self._forget("WHERE ? < expires_ms", -1, count)
+
+    def _forget(self, where: str, limit: int, count: int) -> int:
+        sql = f"DELETE FROM key WHERE digest IN (SELECT digest FROM key {where} ORDER BY expires_ms LIMIT ?)"  # noqa: S608
+        return self._execute(sql, (limit, count)).rowcount
+
+    def probe(self, now_ms: int) -> None:
+        """Write where nobody reads."""
+        self._execute("UPDATE probe SET time_ms = ?", (now_ms,))
+
+    # -- reading ------------------------------------------------------------------------------------
+
+    def epoch(self) -> str:
+        """The epoch, empty in a file that was just made."""
+        return str(self._execute("SELECT epoch FROM mark").fetchone()[0])
+
+    def ends(self) -> Ends:
+        """The ends of the log and every loss."""
+        losses = "(SELECT json_group_array(json_array(lower, upper)) FROM loss)"
+        trimmed, newest, text = self._execute(f"SELECT trimmed, {_NEWEST}, {losses} FROM mark").fetchone()  # noqa: S608
+        return Ends(trimmed, newest, tuple(_decode_pairs(text)))
+
+    def page(self, wanted: Sequence[Range], after: Position, records_max: int, bytes_max: int) -> Found:
+        """Matching records above `after`, ascending; at least one when one matches. Only losses around `after` are told."""
+        after = min(after, INTEGER_MAX)
+        values: list[Any] = []
+        for one in wanted:
+            values += (*(part for part in one if part is not None), after, records_max)
+        values += (records_max, after, after, bytes_max)
+        found = self._execute(_page_sql(_shape(wanted)), values).fetchone()
+        trimmed, newest, losses, hits, count, bodies = found
+        records = _records(count, bodies)
+        full = hits == records_max or count < hits
+        return Found(Ends(trimmed, newest, tuple(_decode_pairs(losses))), records, full)
+
+    def nth_from_end(self, wanted: Sequence[Range], count: int) -> tuple[Position | None, Position]:
+        """The position of the first of the last `count` matching records (None when none matches), and the newest."""
+        values: list[Any] = []
+        for one in wanted:
+            values += (*(part for part in one if part is not None), count)
+        first, newest = self._execute(_last_sql(_shape(wanted)), (*values, count)).fetchone()
+        return first, newest
+
+    def get(self, position: Position) -> Record | None:
+        """The record at a position, None when there is none."""
+        if position > INTEGER_MAX:
+            return None
+        found = self._execute("SELECT body FROM log WHERE seq = ?", (position,)).fetchone()
+        return None if found is None else _records(1, found[0])[0]
+
+    def oldest(self, count: int) -> list[tuple[Position, int, int]]:
+        """Position, time and weight of the first rows."""
+        first = "SELECT seq, time_ms, length(body) AS size FROM log ORDER BY seq LIMIT ?"
+        sql = f"SELECT json_group_array(json_array(seq, time_ms, size + {OVERHEAD_BYTES})) FROM ({first})"  # noqa: S608
+        return sorted(_decode_oldest(self._execute(sql, (count,)).fetchone()[0]))
+
+    def totals(self) -> Totals:
+        """What the log holds: what was counted once and what came since, or all of it when that cannot be trusted."""
+        sum_sql = f"SELECT count(*), ifnull(sum(length(body) + {OVERHEAD_BYTES}), 0) FROM log WHERE seq > ?"  # noqa: S608
+        counted, messages, size, last = self._execute(
+            "SELECT counted, messages, bytes, (SELECT ifnull(max(seq), trimmed) FROM log) FROM mark"
+        ).fetchone()
+        if counted > last:
+            counted = messages = size = 0
+        more_messages, more_size = self._execute(sum_sql, (counted,)).fetchone()
+        return Totals(messages + more_messages, size + more_size)
+
+    def keys(self) -> int:
+        """How many keys are stored."""
+        return int(self._execute("SELECT count(*) FROM key").fetchone()[0])
+
+
+def _records(count: int, bodies: bytes | None) -> list[Record]:
+    if not count or bodies is None:
+        return []
+    fields = _decode_page(struct.pack(">BI", 0xDD, count) + bodies)
+    fields.sort(key=lambda one: one[0])  # group_concat promises no order
+    return [Record(*one) for one in fields]
+
+
+def _insert(execute: Any, head: str, width: int, values: list[Any]) -> None:
+    total = len(values) // width
+    if total <= _ROWS_DIRECT:
+        execute(_insert_sql(head, width, total), values)
+        return
+    start = 0
+    while total:
+        size = _ROWS_LARGE if total >= _ROWS_LARGE else min(total, _ROWS_DIRECT)
+        execute(_insert_sql(head, width, size), values[start : start + size * width])
+        start += size * width
+        total -= size
+
+
+@lru_cache(maxsize=256)
+def _insert_sql(head: str, width: int, rows: int) -> str:
+    one = "(" + ",".join("?" * width) + ")"
+    return head + ",".join([one] * rows)
+
+
+@lru_cache(maxsize=8)
+def _known_sql(size: int) -> str:
+    wanted = ",".join("?" * size)
+    return (
+        "SELECT json_group_array(json_array(hex(digest), seq, hex(sha), expires_ms)) "  # noqa: S608
+        f"FROM key WHERE digest IN ({wanted})"
+    )
+
+
+def _shape(wanted: Sequence[Range]) -> tuple[tuple[bool, bool], ...]:
+    """Which segments each range names: all that the text of a statement depends on."""
+    return tuple((event_id is not None, event_type is not None) for event_id, event_type in wanted)
+
+
+_SOURCES = {
+    (True, True): "log INDEXED BY log_channel WHERE id = ? AND type = ?",
+    (True, False): "log INDEXED BY log_id WHERE id = ?",
+    (False, True): "log INDEXED BY log_type WHERE type = ?",
+    (False, False): "log WHERE 1",
+}
+
+
+@lru_cache(maxsize=256)
+def _page_sql(shape: tuple[tuple[bool, bool], ...]) -> str:
+    # Every range is walked on its own index up to the page's size; UNION merges them, each record once.
+    # Weights are added up before any body is read, so a page of large records reads only what it returns.
+    arms = " UNION ".join(
+        f"SELECT seq FROM (SELECT seq FROM {_SOURCES[names]} AND seq > ? ORDER BY seq LIMIT ?)"  # noqa: S608
+        for names in shape
+    )
+    return f"""
+        WITH hit(seq) AS ({arms} ORDER BY 1 LIMIT ?),
+        sized(seq, total) AS (
+            SELECT hit.seq, sum(length(log.body) + {OVERHEAD_BYTES}) OVER (ORDER BY hit.seq)
+            FROM hit CROSS JOIN log ON log.seq = hit.seq)
+        SELECT trimmed, {_NEWEST},
+            (SELECT json_group_array(json_array(lower, upper)) FROM loss WHERE lower < ? AND ? < upper),
+            (SELECT count(*) FROM hit), page.count, page.bodies
+        FROM mark, (
+            SELECT count(*) AS count, CAST(group_concat(log.body, '') AS BLOB) AS bodies
+            FROM sized CROSS JOIN log ON log.seq = sized.seq
+            WHERE sized.total <= ? OR sized.seq = (SELECT min(seq) FROM hit)) AS page
+    """  # noqa: S608
+
+
+@lru_cache(maxsize=256)
+def _last_sql(shape: tuple[tuple[bool, bool], ...]) -> str:
+    arms = " UNION ".join(
+        f"SELECT seq FROM (SELECT seq FROM {_SOURCES[names]} ORDER BY seq DESC LIMIT ?)"  # noqa: S608
+        for names in shape
+    )
+    return f"""
+        WITH hit(seq) AS ({arms} ORDER BY 1 DESC LIMIT ?)
+        SELECT (SELECT min(seq) FROM hit), {_NEWEST} FROM mark
+    """  # noqa: S608

@@ -1,0 +1,57 @@
+"""The tables on disk and their version. A newer file is refused: guessing at it could lose what was acknowledged.
+
+    log     one row a record; the body is the whole record in msgpack, so that a page of records is one value
+    key     idempotency keys; they outlive their records
+    loss    open intervals of positions that may have been given and then lost
+    mark    one row: epoch, trim mark, and what was counted up to which position
+    probe   one row that `ping` writes, so that proving a write touches nobody's data
+
+The rowid ends every index, so `(id, type)` is `(id, type, seq)`: a range in log order.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from fast_sse.model.errors import ConfigError
+
+SCHEMA_VERSION = 1
+
+_TABLES = """
+CREATE TABLE log (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL, body BLOB NOT NULL
+);
+CREATE INDEX log_channel ON log (id, type);
+CREATE INDEX log_id ON log (id);
+CREATE INDEX log_type ON log (type);
+CREATE TABLE key (
+    digest BLOB PRIMARY KEY, seq INTEGER NOT NULL, sha BLOB NOT NULL, expires_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX key_expires ON key (expires_ms);
+CREATE TABLE loss (lower INTEGER NOT NULL, upper INTEGER NOT NULL);
+CREATE TABLE mark (
+    one INTEGER PRIMARY KEY CHECK (one = 1), epoch TEXT NOT NULL, trimmed INTEGER NOT NULL,
+    counted INTEGER NOT NULL, messages INTEGER NOT NULL, bytes INTEGER NOT NULL
+);
+CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), time_ms INTEGER NOT NULL);
+INSERT INTO mark VALUES (1, '', 0, 0, 0, 0);
+INSERT INTO probe VALUES (1, 0);
+"""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Create the tables in an empty file, or check that they are ours and of this version.
+
+    Raises:
+        ConfigError: written by a newer Fast SSE, or by something else.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise ConfigError(
+            "data_dir", f"the log has schema {version}, this version knows {SCHEMA_VERSION}: do not downgrade"
+        )
+    if version == SCHEMA_VERSION:
+        return
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise ConfigError("data_dir", "log.db is a database of something else")
+    connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
