@@ -44,15 +44,15 @@ FULL: dict[str, Options] = {
     "burst": {
         "subscribers": 1000,
         "publishers": 32,
-        "messages": 3000,
-        "seconds_max": 10,
+        "messages": 8000,
+        "seconds_max": 8,
         "size_bytes": 200,
     },
     "idle": {"subscribers": 5000, "settle_s": 2},
 }
 QUICK: dict[str, Options] = {
     "fanout": {"seconds": 3},
-    "burst": {"messages": 1000, "seconds_max": 5},
+    "burst": {"messages": 3000, "seconds_max": 4},
     "idle": {"settle_s": 1},
 }
 

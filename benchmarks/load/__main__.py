@@ -6,22 +6,24 @@ one JSON object, the scenario's keyword arguments; the last line of its output i
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
 import sys
 
-from benchmarks.load.scenarios import SCENARIOS
+from benchmarks.load.scenarios import run
 from benchmarks.load.target import LoadError, Target
 
 
 def main() -> int:
     """Run one scenario; 1 if the load could not be made."""
     _, scenario, options = sys.argv
+    gc.disable()  # a collection in a window would be taken for the server's latency; the process is short
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     target = Target.from_json(sys.stdin.read())
     try:
-        figures = SCENARIOS[scenario](target, **json.loads(options))
+        figures = run(scenario, target, json.loads(options))
     except LoadError as error:
         print(f"{target.name}: {error}", file=sys.stderr)
         return 1

@@ -68,7 +68,7 @@ class Subscriber:
         request = self._streams.request
         if self.sock.send(request) != len(request):
             raise LoadError("an empty send buffer does not take one request")
-        self._streams.loop.change(self.sock.fileno(), select.EPOLLIN, self.on_head)
+        self._streams.loop.change(self.sock, select.EPOLLIN, self.on_head)
 
     def on_head(self, _events: int) -> None:
         """Bytes of the answer's head. Ready once the server also sent a first byte of the stream itself."""
@@ -148,7 +148,7 @@ class Subscribers:
         if not self._all:
             subscriber.witness = Witness()
         self._all.append(subscriber)
-        self.loop.add(sock.fileno(), select.EPOLLOUT, subscriber.on_connect)
+        self.loop.add(sock, select.EPOLLOUT, subscriber.on_connect)
 
     def witness_ids(self) -> list[bytes]:
         """Ids of the events of the first stream, counted by the rules."""
@@ -162,12 +162,4 @@ class Subscribers:
     def drop(self, subscriber: Subscriber) -> None:
         """The server ended this stream; its missing events show up as lost."""
         self.closed_by_server += 1
-        self.loop.remove(subscriber.sock.fileno())
-        subscriber.sock.close()
-
-    def close(self) -> None:
-        """Close every stream."""
-        for subscriber in self._all:
-            if subscriber.sock.fileno() >= 0:
-                self.loop.remove(subscriber.sock.fileno())
-                subscriber.sock.close()
+        self.loop.close(subscriber.sock)

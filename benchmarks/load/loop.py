@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import select
+import socket
 import time
 from collections.abc import Callable
+from typing import Self
 
 Handler = Callable[[int], None]
 
@@ -13,26 +15,41 @@ EVENTS_MAX = 8192
 
 
 class Loop:
-    """Level-triggered epoll; `handlers` maps a file descriptor to what takes its events."""
+    """Level-triggered epoll; `handlers` maps a file descriptor to what takes its events.
+
+    A socket that is watched belongs to the loop, which closes it when told to or at the end of its `with`.
+    """
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
+        self._sockets: dict[int, socket.socket] = {}
         self.handlers: dict[int, Handler] = {}
 
-    def add(self, fd: int, events: int, handler: Handler) -> None:
-        """Watch a descriptor."""
-        self.handlers[fd] = handler
-        self._epoll.register(fd, events)
+    def __enter__(self) -> Self:
+        return self
 
-    def change(self, fd: int, events: int, handler: Handler) -> None:
-        """Watch a descriptor for something else from now on."""
-        self.handlers[fd] = handler
-        self._epoll.modify(fd, events)
+    def __exit__(self, *_: object) -> None:
+        for sock in list(self._sockets.values()):
+            self.close(sock)
+        self._epoll.close()
 
-    def remove(self, fd: int) -> None:
-        """Stop watching; events of this turn for it are dropped."""
-        if self.handlers.pop(fd, None):
-            self._epoll.unregister(fd)
+    def add(self, sock: socket.socket, events: int, handler: Handler) -> None:
+        """Watch a socket, and own it."""
+        self.handlers[sock.fileno()] = handler
+        self._sockets[sock.fileno()] = sock
+        self._epoll.register(sock, events)
+
+    def change(self, sock: socket.socket, events: int, handler: Handler) -> None:
+        """Watch a socket for something else from now on."""
+        self.handlers[sock.fileno()] = handler
+        self._epoll.modify(sock, events)
+
+    def close(self, sock: socket.socket) -> None:
+        """Stop watching and close; events of this turn for it are dropped. Closing twice is harmless."""
+        if self._sockets.pop(sock.fileno(), None):
+            del self.handlers[sock.fileno()]
+            self._epoll.unregister(sock)
+            sock.close()
 
     def turn(self, timeout_s: float) -> None:
         """Wait at most `timeout_s` and handle what is ready once."""
@@ -55,7 +72,3 @@ class Loop:
     def run_for(self, seconds: float) -> None:
         """Turn for a while, whatever comes."""
         self.until(lambda: False, seconds)
-
-    def close(self) -> None:
-        """Free the epoll descriptor; sockets belong to whoever opened them."""
-        self._epoll.close()

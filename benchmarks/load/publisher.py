@@ -72,7 +72,7 @@ class Publisher:
         self._unsent = b""
         self._sock = open_socket(self._target, 0)
         self._watch = select.EPOLLIN | select.EPOLLOUT
-        self._loop.add(self._sock.fileno(), self._watch, self._on_event)
+        self._loop.add(self._sock, self._watch, self._on_event)
         self._connected = False
 
     def send(self, payload: bytes) -> None:
@@ -88,7 +88,7 @@ class Publisher:
         watch = select.EPOLLIN | (select.EPOLLOUT if self._unsent else 0)
         if watch != self._watch:
             self._watch = watch
-            self._loop.change(self._sock.fileno(), watch, self._on_event)
+            self._loop.change(self._sock, watch, self._on_event)
 
     def _on_event(self, events: int) -> None:
         if events & select.EPOLLOUT:
@@ -109,14 +109,9 @@ class Publisher:
             # A server may end an idle keep-alive connection; ending one with a request on it is a failure.
             if self.in_flight:
                 raise LoadError(f"publisher's connection closed with {self.in_flight} requests in flight")
-            self.close()
+            self._loop.close(self._sock)
             self._connect()
             return
         for status in self._answers.feed(data):
             self.in_flight -= 1
             self._on_answer(self, status)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._loop.remove(self._sock.fileno())
-        self._sock.close()

@@ -1,4 +1,4 @@
-"""The three questions, each a function from a target to figures, the same code for every server.
+"""The three questions, each a function from a loop and a target to figures, the same code for every server.
 
 fanout: what does one delivery cost at a modest, fixed rate, and how late is it?
 burst:  how many deliveries a second at full speed, and did any get lost?
@@ -7,9 +7,9 @@ idle:   what does a subscriber cost that waits?
 
 from __future__ import annotations
 
-import gc
 import time
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,9 @@ Figures = dict[str, Any]
 
 #: Messages before the window opens: first-time work (imports, buffers growing) is not the steady cost.
 WARM_UP_MESSAGES = 30
-#: How long the last deliveries may take after the last publish before they count as lost.
+#: After the last publish, deliveries that do not come within this time of the one before count as lost.
+SILENCE_S_MAX = 5.0
+#: And all of them after this.
 DRAIN_S_MAX = 60.0
 
 
@@ -88,21 +90,31 @@ def publish_one_by_one(loop: Loop, target: Target, count: int) -> None:
         publisher.send(payload(time.monotonic_ns(), 200))
         if not loop.until(lambda sent=sent: tally.answered >= sent, 10.0):  # type: ignore[misc]
             raise LoadError("no answer to a publish within 10 s")
-    publisher.close()
     if tally.refused:
         raise LoadError(f"publish refused: {tally.statuses}")
 
 
+def drain(loop: Loop, streams: Subscribers, want: int) -> None:
+    """Wait until `want` deliveries have come in all, or none has come for a while."""
+    seen, seen_s = streams.delivered, time.monotonic()
+
+    def over() -> bool:
+        nonlocal seen, seen_s
+        if streams.delivered > seen:
+            seen, seen_s = streams.delivered, time.monotonic()
+        return seen >= want or time.monotonic() - seen_s > SILENCE_S_MAX
+
+    loop.until(over, DRAIN_S_MAX)
+
+
 def connected(loop: Loop, target: Target, count: int) -> Subscribers:
-    """Streams that are open and have seen the warm-up; collection of garbage off from here on."""
+    """Streams that are open and have seen the warm-up."""
     streams = Subscribers(loop, target)
     streams.connect(count)
     publish_one_by_one(loop, target, WARM_UP_MESSAGES)
-    if not loop.until(lambda: streams.delivered >= WARM_UP_MESSAGES * count, DRAIN_S_MAX):
+    drain(loop, streams, WARM_UP_MESSAGES * count)
+    if streams.delivered < WARM_UP_MESSAGES * count:
         raise LoadError(f"warm-up: {streams.delivered} of {WARM_UP_MESSAGES * count} deliveries")
-    gc.collect()
-    gc.freeze()
-    gc.disable()  # a collection in the window would be taken for latency
     return streams
 
 
@@ -122,9 +134,10 @@ def outcome(streams: Subscribers, tally: Tally, delivered_before: int) -> Figure
     }
 
 
-def fanout(target: Target, subscribers: int, rate: int, seconds: float, size_bytes: int) -> Figures:
+def fanout(
+    loop: Loop, target: Target, subscribers: int, rate: int, seconds: float, size_bytes: int
+) -> Figures:
     """Publish at a fixed rate, whatever the answers do (an open loop), to `subscribers` of one channel."""
-    loop = Loop()
     streams = connected(loop, target, subscribers)
     tally, latency = Tally(), Latency()
     streams.on_data = latency.on_data
@@ -142,21 +155,25 @@ def fanout(target: Target, subscribers: int, rate: int, seconds: float, size_byt
         late_s_max = max(late_s_max, -left_s)
         publisher.send(payload(time.monotonic_ns(), size_bytes))
     loop.until(lambda: tally.answered == messages, 10.0)
-    loop.until(lambda: streams.delivered - before >= tally.accepted * subscribers, DRAIN_S_MAX)
+    drain(loop, streams, before + tally.accepted * subscribers)
     figures: Figures = window.close()
     figures |= outcome(streams, tally, before) | latency.figures()
     figures["cpu_us_per_delivery"] = figures["server_cpu_s"] * 1e6 / max(1, figures["delivered"])
     figures["bytes_per_delivery"] = (streams.bytes_received - bytes_before) / max(1, figures["delivered"])
     figures["publish_late_ms_max"] = late_s_max * 1e3
-    streams.close()
     return figures
 
 
 def burst(
-    target: Target, subscribers: int, publishers: int, messages: int, seconds_max: float, size_bytes: int
+    loop: Loop,
+    target: Target,
+    subscribers: int,
+    publishers: int,
+    messages: int,
+    seconds_max: float,
+    size_bytes: int,
 ) -> Figures:
     """Publish as fast as answers come, one request in flight per connection, until all subscribers have all."""
-    loop = Loop()
     streams = connected(loop, target, subscribers)
     tally, sent = Tally(), 0
     end_s = 0.0
@@ -183,7 +200,7 @@ def burst(
         lambda: tally.answered == sent and (sent == messages or time.monotonic() > end_s), seconds_max + 30
     )
     published_s = time.monotonic() - start_s
-    loop.until(lambda: streams.delivered - before >= tally.accepted * subscribers, DRAIN_S_MAX)
+    drain(loop, streams, before + tally.accepted * subscribers)
     delivered_s = time.monotonic() - start_s
     figures: Figures = window.close()
     loop.run_for(0.2)  # what comes now comes twice
@@ -193,13 +210,11 @@ def burst(
     figures["deliveries_per_s"] = figures["delivered"] / delivered_s
     figures["cpu_us_per_delivery"] = figures["server_cpu_s"] * 1e6 / max(1, figures["delivered"])
     figures["bytes_per_delivery"] = (streams.bytes_received - bytes_before) / max(1, figures["delivered"])
-    streams.close()
     return figures
 
 
-def idle(target: Target, subscribers: int, settle_s: float) -> Figures:
+def idle(loop: Loop, target: Target, subscribers: int, settle_s: float) -> Figures:
     """Open streams and do nothing: memory and set-up cost of each. One stream is open before, as a warm-up."""
-    loop = Loop()
     streams = connected(loop, target, 1)
     loop.run_for(settle_s / 2)
     before = memory(target.pid)
@@ -219,8 +234,13 @@ def idle(target: Target, subscribers: int, settle_s: float) -> Figures:
         "rss_shared_bytes_per_subscriber": (after.shared_bytes - before.shared_bytes) / subscribers,
         "cpu_us_per_subscribe": figures["server_cpu_s"] * 1e6 / subscribers,
     }
-    streams.close()
     return figures
 
 
-SCENARIOS = {"fanout": fanout, "burst": burst, "idle": idle}
+SCENARIOS: dict[str, Callable[..., Figures]] = {"fanout": fanout, "burst": burst, "idle": idle}
+
+
+def run(scenario: str, target: Target, options: Figures) -> Figures:
+    """One scenario by its name, with a loop of its own; every socket is closed after it."""
+    with Loop() as loop:
+        return SCENARIOS[scenario](loop, target, **options)
