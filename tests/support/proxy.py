@@ -63,6 +63,13 @@ class _Side(asyncio.Protocol):
         if self.other is not None and self.proxy.mode != "blackhole":
             self.other.resume()
 
+    @property
+    def local(self) -> Address:
+        """The address of our end."""
+        assert self.transport is not None
+        address: Address = self.transport.get_extra_info("sockname")
+        return address
+
     def pause(self) -> None:
         """Take no more bytes; the kernel's buffer fills and the peer notices nothing but silence."""
         if self.transport is not None:

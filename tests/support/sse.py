@@ -30,6 +30,11 @@ class Seen(NamedTuple):
     ns: int
 
     @property
+    def is_message(self) -> bool:
+        """Somebody published it, as opposed to what the hub says itself."""
+        return not self.event.startswith("fast-sse.")
+
+    @property
     def payload(self) -> Any:
         """What the publisher put into `data`."""
         return json.loads(self.data)["data"]
@@ -136,7 +141,7 @@ class Client:
     @property
     def events(self) -> list[Seen]:
         """Every published message."""
-        return [event for event in self.seen if not event.event.startswith("fast-sse.")]
+        return [event for event in self.seen if event.is_message]
 
     @property
     def payloads(self) -> list[Any]:
@@ -167,6 +172,11 @@ class Client:
         except TimeoutError:
             raise TimeoutError(self.describe()) from None
 
+    async def count(self, events: int, within_s: float = 20.0) -> Client:
+        """Wait for that many events, gaps included."""
+        await self.until(lambda: len(self.seen) >= events, within_s)
+        return self
+
     def describe(self) -> str:
         """One line for a failure."""
         newest = self.seen[-1] if self.seen else None
@@ -180,6 +190,19 @@ class Client:
         assert self._wire is not None
         assert self._wire.transport is not None
         self._wire.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Take bytes again, if the connection is still there."""
+        if self._wire is not None and self._wire.transport is not None:
+            self._wire.transport.resume_reading()
+
+    @property
+    def local(self) -> Address:
+        """The address of our end of the open connection."""
+        assert self._wire is not None
+        assert self._wire.transport is not None
+        address: Address = self._wire.transport.get_extra_info("sockname")
+        return address
 
     def drop(self) -> None:
         """Break the connection; a running client comes back."""

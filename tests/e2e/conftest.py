@@ -1,0 +1,62 @@
+"""A running hub for each store, shared by the tests of a worker; after each test it must still be well.
+
+Tests keep apart by channel: each gets one that nobody else uses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from tests.support.publisher import Pair, signed, subscribe_target
+from tests.support.server import Hub
+from tests.support.sse import Client
+
+HEARTBEAT_S = 0.2
+_numbers = itertools.count()
+
+Listen = Callable[..., Client]
+
+
+@pytest.fixture(scope="session", params=["memory", "sqlite"])
+def shared_hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """One hub for all tests of this worker."""
+    settings = {"FAST_SSE_HEARTBEAT_S": str(HEARTBEAT_S)}
+    with Hub(tmp_path_factory.mktemp("hub"), store=request.param, settings=settings, port=0) as hub:
+        yield hub
+
+
+@pytest.fixture
+def hub(shared_hub: Hub) -> Iterator[Hub]:
+    """The shared hub. Afterwards it still runs and has logged no defect of its own."""
+    before = len(shared_hub.tail_of_log(10**9))
+    yield shared_hub
+    assert shared_hub.alive(), shared_hub.tail_of_log()
+    assert "Traceback" not in shared_hub.tail_of_log(10**9)[before:], shared_hub.tail_of_log()
+
+
+@pytest.fixture
+def channel() -> Pair:
+    """A channel of the test's own."""
+    number = next(_numbers)
+    return f"id{number}", f"type{number}"
+
+
+@pytest.fixture
+async def listen(hub: Hub) -> AsyncIterator[Listen]:
+    """`listen(channel, cursor="", query="", **client)` starts a subscriber with a v1 signature; all are stopped later."""
+    clients: list[Client] = []
+
+    def start(channel: Pair, cursor: str = "", query: str = "", **more: object) -> Client:
+        target = subscribe_target(channel) + (f"?{query}" if query else "")
+        headers = more.pop("headers", None) or signed(channel)
+        address = more.pop("address", hub.public)
+        client = Client(f"c{len(clients)}", address, target, headers, **more)  # type: ignore[arg-type]
+        client.last_event_id = cursor
+        clients.append(client)
+        return client.start()
+
+    yield start
+    await asyncio.gather(*(client.stop() for client in clients))

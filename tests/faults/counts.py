@@ -1,0 +1,40 @@
+"""How much of each fault: small in every run, full with `make chaos`. One implementation serves both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+#: The fixture `record(n, figure)`: what a fault test counted and found.
+Record = Callable[[str, str], None]
+
+
+class Kills(NamedTuple):
+    """kill -9 under load."""
+
+    kills: int
+    messages: int
+
+
+KILL_9 = {"ci": Kills(10, 2_000), "chaos": Kills(50, 20_000)}
+#: Publishes whose fsync is audited.
+AUDITED = {"ci": 300, "chaos": 2_000}
+#: Reconnects of clients that leave at random.
+RECONNECTS = {"ci": 500, "chaos": 5_000}
+#: Publishes whose reply is cut off after the commit.
+REPLIES_CUT = {"ci": 100, "chaos": 2_000}
+#: Bytes sent past clients that never read.
+UNREAD_MIB = {"ci": 48, "chaos": 256}
+#: Drains under load.
+DRAINS = {"ci": 1, "chaos": 10}
+
+#: Parametrises a fault test over both: `@each_scale`, argument `scale`.
+each_scale = pytest.mark.parametrize(
+    "scale",
+    [
+        pytest.param("ci", id="ci", marks=pytest.mark.slow),
+        pytest.param("chaos", id="chaos", marks=[pytest.mark.chaos, pytest.mark.timeout(1800)]),
+    ],
+)

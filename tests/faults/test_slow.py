@@ -1,0 +1,176 @@
+"""Clients that never read (guarantee G7): they are bounded, cut and resumed, and nobody else notices."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from tests.faults.checker import Subscription
+from tests.faults.counts import UNREAD_MIB, Record, each_scale
+from tests.faults.crowd import Crowd, judge
+from tests.support.kernel import eventually, held_open
+from tests.support.proxy import Proxy
+from tests.support.publisher import Pair, publish_once, signed, subscribe_target
+from tests.support.server import Hub
+from tests.support.sse import Client
+
+BUSY: Pair = ("car0", "sold")
+IDLE: Pair = ("car1", "sold")
+STALL_S = 0.4
+HEARTBEAT_S = 0.1
+MIB = 1 << 20
+PAD = 50_000
+QUICK = {"FAST_SSE_LIMITS__STALL_S": str(STALL_S), "FAST_SSE_HEARTBEAT_S": str(HEARTBEAT_S)}
+#: G7: one flush above 64 KiB of queued data, and a little for the objects around it.
+PER_STUCK_BYTES = (256 + 64 + 80) * 1024
+
+
+async def stuck_client(hub: Hub, channel: Pair, name: str = "stuck") -> Client:
+    """A client with the smallest receive buffer that stops reading once its stream is open."""
+    client = Client(name, hub.public, subscribe_target(channel), signed(channel), receive_bytes=1)
+    await client.start().ready()
+    client.pause()
+    return client
+
+
+async def by_turn(crowd: Crowd, messages: int) -> None:
+    """Message n+1 is sent only when every healthy client has n: a slowed one would hold up the test, and fail it."""
+    for _ in range(messages):
+        await crowd.publish(1, channels=[BUSY])
+        wanted = len(crowd.publishers[0].history)
+        for client in crowd.clients:
+            await client.count(wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", ["sqlite", "memory"])
+async def test_stuck_client_is_cut_and_resumes_exactly(tmp_path: Path, store: str) -> None:
+    """A client that does not read is cut at its deadline; others get everything; it comes back and misses nothing."""
+    hub = Hub(tmp_path, store=store, settings=QUICK)
+    async with hub, Crowd(hub.public, patterns=[BUSY, (BUSY[0], "*")], publishers=1, pad_bytes=PAD) as crowd:
+        stuck = await stuck_client(hub, BUSY)
+        end = stuck.local
+        await by_turn(crowd, 200)
+        assert not stuck.seen, "it was not to read"
+        await eventually(lambda: not held_open(hub.public, end), STALL_S + 2, "the stuck client is cut")
+        await by_turn(crowd, 20)
+        stuck.resume()
+        await stuck.until(lambda: len(stuck.seen) == 220)
+        assert len(stuck.opened) > 1, "it was not cut, so nothing was resumed"
+        pairs = [*crowd.subscriptions_with_clients(), (Subscription("stuck", [BUSY]), stuck)]
+        judge(crowd.messages, pairs).assert_clean()
+        await stuck.stop()
+
+
+@each_scale
+async def test_stuck_clients_cost_bounded_memory(tmp_path: Path, scale: str, record: Record) -> None:
+    """Each client that never reads costs at most one flush above 64 KiB, however much passes it by."""
+    settings = {"FAST_SSE_LIMITS__TAIL_BYTES_MAX": str(MIB), "FAST_SSE_LIMITS__STALL_S": "600"}
+    hub = Hub(tmp_path, settings=settings)
+    messages = UNREAD_MIB[scale] * MIB // PAD
+    async with (
+        hub,
+        Crowd(hub.public, patterns=[BUSY], publishers=2, pad_bytes=PAD) as crowd,
+        AsyncExitStack() as last,
+    ):
+        await crowd.publish(messages, channels=[BUSY])
+        await crowd.drain()
+        before = hub.rss_bytes()
+        stuck = [await stuck_client(hub, BUSY, f"stuck{number}") for number in range(20)]
+        for client in stuck:
+            last.push_async_callback(client.stop)
+        await crowd.publish(messages, channels=[BUSY])
+        await crowd.drain()
+        grown = hub.rss_bytes() - before
+        record(
+            f"{len(stuck)} clients that never read, {UNREAD_MIB[scale]} MiB past them",
+            f"RSS grew by {grown / MIB:.1f} MiB, {grown / len(stuck) / 1024:.0f} KiB each",
+        )
+        assert all(held_open(hub.public, client.local) for client in stuck), "the buffers were to stay full"
+        assert not any(client.seen for client in stuck)
+        crowd.report().assert_clean()
+        assert grown < len(stuck) * PER_STUCK_BYTES + 8 * MIB, f"{grown / MIB:.1f} MiB"
+
+
+@pytest.mark.slow
+async def test_stuck_client_on_idle_channel_stays(tmp_path: Path) -> None:
+    """Heartbeats that fit the kernel's buffers are no reason to cut a client that does not read them."""
+    hub = Hub(tmp_path, settings=QUICK)
+    async with hub:
+        stuck = await stuck_client(hub, IDLE)
+        reader = await Client("reader", hub.public, subscribe_target(IDLE), signed(IDLE)).start().ready()
+        deadlines = 5
+        await reader.until(lambda: reader.heartbeats >= deadlines * STALL_S / HEARTBEAT_S * 0.6)
+        assert held_open(hub.public, stuck.local)
+        assert (await publish_once(hub.public, IDLE, "hello")).status == 200
+        stuck.resume()
+        await stuck.until(lambda: stuck.payloads == ["hello"])
+        assert len(stuck.opened) == 1
+        await asyncio.gather(stuck.stop(), reader.stop())
+
+
+@pytest.mark.slow
+async def test_idle_stuck_clients_cost_as_much_as_idle_ones(tmp_path: Path) -> None:
+    """On an idle channel a client that never reads costs no more memory than one that does."""
+    hub = Hub(tmp_path, settings={"FAST_SSE_HEARTBEAT_S": str(HEARTBEAT_S)})
+    count = 150
+    async with hub:
+        # The first ones pay for what the process allocates once.
+        clients = [await stuck_client(hub, IDLE, f"warm{number}") for number in range(count)]
+        start = hub.rss_bytes()
+        reading = [
+            await Client(f"r{number}", hub.public, subscribe_target(IDLE), signed(IDLE)).start().ready()
+            for number in range(count)
+        ]
+        await reading[-1].until(lambda: reading[-1].heartbeats >= 5)
+        with_readers = hub.rss_bytes()
+        stuck = [await stuck_client(hub, IDLE, f"s{number}") for number in range(count)]
+        seen = reading[-1].heartbeats
+        await reading[-1].until(lambda: reading[-1].heartbeats >= seen + 5)
+        with_stuck = hub.rss_bytes()
+        assert with_stuck - with_readers <= 1.5 * (with_readers - start) + MIB
+        await asyncio.gather(*(client.stop() for client in [*clients, *reading, *stuck]))
+
+
+@pytest.mark.slow
+async def test_blackholed_peer_is_cut(tmp_path: Path) -> None:
+    """A peer whose unacknowledged bytes stand still is cut at the deadline, though the kernel took all of them."""
+    hub = Hub(tmp_path, settings=QUICK)
+    async with hub, Proxy(hub.public, receive_bytes=1) as proxy:
+        lost = await Client("lost", proxy.address, subscribe_target(BUSY), signed(BUSY)).start().ready()
+        reader = await Client("reader", hub.public, subscribe_target(BUSY), signed(BUSY)).start().ready()
+        (hub_end,) = [side.local for side in proxy.sides if side.faces_hub]
+        proxy.blackhole()
+        for number in range(20):
+            assert (await publish_once(hub.public, BUSY, f"{number}" + "x" * 2_000)).status == 200
+        await reader.until(lambda: len(reader.seen) == 20)
+        assert not lost.seen
+        await eventually(lambda: not held_open(hub.public, hub_end), STALL_S + 3, "the silent peer is cut")
+        await reader.until(lambda: len(reader.opened) == 1)
+        proxy.mode = "pass"
+        proxy.cut()
+        await lost.until(lambda: len(lost.seen) == 20)
+        assert lost.payloads == reader.payloads
+        assert not lost.gaps
+        await asyncio.gather(lost.stop(), reader.stop())
+
+
+@pytest.mark.slow
+async def test_half_open_peer_is_cut_once_it_is_owed_bytes(tmp_path: Path) -> None:
+    """A client that vanished behind a middlebox is noticed by the bytes nobody acknowledges, and takes its message later."""
+    hub = Hub(tmp_path, settings=QUICK)
+    async with hub, Proxy(hub.public, receive_bytes=1) as proxy:
+        client = await Client("gone", proxy.address, subscribe_target(BUSY), signed(BUSY)).start().ready()
+        (hub_side,) = [side for side in proxy.sides if side.faces_hub]
+        hub_side.pause()
+        proxy.forget_clients()
+        end = hub_side.local
+        for number in range(20):
+            assert (await publish_once(hub.public, BUSY, f"{number}" + "x" * 2_000)).status == 200
+        await eventually(lambda: not held_open(hub.public, end), STALL_S + 3, "the vanished peer is cut")
+        proxy.mode = "pass"
+        await client.until(lambda: len(client.seen) == 20)
+        assert not client.gaps
+        await client.stop()
