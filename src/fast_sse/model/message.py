@@ -151,16 +151,8 @@ def _check_fields(body: PublishBody, limits: Limits) -> None:
         raise BadRequestError(f"headers has more than {limits.header_count_max} entries")
     if body.event:
         check_event_name(body.event)
-    if body.idempotency_key is not None:
-        check_key(body.idempotency_key, limits)
     if body.ttl_s is not None and not 0 < body.ttl_s <= TTL_S_MAX:
         raise BadRequestError(f"ttl_s must be above 0 and at most {TTL_S_MAX:.0f}")
-
-
-def check_key(key: str, limits: Limits) -> None:
-    """Refuse an idempotency key that is empty (an unset variable would make all messages one) or too long."""
-    if not 0 < len(key.encode()) <= limits.key_bytes_max:
-        raise BadRequestError(f"an idempotency key has 1 to {limits.key_bytes_max} bytes")
 
 
 def check_event_name(name: str) -> None:
