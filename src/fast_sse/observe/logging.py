@@ -74,8 +74,10 @@ def make_log(level: str, stream: TextIO) -> Log:
 
 
 def clean(_logger: Any, _method: str, event: Event) -> Event:
-    """The three rules, as a structlog processor."""
-    return {name: _cleaned(name, value) for name, value in event.items()}
+    """The three rules, as a structlog processor; what one reads first comes first."""
+    fields = {name: _cleaned(name, value) for name, value in event.items()}
+    first = {name: fields.pop(name) for name in ("timestamp", "level", "event") if name in fields}
+    return first | fields
 
 
 def _cleaned(name: str, value: Any) -> Any:

@@ -1,0 +1,254 @@
+"""The composition root: the one place where concrete classes meet, and the order of start and drain.
+
+    start   bind both sockets -> admin answers -> open the store -> follow the log -> listen -> announce
+    drain   readiness off -> close the public listener -> finish publishes and spread stream ends
+            -> stop admin -> stop the hub -> close the store
+
+A socket that is bound but does not listen refuses connections, which clients retry; one that accepts and cannot
+answer would give them a 503, which is final for an EventSource. For the same reason the listener closes before
+the first stream ends: who is sent away must not come back to the same node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import ssl
+import time
+import traceback
+from collections.abc import Callable
+
+import msgspec
+
+from fast_sse import __version__
+from fast_sse.config import Config
+from fast_sse.http.access import Access
+from fast_sse.http.admin.routes import admin_app
+from fast_sse.http.admin.server import AdminServer
+from fast_sse.http.endpoints import Endpoints
+from fast_sse.http.front import Fronts
+from fast_sse.http.listener import address, in_use, listening_socket
+from fast_sse.http.sockets import unacknowledged
+from fast_sse.hub.hub import Hub
+from fast_sse.model.errors import ConfigError, UnavailableError
+from fast_sse.observe.logging import Log, LogObserver
+from fast_sse.observe.observer import HandlerFailed
+from fast_sse.store.base import Store, Windows
+from fast_sse.store.memory import MemoryStore
+from fast_sse.store.sqlite import SqliteStore
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: Connections that may wait to be accepted: a whole fleet of browsers comes back at once after a restart.
+BACKLOG_MAX = 4096
+#: Idempotency keys of a store whose log does not survive the process.
+_MEMORY_WINDOWS = Windows(key_window_s=3600.0, keys_max=1_000_000)
+
+#: Called once with the public and the admin address when both accept.
+Announce = Callable[[str, str], None]
+
+
+def make_store(config: Config) -> Store:
+    """The store that the configuration names, not yet open."""
+    if config.store == "memory":
+        return MemoryStore(config.kept, _MEMORY_WINDOWS)
+    return SqliteStore(config.data_dir, config.kept)
+
+
+class App:
+    """One node in this process. Build it, then `run` it once.
+
+    `demo` lets a v1 signature stand in a query although it never expires, so that a link in a browser works.
+    """
+
+    def __init__(self, config: Config, log: Log, announce: Announce, *, demo: bool = False) -> None:
+        self.state = "starting"
+        self.store = config.store
+        self._config = config
+        self._limits = config.bounds
+        self._log = log
+        self._observer = LogObserver(log)
+        self._announce = announce
+        self._demo = demo
+        self._store = make_store(config)
+        self._hub: Hub | None = None
+        self._stop = asyncio.Event()
+
+    # -- what the admin listener asks -----------------------------------------------------------------------
+
+    @property
+    def durability(self) -> str:
+        """What a 2xx means with this store."""
+        return self._store.durability
+
+    @property
+    def following(self) -> bool:
+        """Whether this node reads the log right now."""
+        return self._hub is not None and self._hub.following
+
+    async def probe_publish(self) -> None:
+        """Raises UnavailableError when a publish would not be stored."""
+        if self._hub is None:
+            raise UnavailableError("the store is not open yet")
+        await self._hub.probe_publish()
+
+    # -- life -----------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Begin to drain; `run` returns when it is done. Asked a second time: end at once, as after a crash."""
+        if self._stop.is_set():
+            self._log.error("ended at once by a second signal")
+            os._exit(1)
+        self._log.info("stop", state=self.state)
+        self.state = "draining"
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Serve until `stop` or a signal.
+
+        Raises:
+            ConfigError: a setting is wrong in a way that only opening or binding shows.
+            UnavailableError: an address is taken.
+        """
+        config, loop = self._config, asyncio.get_running_loop()
+        tls = _tls_context(config)
+        stall_ms = int(self._limits.stall_s * 1000)
+        with (
+            listening_socket(config.host, config.port, "", stall_ms) as public,
+            listening_socket(config.admin_host, config.admin_port, "admin_", stall_ms) as operators,
+        ):
+            for number in SIGNALS:
+                loop.add_signal_handler(number, self.stop)
+            key = config.admin.key.get_secret_value().encode() if config.admin.key else b""
+            admin = AdminServer(admin_app(self, key), operators)
+            try:
+                await admin.start()
+                self._log_start(address(public), address(operators))
+                if hub := await self._start_hub():
+                    await self._serve(hub, public, tls, address(operators))
+            finally:
+                await admin.stop()
+                if self._hub is not None:
+                    await self._hub.close()
+                await self._store.close()
+                for number in SIGNALS:
+                    loop.remove_signal_handler(number)
+        self._log.info("stopped")
+
+    async def _start_hub(self) -> Hub | None:
+        """Open the store and follow its log, however long it takes; None when `stop` came first."""
+        wait_s, opened = self._limits.retry_store_s, False
+        while not self._stop.is_set():
+            try:
+                if not opened:
+                    await self._store.open()
+                    opened = True
+                if self._hub is None:
+                    self._hub = Hub(
+                        self._store,
+                        self._limits,
+                        self._observer,
+                        now_ms=lambda: time.time_ns() // 1_000_000,
+                        rng=random.Random(),  # noqa: S311  jitter, not secrets
+                        unacknowledged=unacknowledged,
+                    )
+                await self._hub.start()
+                return self._hub
+            except UnavailableError as error:
+                self._log.error("store is not available", error=error.message, retry_s=wait_s)
+            try:
+                await asyncio.wait_for(self._stop.wait(), wait_s)
+            except TimeoutError:
+                wait_s = min(2 * wait_s, self._limits.retry_store_s_max)
+        return None
+
+    async def _serve(
+        self, hub: Hub, public: socket.socket, tls: ssl.SSLContext | None, admin_address: str
+    ) -> None:
+        """Accept until `stop`, then drain."""
+        loop = asyncio.get_running_loop()
+        endpoints = Endpoints(
+            hub, self._limits, self._access(), now=time.time, load_route=self._config.load_route
+        )
+        fronts = Fronts(endpoints.handle, self._limits, clock=loop.time, on_defect=self._on_defect)
+        try:
+            server = await loop.create_server(
+                fronts,
+                sock=public,
+                ssl=tls,
+                ssl_handshake_timeout=self._limits.header_s if tls else None,
+                backlog=BACKLOG_MAX,
+            )
+        except OSError as error:
+            raise in_use(address(public), "") from error
+        if not self._stop.is_set():
+            self.state = "ready"
+            self._log.info("ready", public=address(public), admin=admin_address)
+            self._announce(address(public), admin_address)
+        await self._stop.wait()
+        server.close()
+        await asyncio.gather(hub.drain(self._limits.drain_s), self._finish_answers(fronts))
+
+    async def _finish_answers(self, fronts: Fronts) -> None:
+        """Let requests under way end, each with its answer; whoever only dawdles is cut."""
+        try:
+            async with asyncio.timeout(max(self._limits.drain_s, self._limits.append_s) + 1):
+                await fronts.drain()
+        except TimeoutError:
+            self._log.warning("connections cut at the end of the drain", connections=fronts.connections)
+            fronts.abort()
+
+    def _access(self) -> Access:
+        auth = self._config.auth
+        return Access(
+            keyring=self._config.keyring,
+            allowed_event_ids=auth.allowed_event_ids,
+            allowed_event_types=auth.allowed_event_types,
+            v1_query=self._demo or auth.publish_secret is not None,
+        )
+
+    # -- what the log is told -------------------------------------------------------------------------------
+
+    def _on_defect(self, request_id: str, error: BaseException) -> None:
+        text = "".join(traceback.format_exception(error))
+        self._observer.notify(HandlerFailed(repr(error), text, request_id))
+
+    def _log_start(self, public: str, admin: str) -> None:
+        config = self._config
+        self._log.info(
+            "start",
+            version=__version__,
+            public=public,
+            admin=admin,
+            tls=config.tls.cert is not None,
+            store=config.store,
+            durability=self.durability,
+            retention=msgspec.structs.asdict(config.kept),
+            limits=msgspec.structs.asdict(self._limits),
+            v1=config.auth.v1,
+            kids=sorted(config.auth.keys),
+        )
+        if self._demo:
+            return  # what follows is meant there
+        if config.auth.v1 == "both" and config.auth.publish_secret is None:
+            self._log.warning(
+                "whoever may subscribe may also publish: v1 signs both with auth.secret; "
+                "set auth.publish_secret, or auth.v1"
+            )
+        if config.load_route:
+            self._log.warning("load_route is on: anybody can publish to POST /v1/sse/events")
+
+
+def _tls_context(config: Config) -> ssl.SSLContext | None:
+    if config.tls.cert is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(config.tls.cert, config.tls.key)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError("tls.cert", f"cannot be used with tls.key: {error.strerror}") from error
+    return context

@@ -1,0 +1,131 @@
+"""Where the commands find a secret, and how they sign with it. Never a secret on the command line.
+
+Arguments of a process are readable by every user of the machine and stay in shell histories (CWE-214), so a
+secret comes from the hub's own settings, from a variable named with --secret-env, or from a demo's directory.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from typer import Option
+
+from fast_sse.config import ENV_PREFIX, load
+from fast_sse.model.channel import Channel
+from fast_sse.model.errors import ConfigError
+from fast_sse.model.signature import LIFETIME_S_MAX, Keyring, Scope, sign_v1, sign_v2
+
+DEMO_DIR = Path("var/demo")
+
+ConfigOption = Annotated[
+    Path | None, Option("--config", metavar="FILE", help="Sign with the secrets of this file.")
+]
+DemoDirOption = Annotated[
+    Path | None, Option("--demo-dir", metavar="DIR", help="Sign with the secret of this demo.")
+]
+SecretEnvOption = Annotated[
+    str | None,
+    Option("--secret-env", metavar="NAME", help="Sign with the secret in this environment variable."),
+]
+KidOption = Annotated[
+    str | None, Option("--kid", help="Sign in format v2 with this key of auth.keys (or of --secret-env).")
+]
+
+
+class Signer(msgspec.Struct, frozen=True):
+    """Signs requests. `kid` empty means v1 where the keyring has it, else v2 with its signing key."""
+
+    keyring: Keyring
+    kid: str = ""
+
+    def sign(
+        self, scope: Scope, channels: Sequence[Channel], body: bytes | None, ttl_s: int | None = None
+    ) -> str:
+        """A signature that is valid from now on; v2 for `ttl_s` seconds or as long as its scope may be.
+
+        Raises:
+            ConfigError: the keyring holds nothing that could sign this.
+        """
+        ring = self.keyring
+        if not self.kid and ring.v1 != "off" and len(channels) == 1:
+            secret = (ring.publish_secret or ring.secret) if scope == "pub" else ring.secret
+            if secret and not (scope == "pub" and ring.v1 == "subscribe"):
+                return sign_v1(secret, channels[0])
+        kid = self.kid or ring.signing_kid
+        if kid not in ring.keys:
+            raise ConfigError(
+                "auth.keys" if kid else "auth.signing_kid", f"no key to sign {scope} with; see --kid"
+            )
+        now = int(time.time())
+        exp = now + (LIFETIME_S_MAX[scope] if ttl_s is None else ttl_s)
+        try:
+            return sign_v2(
+                ring.keys[kid],
+                kid,
+                scope,
+                channels,
+                body=body,
+                iat=now,
+                exp=exp,
+                nonce=secrets.token_urlsafe(16),
+            )
+        except ValueError as error:
+            raise ConfigError("--ttl", str(error)) from error
+
+
+def find_signer(
+    config: Path | None, demo_dir: Path | None, secret_env: str | None, kid: str | None
+) -> Signer:
+    """The signer that the options name; without any, the hub's settings in the environment, then a demo here.
+
+    Raises:
+        ConfigError: no secret, more than one place, or a bad setting.
+    """
+    if sum(option is not None for option in (config, demo_dir, secret_env)) > 1:
+        raise ConfigError(
+            "--config", "only one of --config, --demo-dir and --secret-env says where the secret is"
+        )
+    if secret_env is not None:
+        secret = os.environ.get(secret_env, "").encode()
+        if not secret:
+            raise ConfigError("--secret-env", f"the environment variable {secret_env} is not set")
+        return Signer(Keyring(keys={kid: secret}) if kid else Keyring(secret=secret), kid or "")
+    if demo_dir is not None:
+        return Signer(Keyring(secret=_read_demo_secret(demo_dir)), kid or "")
+    if config is not None or any(name.startswith(f"{ENV_PREFIX}AUTH__") for name in os.environ):
+        return Signer(load(config).keyring, kid or "")
+    if (DEMO_DIR / "secret").exists():
+        return Signer(Keyring(secret=_read_demo_secret(DEMO_DIR)), kid or "")
+    raise ConfigError("auth.secret", "not found; say where it is with --config, --demo-dir or --secret-env")
+
+
+def demo_secret(directory: Path) -> str:
+    """The secret of the demo in `directory`, made at its first start and readable by its owner alone.
+
+    Raises:
+        ConfigError: the directory cannot be used.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(directory / "secret", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        except FileExistsError:
+            return _read_demo_secret(directory).decode()
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secret := secrets.token_hex(32))
+    except OSError as error:
+        raise ConfigError("data_dir", f"cannot write to {directory}: {error.strerror}") from error
+    return secret
+
+
+def _read_demo_secret(directory: Path) -> bytes:
+    try:
+        return (directory / "secret").read_bytes().strip()
+    except OSError as error:
+        raise ConfigError("--demo-dir", f"there is no demo in {directory}: {error.strerror}") from error

@@ -1,0 +1,124 @@
+"""`fast-sse demo`: a hub on this machine and the lines to try it with, nothing to configure.
+
+Its log and its secret stay in one directory, so that a demo that was killed resumes: the same lines stay valid,
+and a client that was listening gets what it missed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option, echo
+
+from fast_sse.cli.credentials import DEMO_DIR, demo_secret
+from fast_sse.cli.process import run
+from fast_sse.cli.remote import Remote
+from fast_sse.config import load
+from fast_sse.model.channel import Channel
+from fast_sse.model.signature import sign_v1
+
+CHANNEL = Channel("carid000001", "cart_changed")
+WILDCARD = Channel("carid000001", "*")
+
+BODY = """{
+    "event_name": "CartItemUpdated",
+    "user": {"from_user": "system-inventory", "to_user": "user-session-abc123"},
+    "data": {"sku": "SKU-45678", "quantity": 2, "price": 299.99, "action": "added"},
+    "headers": {"X-Trace-ID": "trace-abc-def"}
+}"""
+
+
+def demo(
+    host: Annotated[str, Option(help="Address of the public listener.")] = "127.0.0.1",
+    port: Annotated[int, Option(help="Its port; 0 takes a free one.")] = 30_000,
+    admin_port: Annotated[int, Option(help="Port of the operators' listener.")] = 30_001,
+    data_dir: Annotated[
+        Path, Option(metavar="DIR", help="Where the demo keeps its log and its secret.")
+    ] = DEMO_DIR,
+) -> None:
+    """Run a hub with a random secret and print signed curl lines for it.
+
+    Started again in the same place it goes on with the same log and the same secret. It also takes signatures
+    in a link (?signature=) and unsigned test load on POST /v1/sse/events: not for anything but trying out.
+
+    \b
+    Examples:
+      fast-sse demo
+      fast-sse demo --port 0 --admin-port 0 --data-dir /tmp/demo
+    """
+    secret = demo_secret(data_dir)
+    settings = {
+        "host": host,
+        "port": port,
+        "admin_port": admin_port,
+        "store": "sqlite",
+        "data_dir": data_dir,
+        "load_route": True,
+        "log_level": "warning",
+        # Whatever the environment says: the printed lines are signed so.
+        "auth": {
+            "v1": "both",
+            "secret": secret,
+            "publish_secret": None,
+            "allowed_event_ids": None,
+            "allowed_event_types": None,
+        },
+    }
+
+    def show(public: str) -> None:
+        echo(lines(Remote.at(f"http://{_reachable(public)}"), secret.encode(), data_dir))
+
+    run(load(None, settings), show, demo=True)
+
+
+def lines(hub: Remote, secret: bytes, data_dir: Path) -> str:
+    """What to paste into other terminals."""
+    signature, wide = sign_v1(secret, CHANNEL), sign_v1(secret, WILDCARD)
+    link = hub.url(f"{hub.subscribe_path(CHANNEL)}?signature={signature}")
+    command, directory = _command(), shlex.quote(str(data_dir))
+    return f"""\
+1. Subscribe, in a second terminal:
+
+{hub.curl_subscribe(CHANNEL, signature)}
+
+2. Publish, in a third:
+
+{hub.curl_publish(CHANNEL, signature, BODY)}
+
+3. Every event of one id, whatever its type:
+
+{hub.curl_subscribe(WILDCARD, wide)}
+
+4. All that is kept, from the first event on, then live (a browser's EventSource takes the link as it is):
+
+{_with_earliest(hub.curl_subscribe(CHANNEL, signature))}
+{link}
+
+5. Kill it, start it again, and a client that resumes has missed nothing:
+
+{command} subscribe {CHANNEL.event_id} {CHANNEL.event_type} --url {hub.url("")} --demo-dir {directory}
+kill -9 {os.getpid()}
+{command} demo --port {hub.port} --data-dir {directory}
+"""
+
+
+def _with_earliest(curl: str) -> str:
+    return f"{curl} \\\n--header 'Last-Event-ID: earliest'"
+
+
+def _command() -> str:
+    """How this program was called, so that the lines work where it is not on the PATH."""
+    called = Path(sys.argv[0])
+    if called.name != "fast-sse":
+        return f"{shlex.quote(sys.executable)} -m fast_sse"
+    return "fast-sse" if shutil.which("fast-sse") else shlex.quote(str(called))
+
+
+def _reachable(public: str) -> str:
+    """An address that a client on this machine can call when the hub listens on every one."""
+    return public.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")

@@ -1,0 +1,72 @@
+"""The command `fast-sse`: which commands there are, and how each of them ends.
+
+Exit status: 0 done, 2 a wrong setting or argument, 1 anything else. A mistake of the user or of the world around
+is one line on standard error; a stack trace is a defect of ours and nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from fast_sse import __version__
+from fast_sse.cli.demo import demo
+from fast_sse.cli.publish import publish
+from fast_sse.cli.serve import serve
+from fast_sse.cli.sign import sign
+from fast_sse.cli.subscribe import subscribe
+from fast_sse.model.errors import ConfigError, FastSseError
+from fast_sse.observe.logging import safe_text
+
+COMMANDS = (serve, demo, publish, subscribe, sign)
+LINE_CHARACTERS_MAX = 1000
+
+
+def make_app() -> typer.Typer:
+    """The command line, built anew so that nothing happens on import."""
+    app = typer.Typer(
+        name="fast-sse",
+        help="A hub for server-sent events in which nothing acknowledged disappears without being named.",
+        epilog="Begin with: fast-sse demo",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for command in COMMANDS:
+        app.command()(command)
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def app_main() -> None:
+    """Run the command line and exit."""
+    try:
+        make_app()(prog_name="fast-sse")
+    except ConfigError as error:
+        _end(str(error), 2)
+    except FastSseError as error:
+        _end(error.message, 1)
+
+
+def _end(sentence: str, status: int) -> NoReturn:
+    """One line, whatever the sentence holds: part of it may have come from a file or a server."""
+    typer.echo(f"fast-sse: {safe_text(sentence, LINE_CHARACTERS_MAX)}", err=True)
+    sys.exit(status)

@@ -1,0 +1,79 @@
+"""What one process does around the application: its loop, its limits, its logs, and how it ends.
+
+Everything here changes the whole process, so nothing else may, and nothing here runs on import.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import resource
+import sys
+from collections.abc import Callable
+
+from fast_sse.app import App
+from fast_sse.config import Config
+from fast_sse.model.errors import ConfigError
+from fast_sse.observe.logging import Log, StandardHandler, make_log
+
+
+def run(config: Config, before_ready: Callable[[str], None] | None = None, *, demo: bool = False) -> None:
+    """Serve until a signal, then drain. `before_ready` gets the public address before the ready line is printed.
+
+    Raises:
+        ConfigError: exit 2.
+        UnavailableError: exit 1.
+    """
+    log = make_log(config.log_level, sys.stderr)
+    logging.basicConfig(handlers=[StandardHandler(log)], level=logging.WARNING)
+    _raise_file_limit(log)
+    # The store's thread comes back from an fsync while the loop computes. By default it then waits 5 ms for the
+    # interpreter, longer than the fsync took, and every publish of that group with it.
+    sys.setswitchinterval(0.0005)
+
+    def announce(public: str, admin: str) -> None:
+        _settle_garbage_collection()
+        if before_ready is not None:
+            before_ready(public)
+        print(f"ready public={public} admin={admin} store={config.store}", flush=True)  # noqa: T201
+
+    async def main() -> None:
+        await App(config, log, announce, demo=demo).run()
+
+    with asyncio.Runner(loop_factory=_loop_factory(config)) as runner:
+        runner.run(main())
+
+
+def _loop_factory(config: Config) -> Callable[[], asyncio.AbstractEventLoop]:
+    """uvloop, unless another loop was asked for by name: on 3.11 asyncio copies what waits for every slow client."""
+    if config.loop == "asyncio":
+        return asyncio.new_event_loop
+    try:
+        import uvloop  # noqa: PLC0415  not on every platform
+    except ImportError as error:
+        raise ConfigError("loop", "uvloop is not installed; install it, or set loop = asyncio") from error
+    return uvloop.new_event_loop
+
+
+def _raise_file_limit(log: Log) -> None:
+    """A stream is a file descriptor, and the usual soft limit of 1,024 is history (of select), not a bound of ours."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError) as error:
+            log.warning("the limit of open files could not be raised", soft=soft, hard=hard, error=str(error))
+            return
+    log.info("open files", limit=hard, limit_before=soft)
+
+
+def _settle_garbage_collection() -> None:
+    """Keep the collector away from what never dies, and from what reference counts free anyway.
+
+    The hub makes no cycles per message or connection. A full collection would walk modules, code and every open
+    connection for nothing, and hold all streams for that long.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)

@@ -1,0 +1,95 @@
+"""A hub as the commands see it: where it is, what its paths are called, and the curl lines for them."""
+
+from __future__ import annotations
+
+import http.client
+import shlex
+from typing import Annotated
+from urllib.parse import quote, urlsplit
+
+import msgspec
+from typer import Argument, Option
+
+from fast_sse.model.channel import Channel, channel
+from fast_sse.model.errors import BadChannelError, ConfigError
+
+DEFAULT_URL = "http://127.0.0.1:30000"
+
+EventIdArgument = Annotated[str, Argument(metavar="ID", help="First half of the channel, or *.")]
+EventTypeArgument = Annotated[str, Argument(metavar="TYPE", help="Second half of the channel, or *.")]
+UrlOption = Annotated[str, Option("--url", help="Where the hub is.")]
+
+#: What can go wrong on the way to a hub and back; a retry may help.
+NETWORK_ERRORS = (OSError, http.client.HTTPException)
+
+
+def channel_argument(event_id: str, event_type: str) -> Channel:
+    """The channel that two arguments name. Raises ConfigError."""
+    try:
+        return channel(event_id, event_type)
+    except BadChannelError as error:
+        raise ConfigError("ID TYPE", error.message) from error
+
+
+class Remote(msgspec.Struct, frozen=True):
+    """One hub at an URL."""
+
+    scheme: str
+    host: str
+    port: int | None
+    prefix: str = ""
+
+    @classmethod
+    def at(cls, url: str) -> Remote:
+        """Take an URL apart. Raises ConfigError."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise ConfigError("--url", "is not a URL") from error
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError("--url", "must begin with http:// or https:// and name a host")
+        return cls(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
+
+    def connect(self, timeout_s: float) -> http.client.HTTPConnection:
+        """A connection that opens with its first request; each wait on it is bounded."""
+        kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection
+        return kind(self.host, self.port, timeout=timeout_s)
+
+    def publish_path(self, to: Channel) -> str:
+        """Path of the publish route."""
+        return f"{self.prefix}/v1/sse/events/{_segment(to.event_id)}/types/{_segment(to.event_type)}"
+
+    def subscribe_path(self, to: Channel) -> str:
+        """Path of the subscribe route."""
+        return f"{self.prefix}/v1/subscribe/events/{_segment(to.event_id)}/types/{_segment(to.event_type)}"
+
+    def url(self, path: str) -> str:
+        """A path of this hub as a whole URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}{f':{self.port}' if self.port else ''}{path}"
+
+    def curl_subscribe(self, to: Channel, signature: str) -> str:
+        """A line that listens; -N shows each event as it comes."""
+        return f"curl -N --location {_quoted(self.url(self.subscribe_path(to)))} \\\n{_header(signature)}"
+
+    def curl_publish(self, to: Channel, signature: str, data: str) -> str:
+        """Lines that publish; `data` is what curl's --data takes: a body, or @ and a file."""
+        return (
+            f"curl --location {_quoted(self.url(self.publish_path(to)))} \\\n{_header(signature)} \\\n"
+            f"--header 'Content-Type: application/json' \\\n--data{'-binary' * data.startswith('@')} {_quoted(data)}"
+        )
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="*")
+
+
+def _quoted(text: str) -> str:
+    """As a shell takes it, always in quotes, as the original's lines are."""
+    quoted = shlex.quote(text)
+    return quoted if quoted.startswith("'") else f"'{quoted}'"
+
+
+def _header(signature: str) -> str:
+    return f"--header 'x-signature: {signature}'"

@@ -1,0 +1,48 @@
+"""`fast-sse serve`: settings from a file, the environment and flags, then a hub until a signal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from fast_sse.cli.process import run
+from fast_sse.config import load
+
+
+def serve(
+    config: Annotated[Path | None, Option(metavar="FILE", help="Settings in TOML.")] = None,
+    host: Annotated[str | None, Option(help="Address of the public listener.")] = None,
+    port: Annotated[int | None, Option(help="Its port; 0 takes a free one.")] = None,
+    admin_host: Annotated[str | None, Option(help="Address of the operators' listener.")] = None,
+    admin_port: Annotated[int | None, Option(help="Its port; 0 takes a free one.")] = None,
+    store: Annotated[str | None, Option(help="Where the log lives: sqlite or memory.")] = None,
+    data_dir: Annotated[Path | None, Option(metavar="DIR", help="Where sqlite keeps the log.")] = None,
+    log_level: Annotated[str | None, Option(help="debug, info, warning or error.")] = None,
+) -> None:
+    """Run a hub. Flags beat the environment (FAST_SSE_A__B), the environment beats the file.
+
+    Prints one line on standard output once it accepts connections; logs are JSON lines on standard error. SIGTERM
+    drains: streams end one by one over drain_s, each told when to come back. A second SIGTERM ends at once.
+
+    \b
+    Examples:
+      FAST_SSE_AUTH__SECRET=$(openssl rand -hex 32) fast-sse serve
+      fast-sse serve --config hub.toml --host 0.0.0.0
+      fast-sse serve --store memory --port 0 --admin-port 0
+    """
+    run(
+        load(
+            config,
+            {
+                "host": host,
+                "port": port,
+                "admin_host": admin_host,
+                "admin_port": admin_port,
+                "store": store,
+                "data_dir": data_dir,
+                "log_level": log_level,
+            },
+        )
+    )

@@ -1,0 +1,173 @@
+"""`fast-sse subscribe`: a stream on standard output that survives cuts, restarts and kills of the hub.
+
+What a browser's EventSource does, plus what a service needs: it also comes back after an error status, and it
+says loudly when the hub had to leave something out (guarantee G6).
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import time
+from collections.abc import Iterator
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from typer import Option, echo
+
+from fast_sse.cli.credentials import (
+    ConfigOption,
+    DemoDirOption,
+    KidOption,
+    SecretEnvOption,
+    Signer,
+    find_signer,
+)
+from fast_sse.cli.remote import (
+    DEFAULT_URL,
+    NETWORK_ERRORS,
+    EventIdArgument,
+    EventTypeArgument,
+    Remote,
+    UrlOption,
+    channel_argument,
+)
+from fast_sse.model.channel import Channel
+from fast_sse.model.errors import ConfigError, TooLargeError, UnavailableError
+from fast_sse.model.parser import Event, EventParser
+
+GAP = "fast-sse.gap"
+EXPIRED = "fast-sse.expired"
+#: Several heartbeats long: a stream that is silent for this long is dead.
+TIMEOUT_S = 60.0
+WAIT_S_MAX = 15.0
+READ_BYTES = 65_536
+
+
+def subscribe(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
+    event_id: EventIdArgument,
+    event_type: EventTypeArgument,
+    start: Annotated[
+        Literal["earliest"] | None, Option("--from", help="earliest: all that is kept, then live.")
+    ] = None,
+    last: Annotated[int | None, Option(min=1, max=1000, help="The last N messages, then live.")] = None,
+    from_id: Annotated[str | None, Option(metavar="MESSAGE_ID", help="Go on after this message.")] = None,
+    as_json: Annotated[bool, Option("--json", help="One JSON object a line: id, event, data.")] = False,
+    count: Annotated[int | None, Option(min=1, help="Stop after this many messages.")] = None,
+    kid: KidOption = None,
+    config: ConfigOption = None,
+    demo_dir: DemoDirOption = None,
+    secret_env: SecretEnvOption = None,
+    url: UrlOption = DEFAULT_URL,
+) -> None:
+    """Print what is published to a channel, one message a line, from now on or from where you say.
+
+    Reconnects by itself and goes on exactly where it was. If the hub cannot (the messages are past retention),
+    a line on standard error says so. * as ID or TYPE takes all of them.
+
+    \b
+    Examples:
+      fast-sse subscribe carid000001 cart_changed
+      fast-sse subscribe carid000001 '*' --last 1
+      fast-sse subscribe orders created --from earliest --json | jq .data
+    """
+    to, hub = channel_argument(event_id, event_type), Remote.at(url)
+    if sum(option is not None for option in (start, last, from_id)) > 1:
+        raise ConfigError("--from", "only one of --from, --last and --from-id says where to begin")
+    signer = find_signer(config, demo_dir, secret_env, kid)
+    listener = Listener(hub, to, signer, cursor=start or from_id or "", last=last)
+    left = count
+    for event in listener.events():
+        if event.type == GAP:
+            echo(f"GAP: {event.text}", err=True)
+            continue
+        echo(_line(event) if as_json else event.text)
+        if left is not None and (left := left - 1) == 0:
+            return
+
+
+def _line(event: Event) -> str:
+    data = json.loads(event.text)
+    return json.dumps({"id": event.last_event_id, "event": event.type, "data": data}, ensure_ascii=False)
+
+
+class Listener:
+    """One subscription over as many connections as it takes.
+
+    Attributes:
+        cursor: what the next connection sends as Last-Event-ID.
+    """
+
+    def __init__(
+        self, hub: Remote, to: Channel, signer: Signer, *, cursor: str = "", last: int | None = None
+    ) -> None:
+        self.cursor = cursor
+        self._hub, self._to, self._signer, self._last = hub, to, signer, last
+        self._wait_s = 1.0
+
+    def events(self) -> Iterator[Event]:
+        """Every event, gaps too; reconnects for ever.
+
+        Raises:
+            UnavailableError: the hub refuses this subscription for good.
+        """
+        while True:
+            try:
+                yield from self._connection()
+                problem = "the stream ended"
+            except NETWORK_ERRORS as error:
+                problem = f"{self._hub.url('')}: {error}"
+            echo(f"{problem}; reconnecting in {self._wait_s:.1f} s", err=True)
+            time.sleep(self._wait_s * random.uniform(0.5, 1))  # noqa: S311  jitter
+            self._wait_s = min(2 * self._wait_s, WAIT_S_MAX)
+
+    def _connection(self) -> Iterator[Event]:
+        connection = self._hub.connect(TIMEOUT_S)
+        try:
+            headers = {
+                "Accept": "text/event-stream",
+                "Cache-Control": "no-store",
+                "x-signature": self._signer.sign("sub", [self._to], None),
+            }
+            path = self._hub.subscribe_path(self._to)
+            if self.cursor:
+                headers["Last-Event-ID"] = self.cursor
+            elif self._last is not None:
+                path += "?" + urlencode({"last": self._last})
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            _check(response)
+            yield from self._read(response)
+        finally:
+            connection.close()
+
+    def _read(self, response: http.client.HTTPResponse) -> Iterator[Event]:
+        parser = EventParser(self.cursor)
+        while data := response.read1(READ_BYTES):
+            try:
+                events = parser.feed(data)
+            except TooLargeError as error:
+                raise UnavailableError(error.message) from error
+            if parser.retry_ms is not None:
+                self._wait_s = parser.retry_ms / 1000
+            for event in events:
+                if event.type != EXPIRED:  # the next connection signs anew
+                    self.cursor = event.last_event_id
+                    yield event
+            self.cursor = parser.last_event_id
+
+
+def _check(response: http.client.HTTPResponse) -> None:
+    """An answer that is no stream: later means a network error, never means the end."""
+    if response.status == 200:
+        return
+    text = response.read(READ_BYTES)
+    try:
+        answer = json.loads(text)
+        problem = f"{response.status} {answer['code']}: {answer['message']}"
+    except (ValueError, KeyError, TypeError):
+        problem = f"{response.status} {response.reason}"
+    if response.status >= 500 or response.status == 429:
+        raise http.client.HTTPException(problem)
+    raise UnavailableError(problem)
