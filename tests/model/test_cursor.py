@@ -72,8 +72,22 @@ BAD_NUMBERS = [
     "s1.{}.\u0661",
     "s1.{}.\u00b2",
 ]
-BAD_PLACES = ["s1.{}.1.2", "s1.{}.1-0123abv", "m1.{}.1-2", "r1.{}.1-0123abv", "r1.{}.1-2", "r1.{}.1-2-3-0123abv"]
-BAD_FINGERPRINTS = ["k1.{}.1", "k1.{}.1-", "k1.{}.1-0123abw", "k1.{}.1-0123ab", "k1.{}.1-2-0123abv", "k1.{}.1-0123ABV"]
+BAD_PLACES = [
+    "s1.{}.1.2",
+    "s1.{}.1-0123abv",
+    "m1.{}.1-2",
+    "r1.{}.1-0123abv",
+    "r1.{}.1-2",
+    "r1.{}.1-2-3-0123abv",
+]
+BAD_FINGERPRINTS = [
+    "k1.{}.1",
+    "k1.{}.1-",
+    "k1.{}.1-0123abw",
+    "k1.{}.1-0123ab",
+    "k1.{}.1-2-0123abv",
+    "k1.{}.1-0123ABV",
+]
 
 
 @pytest.mark.parametrize("text", NO_CURSORS + BAD_HEADS + BAD_NUMBERS + BAD_PLACES + BAD_FINGERPRINTS)
