@@ -60,7 +60,7 @@ class RequestReader:
 
     __slots__ = (
         "_body", "_body_bytes", "_chunks", "_fed", "_head_bytes", "_headers", "_http11", "_keep_alive", "_limits",
-        "_long", "_method", "_on_request", "_parser", "_peer", "_target", "_upgrade", "expects", "phase",
+        "_long", "_method", "_on_request", "_parser", "_peer", "_stopped", "_target", "_upgrade", "expects", "phase",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, on_request: Callable[[Request, bool], bool], peer: str = "") -> None:
@@ -71,6 +71,7 @@ class RequestReader:
         self._fed = 0
         self._method, self._http11, self._keep_alive = "", True, True
         self._upgrade = b""
+        self._stopped = False
         self._start()
 
     def _start(self) -> None:
@@ -96,9 +97,8 @@ class RequestReader:
             while rest:
                 rest = self._feed_until_upgrade(rest)
         except HttpParserCallbackError as error:
-            cause = error.__context__
-            if not isinstance(cause, _StopError):
-                raise (cause or error) from None
+            if not self._stopped:  # no local name for the cause: it would be a cycle through this frame
+                raise (error.__context__ or error) from None
         except HttpParserError as error:
             raise BadRequestError(f"Malformed request: {error}") from None
         if self.phase == IDLE:
@@ -259,6 +259,7 @@ class RequestReader:
         self._start()
         self._fed = 0
         if not self._on_request(request, keep_alive) or not keep_alive:
+            self._stopped = True
             raise _StopError
 
     def _too_large(self) -> TooLargeError:
