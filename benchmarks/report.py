@@ -14,6 +14,9 @@ from typing import Any
 BEGIN, END = "<!-- spine:begin -->", "<!-- spine:end -->"
 BASE = "nchan"
 
+#: A core that others use for more than this share of a window is not the server's or the generator's own.
+WAITED_SHARE_MAX = 0.05
+
 Run = dict[str, Any]
 
 #: Scenario, key, title, unit format, and whether less is better (None: neither, no ratio).
@@ -50,6 +53,10 @@ def doubts(figures: dict[str, Any]) -> list[str]:
     found = []
     if figures.get("generator_was_limit"):
         found.append(f"GENERATOR AT ITS LIMIT ({figures['generator_share']:.0%})")
+    for who in ("server", "generator"):
+        share = figures.get(f"{who}_waited_share", 0)
+        if share > WAITED_SHARE_MAX:
+            found.append(f"other work kept the {who} waiting for its core, {share:.0%} of the time")
     wrong = ("lost", "surplus", "refused", "closed_by_server")
     found += [f"{key.upper().replace('_', ' ')} {figures[key]}" for key in wrong if figures.get(key)]
     if figures.get("witness_agrees") is False:

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.load.loop import Loop
+
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 #: Above this share of its core the generator, not the server, may have set the figure.
@@ -44,19 +46,33 @@ def memory(pid: int) -> Memory:
     return Memory(values["VmRSS"], values["RssShmem"])
 
 
-class Window:
-    """A span of time with the CPU that server and generator spent in it."""
+def waited_s(pid: int) -> float:
+    """How long the threads of a process were ready to run and had no core: other work on the machine."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
 
-    def __init__(self, pid: int) -> None:
+
+class Window:
+    """A span of time with the CPU that server and generator spent in it.
+
+    The generator spins, so all of its core is its own unless others take it; what it needed is what it did not
+    spend on empty polls.
+    """
+
+    def __init__(self, pid: int, loop: Loop) -> None:
         self._pid = pid
+        self._loop = loop
         self._server = user_system_s(pid)
+        self._waited_s = waited_s(pid)
         self._own_s = time.process_time()
+        self._own_idle_s = loop.idle_cpu_s
         self._start_s = time.monotonic()
 
     def close(self) -> dict[str, float | bool]:
         """Seconds since the window opened, and who worked how much of them."""
         wall_s = time.monotonic() - self._start_s
-        own_share = (time.process_time() - self._own_s) / wall_s
+        own_s = time.process_time() - self._own_s
+        own_share = (own_s - (self._loop.idle_cpu_s - self._own_idle_s)) / wall_s
         user_s, system_s = (
             now - then for now, then in zip(user_system_s(self._pid), self._server, strict=True)
         )
@@ -66,6 +82,8 @@ class Window:
             "server_user_s": user_s,
             "server_system_s": system_s,
             "server_share": (user_s + system_s) / wall_s,
+            "server_waited_share": (waited_s(self._pid) - self._waited_s) / wall_s,
             "generator_share": own_share,
+            "generator_waited_share": max(0.0, 1 - own_s / wall_s),
             "generator_was_limit": own_share > GENERATOR_SHARE_MAX,
         }

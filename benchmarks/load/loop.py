@@ -1,4 +1,10 @@
-"""The generator's event loop: epoll and a table of handlers, nothing between an event and the code for it."""
+"""The generator's event loop: epoll and a table of handlers, nothing between an event and the code for it.
+
+It spins: it asks epoll again and again and never sleeps. A client that sleeps makes the server's `send` pay for
+waking it, an interrupt to another core, which costs as much as the rest of the call where the machine is a virtual
+one, or nothing, if the client happens to be awake: figures then fall into two heaps a factor of two apart. In a
+real deployment no client is a core away. What is idle is told by the CPU time that empty polls took.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +30,7 @@ class Loop:
         self._epoll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
         self.handlers: dict[int, Handler] = {}
+        self.idle_cpu_s = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +61,13 @@ class Loop:
     def turn(self, timeout_s: float) -> None:
         """Wait at most `timeout_s` and handle what is ready once."""
         handlers = self.handlers
-        for fd, events in self._epoll.poll(timeout_s, EVENTS_MAX):
+        ready = self._epoll.poll(0, EVENTS_MAX)
+        if not ready:
+            cpu_s, end_s = time.process_time(), time.monotonic() + timeout_s
+            while not ready and time.monotonic() < end_s:
+                ready = self._epoll.poll(0, EVENTS_MAX)
+            self.idle_cpu_s += time.process_time() - cpu_s
+        for fd, events in ready:
             handler = handlers.get(fd)
             if handler:
                 handler(events)

@@ -146,7 +146,7 @@ def fanout(
     messages = int(rate * seconds)
     before, bytes_before = streams.delivered, streams.bytes_received
     late_s_max = 0.0
-    window = Window(target.pid)
+    window = Window(target.pid, loop)
     start_s = time.monotonic()
     for index in range(messages):
         due_s = start_s + index / rate
@@ -191,7 +191,7 @@ def burst(
     connections = [Publisher(loop, target, on_answer) for _ in range(publishers)]
     loop.run_for(0.2)
     before, bytes_before = streams.delivered, streams.bytes_received
-    window = Window(target.pid)
+    window = Window(target.pid, loop)
     start_s = time.monotonic()
     end_s = start_s + seconds_max
     for publisher in connections:
@@ -218,7 +218,7 @@ def idle(loop: Loop, target: Target, subscribers: int, settle_s: float) -> Figur
     streams = connected(loop, target, 1)
     loop.run_for(settle_s / 2)
     before = memory(target.pid)
-    window = Window(target.pid)
+    window = Window(target.pid, loop)
     connect_s = streams.connect(subscribers)
     loop.run_for(settle_s / 2)
     figures: Figures = window.close()

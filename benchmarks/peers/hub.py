@@ -28,6 +28,7 @@ READY_S_MAX = 20.0
 def environment(store: str, directory: Path) -> dict[str, str]:
     """Settings of the server under load."""
     return {
+        "PYTHONPATH": str(ROOT / "src"),
         "FAST_SSE_HOST": "127.0.0.1",
         "FAST_SSE_PORT": "0",
         "FAST_SSE_ADMIN_PORT": "0",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-STOP_S_MAX = 15.0
+STOP_S_MAX = 5.0
 
 
 class PeerError(Exception):
@@ -36,7 +37,8 @@ def server(
 ) -> Iterator[subprocess.Popen[str]]:
     """Start a server; standard output is piped, standard error goes to `log` in its directory.
 
-    Stopped by SIGTERM to the process that was started here and to no other; SIGKILL if it does not listen.
+    Stopped by SIGTERM to the process that was started here and to no other; by a second one if it takes its time
+    over a drain; by SIGKILL if it does not listen.
     """
     with (directory / "log").open("w") as log:
         process = subprocess.Popen(
@@ -50,14 +52,19 @@ def server(
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_S_MAX)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
         if process.stdout:
             process.stdout.close()
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """End a server that was started here."""
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        process.send_signal(number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_S_MAX)
+            return
+    process.wait()
 
 
 def await_true(what: str, check: Callable[[], bool], timeout_s: float = 10.0) -> None:
