@@ -112,7 +112,7 @@ def demo_secret(directory: Path) -> str:
         ConfigError: the directory cannot be used.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             descriptor = os.open(directory / "secret", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError:

@@ -1,0 +1,394 @@
+"""The composition root: what answers when, from the first bind to the last close. Each test runs a whole node in-process."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import socket
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.http1 import Address, Connection, Reply, request, request_bytes
+from tests.support.sign import SECRET, v1, v2
+
+from fast_sse import app
+from fast_sse.app import App
+from fast_sse.config import Config, load
+from fast_sse.model.errors import ConfigError, NotStoredError, UnavailableError
+from fast_sse.model.message import Draft
+from fast_sse.observe.logging import make_log
+from fast_sse.store.base import Outcome, Store
+from fast_sse.store.memory import MemoryStore
+
+pytestmark = [pytest.mark.wire, pytest.mark.slow]
+
+PUBLISH = "/v1/sse/events/carid000001/types/cart_changed"
+SUBSCRIBE = "/v1/subscribe/events/carid000001/types/cart_changed"
+SIGNED = {"x-signature": v1("carid000001", "cart_changed"), "Content-Type": "application/json"}
+BODY = b'{"data": {"quantity": 2}}'
+
+
+class StubbornStore(MemoryStore):
+    """A store that opens, answers and closes when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: Exception | None = None
+        self.opens = 0
+        self.held: asyncio.Event | None = None
+        self.closed = False
+
+    async def open(self) -> None:
+        """Fail for as long as there is an error."""
+        self.opens += 1
+        if self.error:
+            raise self.error
+        await super().open()
+
+    def append(self, drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
+        """Wait for `held`, when it is set."""
+        if self.held is None:
+            return super().append(drafts)
+        return asyncio.ensure_future(self._later(self.held, drafts))
+
+    async def _later(self, held: asyncio.Event, drafts: Sequence[Draft]) -> list[Outcome]:
+        await held.wait()
+        return await super().append(drafts)
+
+    async def close(self) -> None:
+        """Close and remember it."""
+        self.closed = True
+        await super().close()
+
+
+class Node:
+    """An application that runs in a task of this loop."""
+
+    def __init__(self, config: Config, *, demo: bool = False) -> None:
+        self.log = io.StringIO()
+        self.ready: asyncio.Future[tuple[Address, Address]] = asyncio.get_running_loop().create_future()
+        self.app = App(config, make_log("debug", self.log), self._announce, demo=demo)
+        self.task = asyncio.create_task(self.app.run())
+
+    def _announce(self, public: str, admin: str) -> None:
+        self.ready.set_result((_address(public), _address(admin)))
+
+    async def addresses(self) -> tuple[Address, Address]:
+        """Public and admin, once the node says that it is ready."""
+        futures: set[asyncio.Future[Any]] = {self.ready, self.task}
+        await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+        if not self.ready.done():
+            await self.task
+        return self.ready.result()
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        """Log lines with this event."""
+        lines = map(json.loads, self.log.getvalue().splitlines())
+        return [line for line in lines if line["event"] == event]
+
+
+def _address(text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    return host, int(port)
+
+
+Start = Callable[..., Node]
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> StubbornStore:
+    """What the application gets instead of the store that its configuration names."""
+    store = StubbornStore()
+
+    def make(_config: Config) -> Store:
+        return store
+
+    monkeypatch.setattr(app, "make_store", make)
+    return store
+
+
+@pytest.fixture
+async def start(store: StubbornStore, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
+    """`start(setting=...)` runs a node with quick limits; all are stopped later."""
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
+    monkeypatch.setenv("FAST_SSE_LIMITS__RETRY_STORE_S", "0.01")
+    nodes: list[Node] = []
+
+    def run(*, demo: bool = False, **flags: Any) -> Node:
+        settings = {"port": 0, "admin_port": 0, "store": "memory", "drain_s": 0.05, **flags}
+        nodes.append(Node(load(None, settings), demo=demo))
+        return nodes[-1]
+
+    yield run
+    for node in nodes:
+        if not node.task.done():
+            if node.app.state != "draining":
+                node.app.stop()
+            if store.held:
+                store.held.set()
+            await node.task
+
+
+async def ask(address: Address, path: str) -> Reply:
+    """A GET without credentials."""
+    return await request(address, "GET", path)
+
+
+async def refused(address: Address) -> bool:
+    """Whether an address takes no connection; one that the closing listener had not accepted yet is reset."""
+    try:
+        async with await Connection.open(address):
+            return False
+    except (ConnectionRefusedError, ConnectionResetError):
+        return True
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again, turn by turn, until the answer is yes."""
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110  what it asks is on the other end of a socket
+            await asyncio.sleep(0.005)
+
+
+def free_port() -> int:
+    """A port that was free a moment ago, for tests that must know it before the node says it."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+async def test_a_ready_node_publishes_and_says_so(start: Start) -> None:
+    """Once announced, both listeners answer, and both kinds of readiness are 200."""
+    public, admin = await start().addresses()
+    assert (await request(public, "POST", PUBLISH, SIGNED, BODY)).status == 200
+    for path in ("/healthz", "/readyz/publish", "/readyz/subscribe"):
+        assert (await ask(admin, path)).status == 200
+
+
+async def test_while_the_store_is_away_clients_are_refused(start: Start, store: StubbornStore) -> None:
+    """Admin answers 503 for readiness and 200 for health; the public port refuses, which clients retry, and nothing is announced."""
+    store.error = NotStoredError("the store is down")
+    port, admin_port = free_port(), free_port()
+    public, admin = ("127.0.0.1", port), ("127.0.0.1", admin_port)
+    node = start(port=port, admin_port=admin_port)
+
+    async def admin_answers() -> bool:
+        return not await refused(admin)
+
+    async def tried_twice() -> bool:
+        return store.opens > 2
+
+    await until(admin_answers)
+    await until(tried_twice)
+    assert await refused(public)
+    assert not node.ready.done()
+    assert (await ask(admin, "/healthz")).status == 200
+    starting = await ask(admin, "/readyz/publish")
+    assert (starting.status, starting.json()["data"]["state"]) == (503, "starting")
+    assert (await ask(admin, "/readyz/subscribe")).status == 503
+    store.error = None
+    assert await node.addresses() == (public, admin)
+    assert (await ask(admin, "/readyz/publish")).status == 200
+    waits = [line["retry_s"] for line in node.lines("store is not available")]
+    assert waits[:3] == [0.01, 0.02, 0.04]
+
+
+async def test_a_node_that_never_started_can_be_stopped(start: Start, store: StubbornStore) -> None:
+    """A signal while the store is away ends the start; the store is closed."""
+    store.error = NotStoredError("the store is down")
+    node = start()
+
+    async def tried() -> bool:
+        return store.opens > 0
+
+    await until(tried)
+    node.app.stop()
+    await node.task
+    assert store.closed
+    assert not node.ready.done()
+
+
+async def test_a_store_that_can_never_work_ends_the_start(start: Start, store: StubbornStore) -> None:
+    """A wrong setting that only opening shows is not retried, and both addresses are free again."""
+    store.error = ConfigError("data_dir", "is not writable")
+    port = free_port()
+    with pytest.raises(ConfigError, match="data_dir"):
+        await start(port=port).addresses()
+    assert (store.opens, store.closed) == (1, True)
+    socket.create_server(("127.0.0.1", port)).close()
+
+
+@pytest.mark.parametrize("prefix", ["", "admin_"])
+async def test_a_taken_port_ends_the_start(prefix: str, start: Start, store: StubbornStore) -> None:
+    """It is named with its setting, and the store is not touched."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(UnavailableError, match=f"^{prefix}port: 127.0.0.1:{port} is already in use$"):
+            await start(**{f"{prefix}port": port}).addresses()
+    assert store.opens == 0
+
+
+async def test_drain_finishes_publishes_and_refuses_newcomers(start: Start, store: StubbornStore) -> None:
+    """After the signal: readiness 503, newcomers refused, a publish under way gets its 200, then everything closes."""
+    node = start(drain_s=5)
+    public, admin = await node.addresses()
+    store.held = asyncio.Event()
+    async with await Connection.open(public) as connection:
+        publish = asyncio.create_task(connection.exchange(request_bytes("POST", PUBLISH, SIGNED, BODY)))
+
+        async def taken() -> bool:
+            return bool(node.app._hub and node.app._hub._in_flight)
+
+        await until(taken)
+        node.app.stop()
+
+        async def gone() -> bool:
+            return await refused(public)
+
+        await until(gone)
+        draining = await ask(admin, "/readyz/subscribe")
+        assert (draining.status, draining.json()["data"]["state"]) == (503, "draining")
+        assert not publish.done()
+        store.held.set()
+        reply = await publish
+    assert reply.status == 200
+    assert reply.headers["connection"] == "close"
+    await node.task
+    assert await refused(admin)
+    assert store.closed
+
+
+async def test_drain_ends_streams_with_a_time_to_come_back(start: Start) -> None:
+    """A stream is not cut: its last words are `retry:`, and the chunked body is complete."""
+    node = start()
+    public, _ = await node.addresses()
+    reader, writer = await asyncio.open_connection(*public)
+    writer.write(request_bytes("GET", SUBSCRIBE, SIGNED))
+    await reader.readuntil(b"id: ")
+    node.app.stop()
+    rest = await reader.read()
+    writer.close()
+    assert b"retry: " in rest
+    assert rest.endswith(b"0\r\n\r\n")
+    await node.task
+    assert [line["streams"] for line in node.lines("drained")] == [1]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/healthz", "/readyz", "/readyz/publish", "/readyz/subscribe", "/metrics"),
+        *("/v1/dead-letters", "/v1/channels", "/v1/subscribers", "/v1/messages/x", "/healthz/"),
+    ],
+)
+async def test_operators_paths_are_not_public(path: str, start: Start) -> None:
+    """What the admin listener shows does not exist on the public one, signed or not (S24)."""
+    public, _ = await start(demo=True).addresses()
+    for method in ("GET", "POST"):
+        reply = await request(public, method, path, SIGNED)
+        assert (reply.status, reply.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("demo", "publish_secret", "status"), [(False, None, 401), (True, None, 200), (False, "p" + SECRET, 200)]
+)
+async def test_a_v1_signature_in_a_link(
+    demo: bool, publish_secret: str | None, status: int, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It works in a demo, and where it could not publish; elsewhere a URL would be a lasting permit."""
+    if publish_secret:
+        monkeypatch.setenv("FAST_SSE_AUTH__PUBLISH_SECRET", publish_secret)
+    public, _ = await start(demo=demo).addresses()
+    reader, writer = await asyncio.open_connection(*public)
+    writer.write(request_bytes("GET", f"{SUBSCRIBE}?signature={SIGNED['x-signature']}", {}))
+    assert (await reader.readline()).startswith(f"HTTP/1.1 {status} ".encode())
+    writer.transport.abort()
+
+
+async def test_one_secret_for_both_is_warned_of(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start says what a 2xx means, and that every subscriber could publish; not where that is not so."""
+    node = start()
+    await node.addresses()
+    (line,) = node.lines("start")
+    assert (line["store"], line["durability"], line["limits"]["stall_s"]) == ("memory", "process", 30.0)
+    assert "may also publish" in node.log.getvalue()
+    monkeypatch.setenv("FAST_SSE_AUTH__V1", "subscribe")
+    other = start()
+    await other.addresses()
+    assert "may also publish" not in other.log.getvalue()
+
+
+async def test_no_log_line_holds_a_secret_or_a_signature(
+    start: Start, store: StubbornStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session with right and wrong signatures, in headers and links, and a defect, leaves none in the log (S9)."""
+    monkeypatch.setenv("FAST_SSE_ADMIN__KEY", "operators-only-key")
+    node = start(demo=True)
+    public, admin = await node.addresses()
+    right, wrong = SIGNED["x-signature"], v1("other", "channel")
+    version2 = v2("pub", "carid000001", "cart_changed", body=BODY)
+    for signature in (right, wrong, version2, "garbage-signature-value"):
+        headers = {"x-signature": signature, "Content-Type": "application/json"}
+        await request(public, "POST", PUBLISH, headers, BODY)
+        await request(public, "POST", f"{PUBLISH}?signature={signature}", headers, b"{")
+        await request(public, "GET", f"/nothing?signature={signature}", headers)
+    await request(
+        admin, "GET", "/metrics?token=operators-only-key", {"Authorization": "Bearer operators-only-key"}
+    )
+
+    def broken(_drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
+        raise RuntimeError(f"broken with {right} and signature={version2}")
+
+    monkeypatch.setattr(store, "append", broken)
+    assert (await request(public, "POST", PUBLISH, SIGNED, BODY)).status == 500
+    node.app.stop()
+    await node.task
+    (defect,) = node.lines("handler failed")
+    assert "RuntimeError" in defect["traceback"]
+    text = node.log.getvalue()
+    assert len(text.splitlines()) > 5
+    for hidden in (SECRET, right, wrong, version2, "garbage-signature", "operators-only-key"):
+        assert hidden not in text
+
+
+def make_certificate(cert: Path, key: Path) -> None:
+    """A certificate for localhost, signed by itself."""
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost"
+    )
+    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run([*command.split(), *files], check=True, capture_output=True)
+
+
+async def test_tls_on_the_public_listener(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a certificate and its key the public listener speaks TLS 1.2 or newer, and HTTP/1.1 by ALPN."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    make_certificate(cert, key)
+    monkeypatch.setenv("FAST_SSE_TLS__CERT", str(cert))
+    monkeypatch.setenv("FAST_SSE_TLS__KEY", str(key))
+    (host, port), _ = await start().addresses()
+    context = ssl.create_default_context(cafile=str(cert))
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname="localhost")
+    writer.write(request_bytes("POST", PUBLISH, {**SIGNED, "Connection": "close"}, BODY))
+    assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+    assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
+    writer.close()
+
+
+async def test_a_certificate_that_cannot_be_used_is_a_wrong_setting(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing or broken file ends the start and names the setting."""
+    (tmp_path / "bad.pem").write_text("nothing")
+    for name in ("absent.pem", "bad.pem"):
+        monkeypatch.setenv("FAST_SSE_TLS__CERT", str(tmp_path / name))
+        monkeypatch.setenv("FAST_SSE_TLS__KEY", str(tmp_path / name))
+        with pytest.raises(ConfigError, match=r"^tls.cert: "):
+            await start().addresses()
