@@ -23,8 +23,6 @@ the true rate below 3/N with 95 % confidence. How each fault is made, and how it
 |---|---|---|---|---|---|
 """
 
-_figures = pytest.StashKey[list[tuple[str, str]]]()
-
 
 def commit() -> str:
     """The commit under test, with a + when the product or its tests were changed since."""
@@ -49,12 +47,16 @@ def row(name: str, n: str, figure: str, result: str) -> str:
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Record:
     """`record(n, figure)`: what a fault test counted and found; a row of the book when it ran in full."""
-    request.node.stash[_figures] = []
 
     def note(n: str, figure: str) -> None:
-        request.node.stash[_figures].append((n, figure))
+        request.node.user_properties.append(("figure", (n, figure)))
 
     return note
+
+
+def figures_of(properties: list[tuple[str, object]]) -> list[tuple[str, str]]:
+    """What a test recorded, as (N, figure)."""
+    return [(str(value[0]), str(value[1])) for name, value in properties if name == "figure"]  # type: ignore[index]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -63,11 +65,25 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Write the rows of a test in full once its verdict is known."""
     report = yield
-    if call.when == "call" and item.get_closest_marker("chaos") and _figures in item.stash:
-        figures = item.stash[_figures] or [("-", "ended before it counted anything")]
+    if call.when == "call" and item.get_closest_marker("chaos"):
+        figures = figures_of(item.user_properties) or [("-", "ended before it counted anything")]
         if not BOOK.exists():
             BOOK.parent.mkdir(exist_ok=True)
             BOOK.write_text(HEAD)
         with BOOK.open("a") as book:
             book.writelines(row(item.name.split("[")[0], *figure, report.outcome) for figure in figures)
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print every figure, small counts too: "passed" alone does not say of how many."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    lines = [
+        f"{report.nodeid.rpartition('::')[2]}: {n}: {figure}"
+        for report in reports
+        for n, figure in figures_of(report.user_properties)
+    ]
+    if lines:
+        terminalreporter.section("faults: figures")
+        for line in lines:
+            terminalreporter.line(line)

@@ -48,7 +48,7 @@ class Crowd:
     ) -> None:
         self.random = random.Random(seed)
         self.acknowledged = 0
-        self.patterns = PATTERNS if patterns is None else patterns
+        self.patterns = list(PATTERNS if patterns is None else patterns)
         self.publishers = [
             Publisher(f"p{number}", address, pad_bytes=pad_bytes, keyed=keyed) for number in range(publishers)
         ]
@@ -100,6 +100,14 @@ class Crowd:
             *(self._drain(client, within_s) for client in self.subscriptions_with_clients())
         )
         return all(done)
+
+    async def join_late(self) -> None:
+        """One more subscriber, who reads everything from the store: what others saw live may never have reached it."""
+        target = subscribe_target(("*", "*")) + "?last_event_id=earliest"
+        client = Client("late", self.publishers[0].address, target, signed(("*", "*")))
+        self.patterns.append(("*", "*"))
+        self.clients.append(client.start())
+        await client.ready()
 
     def subscriptions_with_clients(self) -> list[tuple[Subscription, Client]]:
         """Each client and what it asked for."""

@@ -65,11 +65,14 @@ class Killer:
         return sum(count > 0 for count in self.in_flight)
 
     def back_ms(self) -> list[float]:
-        """For each kill, milliseconds until the next acknowledged answer, start of the process included."""
-        oks = sorted(
-            attempt.done_ns
+        """For each kill, milliseconds until the answer to a request that was made after it, start of the process included."""
+        answered = sorted(
+            (attempt.invoked_ns, attempt.done_ns)
             for message in self.crowd.messages
             for attempt in message.attempts
             if attempt.status == 200
         )
-        return [next((ok - kill for ok in oks if ok > kill), 0) / 1e6 for kill in self.killed_ns]
+        return [
+            next((done - kill) / 1e6 for invoked, done in answered if invoked > kill)
+            for kill in self.killed_ns
+        ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
+import itertools
 import statistics
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.checker import Report
+from tests.faults.checker import Report, position
 from tests.faults.crowd import Crowd
 from tests.faults.killer import Killer
 from tests.support.proxy import Proxy
@@ -33,6 +35,7 @@ async def kill_9(
         async with asyncio.TaskGroup() as group:
             group.create_task(killer.run())
             group.create_task(crowd.publish(messages))
+        await crowd.join_late()
         await crowd.drain(drain_s)
         report = crowd.report()
     answered_twice = sum(message.duplicate for message in crowd.messages)
@@ -47,10 +50,21 @@ async def kill_9(
 
 
 async def reconnects(
-    directory: Path, *, resumes: int, store: str, module: str = PRODUCT, drain_s: float = 30.0
+    directory: Path,
+    *,
+    resumes: int,
+    store: str,
+    tail: int = 0,
+    module: str = PRODUCT,
+    drain_s: float = 30.0,
 ) -> Run:
-    """Clients leave after a few events, again and again, and come back with what they last saw."""
-    async with Hub(directory, store=store, module=module) as hub, Crowd(hub.public, wait_ms=1) as crowd:
+    """Clients leave after a few events, again and again, and come back with what they last saw.
+
+    `tail` shortens what the hub keeps in memory to that many records, so that resumes read the store.
+    """
+    settings = {"FAST_SSE_LIMITS__TAIL_RECORDS_MAX": str(tail)} if tail else {}
+    hub = Hub(directory, store=store, module=module, settings=settings)
+    async with hub, Crowd(hub.public, wait_ms=1) as crowd:
         for client in crowd.clients:
             client.leave_after = lambda: crowd.random.randint(1, 50)
             client.drop()
@@ -60,13 +74,31 @@ async def reconnects(
             client.leave_after = None
         await crowd.drain(drain_s)
         report = crowd.report().require(resumes=resumed(crowd))
-    with_cursor = sum(bool(opened.cursor) for client in crowd.clients for opened in client.opened)
-    return Run(report, f"{report.text()}; {with_cursor:,} streams opened with a cursor")
+        if tail:
+            report.require(resumes_past_the_tail=resumed_past(crowd, tail))
+    return Run(report, report.text())
 
 
 def resumed(crowd: Crowd) -> int:
     """Streams after each client's first."""
     return sum(len(client.opened) - 1 for client in crowd.clients)
+
+
+def resumed_past(crowd: Crowd, tail: int) -> int:
+    """Streams that opened with more records behind them than the hub keeps in memory: the store answered these."""
+    placed = [
+        (attempt.done_ns, position(m.message_id)) for m in crowd.messages for attempt in m.attempts[-1:]
+    ]
+    known = sorted((done_ns, place[1][0]) for done_ns, place in placed if place)
+    newest = list(itertools.accumulate((place for _, place in known), max))
+    times = [done_ns for done_ns, _ in known]
+    past = 0
+    for client in crowd.clients:
+        for opened in client.opened:
+            cursor = position(opened.cursor)
+            before = bisect.bisect(times, opened.ns) - 1
+            past += cursor is not None and before >= 0 and newest[before] - cursor[1][0] > tail
+    return past
 
 
 async def retries(

@@ -10,13 +10,15 @@ from tests.faults.scenarios import reconnects
 
 
 @each_scale
+@pytest.mark.parametrize("tail", [0, 4], ids=["tail", "store"])
 @pytest.mark.parametrize("store", ["sqlite", "memory"])
 async def test_random_reconnects_miss_and_repeat_nothing(
-    tmp_path: Path, store: str, scale: str, record: Record
+    tmp_path: Path, store: str, tail: int, scale: str, record: Record
 ) -> None:
-    """A client that leaves after any event and comes back misses nothing and sees nothing twice."""
+    """A client that leaves after any event and comes back misses nothing and sees nothing twice, from memory or disk."""
     wanted = RECONNECTS[scale]
-    run = await reconnects(tmp_path, resumes=wanted, store=store)
-    record(f"{run.report.counts['resumes']:,} reconnects, {store}", run.figure)
+    run = await reconnects(tmp_path, resumes=wanted, store=store, tail=tail)
+    where = "with a tail of 4 records" if tail else "from the tail"
+    record(f"{run.report.counts['resumes']:,} reconnects, {store}, {where}", run.figure)
     run.report.assert_clean()
     assert run.report.counts["resumes"] >= wanted

@@ -26,5 +26,5 @@ class Unsynced(sqlite3.Connection):
 
 if __name__ == "__main__":
     connect = sqlite3.connect
-    sqlite3.connect = lambda *args, **kw: connect(*args, **{**kw, "factory": Unsynced})  # type: ignore[assignment, misc]
+    sqlite3.connect = lambda *args, **kw: connect(*args, **{**kw, "factory": Unsynced})
     app_main()
