@@ -44,7 +44,7 @@ def to_remember(
     draft: Draft, position: Position, lookup: Lookup, now_ms: int, window_ms: int
 ) -> list[tuple[bytes, Known]]:
     """The keys of a draft that are not known yet, each with what it stands for from now on."""
-    fresh = []
+    fresh: list[tuple[bytes, Known]] = []
     for key in draft.keys:
         known = lookup(key.digest)
         if known is None or known.expires_ms <= now_ms:

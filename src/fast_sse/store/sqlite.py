@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor, Position
@@ -23,13 +23,13 @@ from fast_sse.model.message import Draft, Record
 from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows
 from fast_sse.store.judge import judge
 from fast_sse.store.ranges import ALL, Range, ranges
-from fast_sse.store.record import record_of
 from fast_sse.store.relay import Relay
 from fast_sse.store.sqlite_ballast import BALLAST_BYTES, Ballast
 from fast_sse.store.sqlite_files import SqliteFiles, connect
-from fast_sse.store.sqlite_log import SqliteLog, row
+from fast_sse.store.sqlite_group import Job, Special, job
+from fast_sse.store.sqlite_log import SqliteLog
 from fast_sse.store.sqlite_reserve import BLOCK
-from fast_sse.store.sqlite_writer import Group, Job, Trimmed, Writer
+from fast_sse.store.sqlite_writer import Group, Trimmed, Writer
 
 _T = TypeVar("_T")
 
@@ -66,6 +66,7 @@ class SqliteStore(Store):
         self._directory = directory
         self._retention = retention
         self._windows = windows
+        self._window_ms = int(windows.key_window_s * 1000)
         self._now_ms = now_ms
         self._ping_s = ping_s
         self._retry_s = retry_s
@@ -139,19 +140,9 @@ class SqliteStore(Store):
         if not drafts:
             future.set_result([])
             return future
-        now_ms = self._now_ms()
-        position = self._given
-        records = []
-        values: list[Any] = []
-        keyed = False
-        for draft in drafts:
-            position += 1
-            record = record_of(draft, position, now_ms)
-            values += row(record)
-            records.append(record)
-            keyed = keyed or bool(draft.keys)
-        self._given = position
-        writer.submit(Job(future, list(drafts), records, values, keyed))
+        work = job(future, drafts, self._given, self._now_ms(), self._window_ms)
+        self._given += len(drafts)
+        writer.submit(work)
         return future
 
     async def trim(self) -> int:
@@ -177,25 +168,25 @@ class SqliteStore(Store):
         """Answer everybody in a committed group and hand its records on. Called once per group."""
         jobs, error, special = group
         if error is not None:
-            for job in jobs:
-                _answer(job.future, [error] * len(job.records))
+            for one in jobs:
+                _answer(one.future, [error] * len(one.records))
             return
         fresh: list[Record] = []
         at = self._origin.at
-        for job in jobs:
-            if special and job.keyed:
-                _answer(job.future, self._special_outcomes(job, group, fresh))
+        for one in jobs:
+            if special and one.digests:
+                _answer(one.future, self._special_outcomes(one, special, fresh))
             else:
-                fresh += job.records
-                _answer(job.future, [Appended(at(record.position)) for record in job.records])
+                fresh += one.records
+                _answer(one.future, [Appended(at(record.position)) for record in one.records])
         if fresh:
             self._newest = max(self._newest, fresh[-1].position)
             self._relay.push(fresh)
 
-    def _special_outcomes(self, job: Job, group: Group, fresh: list[Record]) -> list[Outcome]:
+    def _special_outcomes(self, one: Job, special: Special, fresh: list[Record]) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        for record in job.records:
-            found = group.special.get(record.position)
+        for record in one.records:
+            found = special.get(record.position)
             if found is None:
                 fresh.append(record)
                 outcomes.append(Appended(self._origin.at(record.position)))

@@ -30,12 +30,16 @@ from fast_sse.store.record import OVERHEAD_BYTES
 
 #: The largest integer SQLite can hold.
 INTEGER_MAX = (1 << 63) - 1
-#: Values a row of `log` and of `key` takes.
-ROW_VALUES = 5
-KEY_VALUES = 4
-#: Rows of one INSERT: every size up to the first is its own cached statement, then these.
+#: Values of one row of `entry`: five of a record, three of a key.
+ENTRY_VALUES = 8
+_NO_RECORD = (None, None, None, None)
+_NO_KEY = (None, None, None)
+#: Rows of one INSERT: every size up to the first is a cached statement of its own, then these, filled up with rows of nothing.
 _ROWS_DIRECT = 64
-_ROWS_LARGE = 256
+_ROWS_LARGE = (96, 128, 192, 256, 384, 512, 768, 1024)
+#: Rows that one statement, and so one transaction without BEGIN, takes at most.
+ENTRIES_MAX = _ROWS_LARGE[-1]
+_LOOKUP_SIZES = (1, 4, 16, 64, 256)
 
 _NEWEST = "max((SELECT ifnull(max(seq), 0) FROM log), trimmed, (SELECT ifnull(max(upper), 0) FROM loss))"
 _Fields = tuple[Position, Channel, bytes, bytes, str, bytes, int, int, str]
@@ -61,10 +65,9 @@ class Totals(NamedTuple):
     bytes: int
 
 
-def row(record: Record) -> tuple[Position, str, str, int, bytes]:
-    """The values of a record's row."""
-    event_id, event_type = record.channel
-    body = _encode(
+def body_of(record: Record) -> bytes:
+    """A record as the log keeps it."""
+    return _encode(
         (
             record.position,
             record.channel,
@@ -77,7 +80,27 @@ def row(record: Record) -> tuple[Position, str, str, int, bytes]:
             record.fingerprint,
         )
     )
-    return record.position, event_id, event_type, record.time_ms, body
+
+
+def add_entry(
+    values: list[Any], record: Record, body: bytes, keys: Sequence[tuple[bytes, Known]] = ()
+) -> None:
+    """Append a record and its keys to the values of an INSERT."""
+    event_id, event_type = record.channel
+    values += (record.position, event_id, event_type, record.time_ms, body)
+    if not keys:
+        values += _NO_KEY
+        return
+    digest, known = keys[0]
+    values += (digest, known.body_sha256, known.expires_ms)
+    if len(keys) > 1:
+        add_keys(values, keys[1:])
+
+
+def add_keys(values: list[Any], keys: Sequence[tuple[bytes, Known]]) -> None:
+    """Append keys alone to the values of an INSERT."""
+    for digest, known in keys:
+        values += (known.position, *_NO_RECORD, digest, known.body_sha256, known.expires_ms)
 
 
 class SqliteLog:
@@ -90,27 +113,35 @@ class SqliteLog:
     # -- writing ------------------------------------------------------------------------------------
 
     def insert(self, values: list[Any]) -> None:
-        """Insert records given as their rows' values, end to end. Up to 64 of them are one statement."""
-        _insert(self._execute, "INSERT INTO log VALUES ", ROW_VALUES, values)
+        """Insert entries given as their values, end to end. Up to `ENTRIES_MAX` of them are one statement.
 
-    def remember(self, fresh: Sequence[tuple[bytes, Known]]) -> None:
-        """Store keys and what they stand for; an earlier one, past its window, is replaced."""
-        values: list[Any] = []
-        for digest, known in fresh:
-            values += (digest, *known)
-        _insert(self._execute, "INSERT OR REPLACE INTO key VALUES ", KEY_VALUES, values)
+        Raises:
+            sqlite3.IntegrityError: a key is stored already, even one past its window.
+        """
+        for start in range(0, len(values), ENTRIES_MAX * ENTRY_VALUES):
+            part = values[start : start + ENTRIES_MAX * ENTRY_VALUES]
+            rows = len(part) // ENTRY_VALUES
+            if rows > _ROWS_DIRECT:
+                size = next(size for size in _ROWS_LARGE if size >= rows)
+                part += [None] * ((size - rows) * ENTRY_VALUES)
+                rows = size
+            self._execute(_insert_sql(rows), part)
 
     def known(self, digests: Sequence[bytes]) -> dict[bytes, Known]:
         """Which of these keys are stored, those past their window included."""
         found: dict[bytes, Known] = {}
-        for start in range(0, len(digests), _ROWS_LARGE):
-            part = list(digests[start : start + _ROWS_LARGE])
-            size = next(size for size in (1, 4, 16, 64, _ROWS_LARGE) if size >= len(part))
+        for start in range(0, len(digests), _LOOKUP_SIZES[-1]):
+            part = list(digests[start : start + _LOOKUP_SIZES[-1]])
+            size = next(size for size in _LOOKUP_SIZES if size >= len(part))
             part += part[-1:] * (size - len(part))
             (text,) = self._execute(_known_sql(size), part).fetchone()
             for digest, seq, sha, expires_ms in _decode_known(text):
                 found[bytes.fromhex(digest)] = Known(seq, bytes.fromhex(sha), expires_ms)
         return found
+
+    def forget_keys(self, digests: Sequence[bytes]) -> None:
+        """Remove these keys, so that they can be given anew."""
+        self.connection.executemany("DELETE FROM key WHERE digest = ?", [(digest,) for digest in digests])
 
     def set_epoch(self, epoch: str) -> None:
         """Begin a new epoch: nobody holds a cursor of it yet, so no loss concerns it."""
@@ -221,23 +252,10 @@ def _records(count: int, bodies: bytes | None) -> list[Record]:
     return [Record(*one) for one in fields]
 
 
-def _insert(execute: Any, head: str, width: int, values: list[Any]) -> None:
-    total = len(values) // width
-    if total <= _ROWS_DIRECT:
-        execute(_insert_sql(head, width, total), values)
-        return
-    start = 0
-    while total:
-        size = _ROWS_LARGE if total >= _ROWS_LARGE else min(total, _ROWS_DIRECT)
-        execute(_insert_sql(head, width, size), values[start : start + size * width])
-        start += size * width
-        total -= size
-
-
 @lru_cache(maxsize=256)
-def _insert_sql(head: str, width: int, rows: int) -> str:
-    one = "(" + ",".join("?" * width) + ")"
-    return head + ",".join([one] * rows)
+def _insert_sql(rows: int) -> str:
+    one = "(" + ",".join("?" * ENTRY_VALUES) + ")"
+    return "INSERT INTO entry VALUES " + ",".join([one] * rows)
 
 
 @lru_cache(maxsize=8)

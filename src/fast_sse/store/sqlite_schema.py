@@ -5,6 +5,8 @@
     loss    open intervals of positions that may have been given and then lost
     mark    one row: epoch, trim mark, and what was counted up to which position
     probe   one row that `ping` writes, so that proving a write touches nobody's data
+    entry   what the writer inserts into: a record, a key, or both in one row, taken apart by a trigger; so a
+            group with its keys is one statement, and one statement is a transaction of its own
 
 The rowid ends every index, so `(id, type)` is `(id, type, seq)`: a range in log order.
 """
@@ -34,6 +36,11 @@ CREATE TABLE mark (
     counted INTEGER NOT NULL, messages INTEGER NOT NULL, bytes INTEGER NOT NULL
 );
 CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), time_ms INTEGER NOT NULL);
+CREATE VIEW entry AS SELECT log.*, digest, sha, expires_ms FROM log, key;
+CREATE TRIGGER entry_insert INSTEAD OF INSERT ON entry BEGIN
+    INSERT INTO log SELECT new.seq, new.id, new.type, new.time_ms, new.body WHERE new.body IS NOT NULL;
+    INSERT INTO key SELECT new.digest, new.seq, new.sha, new.expires_ms WHERE new.digest IS NOT NULL;
+END;
 INSERT INTO mark VALUES (1, '', 0, 0, 0, 0);
 INSERT INTO probe VALUES (1, 0);
 """

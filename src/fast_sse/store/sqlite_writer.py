@@ -34,24 +34,19 @@ from fast_sse.model.cursor import Position
 from fast_sse.model.errors import (
     DiskFullError,
     FastSseError,
-    KeyConflictError,
     NotStoredError,
     UnknownOutcomeError,
 )
-from fast_sse.model.message import Draft, Record
-from fast_sse.store.base import Outcome, Retention, Windows
-from fast_sse.store.dedup import Known, resolve, to_remember
-from fast_sse.store.record import OVERHEAD_BYTES
+from fast_sse.store.base import Retention, Windows
 from fast_sse.store.sqlite_ballast import Ballast
 from fast_sse.store.sqlite_files import SqliteFiles, connect, error_code
-from fast_sse.store.sqlite_log import ROW_VALUES, SqliteLog, Totals
+from fast_sse.store.sqlite_group import Batch, Job, Special, resolve_group
+from fast_sse.store.sqlite_log import ENTRIES_MAX, ENTRY_VALUES, SqliteLog, Totals
 
 _log = logging.getLogger(__name__)
 
 #: Calls of `append` that one group takes at most.
 _GROUP_JOBS_MAX = 1024
-#: Rows up to which a group without keys is a single statement, and so a transaction of its own.
-_SINGLE_ROWS_MAX = 64
 #: Rows and bytes after which the WAL is checkpointed.
 _CHECKPOINT_ROWS = 4000
 _CHECKPOINT_BYTES = 8 << 20
@@ -63,22 +58,12 @@ _PASSING = frozenset(
 )
 
 
-class Job(NamedTuple):
-    """One call of `append`: its records and their rows' values, numbered on the loop."""
-
-    future: asyncio.Future[list[Outcome]]
-    drafts: list[Draft]
-    records: list[Record]
-    values: list[Any]
-    keyed: bool
-
-
 class Group(NamedTuple):
     """What became of some jobs: an error for all, or stored but for the `special` outcomes, by position."""
 
     jobs: list[Job]
     error: FastSseError | None
-    special: dict[Position, Known | KeyConflictError]
+    special: Special
 
 
 class Trimmed(NamedTuple):
@@ -106,7 +91,6 @@ class Writer:
         self._log = log
         self._ballast = ballast
         self._windows = windows
-        self._window_ms = int(windows.key_window_s * 1000)
         self._retry_s = retry_s
         self._on_group = on_group
         self._on_recovered = on_recovered
@@ -123,6 +107,7 @@ class Writer:
         self._keys = log.keys()
         self._newest = log.ends().newest
         self._committing = False
+        self._look_first = False
         self._broken_until: float | None = None
         self._full = not ballast.take()
         self._rows_unchecked = 0
@@ -192,7 +177,7 @@ class Writer:
 
     def _commit(self, jobs: list[Job]) -> None:
         error: FastSseError | None = None
-        special: dict[Position, Known | KeyConflictError] = {}
+        special: Special = {}
         try:
             self._make_ready()
             self._files.cover(jobs[-1].records[-1].position)
@@ -201,41 +186,40 @@ class Writer:
             error = self._failed(problem)
         self._tell(self._on_group, Group(jobs, error, special))
 
-    def _store(self, jobs: list[Job]) -> dict[Position, Known | KeyConflictError]:
-        values: list[Any] = []
-        keyed = False
-        for job in jobs:
-            values += job.values
-            keyed = keyed or job.keyed
-        if not keyed:
-            self._write(values, [])
-            return {}
-        resolution = _Resolution(self._log, jobs, self._window_ms)
-        if resolution.special:
-            values = resolution.values()
-        self._write(values, list(resolution.fresh.items()))
-        self._keys += len(resolution.fresh) - resolution.replaced
-        return resolution.special
+    def _store(self, jobs: list[Job]) -> Special:
+        """Write a group: at once if its keys are new, which the index itself says, else after looking them up."""
+        group = Batch.of(jobs)
+        special: Special = {}
+        try:
+            if self._look_first or group.repeats_a_key():
+                raise sqlite3.IntegrityError("a key is known, or likely to be")
+            self._write(group)
+        except sqlite3.IntegrityError:
+            self._roll_back()
+            self._committing = False
+            group, special = resolve_group(jobs, self._log.known(group.digests))
+            self._write(group)
+        # Retries come in storms: while there are some, an attempt at once would be thrown away.
+        self._look_first = bool(special)
+        return special
 
-    def _write(self, values: list[Any], fresh: list[tuple[bytes, Known]]) -> None:
-        rows = len(values) // ROW_VALUES
-        if not fresh and rows <= _SINGLE_ROWS_MAX:
-            if rows:
-                self._committing = True
-                self._log.insert(values)
-        else:
+    def _write(self, group: Batch) -> None:
+        if not group.values:
+            return
+        if group.ended or len(group.values) > ENTRIES_MAX * ENTRY_VALUES:
             self._begin()
-            if rows:
-                self._log.insert(values)
-            self._log.remember(fresh)
+            self._log.forget_keys(group.ended)
+            self._log.insert(group.values)
             self._end()
-        self._committing = False
-        if rows:
-            size = sum(map(len, values[ROW_VALUES - 1 :: ROW_VALUES])) + OVERHEAD_BYTES * rows
-            self._totals = Totals(self._totals.messages + rows, self._totals.bytes + size)
-            self._newest = values[-ROW_VALUES]
-            self._rows_unchecked += rows
-            self._bytes_unchecked += size
+        else:
+            self._committing = True
+            self._log.insert(group.values)
+            self._committing = False
+        self._totals = Totals(self._totals.messages + group.records, self._totals.bytes + group.weight)
+        self._keys += len(group.digests) - len(group.ended)
+        self._newest = max(self._newest, group.newest)
+        self._rows_unchecked += group.records + len(group.digests)
+        self._bytes_unchecked += group.weight
 
     def _begin(self) -> None:
         self._log.connection.execute("BEGIN IMMEDIATE")
@@ -384,45 +368,6 @@ class Writer:
         self._totals, self._keys, self._newest = self._log.totals(), self._log.keys(), newest
         self._broken_until = None
         self._tell(self._on_recovered, newest)
-
-
-class _Resolution:
-    """The keys of one group against those of the log and of one another."""
-
-    def __init__(self, log: SqliteLog, jobs: list[Job], window_ms: int) -> None:
-        self._jobs = jobs
-        digests = [key.digest for job in jobs if job.keyed for draft in job.drafts for key in draft.keys]
-        self._stored = log.known(digests)
-        self.fresh: dict[bytes, Known] = {}
-        self.replaced = 0
-        self.special: dict[Position, Known | KeyConflictError] = {}
-        for job in jobs:
-            if job.keyed:
-                for draft, record in zip(job.drafts, job.records, strict=True):
-                    self._resolve(draft, record, window_ms)
-
-    def _lookup(self, digest: bytes) -> Known | None:
-        return self.fresh.get(digest) or self._stored.get(digest)
-
-    def _resolve(self, draft: Draft, record: Record, window_ms: int) -> None:
-        earlier = resolve(draft, self._lookup, record.time_ms)
-        if earlier is not None:
-            self.special[record.position] = earlier
-            if isinstance(earlier, KeyConflictError):
-                return
-        position = record.position if earlier is None else earlier.position
-        for digest, known in to_remember(draft, position, self._lookup, record.time_ms, window_ms):
-            self.replaced += digest in self._stored
-            self.fresh[digest] = known
-
-    def values(self) -> list[Any]:
-        """The rows of what is new."""
-        values: list[Any] = []
-        for job in self._jobs:
-            for place, record in enumerate(job.records):
-                if record.position not in self.special:
-                    values += job.values[place * ROW_VALUES : (place + 1) * ROW_VALUES]
-        return values
 
 
 def _succeed(future: asyncio.Future[Any], result: object) -> None:

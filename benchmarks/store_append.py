@@ -1,0 +1,143 @@
+"""Appends a second of the SQLite store, against a bare SQLite loop that writes the same rows.
+
+Publishers append one draft each and wait for the answer, all in one event loop, as behind a server; the last
+row runs beside a loop that is kept busy, as a fan-out keeps it. The bare loop inserts the same rows with the
+same schema and indexes, in groups of the size that the store came to, one fsynced commit each: what SQLite
+itself costs on this disk. Their ratio is what the store adds.
+
+    python benchmarks/store_append.py [--seconds 3] [--publishers 32] [--directory DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import uvloop
+
+from fast_sse.model.channel import channel
+from fast_sse.model.message import Draft, Key
+from fast_sse.store.dedup import Known
+from fast_sse.store.record import record_of
+from fast_sse.store.sqlite import SqliteStore
+from fast_sse.store.sqlite_files import connect
+from fast_sse.store.sqlite_log import SqliteLog, add_entry, body_of
+from fast_sse.store.sqlite_schema import prepare
+
+CHANNELS = [channel(f"carid{number:06}", kind) for number in range(400) for kind in ("cart_changed", "price")]
+DATA = b'{"item":"sku-000123","quantity":2,"price":"19.90","currency":"EUR"}'
+HEADERS = b'{"X-Trace-ID":"trace-abc-def","send_time":"2026-11-23 12:00:00.000"}'
+
+
+def draft(number: int, *, keyed: bool) -> Draft:
+    keys = (Key(os.urandom(32)),) if keyed else ()
+    return Draft(channel=CHANNELS[number % len(CHANNELS)], data=DATA, headers=HEADERS, keys=keys)
+
+
+async def through_the_store(
+    directory: Path, seconds: float, publishers: int, *, keyed: bool, busy: bool
+) -> tuple[float, float]:
+    """Appends a second, and records a group."""
+    store = SqliteStore(directory)
+    await store.open()
+    groups = 0
+
+    async def count() -> None:
+        nonlocal groups
+        async for _ in store.follow((await store.bounds()).newest):
+            groups += 1
+
+    follower = asyncio.ensure_future(count())
+    appended = 0
+    end = time.perf_counter() + seconds
+
+    async def publish() -> None:
+        nonlocal appended
+        while time.perf_counter() < end:
+            appended += 1
+            await store.append([draft(appended, keyed=keyed)])
+
+    async def burn() -> None:
+        while time.perf_counter() < end:
+            until = time.perf_counter() + 0.0005
+            while time.perf_counter() < until:
+                pass
+            await asyncio.sleep(0)
+
+    started = time.perf_counter()
+    cpu = time.process_time()
+    await asyncio.gather(*(publish() for _ in range(publishers)), *([burn()] if busy else []))
+    elapsed = time.perf_counter() - started
+    cpu = time.process_time() - cpu
+    follower.cancel()
+    await store.close()
+    print(f"    {cpu / elapsed:.2f} cores, {cpu / appended * 1e6:.1f} us CPU an append")
+    return appended / elapsed, appended / max(1, groups)
+
+
+def bare(directory: Path, seconds: float, group: int, *, keyed: bool) -> float:
+    """Rows a second of a loop that does nothing else."""
+    connection = connect(directory / "log.db", writer=True)
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")
+    prepare(connection)
+    log = SqliteLog(connection)
+    position = 0
+    end = time.perf_counter() + seconds
+    started = time.perf_counter()
+    while time.perf_counter() < end:
+        values: list[object] = []
+        for _ in range(group):
+            position += 1
+            one = draft(position, keyed=keyed)
+            record = record_of(one, position, 0)
+            keys = [(key.digest, Known(position, b"", 1 << 50)) for key in one.keys]
+            add_entry(values, record, body_of(record), keys)
+        log.insert(values)
+    elapsed = time.perf_counter() - started
+    connection.close()
+    return position / elapsed
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seconds", type=float, default=3.0)
+    options.add_argument("--publishers", type=int, default=32)
+    options.add_argument("--directory", type=Path, default=None)
+    options.add_argument("--switch-interval-ms", type=float, default=sys.getswitchinterval() * 1000)
+    given = options.parse_args()
+    sys.setswitchinterval(given.switch_interval_ms / 1000)
+    root = Path(tempfile.mkdtemp(prefix="fast-sse-bench-", dir=given.directory))
+    print(f"load average before: {os.getloadavg()[0]:.2f}")
+    try:
+        for number, (keyed, busy, many) in enumerate(
+            [
+                (False, False, 1),
+                (True, False, 1),
+                (False, True, 1),
+                (False, False, 16),
+                (False, True, 16),
+                (True, True, 16),
+            ]
+        ):
+            publishers = given.publishers * many
+            rate, group = uvloop.run(
+                through_the_store(root / f"s{number}", given.seconds, publishers, keyed=keyed, busy=busy)
+            )
+            (root / f"b{number}").mkdir()
+            base = bare(root / f"b{number}", given.seconds, max(1, round(group)), keyed=keyed)
+            what = f"{publishers} publishers{', keys' * keyed}{', busy loop' * busy}"
+            print(
+                f"{what}: {rate:,.0f}/s in groups of {group:.1f}; bare {base:,.0f}/s; ratio {rate / base:.2f}"
+            )
+    finally:
+        shutil.rmtree(root)
+
+
+if __name__ == "__main__":
+    main()
