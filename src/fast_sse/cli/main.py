@@ -18,10 +18,9 @@ from fast_sse.cli.serve import serve
 from fast_sse.cli.sign import sign
 from fast_sse.cli.subscribe import subscribe
 from fast_sse.model.errors import ConfigError, FastSseError
-from fast_sse.observe.logging import safe_text
+from fast_sse.observe.logging import visible
 
 COMMANDS = (serve, demo, publish, subscribe, sign)
-LINE_CHARACTERS_MAX = 1000
 
 
 def make_app() -> typer.Typer:
@@ -68,5 +67,5 @@ def app_main() -> None:
 
 def _end(sentence: str, status: int) -> NoReturn:
     """One line, whatever the sentence holds: part of it may have come from a file or a server."""
-    typer.echo(f"fast-sse: {safe_text(sentence, LINE_CHARACTERS_MAX)}", err=True)
+    typer.echo(f"fast-sse: {visible(sentence)}", err=True)
     sys.exit(status)

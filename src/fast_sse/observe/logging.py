@@ -103,13 +103,15 @@ def safe_text(text: str, characters_max: int = TEXT_CHARACTERS_MAX, *, keep_line
     )
     if len(text) > characters_max:
         text = text[:characters_max] + "…"
-    return _UNSAFE.sub(
-        lambda found: found[0] if keep_lines and found[0] == "\n" else _visible(found[0]), text
-    )
+    return visible(text, keep="\n" if keep_lines else "")
 
 
-def _visible(character: str) -> str:
-    code = ord(character)
+def visible(text: str, keep: str = "") -> str:
+    """`text` with every character that could shape a line or a terminal as an escape, but for those in `keep`."""
+    return _UNSAFE.sub(lambda found: found[0] if found[0] in keep else _escape(ord(found[0])), text)
+
+
+def _escape(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
