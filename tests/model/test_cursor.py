@@ -87,6 +87,7 @@ BAD_FINGERPRINTS = [
     "k1.{}.1-0123ab",
     "k1.{}.1-2-0123abv",
     "k1.{}.1-0123ABV",
+    "k1.{}.1-0123abvv",
 ]
 
 
@@ -98,7 +99,8 @@ def test_garbage_is_no_cursor(text):
 
 def test_numbers_are_bounded():
     """Above what a backend counts with, above 20 digits, and at 5,000 digits (where int() raises): no cursor."""
-    for digits in ("9223372036854775808", "9" * 20, "9" * 21, "1" * 5000, "0" * 5000):
+    for digits in ("9223372036854775808", "9" * 20, "9" * 21, "0" * 20 + "1", "1" * 5000):
+        assert parse_cursor(f"m1.{EPOCH}.{digits}") is None
         assert parse_cursor(f"s1.{EPOCH}.{digits}") is None
         assert parse_cursor(f"k1.{EPOCH}.{digits}-0123abv") is None
     top = 2**64 - 1

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fast_sse.model.channel import Channel
@@ -120,6 +120,8 @@ def test_a_heartbeat_is_a_comment_without_a_blank_line():
 
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=200))
+@example("\ud800 and \udfff")
+@example("x" * 129)
 def test_a_gap_names_what_the_client_sent_and_survives_it(sent):
     """Any text, lone surrogates too, gives one event of bounded size that is valid JSON."""
     data = gap("unreadable", sent, CURSOR)

@@ -149,6 +149,22 @@ def test_a_stream_without_channels_is_refused():
         verify(sign_v1(RING.secret, CART), "sub", [], body=None, now=NOW, keyring=RING)
 
 
+def test_v1_cannot_sign_a_batch():
+    """A batch may publish anywhere, so no v1 signature is good for one, whatever channel it is of."""
+    for at in ([], [CART]):
+        with pytest.raises(UnauthorizedError):
+            verify(sign_v1(RING.secret, CART), "batch", at, body=b"", now=NOW, keyring=RING)
+
+
+def test_numbers_have_one_spelling():
+    """A leading zero is refused even under a right MAC: the text of a signature has one form."""
+    for iat, exp in ((f"0{NOW}", f"{NOW + 9}"), (f"{NOW}", f"0{NOW + 9}"), (f"+{NOW}", f"{NOW + 9}")):
+        lines = module._lines("sub", "web-2", iat, exp, CART, None, NONCE)
+        mac = module._mac(RING.keys["web-2"], "sub", lines).decode()
+        with pytest.raises(UnauthorizedError):
+            check(f"v2.web-2.sub.{iat}.{exp}.{NONCE}.{mac}")
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_refused_with_401(text):
     """A signature comes from outside: whatever it is, the answer is 401 and nothing else."""
