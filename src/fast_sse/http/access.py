@@ -48,7 +48,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
             ForbiddenError: a right signature for what its scope, the v1 mode or a list does not allow.
         """
         if in_query and not self.v1_query and not signature.startswith("v2."):
-            raise UnauthorizedError("the signature is missing or wrong")
+            raise UnauthorizedError("missing, wrong or expired signature")
         grant = verify(signature, scope, channels, body=body, now=now, keyring=self.keyring)
         if self.allowed_event_ids is not None or self.allowed_event_types is not None:
             for event_id, event_type in channels:
