@@ -21,15 +21,16 @@ from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.errors import FastSseError, NotStoredError, StoreClosedError, UnavailableError
 from fast_sse.model.message import Draft, Record
 from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows
-from fast_sse.store.judge import judge
+from fast_sse.store.judge import Ends, judge
 from fast_sse.store.ranges import ALL, Range, ranges
 from fast_sse.store.relay import Relay
 from fast_sse.store.sqlite_ballast import BALLAST_BYTES, Ballast
 from fast_sse.store.sqlite_files import SqliteFiles, connect
 from fast_sse.store.sqlite_group import Job, Special, job
+from fast_sse.store.sqlite_keeper import Keeper, Trimmed
 from fast_sse.store.sqlite_log import SqliteLog
 from fast_sse.store.sqlite_reserve import BLOCK
-from fast_sse.store.sqlite_writer import Group, Trimmed, Writer
+from fast_sse.store.sqlite_writer import Group, Writer
 
 _T = TypeVar("_T")
 
@@ -73,6 +74,7 @@ class SqliteStore(Store):
         self._reserve_block = reserve_block
         self._ballast_bytes = ballast_bytes
         self._writer: Writer | None = None
+        self._keeper: Keeper | None = None
         self._closed = False
         self._readers: ThreadPoolExecutor | None = None
         self._local = threading.local()
@@ -90,8 +92,9 @@ class SqliteStore(Store):
         self._check(self._closed or self._writer is not None)
         self._files = SqliteFiles(self._directory, self._reserve_block)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="fast-sse-log-reader")
+        writer = Writer(self._settle)
         try:
-            log, ends = await self._loop().run_in_executor(self._readers, self._files.open)
+            keeper, ends = await self._loop().run_in_executor(self._readers, self._open_files, writer)
         except BaseException:
             self._readers.shutdown(wait=False)
             self._readers = None
@@ -100,15 +103,8 @@ class SqliteStore(Store):
         self._given = self._newest = ends.newest
         self._trimmed = ends.trimmed
         self._relay = Relay(ends.newest)
-        self._writer = Writer(
-            self._files,
-            log,
-            ballast=Ballast(self._directory, self._ballast_bytes),
-            windows=self._windows,
-            retry_s=self._retry_s,
-            on_group=self._settle,
-            on_recovered=self._recovered,
-        )
+        writer.start(keeper)
+        self._keeper, self._writer = keeper, writer
 
     async def close(self) -> None:
         """Commit what was appended, end the followers, leave the file so that the next opening finds no loss."""
@@ -126,7 +122,24 @@ class SqliteStore(Store):
     @property
     def keys_cut(self) -> int:
         """Keys forgotten before their window ended, because there were more than `keys_max`."""
-        return self._writer.keys_cut if self._writer else 0
+        return self._keeper.keys_cut if self._keeper else 0
+
+    def _open_files(self, writer: Writer) -> tuple[Keeper, Ends]:
+        log, ends = self._files.open()
+        try:
+            keeper = Keeper(
+                self._files,
+                log,
+                ballast=Ballast(self._directory, self._ballast_bytes),
+                windows=self._windows,
+                retry_s=self._retry_s,
+                on_mended=lambda newest: writer.tell(self._recovered, newest),
+            )
+        except BaseException:
+            log.connection.close()
+            self._files.release()
+            raise
+        return keeper, ends
 
     # -- writing ------------------------------------------------------------------------------------
 
@@ -147,17 +160,15 @@ class SqliteStore(Store):
 
     async def trim(self) -> int:
         """One step of at most 500 records and 500 expired and 500 excess keys."""
-        writer = self._opened()
-        now_ms = self._now_ms()
-        step: Trimmed = await writer.do(lambda: writer.trim(self._retention, now_ms))
+        keeper, now_ms = self._kept(), self._now_ms()
+        step: Trimmed = await self._opened().do(lambda: keeper.trim(self._retention, now_ms))
         self._trimmed = max(self._trimmed, step.trimmed)
         return step.gone
 
     async def ping(self) -> None:
         """Write the probe's row, within `ping_s`."""
-        writer = self._opened()
-        now_ms = self._now_ms()
-        probe = writer.do(lambda: writer.probe(now_ms))
+        keeper, now_ms = self._kept(), self._now_ms()
+        probe = self._opened().do(lambda: keeper.probe(now_ms))
         done, _ = await asyncio.wait({probe}, timeout=self._ping_s)
         if not done:
             probe.cancel()
@@ -288,6 +299,11 @@ class SqliteStore(Store):
         if self._writer is None:
             raise StoreClosedError("the store is closed")
         return self._writer
+
+    def _kept(self) -> Keeper:
+        self._opened()
+        assert self._keeper is not None
+        return self._keeper
 
     def _check(self, wrong: bool) -> None:
         if wrong:

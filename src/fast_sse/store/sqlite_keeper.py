@@ -1,0 +1,273 @@
+"""The log as its one writer keeps it: groups committed, retention applied, the WAL checkpointed, failures mended.
+
+Plain synchronous code without a thread or a loop; `sqlite_writer` runs it on its thread. Every public method
+raises nothing but `FastSseError`, which says what became of what was tried (guarantees G1, G2; reliability F8, F16):
+
+- disk full: SQLite rolled back, the group is certainly not stored, the ballast is let go, and the log heals when
+  space returns;
+- an I/O error at COMMIT, a failed fsync above all: the group may be stored. After a failed fsync the kernel may
+  forget the dirty pages and report success next time, so the same fsync is never asked again: the connection is
+  closed and opened anew, the file checked, the WAL copied into the database with an fsync of its own, and only
+  then is anything acknowledged again;
+- any other error: the group is certainly not stored.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+from fast_sse.model.cursor import Position
+from fast_sse.model.errors import DiskFullError, FastSseError, NotStoredError, UnknownOutcomeError
+from fast_sse.store.base import Retention, Windows
+from fast_sse.store.sqlite_ballast import Ballast
+from fast_sse.store.sqlite_files import SqliteFiles, connect, error_code
+from fast_sse.store.sqlite_group import Batch, Job, Special, resolve_group
+from fast_sse.store.sqlite_log import ENTRIES_MAX, ENTRY_VALUES, SqliteLog, Totals
+
+_log = logging.getLogger(__name__)
+
+#: Rows and bytes after which the WAL is checkpointed.
+_CHECKPOINT_ROWS = 4000
+_CHECKPOINT_BYTES = 8 << 20
+#: Records, and keys of each kind, of one trim step.
+_STEP = 500
+#: Errors that pass by themselves: the connection and the file are sound.
+_PASSING = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_TOOBIG}
+)
+
+
+class Trimmed(NamedTuple):
+    """What one step removed, and the trim mark after it (0: not moved)."""
+
+    gone: int
+    trimmed: Position
+
+
+class Keeper:
+    """An open log and what its writer remembers of it. `on_mended` hears the newest position after a failure."""
+
+    def __init__(
+        self,
+        files: SqliteFiles,
+        log: SqliteLog,
+        *,
+        ballast: Ballast,
+        windows: Windows,
+        retry_s: float,
+        on_mended: Callable[[Position], None],
+    ) -> None:
+        self._files = files
+        self._log = log
+        self._ballast = ballast
+        self._windows = windows
+        self._retry_s = retry_s
+        self._on_mended = on_mended
+        self._totals = log.totals()
+        self._keys = log.keys()
+        self._newest = log.ends().newest
+        self._committing = False
+        self._look_first = False
+        self._mend_at: float | None = None
+        self._full = not ballast.take()
+        self._rows_in_wal = 0
+        self._bytes_in_wal = 0
+        #: Keys forgotten before their window ended, because there were more than `keys_max`.
+        self.keys_cut = 0
+
+    # -- what the writer does -----------------------------------------------------------------------
+
+    def commit(self, jobs: Sequence[Job]) -> Special:
+        """Store a group, durably when this returns; what became of the drafts whose keys were known."""
+        with self._failures_named():
+            self._make_ready()
+            self._files.cover(jobs[-1].records[-1].position)
+            return self._store(jobs)
+
+    def probe(self, now_ms: int) -> None:
+        """Prove that a write would be durable."""
+        with self._failures_named():
+            self._make_ready()
+            self._committing = True
+            self._log.probe(now_ms)
+            self._committing = False
+
+    def trim(self, retention: Retention, now_ms: int) -> Trimmed:
+        """One step of retention, in one transaction. Allowed on a full disk: it is what the ballast is for."""
+        with self._failures_named():
+            self._mend()
+            position, gone, totals = self._trim_plan(retention, now_ms)
+            self._begin()
+            if gone:
+                self._log.trim_to(position, totals)
+            expired = self._log.forget_expired_keys(now_ms, _STEP)
+            excess = min(_STEP, self._keys - expired - self._windows.keys_max)
+            cut = self._log.forget_oldest_keys(excess) if excess > 0 else 0
+            self._end()
+            self._totals = totals
+            self._keys -= expired + cut
+            self.keys_cut += cut
+            return Trimmed(gone + expired + cut, position)
+
+    def checkpoint_when_due(self) -> None:
+        """Copy the WAL into the database once it has grown; after the answers, so that nobody waits for it."""
+        if self._rows_in_wal < _CHECKPOINT_ROWS and self._bytes_in_wal < _CHECKPOINT_BYTES:
+            return
+        self._rows_in_wal = self._bytes_in_wal = 0
+        with suppress(FastSseError), self._failures_named():
+            self._log.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    def close(self, last_given: Position) -> None:
+        """Close the database and lower the reserve to what was given; if that fails the next opening takes care."""
+        try:
+            with self._failures_named():
+                self._mend()
+                self._log.save_totals(self._totals)
+                self._log.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                self._log.connection.close()
+                self._files.lower(max(last_given, self._newest))
+        except FastSseError:
+            _log.warning("the log was not closed cleanly")
+            with suppress(sqlite3.Error):
+                self._log.connection.close()
+        self._files.release()
+
+    # -- groups -------------------------------------------------------------------------------------
+
+    def _store(self, jobs: Sequence[Job]) -> Special:
+        """Write a group: at once if its keys are new, which the index itself says, else after looking them up."""
+        group = Batch.of(jobs)
+        if not (self._look_first or group.repeats_a_key()):
+            try:
+                self._write(group)
+                return {}
+            except sqlite3.IntegrityError:
+                self._committing = False
+                self._roll_back()
+        group, special = resolve_group(jobs, self._log.known(group.digests))
+        self._write(group)
+        # Retries come in storms: while there are some, an attempt at once would be thrown away.
+        self._look_first = bool(special)
+        return special
+
+    def _write(self, group: Batch) -> None:
+        if not group.values:
+            return
+        if group.ended or len(group.values) > ENTRIES_MAX * ENTRY_VALUES:
+            self._begin()
+            self._log.forget_keys(group.ended)
+            self._log.insert(group.values)
+            self._end()
+        else:
+            self._committing = True
+            self._log.insert(group.values)
+            self._committing = False
+        self._totals = Totals(self._totals.messages + group.records, self._totals.bytes + group.weight)
+        self._keys += len(group.digests) - len(group.ended)
+        self._newest = max(self._newest, group.newest)
+        self._rows_in_wal += group.records + len(group.digests)
+        self._bytes_in_wal += group.weight
+
+    def _begin(self) -> None:
+        self._log.connection.execute("BEGIN IMMEDIATE")
+
+    def _end(self) -> None:
+        self._committing = True
+        self._log.connection.execute("COMMIT")
+        self._committing = False
+
+    def _trim_plan(self, kept: Retention, now_ms: int) -> tuple[Position, int, Totals]:
+        """How far the oldest records go: the position, how many, and the totals of what stays."""
+        messages, size = self._totals
+        position, gone = 0, 0
+        for seq, time_ms, weight in self._log.oldest(_STEP):
+            too_old = kept.max_age_s is not None and time_ms < now_ms - kept.max_age_s * 1000
+            too_big = kept.max_bytes is not None and size > kept.max_bytes
+            too_many = kept.max_messages is not None and messages > kept.max_messages
+            if not (too_old or too_big or too_many):
+                break
+            position, gone = seq, gone + 1
+            messages -= 1
+            size -= weight
+        return position, gone, Totals(messages, size)
+
+    # -- when something fails -----------------------------------------------------------------------
+
+    @contextmanager
+    def _failures_named(self) -> Iterator[None]:
+        try:
+            yield
+        except FastSseError:
+            raise
+        except Exception as problem:
+            raise self._failed(problem) from problem
+
+    def _failed(self, problem: Exception) -> FastSseError:
+        """Roll back, note what must be mended, and name the outcome of what was tried."""
+        committing, self._committing = self._committing, False
+        sound = self._roll_back()
+        code = error_code(problem) if isinstance(problem, sqlite3.Error) else 0
+        out_of_space = isinstance(problem, OSError) and problem.errno == errno.ENOSPC
+        if sound and (out_of_space or code == sqlite3.SQLITE_FULL):
+            self._make_room()
+            return DiskFullError("the disk is full")
+        _log.error("writing the log failed", exc_info=problem)
+        if not sound or (code and code not in _PASSING):
+            self._mend_at = time.monotonic() + self._retry_s
+            if committing:
+                return UnknownOutcomeError("the log may or may not hold the message")
+        return NotStoredError("the log cannot be written now")
+
+    def _roll_back(self) -> bool:
+        try:
+            if self._log.connection.in_transaction:
+                self._log.connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            return False
+        return True
+
+    def _make_room(self) -> None:
+        self._full = True
+        self._ballast.let_go()
+        with suppress(sqlite3.Error):
+            self._log.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    def _make_ready(self) -> None:
+        """Raise when nothing may be appended now."""
+        self._mend()
+        if not self._full:
+            return
+        if self._ballast.take():
+            self._full = False
+            return
+        execute = self._log.connection.execute
+        free = execute("PRAGMA freelist_count").fetchone()[0] * execute("PRAGMA page_size").fetchone()[0]
+        if free < self._ballast.size_bytes:
+            raise DiskFullError("the disk is full")
+
+    def _mend(self) -> None:
+        """After a failure: a new connection, a checked file, and the WAL in the database. Raises NotStoredError."""
+        if self._mend_at is None:
+            return
+        if time.monotonic() < self._mend_at:
+            raise NotStoredError("the log cannot be written now")
+        self._mend_at = time.monotonic() + self._retry_s
+        with suppress(sqlite3.Error):
+            self._log.connection.close()
+        connection = connect(self._files.path, writer=True)
+        self._log = SqliteLog(connection)
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        newest = self._log.ends().newest
+        if verdict != "ok" or newest < self._newest:
+            _log.critical("the log is damaged: %s, newest %d of %d", verdict, newest, self._newest)
+            raise NotStoredError("the log is damaged")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._totals, self._keys, self._newest = self._log.totals(), self._log.keys(), newest
+        self._mend_at = None
+        self._on_mended(newest)
