@@ -45,7 +45,7 @@ def line(run: Run) -> str:
         for scenario, key, _, form, _ in ROWS
         if scenario == run["scenario"] and key in figures
     ]
-    return " ".join(shown + doubts(figures))
+    return "; ".join([" ".join(shown), *doubts(figures)])
 
 
 def doubts(figures: dict[str, Any]) -> list[str]:

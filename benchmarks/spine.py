@@ -5,7 +5,7 @@
 The server has core 0, the generator core 1. Each measurement starts a fresh server; the servers take turns
 (A B C A B C …), so that a machine that warms up or slows down does so for all; the figure is the median of the
 rounds with the lowest and the highest. A full run writes results/spine-<date>.json and the table in README.md;
-a quick one prints its table and writes to scratch/, because it is too short to be quoted.
+one that is quick, or narrowed in any way, prints its table and writes to scratch/: it is not to be quoted.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from benchmarks.peers import hub, nchan  # noqa: E402
 from benchmarks.peers.process import PeerError, pinned  # noqa: E402
 
 SERVER_CORE, GENERATOR_CORE = 0, 1
+STORES = "memory,sqlite"
 RUN_S_MAX = 180
 #: More of other people's work than this, before we start, makes figures worth little.
 LOAD_AVERAGE_MAX = 0.5
@@ -63,9 +64,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one short round; not to be quoted")
     parser.add_argument("--only", default=",".join(FULL), help="scenarios, comma-separated (%(default)s)")
     parser.add_argument("--peer", choices=("nchan", "none"), default="nchan", help="what to compare with")
-    parser.add_argument(
-        "--stores", default="memory,sqlite", help="of Fast SSE, comma-separated; may be empty"
-    )
+    parser.add_argument("--stores", default=STORES, help="of Fast SSE, comma-separated; may be empty")
     parser.add_argument("--rounds", type=int, help="per figure (3; quick: 1)")
     asked = parser.parse_args()
     asked.rounds = asked.rounds or (1 if asked.quick else 3)
@@ -74,6 +73,12 @@ def arguments() -> argparse.Namespace:
     if unknown:
         parser.error(f"unknown scenario {', '.join(sorted(unknown))}; there are {', '.join(FULL)}")
     return asked
+
+
+def quotable(asked: argparse.Namespace) -> bool:
+    """True for a run of everything, long enough and often enough."""
+    whole = asked.only == list(FULL) and asked.peer == "nchan" and asked.stores == STORES
+    return whole and not asked.quick and asked.rounds >= 3
 
 
 def generate(target: Target, scenario: str, options: Options) -> dict[str, Any]:
@@ -145,7 +150,7 @@ def main() -> int:
         print(f"note: load average is {facts['load_average']}; other work on this machine blurs the figures")
     runs = measure(asked, peers)
     facts["command"] = " ".join(["benchmarks/spine.py", *sys.argv[1:]])
-    written = report.write(ROOT / "benchmarks", facts, runs, quotable=not asked.quick)
+    written = report.write(ROOT / "benchmarks", facts, runs, quotable=quotable(asked))
     print("\n" + report.table(runs))
     print("\nwritten: " + ", ".join(str(path.relative_to(ROOT)) for path in written))
     return 1 if any("error" in run for run in runs) else 0
