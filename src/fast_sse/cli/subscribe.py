@@ -116,6 +116,8 @@ class Listener:
             try:
                 yield from self._connection()
                 problem = "the stream ended"
+            except http.client.IncompleteRead:
+                problem = "the stream was cut"
             except NETWORK_ERRORS as error:
                 problem = f"{self._hub.url('')}: {error}"
             echo(f"{problem}; reconnecting in {self._wait_s:.1f} s", err=True)

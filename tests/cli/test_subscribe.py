@@ -1,0 +1,112 @@
+"""`fast-sse subscribe`: it goes on where it was, and says when it could not."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import time
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Command
+from tests.cli.scripted import Scripted, answer, stream
+
+CHANNEL = ("carid000001", "cart_changed")
+HERE = ("--secret-env", "HUB_SECRET")
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the command would have waited before each reconnect."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    return waits
+
+
+def cursors(server: Scripted) -> list[str]:
+    """What each connection sent as Last-Event-ID, empty for none."""
+    found = (re.search("Last-Event-ID: (.*)\r", asked) for asked in server.asked)
+    return [match[1] if match else "" for match in found]
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+def test_a_real_stream(command: Command, at: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """From a real hub: all that is kept, the last one, or what follows an id; envelopes, or JSON with id and event."""
+    ids = []
+    for number in range(3):
+        assert command("publish", *CHANNEL, *at, "--data", str(number)) == 0
+        ids.append(capsys.readouterr().out.strip())
+
+    def listen(*options: str) -> list[Any]:
+        assert command("subscribe", *CHANNEL, *at, *options) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert [seen["data"] for seen in listen("--from", "earliest", "--count", "3")] == [0, 1, 2]
+    assert [seen["data"] for seen in listen("--last", "1", "--count", "1")] == [2]
+    (after,) = listen("--from-id", ids[0], "--count", "1", "--json")
+    assert (after["id"], after["event"], after["data"]["data"]) == (ids[1], "message", 1)
+
+
+def test_a_cut_stream_goes_on_where_it_was(
+    command: Command, waits: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next connection sends the last complete id, even one without data, after the wait that the hub asked for."""
+    first = stream("retry: 4000\nid: a1\n\nid: a2\ndata: one\n\nid: a3\ndata: incompl")
+    with Scripted(first, stream("id: b9\n\n"), stream("id: b10\ndata: two\n\n")) as server:
+        assert command("subscribe", *CHANNEL, *HERE, "--url", server.url, "--count", "2") == 0
+    assert cursors(server) == ["", "a2", "b9"]
+    assert capsys.readouterr().out == "one\ntwo\n"
+    assert len(waits) == 2
+    assert 2.0 <= waits[0] <= 4.0
+
+
+def test_a_service_outlives_what_a_browser_does_not(command: Command, waits: list[float]) -> None:
+    """503 from a proxy, an empty answer, a stream that ends at once: it comes back, later each time, from the same place."""
+    failures = answer(503, "busy"), b"", answer(429, "{}"), stream("")
+    with Scripted(*failures, stream("data: x\n\n")) as server:
+        options = ("--from-id", "s1.0.5", "--count", "1", "--url", server.url)
+        assert command("subscribe", *CHANNEL, *HERE, *options) == 0
+    assert cursors(server) == ["s1.0.5"] * 5
+    assert all(earlier < 4 * later for earlier, later in itertools.pairwise(waits))
+    assert len(waits) == 4
+
+
+def test_a_gap_is_loud_and_not_a_message(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the hub could not deliver is said on standard error, and counts as no message (G6)."""
+    gap = 'event: fast-sse.gap\nid: a1\ndata: {"reason":"trimmed","from":"a0","resumed_at":"a1"}\n\n'
+    with Scripted(stream(gap + "id: a2\ndata: x\n\n")) as server:
+        assert command("subscribe", *CHANNEL, *HERE, "--url", server.url, "--count", "1") == 0
+    shown = capsys.readouterr()
+    assert shown.out == "x\n"
+    assert shown.err.startswith('GAP: {"reason":"trimmed"')
+
+
+def test_an_expired_grant_is_renewed(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """After fast-sse.expired the next connection brings a new signature and the same place."""
+    expired = stream("id: a1\ndata: x\n\nevent: fast-sse.expired\ndata: {}\n\n")
+    with Scripted(expired, stream("data: y\n\n")) as server:
+        options = ("--kid", "web-1", "--count", "2", "--url", server.url)
+        assert command("subscribe", *CHANNEL, *HERE, *options) == 0
+    signatures = {re.search("x-signature: (v2.*)\r", asked)[1] for asked in server.asked}  # type: ignore[index]
+    assert len(signatures) == 2
+    assert cursors(server) == ["", "a1"]
+    assert capsys.readouterr().out == "x\ny\n"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_a_refusal_is_final(
+    status: int, command: Command, waits: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What will not get better by waiting ends with one line and 1."""
+    with Scripted(answer(status, '{"code":"the_code","message":"the reason"}')) as server:
+        assert command("subscribe", *CHANNEL, *HERE, "--url", server.url) == 1
+    assert waits == []
+    assert capsys.readouterr().err == f"fast-sse: {status} the_code: the reason\n"
+
+
+def test_one_beginning(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two options that both say where to begin are a mistake."""
+    assert command("subscribe", *CHANNEL, *HERE, "--from", "earliest", "--last", "3") == 2
+    assert capsys.readouterr().err.startswith("fast-sse: --from: ")
