@@ -33,8 +33,10 @@ async def kill_9(
     async with Hub(directory, module=module) as hub, Crowd(hub.public) as crowd:
         killer = Killer(hub, crowd, kills, messages)
         async with asyncio.TaskGroup() as group:
-            group.create_task(killer.run())
-            group.create_task(crowd.publish(messages))
+            killing = group.create_task(killer.run())
+            await crowd.publish(messages)
+            while not killing.done():
+                await crowd.publish(len(crowd.publishers))
         await crowd.join_late()
         await crowd.drain(drain_s)
         report = crowd.report()

@@ -5,23 +5,18 @@ from __future__ import annotations
 import time
 
 from fast_sse.cli.main import app_main
+from fast_sse.store.sqlite_keeper import Keeper
 from fast_sse.store.sqlite_writer import Group, Job, Writer
 
 #: How long an answer is ahead of its commit.
 AHEAD_S = 0.02
 
-commit = Writer._commit
 
-
-def answer_then_commit(self: Writer, jobs: list[Job]) -> None:
-    """`Writer._commit` the wrong way round: what it says about the group was said before."""
-    self._tell(self._on_group, Group(jobs, None, {}))
+def answer_then_commit(self: Writer, keeper: Keeper, jobs: list[Job]) -> None:
+    """`Writer._commit` the wrong way round."""
+    self.tell(self._on_group, Group(jobs, None, {}))
     time.sleep(AHEAD_S)
-    self._tell = lambda *_: None  # type: ignore[method-assign]
-    try:
-        commit(self, jobs)
-    finally:
-        del self._tell
+    keeper.commit(jobs)
 
 
 if __name__ == "__main__":
