@@ -1,0 +1,43 @@
+"""A place, a clock and a way to open stores on it; whatever a test leaves open is closed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from fast_sse.store.base import Retention, Store, Windows
+from tests.contract.backends import BACKENDS, FOREVER, Backend, Clock
+
+Opener = Callable[..., Awaitable[Store]]
+
+
+@pytest.fixture(params=BACKENDS, ids=[backend.name for backend in BACKENDS])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def open_store(backend: Backend, tmp_path: Path, clock: Clock) -> AsyncIterator[Opener]:
+    opened: list[Store] = []
+
+    async def open_store(retention: Retention = FOREVER, windows: Windows | None = None) -> Store:
+        store = backend.make(tmp_path / "log", retention, windows or Windows(), clock)
+        await store.open()
+        opened.append(store)
+        return store
+
+    yield open_store
+    for store in opened:
+        await store.close()
+
+
+@pytest.fixture
+async def store(open_store: Opener) -> Store:
+    return await open_store()
