@@ -80,8 +80,9 @@ class MemoryLog:
             self._cut(index)
 
     def _slice(self, one: Range, place: Position) -> Iterator[Position]:
+        # By index: an islice would walk there from the beginning of the log.
         positions = self._indexes.get(one, [])
-        return islice(positions, bisect_right(positions, place), None)
+        return map(positions.__getitem__, range(bisect_right(positions, place), len(positions)))
 
     def _backwards(self, one: Range) -> Iterator[Position]:
         positions = self._indexes.get(one, [])
