@@ -166,6 +166,17 @@ async def test_a_future_that_is_done_is_answered_at_once() -> None:
     assert rig.bodies == ["done"]
 
 
+async def test_one_future_is_listened_to() -> None:
+    """Only the answer whose turn it is has a callback, and one, however many requests wait behind it."""
+    rig = Rig()
+    for n in range(3):
+        rig.feed(get(f"/later/{n}"))
+    listeners: list[Any] = [future._callbacks for future in rig.futures.values()]
+    assert [len(callbacks or ()) for callbacks in listeners] == [1, 0, 0]
+    await rig.resolve("/later/0", "/later/1", "/later/2")
+    assert len(rig.bodies) == 3
+
+
 async def test_failed_and_cancelled_futures_are_answers() -> None:
     """What became of a publish is `render`'s to say, also when its future failed or was cancelled."""
     rig = Rig()
@@ -221,6 +232,8 @@ async def test_continue_is_answered_at_once() -> None:
     data = post("/1", b"abc", EXPECT)
     rig.feed(data[:-3])
     assert rig.transport.sent == CONTINUE
+    rig.transport.protocol.pause_writing()
+    rig.transport.protocol.resume_writing()
     rig.feed(data[-3:])
     assert rig.transport.sent.count(CONTINUE) == 1
     assert rig.transport.sent.endswith(b"/1")
@@ -392,8 +405,13 @@ async def test_a_peer_that_is_gone_drops_its_answers_only() -> None:
     rig.transport.lose()
     assert not rig.futures["/later/1"].cancelled()
     rig.futures["/later/1"].set_result(b"stored")
-    rig.futures["/later/2"].set_exception(RuntimeError("nobody asks"))  # "never retrieved" would be an error
+    forgotten: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: forgotten.append(context))
+    rig.futures["/later/2"].set_exception(RuntimeError("nobody asks"))
     await turn()
+    rig.futures.clear()
+    gc.collect()
+    assert forgotten == []
     assert rig.transport.sent == b""
     assert rig.fronts.connections == 0
 
@@ -530,6 +548,32 @@ async def test_a_peer_that_never_reads_is_cut() -> None:
     assert rig.fronts.timeouts == 1
 
 
+async def test_a_peer_that_neither_waits_nor_reads_is_cut() -> None:
+    """The deadline of an unread answer also holds when reading was already paused for another reason."""
+    rig = Rig()
+    rig.feed(b"".join(get(f"/later/{n}") for n in range(4)))
+    rig.transport.protocol.pause_writing()
+    rig.after(30 + TICK)
+    assert rig.transport.aborted
+
+
+async def test_the_last_answer_to_a_slow_reader() -> None:
+    """A last answer that the peer does not take yet is not cut short: it has `body_s`, and then the usual end."""
+    rig = Rig()
+    rig.feed(get("/later") + b"\x00garbage")
+    rig.transport.protocol.pause_writing()
+    await rig.resolve("/later")
+    assert rig.statuses == [200, 400]
+    assert rig.transport.eof_written
+    assert rig.transport.reading  # or its close would not be noticed
+    rig.after(29.9)
+    rig.transport.protocol.resume_writing()
+    rig.after(1.9)
+    assert not rig.transport.closed
+    rig.after(0.1 + TICK)
+    assert rig.transport.aborted
+
+
 async def test_answers_of_one_read_are_bounded() -> None:
     """A read full of requests does not become a pile of answers: the transport is asked on the way.
 
@@ -617,7 +661,10 @@ async def test_stream_in_the_backlog_drops_what_is_behind_it() -> None:
     rig = Rig()
     rig.feed(b"".join(get(f"/later/{n}") for n in range(4)) + get("/stream") + get("/5") + b"\x00garbage")
     assert not rig.transport.reading
-    await rig.resolve("/later/0", "/later/1", "/later/2", "/later/3")
+    await rig.resolve("/later/0")
+    await rig.resolve("/later/1")
+    assert rig.subscribers == []
+    await rig.resolve("/later/2", "/later/3")
     assert len(rig.subscribers) == 1
     assert [request.path for request in rig.asked][4:] == ["/stream"]
     assert rig.transport.reading

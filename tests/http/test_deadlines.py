@@ -69,7 +69,8 @@ def test_the_interval_follows_the_shortest_limit() -> None:
 
 async def test_no_connection_no_timer() -> None:
     """The timer runs while somebody is watched: one for all, none for nobody, and back with the next one."""
-    deadlines = Deadlines(Limits(), ManualClock())
+    clock = ManualClock()
+    deadlines = Deadlines(Limits(), clock)
     member, other = Member(float("inf")), Member(float("inf"))
     assert deadlines._timer is None
     deadlines.add(member)
@@ -82,8 +83,10 @@ async def test_no_connection_no_timer() -> None:
     timer.cancel()
     deadlines._tick()
     assert deadlines._timer is None
+    clock.now += 10_000.0
     deadlines.add(member)
     assert deadlines._timer is not None
+    assert deadlines.head > clock.now  # nobody swept meanwhile
     deadlines.stop()
     assert deadlines._timer is None
 

@@ -130,6 +130,7 @@ def test_empty_lines_before_a_request_are_skipped() -> None:
     taker.feed(b"\r\n" * 400, b"\r\n" * 400)
     assert taker.reader.phase == IDLE
     assert len(taker.feed(GOOD + b"\r\n" + GOOD)) == 2
+    assert len(taker.feed(b"\r\n" * 400, GOOD[:9], GOOD[9:])) == 3  # and is not counted as part of one
 
 
 @pytest.mark.parametrize(

@@ -103,9 +103,9 @@ class RequestReader:
             raise BadRequestError(f"Malformed request: {error}") from None
         if self.phase == IDLE:
             self._fed = 0
-        elif (
-            self._fed - self._body_bytes - CHUNK_FRAME_BYTES_MAX * self._chunks > self._limits.head_bytes_max
-        ):
+            return
+        framing = self._fed - self._body_bytes - CHUNK_FRAME_BYTES_MAX * self._chunks
+        if framing > self._limits.head_bytes_max:
             raise HeadersTooLargeError("Request line, headers and trailers are too large")
 
     def close(self) -> None:
@@ -117,35 +117,24 @@ class RequestReader:
         """Feed `data` and return what is left of it behind a head that asked for an upgrade.
 
         We ignore that wish (RFC 9110 §7.8). llhttp stops there and takes a body for another protocol's bytes, yet
-        real clients (Java's, for h2c) send one. So it is read under a made-up head with the same framing, and the
-        true head is put back.
+        real clients (Java's, for h2c) send one.
         """
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
-            if head := self._upgrade:
-                self._upgrade = b""
-                saved = (
-                    self._target,
-                    self._headers,
-                    self._method,
-                    self._keep_alive,
-                    self._head_bytes,
-                    self.expects,
-                )
-                self._start()
-                self._parser = HttpRequestParser(self)
-                self._parser.feed_data(head)
-                (
-                    self._target,
-                    self._headers,
-                    self._method,
-                    self._keep_alive,
-                    self._head_bytes,
-                    self.expects,
-                ) = saved
+            if self._upgrade:
+                self._read_body_behind_upgrade()
             return memoryview(data)[upgrade.args[0] :]
         return b""
+
+    def _read_body_behind_upgrade(self) -> None:
+        """Read the body under a made-up head with the same framing, and put the true head back."""
+        head, self._upgrade = self._upgrade, b""
+        saved = self._target, self._headers, self._method, self._keep_alive, self._head_bytes, self.expects
+        self._start()
+        self._parser = HttpRequestParser(self)
+        self._parser.feed_data(head)
+        self._target, self._headers, self._method, self._keep_alive, self._head_bytes, self.expects = saved
 
     # -- what llhttp calls, in this order ---------------------------------------------------------------
 
@@ -194,7 +183,7 @@ class RequestReader:
         if "expect" in headers and http11:
             if headers["expect"].lower() != "100-continue":
                 raise BadRequestError("Expect: only 100-continue is understood")
-            self.expects = framed
+            self.expects = True
         if framed and "upgrade" in headers and parser.should_upgrade():
             self._upgrade = self._framing_head()
 
