@@ -33,7 +33,10 @@ async def test_drained_when_the_last_one_is_gone() -> None:
     members = [Member(), Member()]
     for member in members:
         shared.add(member)
+    impatient = asyncio.ensure_future(shared.drained())
     waits = [asyncio.ensure_future(shared.drained()) for _ in range(2)]
+    await asyncio.sleep(0)
+    impatient.cancel()  # who gives up takes nobody along
     for member in members:
         await asyncio.sleep(0)
         assert not any(wait.done() for wait in waits)

@@ -25,7 +25,7 @@ class Shared:
         self.deadlines = deadlines
         self.draining = False
         self.requests = self.malformed = self.timeouts = 0
-        self._empty: asyncio.Future[None] | None = None
+        self._empty = asyncio.Event()
 
     @property
     def connections(self) -> int:
@@ -39,11 +39,11 @@ class Shared:
     def discard(self, connection: Timed) -> None:
         """A connection closed or became a stream."""
         self.deadlines.discard(connection)
-        if self._empty is not None and not self.deadlines.members and not self._empty.done():
-            self._empty.set_result(None)
+        if not self.deadlines.members:
+            self._empty.set()
 
     async def drained(self) -> None:
         """Wait until no connection is left."""
-        if self.deadlines.members:
-            self._empty = self._empty or asyncio.get_running_loop().create_future()
-            await self._empty
+        while self.deadlines.members:
+            self._empty.clear()
+            await self._empty.wait()
