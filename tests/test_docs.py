@@ -1,0 +1,158 @@
+"""The docs name everything there is: a setting, route, flag, error code or event without its words fails here."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from fast_sse.cli.main import make_app
+from fast_sse.config import Config, setting_names
+from fast_sse.http.admin.routes import admin_app
+from fast_sse.model.errors import ConfigError, FastSseError
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+QUICK_START, SETTINGS, ERRORS = (
+    (ROOT / "docs" / f"{name}.md").read_text() for name in ("quick-start", "settings", "errors")
+)
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+
+
+def rows(page: str) -> dict[str, list[str]]:
+    """The cells of every table row, by its first cell without backticks."""
+    lines = [line.strip("| ").split("|") for line in page.splitlines() if line.startswith("| ")]
+    cells = ([cell.strip() for cell in line] for line in lines)
+    return {row[0].strip("`"): row[1:] for row in cells}
+
+
+def default(name: str) -> str:
+    """A setting's default as the table shows it."""
+    value: Any = Config.model_construct()
+    for part in name.split("."):
+        value = getattr(value, part)
+    if value is None:
+        return ""
+    shown = {True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value
+    return f"`{shown:g}`" if isinstance(shown, float) else f"`{shown}`"
+
+
+def test_every_setting_stands_with_its_default() -> None:
+    """docs/settings.md has one row for each setting, no other, and the default is the code's."""
+    table = {name: cells for name, cells in rows(SETTINGS).items() if cells[0] != "default" and name != "---"}
+    assert sorted(table) == setting_names()
+    assert {name: cells[0] for name, cells in table.items()} == {name: default(name) for name in table}
+
+
+def test_every_error_stands_with_its_status() -> None:
+    """docs/errors.md has every pair of status and code that the tree of errors can give, and no other."""
+
+    def tree(kind: type[FastSseError]) -> Iterator[tuple[str, str]]:
+        yield str(kind.status), kind.code
+        for child in kind.__subclasses__():
+            if child is not ConfigError and child.__module__.startswith("fast_sse.model"):
+                yield from tree(child)
+
+    found = set(re.findall(r"^\| (\d{3}) \| `(\w+)` \|", ERRORS, re.MULTILINE))
+    assert found == {*tree(FastSseError), ("503", "not_ready")}
+
+
+def test_every_public_route_is_named() -> None:
+    """Each path that the endpoints match stands in the quick start, with its placeholders."""
+    tree = ast.parse((ROOT / "src/fast_sse/http/endpoints.py").read_text())
+    texts = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    paths = {text for text in texts if text.startswith("/v1/") and "\n" not in text}
+    assert paths, "no route found: a rule that looks at nothing proves nothing"
+    for path in paths:
+        names = iter(("{event_id}", "{event_type}"))
+        shown = re.sub(r"\(\[\^/\]\+\)", lambda _found: next(names), path)  # noqa: B023  used at once
+        assert re.search(rf" {re.escape(shown)}`", QUICK_START), shown
+
+
+def test_every_operators_route_is_named() -> None:
+    """Each path of the admin listener stands in the quick start."""
+
+    class Nobody:
+        state = store = durability = ""
+        following = False
+
+        async def probe_publish(self) -> None:
+            pass
+
+    paths = [route.path for route in admin_app(Nobody(), b"").routes]  # type: ignore[attr-defined]
+    assert len(paths) >= 3
+    assert [path for path in paths if f"`GET {path}`" not in QUICK_START] == []
+
+
+def commands() -> dict[str, Any]:
+    """Every command as the parser knows it."""
+    group: Any = typer.main.get_command(make_app())
+    return dict(group.commands)
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_flag_is_named(name: str) -> None:
+    """Each command has a row in the quick start, and each of its options stands in the text."""
+    assert name in rows(QUICK_START)
+    options = [
+        option for parameter in commands()[name].params for option in parameter.opts if option[0] == "-"
+    ]
+    assert [option for option in options if not re.search(rf"`{option}[` ]", QUICK_START)] == []
+
+
+def test_every_event_name_is_described() -> None:
+    """Each event that the hub sends by itself has a row in the quick start, and so has each reason of a gap."""
+    names = {name for file in SOURCES for name in re.findall(r"fast-sse\.[a-z]{3,}", file.read_text())}
+    names -= {"fast-sse.db"}
+    assert {"fast-sse.gap", "fast-sse.expired"} <= names
+    assert names <= set(rows(QUICK_START))
+    for reason in ("trimmed", "epoch", "lost_tail", "ahead", "unreadable"):
+        assert f"`{reason}`" in QUICK_START
+
+
+def test_tests_that_are_named_exist() -> None:
+    """A promise in the README whose test is gone is no promise."""
+    named = re.findall(r"`(tests/\S+\.py)(?:::(\w+))?`", (ROOT / "README.md").read_text())
+    assert len(named) > 10
+    for file, test in named:
+        assert f"def {test or 'test_'}" in (ROOT / file).read_text(), f"{file}::{test}"
+
+
+def blocks(language: str) -> Iterator[str]:
+    """Every line of every code block in a language, continued lines joined."""
+    for page in PAGES:
+        for block in re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+            yield from block.replace("\\\n", "").splitlines()
+
+
+def test_commands_in_the_docs_parse() -> None:
+    """Every `fast-sse` line has a command and options that exist; every `make` verb is in the Makefile."""
+    known, seen = commands(), 0
+    verbs = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for line in blocks("sh"):
+        words = shlex.split(line, comments=True)
+        if "make" in words[:1]:
+            assert words[1] in verbs
+        while words and "=" in words[0]:
+            words.pop(0)
+        if words[:1] == ["fast-sse"]:
+            seen += 1
+            known[words[1]].make_context(words[1], words[2:])
+    assert seen > 5
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link in the README and the docs points to a file of this tree."""
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
