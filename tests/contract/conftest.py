@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.contract.backends import BACKENDS, FOREVER, Backend, Clock
 
 from fast_sse.store.base import Retention, Store, Windows
-from tests.contract.backends import BACKENDS, FOREVER, Backend, Clock
 
 Opener = Callable[..., Awaitable[Store]]
 
 
 @pytest.fixture(params=BACKENDS, ids=[backend.name for backend in BACKENDS])
 def backend(request: pytest.FixtureRequest) -> Backend:
-    return request.param  # type: ignore[no-any-return]
+    return request.param
 
 
 @pytest.fixture

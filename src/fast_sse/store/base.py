@@ -108,6 +108,11 @@ class Store(ABC):
     #: What a 2xx means with this store; repeated by the API.
     durability: str
 
+    @property
+    @abstractmethod
+    def keys_cut(self) -> int:
+        """Idempotency keys forgotten before their window ended, because there were more than `Windows.keys_max`."""
+
     @abstractmethod
     async def open(self) -> None:
         """Make the store ready.

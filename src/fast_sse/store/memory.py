@@ -58,8 +58,12 @@ class MemoryStore(Store):
         self._expiries: list[tuple[int, bytes]] = []
         self._relay = Relay(0)
         self._open = False
-        #: Keys forgotten before their window ended, because there were more than `keys_max`.
-        self.keys_cut = 0
+        self._keys_cut = 0
+
+    @property
+    def keys_cut(self) -> int:
+        """Keys forgotten before their window ended."""
+        return self._keys_cut
 
     async def open(self) -> None:
         """Nothing to make ready: the log is already here."""
@@ -186,6 +190,6 @@ class MemoryStore(Store):
             if known is None or known.expires_ms != expires_ms:
                 continue  # it was renewed after its window: its later entry in the heap stands for it
             del self._keys[digest]
-            self.keys_cut += expires_ms > now_ms
+            self._keys_cut += expires_ms > now_ms
             gone += 1
         return gone

@@ -1,0 +1,361 @@
+"""The contract as a state machine: any sequence of calls and misfortunes, against a plain list.
+
+Hypothesis appends with and without keys, reads with random filters from every cursor it was ever given, follows,
+trims, lets time pass, opens again, kills, loses tails, puts old backups back and takes the sidecar away; after
+each step the store must answer as the list does. A kill is a copy of the directory taken while the store is open:
+that is what the disk holds when a process dies. (A process that really dies is in tests/store/test_sqlite_kill.py.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from fast_sse.model.channel import Channel, Filter
+from fast_sse.model.cursor import Cursor
+from fast_sse.model.errors import KeyConflictError
+from fast_sse.model.message import Draft, Record
+from fast_sse.store.base import Appended, Gap, OvertakenError, Retention, Windows
+from tests.contract.backends import BACKENDS, Backend, Clock, draft
+
+T = TypeVar("T")
+MAX_MESSAGES = 12
+MAX_AGE_S = 100
+WINDOW_S = 150
+
+segments = st.sampled_from(["a", "b", "*"])
+channels = st.builds(Channel, segments, segments)
+filters = st.lists(channels, min_size=1, max_size=3).map(lambda found: Filter.of(*found))
+drafts = st.builds(
+    draft,
+    segments,
+    segments,
+    st.sampled_from([b"1", b"22", b"x" * 3000]),
+    keys=st.lists(st.sampled_from(["k1", "k2", "k3"]), max_size=2).map(tuple),
+    body=st.sampled_from([b"one", b"two"]),
+)
+
+
+@dataclass
+class Model:
+    """The log as a list. `losses` are open intervals; `floor` is where the last loss ended."""
+
+    records: list[tuple[int, Draft, int]] = field(default_factory=list)
+    keys: dict[bytes, tuple[int, bytes, int]] = field(default_factory=dict)
+    losses: list[tuple[int, int]] = field(default_factory=list)
+    trimmed: int = 0
+
+    def copy(self) -> Model:
+        return Model(list(self.records), dict(self.keys), list(self.losses), self.trimmed)
+
+    @property
+    def newest(self) -> int:
+        last = self.records[-1][0] if self.records else 0
+        return max(last, self.trimmed, *(upper for _, upper in self.losses), 0)
+
+    def above(self, place: int, wanted: Filter) -> list[int]:
+        return [
+            position for position, one, _ in self.records if position > place and wanted.matches(one.channel)
+        ]
+
+    def expected_gap(self, cursor: Cursor, epoch: str) -> tuple[str, int] | None:
+        if cursor.epoch != epoch:
+            return ("epoch", self.trimmed)
+        if cursor.position < self.trimmed:
+            return ("trimmed", self.trimmed)
+        if cursor.position > self.newest:
+            return ("ahead", self.newest)
+        lost = [upper for lower, upper in self.losses if lower < cursor.position < upper]
+        return ("lost_tail", lost[0]) if lost else None
+
+
+class StoreMachine(RuleBasedStateMachine):
+    backend: Backend
+
+    @initialize()
+    def start(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.root = Path(tempfile.mkdtemp(prefix="fast-sse-machine-"))
+        self.place = self.root / "log"
+        self.clock = Clock()
+        self.model = Model()
+        self.given: set[int] = set()
+        self.backup: Model | None = None
+        self.open()
+        self.epoch = self.bounds().newest.epoch
+        self.cursors = [self.bounds().newest]
+
+    def teardown(self) -> None:
+        if hasattr(self, "loop"):
+            self.run(self.store.close())
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
+            self.loop.close()
+            shutil.rmtree(self.root)
+
+    # -- small steps --------------------------------------------------------------------------------
+
+    def run(self, step: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(step)
+
+    def open(self) -> None:
+        retention = Retention(max_age_s=MAX_AGE_S, max_bytes=None, max_messages=MAX_MESSAGES)
+        windows = Windows(key_window_s=WINDOW_S)
+        self.store = self.backend.make(self.place, retention, windows, self.clock)
+        self.run(self.store.open())
+        self.follower: AsyncIterator[list[Record]] | None = None
+
+    def bounds(self):  # noqa: ANN201
+        return self.run(self.store.bounds())
+
+    def expect(self, one: Draft, outcome: object) -> None:
+        """What the model says of one draft, in the order of the appends."""
+        now = self.clock.ms
+        known = [self.model.keys[key.digest] for key in one.keys if key.digest in self.model.keys]
+        known = [found for found in known if found[2] > now]
+        if any(found[1] != one.body_sha256 for found in known):
+            assert isinstance(outcome, KeyConflictError)
+            return
+        assert isinstance(outcome, Appended), outcome
+        position = outcome.cursor.position
+        assert outcome.duplicate == bool(known)
+        if known:
+            assert position == min(found[0] for found in known)
+        else:
+            assert position not in self.given
+            assert position > self.model.newest
+            self.given.add(position)
+            self.model.records.append((position, one, now))
+            self.cursors.append(outcome.cursor)
+        for key in one.keys:
+            if key.digest not in self.model.keys or self.model.keys[key.digest][2] <= now:
+                self.model.keys[key.digest] = (position, one.body_sha256, now + WINDOW_S * 1000)
+
+    # -- calls --------------------------------------------------------------------------------------
+
+    @rule(calls=st.lists(st.lists(drafts, max_size=4), min_size=1, max_size=3))
+    def append(self, calls: list[list[Draft]]) -> None:
+        """Calls that wait together are answered as if one after another."""
+
+        async def all_at_once() -> list[list[object]]:
+            futures = [self.store.append(call) for call in calls]
+            return [await future for future in futures]
+
+        for call, outcomes in zip(calls, self.run(all_at_once()), strict=True):
+            for one, outcome in zip(call, outcomes, strict=True):
+                self.expect(one, outcome)
+
+    @rule(data=st.data(), wanted=filters, records_max=st.integers(1, 5), bytes_max=st.integers(1, 9000))
+    def read(self, data: st.DataObject, wanted: Filter, records_max: int, bytes_max: int) -> None:
+        """Pages from any cursor, of any filter, are the list's records and the list's gap."""
+        cursor = data.draw(st.sampled_from(self.cursors))
+        gap = self.model.expected_gap(cursor, self.epoch)
+        start = gap[1] if gap else cursor.position
+        found: list[Record] = []
+        place = cursor
+        while True:
+            one = self.run(self.store.read(wanted, place, records_max, bytes_max))
+            expected = Gap(gap[0], self.bounds().newest.at(gap[1])) if gap and place is cursor else None
+            assert one.gap == expected
+            assert len(one.records) <= records_max
+            found += one.records
+            if one.records:
+                assert one.start.position < one.records[0].position <= one.through.position
+            if one.through == place or not one.records:
+                break
+            place = one.through
+        assert [record.position for record in found] == self.model.above(start, wanted)
+        by_position = {position: (sent, time_ms) for position, sent, time_ms in self.model.records}
+        for record in found:
+            sent, time_ms = by_position[record.position]
+            assert (record.channel, record.data, record.time_ms) == (sent.channel, sent.data, time_ms)
+
+    @rule(wanted=filters, count=st.integers(1, 6))
+    def last(self, wanted: Filter, count: int) -> None:
+        """The last N are the list's last N."""
+        found = self.run(self.store.last(wanted, count))
+        positions = [record.position for record in found.records]
+        assert positions == self.model.above(0, wanted)[-count:]
+        assert found.start.position < positions[0] if positions else found.start == self.bounds().newest
+        self.cursors.append(found.start)
+
+    @rule(data=st.data())
+    def get(self, data: st.DataObject) -> None:
+        """A position holds what was stored there, as long as it is retained."""
+        position = data.draw(st.sampled_from(self.cursors)).position
+        record = self.run(self.store.get(position))
+        assert (record is not None) == any(position == there for there, _, _ in self.model.records)
+
+    @rule(data=st.data())
+    def follow(self, data: st.DataObject) -> None:
+        """A follower from any cursor that has no gap hears the rest of the list, also when it began long ago."""
+        if self.follower is None:
+            cursor = data.draw(st.sampled_from(self.cursors))
+            if self.model.expected_gap(cursor, self.epoch):
+                return
+            self.follower, self.heard = self.store.follow(cursor), cursor.position
+        while self.model.newest > self.heard and self.model.above(self.heard, Filter.of(Channel("*", "*"))):
+            expected = self.model.above(self.heard, Filter.of(Channel("*", "*")))
+            try:
+                group = self.run(anext(self.follower))  # type: ignore[arg-type]
+            except OvertakenError as error:
+                assert self.heard < self.model.trimmed
+                assert error.gap.reason == "trimmed"
+                self.follower = None
+                return
+            # What is in the window may since have been trimmed; what is retained comes in order, without a hole.
+            kept = [record.position for record in group if record.position > self.model.trimmed]
+            assert kept == expected[: len(kept)]
+            self.heard = group[-1].position
+
+    @rule(seconds=st.integers(1, 120))
+    def pass_time(self, seconds: int) -> None:
+        self.clock.pass_s(seconds)
+
+    @rule()
+    def trim(self) -> None:
+        """Retention takes from the list's front what is too old or too much, and keys past their window."""
+
+        async def all_steps() -> None:
+            while await self.store.trim():
+                pass
+
+        self.run(all_steps())
+        limit = self.clock.ms - MAX_AGE_S * 1000
+        records = self.model.records
+        while records and (len(records) > MAX_MESSAGES or records[0][2] < limit):
+            self.model.trimmed = records.pop(0)[0]
+        self.model.losses = [loss for loss in self.model.losses if loss[1] > self.model.trimmed]
+
+    # -- misfortunes --------------------------------------------------------------------------------
+
+    def durable(self) -> bool:
+        return self.backend.durable
+
+    @precondition(durable)
+    @rule()
+    def reopen(self) -> None:
+        """A clean close loses nothing and leaves no gap; unanswered numbers may be told as lost."""
+        self.run(self.store.close())
+        self.open()
+        self.note_loss()
+
+    @precondition(durable)
+    @rule()
+    def kill(self) -> None:
+        """What was answered is there after a kill, and its numbers are not given again."""
+        self.replace_by(self.snapshot())
+
+    @precondition(durable)
+    @rule(rows=st.integers(1, 5))
+    def lose_tail(self, rows: int) -> None:
+        """Rows that vanish are told: cursors into them are `lost_tail`, and their numbers are not given again."""
+        place = self.snapshot()
+        kept = self.model.records[:-rows]
+        last = kept[-1][0] if kept else 0
+        self.delete_above(place, max(last, self.model.trimmed))
+        self.model.records = kept
+        keys = self.model.keys.items()
+        self.model.keys = {
+            digest: known for digest, known in keys if known[0] <= max(last, self.model.trimmed)
+        }
+        self.replace_by(place)
+
+    @precondition(durable)
+    @rule()
+    def back_up(self) -> None:
+        """Keep a copy of the database as it is now, without the sidecar."""
+        shutil.rmtree(self.root / "backup", ignore_errors=True)
+        self.snapshot().rename(self.root / "backup")
+        self.backup = self.model.copy()
+        self.backup_epoch = self.epoch
+
+    @precondition(lambda self: self.backend.durable and self.backup and self.backup_epoch == self.epoch)
+    @rule()
+    def restore(self) -> None:
+        """An old database under a newer sidecar: everything since is told as lost."""
+        place = self.root / "restored"
+        shutil.copytree(self.root / "backup", place)
+        shutil.copy(self.place / "log.reserve", place / "log.reserve")
+        assert self.backup is not None
+        self.model = self.backup.copy()
+        self.replace_by(place)
+
+    @precondition(durable)
+    @rule(damage=st.sampled_from(["missing", "torn", "foreign"]))
+    def lose_sidecar(self, damage: str) -> None:
+        """Without a sidecar that speaks of it, the log begins a new epoch, and every old cursor is told."""
+        place = self.snapshot()
+        path = place / "log.reserve"
+        if damage == "missing":
+            path.unlink()
+        elif damage == "torn":
+            path.write_bytes(path.read_bytes()[:-3])
+        else:
+            path.write_bytes(path.read_bytes().replace(self.epoch.encode(), b"0" * 13))
+        self.model.losses = []
+        self.replace_by(place, same_epoch=False)
+        self.given = {position for position, _, _ in self.model.records}
+
+    def snapshot(self) -> Path:
+        """What the disk holds now, the store being open."""
+        place = self.root / "snapshot"
+        shutil.copytree(self.place, place, ignore=shutil.ignore_patterns("log.lock"))
+        return place
+
+    def delete_above(self, place: Path, last: int) -> None:
+        with sqlite3.connect(place / "log.db") as connection:
+            connection.execute("DELETE FROM log WHERE seq > ?", (last,))
+            connection.execute("DELETE FROM key WHERE seq > ?", (last,))
+        connection.close()
+
+    def replace_by(self, place: Path, *, same_epoch: bool = True) -> None:
+        self.run(self.store.close())
+        shutil.rmtree(self.place)
+        place.rename(self.place)
+        self.open()
+        assert (self.bounds().newest.epoch == self.epoch) == same_epoch
+        self.epoch = self.bounds().newest.epoch
+        self.note_loss()
+
+    def note_loss(self) -> None:
+        """Between what the model knows and where the store now begins, everything is told as lost."""
+        newest = self.bounds().newest
+        assert newest.position >= self.model.newest
+        assert newest.position >= max(self.given, default=0) or newest.epoch != self.epoch
+        if newest.position > self.model.newest:
+            self.model.losses.append((self.model.newest, newest.position))
+        self.cursors.append(newest)
+
+    @invariant()
+    def ends_agree(self) -> None:
+        """The ends of the log are the list's ends."""
+        if hasattr(self, "store"):
+            bounds = self.bounds()
+            assert (bounds.trimmed.position, bounds.newest.position) == (
+                self.model.trimmed,
+                self.model.newest,
+            )
+
+
+def _machine(backend: Backend) -> type:
+    machine = type(f"{backend.name.title()}Machine", (StoreMachine,), {"backend": backend})
+    case: type = machine.TestCase
+    case.settings = settings(  # type: ignore[attr-defined]
+        max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    return case
+
+
+TestMemory = _machine(BACKENDS[0])
+TestSqlite = _machine(BACKENDS[1])
