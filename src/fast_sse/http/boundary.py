@@ -6,7 +6,9 @@ The endpoints translate the errors they expect. Anything else is a defect of our
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from fast_sse.http.errors import error_response, new_request_id
 from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
@@ -19,6 +21,12 @@ OnDefect = Callable[[str, BaseException], None]
 
 def ignore_defect(request_id: str, error: BaseException) -> None:
     """Nobody watches."""
+
+
+def retrieve(future: asyncio.Future[Any]) -> None:
+    """Nobody is left to answer: take the exception, so that the loop does not call it forgotten."""
+    if not future.cancelled():
+        future.exception()
 
 
 class Boundary:

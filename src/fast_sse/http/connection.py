@@ -18,6 +18,7 @@ import asyncio
 from collections import deque
 from typing import Any
 
+from fast_sse.http.boundary import retrieve
 from fast_sse.http.deadlines import NEVER
 from fast_sse.http.errors import error_response
 from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
@@ -25,12 +26,6 @@ from fast_sse.http.reader import IDLE, IN_HEAD, RequestReader
 from fast_sse.http.shared import Shared
 from fast_sse.http.wire import CONTINUE, form_of, stream_head
 from fast_sse.model.errors import FastSseError, RequestTimeoutError
-
-
-def _retrieve(future: asyncio.Future[Any]) -> None:
-    """Nobody is left to answer: take the exception, so that the loop does not call it forgotten."""
-    if not future.cancelled():
-        future.exception()
 
 
 class Connection(asyncio.Protocol):
@@ -233,7 +228,7 @@ class Connection(asyncio.Protocol):
             self._head_future = None
         for answer, _form in self._waiting:
             if isinstance(answer, Deferred):
-                answer.future.add_done_callback(_retrieve)
+                answer.future.add_done_callback(retrieve)
         self._waiting.clear()
         self._backlog.clear()
         self._out.clear()
