@@ -1,0 +1,21 @@
+"""Every test of the hub runs on a manual clock, and a blocking call on its loop fails it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+from tests.hub.loops import ManualLoop
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], ManualLoop]]:
+    """Loops whose time the test moves."""
+    return {"manual": ManualLoop}
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_calls() -> Iterator[BlockBuster]:
+    """`time.sleep`, file and socket I/O, locks and SQLite raise BlockingError when called on the loop."""
+    with blockbuster_ctx() as guard:
+        yield guard
