@@ -7,14 +7,15 @@ its live set, waits for a flush, was paused by its peer, or ended.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from fast_sse.hub.subscriber import CATCHING_UP
-from fast_sse.model.cursor import Cursor, parse_cursor
-from fast_sse.model.frame import frame, gap
-from fast_sse.model.message import addressed_envelope, bare_envelope
+from fast_sse.hub.tail import Entry, acceptor
+from fast_sse.model.cursor import Cursor
+from fast_sse.model.frame import gap
 
 if TYPE_CHECKING:
     from fast_sse.hub.streams import Streams
@@ -31,15 +32,16 @@ class Start(msgspec.Struct, frozen=True):
 
 
 async def begin(subscriber: Subscriber, streams: Streams, start: Start) -> None:
-    """First steps that need the store, then the common way."""
+    """First steps that need the store (earliest, the last few, a text that is no cursor), then the common way."""
     if start.earliest:
         bounds = await streams.ask(streams.store.bounds)
         _prime(subscriber, bounds.trimmed)
     elif start.last:
-        page = await streams.ask(lambda: streams.store.last(subscriber.filter, start.last))
+        bytes_max = streams.limits.page_bytes_max
+        page = await streams.ask(lambda: streams.store.last(subscriber.filter, start.last, bytes_max))
         _prime(subscriber, page.start)
         _write_page(subscriber, streams, page)
-    elif parse_cursor(start.after) is None:
+    else:
         bounds = await streams.ask(streams.store.bounds)
         subscriber.cursor = bounds.newest
         subscriber.sent = bounds.newest.position
@@ -56,35 +58,48 @@ def _prime(subscriber: Subscriber, cursor: Cursor) -> None:
 
 
 async def follow_up(subscriber: Subscriber, streams: Streams) -> None:
-    """Read and write pages until the subscriber is no longer catching up."""
+    """Read and write pages until the subscriber is no longer catching up. Only this moves its cursor meanwhile."""
+    fanout = streams.fanout
+    accepts = acceptor(subscriber.filter)
+    dense = False
     while subscriber.state == CATCHING_UP:
         if subscriber.level_from_tail():
             return
         after = subscriber.cursor
-        page = await streams.read(subscriber.filter, after)
-        if subscriber.state != CATCHING_UP or subscriber.cursor is not after:
-            continue  # paused, ended, or became live and fell behind again during the read: this page is stale
-        _write_page(subscriber, streams, page)
-        if subscriber.cursor.epoch == streams.fanout.level.epoch:
-            # After a hop this node's follower may lag behind what the store already showed.
-            await streams.fanout.reached(subscriber.cursor.position)
+        if dense and fanout.tail.covers(after):
+            # A page was cut short by its bounds: from here the tail is the shorter way, in slices of the same reach.
+            entries = fanout.tail.first_after(after.position, streams.limits.tail_scan_records_max)
+            last = entries[-1]
+            wanted = [entry for entry in entries if accepts(entry.record.channel)]
+            subscriber.send(wanted, after.at(last.position, last.record.fingerprint))
+        else:
+            page = await streams.read(subscriber.filter, after)
+            if subscriber.state != CATCHING_UP:
+                return
+            _write_page(subscriber, streams, page)
+            dense = page.through.position < fanout.level.position
+            await _wait_for_follower(streams, page, after)
+        await asyncio.sleep(0)  # a store that answers at once must not keep the loop from everybody else
+
+
+async def _wait_for_follower(streams: Streams, page: Page, after: Cursor) -> None:
+    """After a hop this node's follower may lag behind what the store already showed: nothing to read until it moves."""
+    level = streams.fanout.level
+    if page.through.epoch == level.epoch and page.through.position > level.position:
+        await streams.fanout.reached(page.through.position)
+    elif page.gap is None and page.through.position <= after.position:
+        # No way forward and nobody to wait for, as when the follower has not noticed a new epoch yet.
+        await asyncio.sleep(streams.limits.retry_store_s)
 
 
 def _write_page(subscriber: Subscriber, streams: Streams, page: Page) -> None:
-    addressed = subscriber.filter.addressed
-    envelope = addressed_envelope if addressed else bare_envelope
-    now_ms = streams.now_ms()
-    frames = []
     if page.gap is not None:
-        frames.append(gap(page.gap.reason, subscriber.cursor.text, page.gap.resumed_at))
+        lost_from, subscriber.cursor = subscriber.cursor.text, page.gap.resumed_at
         subscriber.sent = page.gap.resumed_at.position
         streams.gaps[page.gap.reason] += 1
-    for record in page.records:
-        if not record.expired(now_ms):
-            cursor = page.through.at(record.position, record.fingerprint)
-            frames.append(frame(cursor.text, record.event, envelope(record)))
-            subscriber.sent = record.position
-    subscriber.cursor = page.through
-    streams.replayed += len(page.records)
-    if frames:
-        subscriber.write(b"".join(frames))
+        subscriber.write(gap(page.gap.reason, lost_from, page.gap.resumed_at))
+    if subscriber.state == CATCHING_UP:
+        at = page.through.at
+        entries = [Entry(record, at(record.position, record.fingerprint).text) for record in page.records]
+        streams.replayed += len(entries)
+        subscriber.send(entries, page.through)

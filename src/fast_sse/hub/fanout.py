@@ -39,7 +39,7 @@ class Fanout:
         self._ticking = False
         self._not_before_s = 0.0
         self._level: Cursor | None = None
-        self._waiting: list[tuple[Position, asyncio.Future[None]]] = []
+        self._waiting: dict[asyncio.Future[None], Position] = {}
         #: Counted since the start.
         self.flushes = 0
 
@@ -55,7 +55,9 @@ class Fanout:
         """Begin (again) at a place of the log."""
         self._level = cursor
         self.tail.reset(cursor)
-        self.announce()
+        for future in self._waiting:  # what they wait for may never come: they look again
+            if not future.done():
+                future.set_result(None)
 
     def leap(self, cursor: Cursor) -> None:
         """Go on elsewhere when the log cannot be continued from `level`: every member reads the store from its own
@@ -85,7 +87,7 @@ class Fanout:
         elif live_set.pending[-1] is entry:
             return  # a list filter reached through two of its patterns
         self._pending_bytes += live_set.queue(entry)
-        if self._pending_bytes >= self.limits.pending_bytes_max:
+        if self.full:
             self._room.clear()
         if not self._ticking:
             self._schedule()
@@ -95,20 +97,24 @@ class Fanout:
         if not self._waiting:
             return
         reached = self.level.position
-        still = []
-        for position, future in self._waiting:
-            if position > reached:
-                still.append((position, future))
-            elif not future.done():
+        for future, position in self._waiting.items():
+            if position <= reached and not future.done():
                 future.set_result(None)
-        self._waiting = still
 
     async def reached(self, position: Position) -> None:
-        """Wait until the follower has taken everything through a position that the store already shows."""
+        """Wait until the follower has taken everything through a position that the store already shows, or starts anew."""
         if position > self.level.position:
             future = self._loop.create_future()
-            self._waiting.append((position, future))
-            await future
+            self._waiting[future] = position
+            try:
+                await future
+            finally:
+                del self._waiting[future]
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits for its flush that the follower should take nothing more."""
+        return self._pending_bytes >= self.limits.pending_bytes_max
 
     async def room(self) -> None:
         """Wait until the live sets can take more; meanwhile the log holds the rest."""
@@ -150,10 +156,13 @@ class Fanout:
         dirty, self._dirty = self._dirty, []
         self._ticking = False
         for live_set in dirty:
-            self._flush(live_set, started)
+            try:
+                self._flush(live_set, started)
+            except Exception as error:  # noqa: BLE001  a defect in one set must not stop the others for ever
+                self._give_up(live_set, error)
         ended = self._clock()
         self._not_before_s = ended + min(ended - started, self.limits.coalesce_ms_max / 1000)
-        if self._pending_bytes < self.limits.pending_bytes_max:
+        if not self.full:
             self._room.set()
         if self._dirty and not self._ticking:
             self._schedule()
@@ -161,14 +170,27 @@ class Fanout:
     def _flush(self, live_set: LiveSet, now_s: float) -> None:
         if not live_set.pending:
             return  # deserted since it became dirty
-        self._pending_bytes -= live_set.flush(self.limits.flush_bytes_max, now_s)
+        waiting = live_set.pending_bytes
+        try:
+            live_set.flush(self.limits.flush_bytes_max, now_s)
+        finally:
+            self._pending_bytes -= waiting - live_set.pending_bytes
         self.flushes += 1
         if live_set.pending:
             self._dirty.append(live_set)
+        live_set.held = True  # a joiner that fails must not desert the set that the next one joins
         self.settle(live_set)
         joiners, live_set.joiners = live_set.joiners, []
         for joiner in joiners:
             joiner.flushed(live_set)
+        live_set.held = False
+        self.discard_if_deserted(live_set)
+
+    def _give_up(self, live_set: LiveSet, error: Exception) -> None:
+        """Everybody of a set that could not be flushed is cut, loudly, and resumes from the log."""
+        live_set.held = live_set.flushing = False
+        for subscriber in (*live_set.members, *live_set.joiners):
+            subscriber.streams.give_up(subscriber, error)
         self.discard_if_deserted(live_set)
 
     def settle(self, live_set: LiveSet) -> None:
@@ -202,7 +224,7 @@ class Fanout:
     def discard_if_deserted(self, live_set: LiveSet) -> None:
         """Forget a set that nobody is in or about to join; what was pending for it is nobody's."""
         key = (live_set.filter, live_set.form)
-        if not live_set.deserted or live_set.flushing or self._sets.get(key) is not live_set:
+        if not live_set.deserted or live_set.flushing or live_set.held or self._sets.get(key) is not live_set:
             return
         del self._sets[key]
         for pattern in live_set.filter.patterns:
@@ -216,9 +238,7 @@ class Fanout:
             self._pending_bytes -= live_set.pending_bytes
             live_set.pending = []
             live_set.pending_bytes = 0
-            if live_set in self._dirty:
-                self._dirty.remove(live_set)
-            if self._pending_bytes < self.limits.pending_bytes_max:
+            if not self.full:
                 self._room.set()
 
 

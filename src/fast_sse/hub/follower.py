@@ -23,6 +23,9 @@ from fast_sse.store.base import OvertakenError, Store
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+#: Records taken in one turn of the loop, when a backlog is there at once: the others want their turn, too.
+TURN_RECORDS_MAX = 512
+
 
 class Follower:
     """Moves `fanout.level` along the log."""
@@ -63,22 +66,34 @@ class Follower:
 
     async def _follow(self) -> None:
         groups = cast("AsyncGenerator[list[Record], None]", self._store.follow(self._fanout.level))
+        taken = 0
         async with aclosing(groups):
             self.following = True
             async for group in groups:
-                await self._fanout.room()
-                self._take(group)
+                rest = group
+                while rest:
+                    await self._fanout.room()
+                    rest = self._take(rest)
+                taken += len(group)
+                if taken >= TURN_RECORDS_MAX:
+                    taken = 0
+                    await asyncio.sleep(0)
 
-    def _take(self, group: list[Record]) -> None:
+    def _take(self, group: list[Record]) -> list[Record]:
+        """Deliver records until the live sets are full; the rest of the group."""
         fanout = self._fanout
         now_ms = self._now_ms()
         origin = fanout.level
         prefix = f"{origin.kind}.{origin.epoch}."
-        for record in group:
+        for taken, record in enumerate(group, 1):
             id_text = (
                 origin.at(record.position, record.fingerprint).text
                 if record.fingerprint
                 else f"{prefix}{record.position}"
             )
             fanout.deliver(Entry(record, id_text), live=not record.expired(now_ms))
+            if fanout.full and taken < len(group):
+                fanout.announce()
+                return group[taken:]
         fanout.announce()
+        return []

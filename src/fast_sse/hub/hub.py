@@ -9,21 +9,16 @@ from __future__ import annotations
 import asyncio
 import random
 import traceback
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from fast_sse.hub.follower import Follower
 from fast_sse.hub.heartbeat import advance_quiet
+from fast_sse.hub.publishes import Publishes
 from fast_sse.hub.streams import Streams, Subscription, Unacknowledged
 from fast_sse.hub.subscriber import Subscriber
-from fast_sse.model.errors import (
-    NotStoredError,
-    OverloadedError,
-    StoreClosedError,
-    UnavailableError,
-    UnknownOutcomeError,
-)
+from fast_sse.model.cursor import Position
+from fast_sse.model.errors import NotStoredError, StoreClosedError, UnavailableError
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft
 from fast_sse.observe.observer import (
@@ -40,6 +35,8 @@ from fast_sse.store.base import Outcome, Store
 
 #: The store's write probe is asked at most this often.
 PROBE_INTERVAL_S = 1.0
+#: Quiet live sets that are looked at in one turn of the loop.
+_SLICE = 256
 
 
 class Hub:
@@ -64,10 +61,9 @@ class Hub:
         )
         self._follower = Follower(store, self._streams.fanout, limits, observer, now_ms)
         self._tasks: list[asyncio.Task[None]] = []
-        self._in_flight: deque[tuple[asyncio.Future[list[Outcome]], float, int, int]] = deque()
-        self._in_flight_bytes = 0
+        self._publishes = Publishes(store, limits, self._loop)
         self._probed_s = float("-inf")
-        self._probe: asyncio.Future[None] | None = None
+        self._probe: asyncio.Task[None] | None = None
         self._probe_error: UnavailableError | None = None
 
     # -- facts --------------------------------------------------------------------------------------
@@ -80,12 +76,12 @@ class Hub:
     @property
     def streams(self) -> int:
         """Open streams."""
-        return len(self._streams.wheel)
+        return self._streams.open_count
 
     @property
     def full(self) -> bool:
         """Whether a new stream would be told to come back later."""
-        return self._streams.draining or 0 < self.limits.streams_max <= len(self._streams.wheel)
+        return self._streams.draining or 0 < self.limits.streams_max <= self._streams.open_count
 
     @property
     def draining(self) -> bool:
@@ -101,7 +97,7 @@ class Hub:
         self._tasks = [
             self._loop.create_task(self._follower.run(), name="follower"),
             self._loop.create_task(self._keep_trimmed(), name="trimmer"),
-            self._loop.create_task(self._watch_publishes(), name="publish deadlines"),
+            self._loop.create_task(self._publishes.watch(), name="publish deadlines"),
         ]
         self._streams.wheel.start()
         self._observer.notify(HubStarted(bounds.newest.text, self.store.durability))
@@ -114,10 +110,11 @@ class Hub:
     async def close(self) -> None:
         """Stop every task. The store stays open."""
         await self._streams.close()
-        for task in self._tasks:
+        tasks = [*self._tasks, self._probe] if self._probe is not None else self._tasks
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if tasks:
+            await asyncio.wait(tasks)
         self._tasks = []
         self._observer.notify(HubStopped())
 
@@ -129,20 +126,7 @@ class Hub:
         Raises:
             OverloadedError: too much is waiting for the store already; nothing was stored.
         """
-        waiting = self._in_flight
-        while waiting and waiting[0][0].done():
-            self._in_flight_bytes -= waiting.popleft()[2]
-        size = sum(draft.size_bytes for draft in drafts)
-        limits = self.limits
-        if (
-            len(waiting) >= limits.publishes_pending_max
-            or self._in_flight_bytes + size > limits.publish_bytes_pending_max
-        ):
-            raise OverloadedError("too many publishes are waiting for the store", retry_after_s=1)
-        future = self.store.append(drafts)
-        waiting.append((future, self._loop.time() + limits.append_s, size, len(drafts)))
-        self._in_flight_bytes += size
-        return future
+        return self._publishes.append(drafts)
 
     def subscribe(self, transport: Any, subscription: Subscription) -> Subscriber:
         """Begin a stream on a transport whose response head is written; the protocol to hand the transport to."""
@@ -176,28 +160,18 @@ class Hub:
 
     # -- housekeeping -------------------------------------------------------------------------------
 
-    async def _watch_publishes(self) -> None:
-        """A store that does not answer in time leaves the outcome open: 504, retry with the same key."""
-        interval_s = min(0.5, self.limits.append_s / 4)
-        while True:
-            await asyncio.sleep(interval_s)
-            now_s = self._loop.time()
-            waiting = self._in_flight
-            while waiting and (waiting[0][0].done() or waiting[0][1] <= now_s):
-                future, _, size, count = waiting.popleft()
-                self._in_flight_bytes -= size
-                if not future.done():
-                    future.set_result([UnknownOutcomeError("the store did not answer in time")] * count)
-
     async def _keep_trimmed(self) -> None:
         """Trim in small steps; before and after each, ids of quiet channels move ahead of the trim mark."""
         while True:
             await asyncio.sleep(self.limits.trim_interval_s)
             try:
-                await self._advance_quiet()
+                safe = await self._advance_quiet()
                 while entries := await self.store.trim():
                     self._observer.notify(Trimmed(entries))
-                    await self._advance_quiet()
+                    trimmed = (await self.store.bounds()).trimmed.position
+                    if trimmed + self.limits.trim_records_max >= safe:  # the next step may reach it
+                        safe = await self._advance_quiet()
+                    await asyncio.sleep(0)
             except StoreClosedError:
                 return
             except UnavailableError as error:
@@ -205,7 +179,19 @@ class Hub:
             except Exception as error:  # noqa: BLE001  retention must go on whatever one step met
                 self._observer.notify(DefectSeen("trimmer", repr(error), traceback.format_exc()))
 
-    async def _advance_quiet(self) -> None:
+    async def _advance_quiet(self) -> Position:
+        """One pass over all live sets, in slices; no id of theirs is below the returned position afterwards."""
         bounds = await self.store.bounds()
-        middle = (bounds.trimmed.position + bounds.newest.position) // 2
-        advance_quiet(self._streams.fanout, middle, self._loop.time(), self.limits.quiet_id_s)
+        fanout = self._streams.fanout
+        trimmed, newest = bounds.trimmed.position, bounds.newest.position
+        # Of a short log, one trim step may take more than half.
+        short = newest - trimmed <= 2 * self.limits.trim_records_max
+        middle = newest if short else (trimmed + newest) // 2
+        if bounds.newest.epoch != fanout.level.epoch:
+            return middle  # the follower is about to notice, and every stream is told
+        live_sets = list(fanout.sets)
+        for first in range(0, len(live_sets), _SLICE):
+            some = live_sets[first : first + _SLICE]
+            advance_quiet(fanout, some, middle, self._loop.time(), self.limits.quiet_id_s)
+            await asyncio.sleep(0)
+        return middle

@@ -37,8 +37,8 @@ class LiveSet:
     """Members, what waits for the next flush, and who waits to join."""
 
     __slots__ = (
-        "_index", "_writers", "accepts", "addressed", "advanced_s", "fallen", "filter", "flushing",
-        "form", "joiners", "level", "members", "pending", "pending_bytes", "sent",
+        "_writers", "accepts", "addressed", "advanced_s", "fallen", "filter", "flushing",
+        "form", "held", "joiners", "level", "members", "pending", "pending_bytes", "sent",
     )  # fmt: skip
 
     def __init__(self, wanted: Filter, form: Form, level: Cursor, now_s: float) -> None:
@@ -53,6 +53,8 @@ class LiveSet:
         self.pending_bytes = 0
         self.fallen: list[Subscriber] = []
         self.flushing = False
+        #: While its joiners are levelled it is not discarded, even if nobody is in it for a moment.
+        self.held = False
         #: With something pending: the cursor before it. Otherwise the follower's cursor counts.
         self.level = level
         #: A lower bound of the last id that every member was sent, and when it last moved (loop time).
@@ -88,8 +90,8 @@ class LiveSet:
         self.pending_bytes += size
         return size
 
-    def flush(self, bytes_max: int, now_s: float) -> int:
-        """Write one piece of at most `bytes_max` (or one larger frame) to every member; the bytes no longer pending."""
+    def flush(self, bytes_max: int, now_s: float) -> None:
+        """Write one piece of what is pending, at most `bytes_max` (or one larger frame), to every member."""
         taken = self._take(bytes_max)
         frames = [entry.frame(self.addressed) for entry in taken]
         data = b"".join(frames)
@@ -97,7 +99,6 @@ class LiveSet:
         self.level = self.sent = self.level.at(last.position, last.record.fingerprint)
         self.advanced_s = now_s
         self.write_all(chunk(data) if self.form.chunked else data)
-        return len(data)
 
     def _take(self, bytes_max: int) -> list[Entry]:
         pending = self.pending
@@ -120,15 +121,17 @@ class LiveSet:
         """Hand the same bytes to every member; members that pause meanwhile wait in `fallen` for the caller."""
         self.flushing = True
         writers = iter(self._writers)
-        while True:
-            try:
-                for write in writers:
-                    write(data)
-                break
-            except RuntimeError:
-                # A transport that is already closed says so by raising; its connection_lost is on the way.
-                continue
-        self.flushing = False
+        try:
+            while True:
+                try:
+                    for write in writers:
+                        write(data)
+                    break
+                except RuntimeError:
+                    # A transport that is already closed says so by raising; its connection_lost is on the way.
+                    continue
+        finally:
+            self.flushing = False
 
     def take_fallen(self) -> list[Subscriber]:
         """Those who paused since the last call."""

@@ -7,6 +7,7 @@ import random
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,7 +16,7 @@ from fast_sse.hub.catch_up import Start, begin, follow_up
 from fast_sse.hub.fanout import Fanout
 from fast_sse.hub.heartbeat import Wheel
 from fast_sse.hub.live_set import Form
-from fast_sse.hub.subscriber import CATCHING_UP, Subscriber
+from fast_sse.hub.subscriber import ENDED, Subscriber
 from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor, parse_cursor
 from fast_sse.model.errors import StoreClosedError, UnavailableError
@@ -64,6 +65,8 @@ class Streams:
         #: Counted since the start: gaps by reason, records replayed by pages, members that fell behind and came back.
         self.gaps: Counter[str] = Counter()
         self.replayed = self.fell_behind = self.came_back = self.opened = 0
+        #: Streams that have not ended; the wheel also holds those whose last bytes are still on their way.
+        self.open_count = 0
         self._observer = observer
         self._rng = rng
         self._reads = asyncio.Semaphore(limits.reads_concurrent_max)
@@ -73,14 +76,18 @@ class Streams:
     # -- beginning ----------------------------------------------------------------------------------
 
     def open(self, transport: Any, subscription: Subscription) -> Subscriber:
-        """Begin a stream on a transport whose response head is already written."""
+        """Begin a stream on a transport whose response head is already written.
+
+        Only the opening is written here: until the transport is handed over, its pauses are told to somebody else.
+        """
         transport.set_write_buffer_limits(high=self.limits.write_buffer_bytes_max)
         start, wanted, form = subscription.start, subscription.filter, subscription.form
         own = parse_cursor(start.after) if start.after else None
         subscriber = Subscriber(self, transport, wanted, form, own or self.fanout.level)
         self.wheel.add(subscriber)
         self.opened += 1
-        if self.draining or 0 < self.limits.streams_max < len(self.wheel):
+        self.open_count += 1
+        if self.draining or 0 < self.limits.streams_max < self.open_count:
             subscriber.end(come_back(self.jittered_ms(self.limits.overload_retry_ms)))
             return subscriber
         if subscription.expires_in_s is not None:
@@ -89,32 +96,30 @@ class Streams:
         prime = subscriber.cursor if form.ids and (now or own is not None) else None
         subscriber.write(opening(self.jittered_ms(self.limits.retry_ms), prime))
         if now or own is not None:
-            if subscriber.state == CATCHING_UP:
-                subscriber.catch_up()
+            self.loop.call_soon(subscriber.start)
         else:
-            subscriber.task = self._spawn(subscriber, begin(subscriber, self, start))
+            subscriber.task = self._spawn(subscriber, partial(begin, subscriber, self, start))
         return subscriber
 
     def start_catch_up(self, subscriber: Subscriber) -> None:
         """Let a task move the subscriber on, unless one is at it already."""
         if subscriber.task is None:
-            subscriber.task = self._spawn(subscriber, follow_up(subscriber, self))
+            subscriber.task = self._spawn(subscriber, partial(follow_up, subscriber, self))
 
-    def _spawn(self, subscriber: Subscriber, work: Awaitable[None]) -> asyncio.Task[None]:
+    def _spawn(self, subscriber: Subscriber, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         task = self.loop.create_task(self._guard(subscriber, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _guard(self, subscriber: Subscriber, work: Awaitable[None]) -> None:
+    async def _guard(self, subscriber: Subscriber, work: Callable[[], Awaitable[None]]) -> None:
         """Run a catch-up; what it cannot survive ends this one stream, loudly, and the client resumes elsewhere."""
         try:
-            await work
+            await work()
         except StoreClosedError:
             subscriber.cut()
         except Exception as error:  # noqa: BLE001  a defect of ours must not leave a stream that silently stands still
-            self._observer.notify(DefectSeen("catch-up", repr(error), traceback.format_exc()))
-            self.evict(subscriber, "defect", 0.0)
+            self.give_up(subscriber, error)
         finally:
             subscriber.task = None
 
@@ -144,14 +149,26 @@ class Streams:
                 await asyncio.sleep(self._rng.uniform(0.5, 1) * wait_s)
                 wait_s = min(wait_s * 2, self.limits.retry_store_s_max)
 
+    def give_up(self, subscriber: Subscriber, error: Exception) -> None:
+        """Cut a stream that met a defect of ours."""
+        text = "".join(traceback.format_exception(error))
+        self._observer.notify(DefectSeen("catch-up", repr(error), text))
+        self.evict(subscriber, "defect", 0.0)
+
     def evict(self, subscriber: Subscriber, reason: str, after_s: float) -> None:
-        """Cut a stream and say so."""
+        """Cut a stream and say so, unless it has ended already."""
+        if subscriber.state == ENDED:
+            return
         peer = subscriber.transport.get_extra_info("peername")
         self._observer.notify(StreamEvicted(reason, str(peer[0]) if isinstance(peer, tuple) else "", after_s))
         subscriber.cut()
 
+    def ended(self) -> None:
+        """One stream fewer is open."""
+        self.open_count -= 1
+
     def forget(self, subscriber: Subscriber) -> None:
-        """An ended stream leaves the registry."""
+        """An ended stream whose transport is gone leaves the registry."""
         self.wheel.remove(subscriber)
         if not len(self.wheel):
             self._emptied.set()
@@ -161,10 +178,10 @@ class Streams:
     async def drain(self, window_s: float) -> int:
         """End every stream at a random moment of the window, each told when to come back; the number that was ended.
 
-        A stream that will not take its last words within the window is cut.
+        A stream that does not take its last words within the window is cut.
         """
         self.draining = True
-        ended = len(self.wheel)
+        ended = self.open_count
         for subscriber in self.wheel:
             delay_s = self._rng.uniform(0, window_s * 0.9)
             subscriber.end_in(delay_s, come_back(self.jittered_ms(self.limits.retry_ms)))
@@ -177,12 +194,13 @@ class Streams:
         return ended
 
     def cut_all(self) -> None:
-        """Cut what is still open."""
+        """Cut what is still open, also those that have not taken their last words."""
         for subscriber in self.wheel:
             subscriber.cut()
 
     async def close(self) -> None:
-        """Cut everything and wait for the catch-ups to end."""
+        """Cut everything, take nothing new, and wait for the catch-ups to end."""
+        self.draining = True
         self.wheel.stop()
         self.cut_all()
         if self._tasks:

@@ -9,6 +9,7 @@ the catch-up ends and `resume_writing` starts it again from the cursor.
     CATCHING_UP --level--> LIVE          PAUSED --resume_writing--> CATCHING_UP
     CATCHING_UP --set has frames pending--> JOINING --its next flush--> LIVE
     CATCHING_UP | LIVE | JOINING --pause_writing--> PAUSED --no progress for stall_s--> ENDED
+    any --last words, cut, peer gone--> ENDED --connection_lost--> forgotten
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.frame import HEARTBEAT, LAST_CHUNK, chunk, id_only
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fast_sse.hub.live_set import Form, LiveSet
     from fast_sse.hub.streams import Streams
+    from fast_sse.hub.tail import Entry
 
 CATCHING_UP, JOINING, LIVE, PAUSED, ENDED = range(5)
 
@@ -50,7 +54,7 @@ class Subscriber(asyncio.Protocol):
         self.place = -1
         self.slot = -1
         self._since_s = 0.0
-        self._mark = -1
+        self._mark: int | None = None
         self.task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -69,13 +73,63 @@ class Subscriber(asyncio.Protocol):
             self.write(id_only(cursor))
             self.sent = cursor.position
 
+    def send(self, entries: Iterable[Entry], through: Cursor) -> bool:
+        """Write entries in bounded pieces, without those that expired, and stand at `through`.
+
+        False when that paused the transport; the cursor is then where the writing stopped.
+        """
+        now_ms = self.streams.now_ms()
+        bytes_max = self.streams.limits.flush_bytes_max
+        addressed = self.filter.addressed
+        piece: list[bytes] = []
+        size = 0
+        last: Entry | None = None
+        for entry in entries:
+            if entry.record.expired(now_ms):
+                continue
+            data = entry.frame(addressed)
+            if last is not None and size + len(data) > bytes_max:
+                self._stand(last, through)
+                self.write(b"".join(piece))
+                if self.state != CATCHING_UP:
+                    return False
+                piece, size = [], 0
+            piece.append(data)
+            size += len(data)
+            last = entry
+        if last is not None:
+            self._stand(last, through)
+            self.write(b"".join(piece))
+        self.cursor = through
+        return self.state == CATCHING_UP
+
+    def _stand(self, last: Entry, origin: Cursor) -> None:
+        self.cursor = origin.at(last.position, last.record.fingerprint)
+        self.sent = last.position
+
     # -- becoming live ------------------------------------------------------------------------------
 
+    def start(self) -> None:
+        """Begin to move once the transport is ours, so that a pause is told to us; a start that asks the store has
+        its task already, and one that was handed over paused waits.
+        """
+        if self.state == CATCHING_UP:
+            self.catch_up()
+
     def catch_up(self) -> None:
-        """Go on from the cursor: at once from the tail when it is near, else by a task that reads the store."""
+        """Go on from the cursor: at once from the tail when it is near, else by a task that reads the store.
+
+        A task that is at it already goes on by itself: it alone moves the cursor then, and a start that is not
+        known yet is never taken for a place in the log.
+        """
         self.state = CATCHING_UP
-        if not self.level_from_tail():
-            self.streams.start_catch_up(self)
+        if self.task is not None:
+            return
+        try:
+            if not self.level_from_tail():
+                self.streams.start_catch_up(self)
+        except Exception as error:  # noqa: BLE001  a defect must not leave a stream that silently stands still
+            self.streams.give_up(self, error)
 
     def level_from_tail(self) -> bool:
         """Try to become level without the store. True when nothing is left to do for the catch-up."""
@@ -99,8 +153,13 @@ class Subscriber(asyncio.Protocol):
         )
 
     def flushed(self, live_set: LiveSet) -> None:
-        """The live set that this joiner waited for has just flushed."""
+        """The live set that this joiner waited for has just flushed, perhaps only a piece of what is pending."""
         if self.state != JOINING:
+            return
+        if self.streams.fanout.level_of(live_set).position < self.cursor.position:
+            live_set.joiners.append(
+                self
+            )  # the store brought it past the set: it waits, for ids never go back
             return
         self.live_set = None
         self.state = CATCHING_UP
@@ -111,42 +170,18 @@ class Subscriber(asyncio.Protocol):
 
     def _join(self, live_set: LiveSet) -> None:
         """Write what the set's members have and this one has not; then it is one of them, unless that paused it."""
-        level = self.streams.fanout.level_of(live_set)
-        if level.position > self.cursor.position and not self._write_from_tail(live_set, level):
-            self.streams.fanout.discard_if_deserted(live_set)
-            return
-        self.cursor = level
-        self.advance(level)
+        fanout = self.streams.fanout
+        level = fanout.level_of(live_set)
+        missing = fanout.tail.between(self.cursor.position, level.position)
+        if self.send([entry for entry in missing if live_set.accepts(entry.record.channel)], level):
+            self.advance(level)
         if self.state == CATCHING_UP:
             self.state = LIVE
             self.live_set = live_set
             self.filter = live_set.filter  # equal, and shared: an idle stream keeps no copy of its own
             live_set.add(self)
         else:
-            self.streams.fanout.discard_if_deserted(live_set)
-
-    def _write_from_tail(self, live_set: LiveSet, level: Cursor) -> bool:
-        """Write the tail's matching entries up to `level`, in bounded pieces. False when the transport paused."""
-        now_ms = self.streams.now_ms()
-        piece: list[bytes] = []
-        size = 0
-        for entry in self.streams.fanout.tail.between(self.cursor.position, level.position):
-            record = entry.record
-            if not live_set.accepts(record.channel) or record.expired(now_ms):
-                continue
-            frame = entry.frame(live_set.addressed)
-            if size and size + len(frame) > self.streams.limits.flush_bytes_max:
-                self.write(b"".join(piece))
-                if self.state != CATCHING_UP:
-                    return False
-                piece, size = [], 0
-            piece.append(frame)
-            size += len(frame)
-            self.cursor = level.at(record.position, record.fingerprint)
-            self.sent = record.position
-        if piece:
-            self.write(b"".join(piece))
-        return self.state == CATCHING_UP
+            fanout.discard_if_deserted(live_set)
 
     # -- flow control -------------------------------------------------------------------------------
 
@@ -155,8 +190,10 @@ class Subscriber(asyncio.Protocol):
 
         uvloop calls this inside `write()`, so a live set that is writing is told by `fallen` and goes on.
         """
+        if self.state == ENDED:
+            return
         self._since_s = self.streams.clock()
-        self._mark = self.transport.get_write_buffer_size()
+        self._mark = self._debt(self.transport.get_write_buffer_size())
         if self.state == LIVE:
             assert self.live_set is not None
             if self.live_set.flushing:
@@ -187,8 +224,7 @@ class Subscriber(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """The peer took what was queued: the same catch-up again."""
-        self._since_s = 0.0
-        self._mark = -1
+        self._mark = None
         if self.state == PAUSED:
             self.streams.came_back += 1
             self.catch_up()
@@ -197,21 +233,24 @@ class Subscriber(asyncio.Protocol):
 
     def visit(self, now_s: float) -> None:
         """One turn of the wheel: cut a peer that stands still, send the others a heartbeat."""
-        if self.state == PAUSED:
-            queued = self.transport.get_write_buffer_size()
-            self._judge(queued, stuck=queued >= self._mark, now_s=now_s)
-        elif self.state != ENDED:
+        if self.state == ENDED:
+            if now_s - self._since_s >= self.streams.limits.stall_s:
+                self.transport.abort()  # it never took its last words
+        elif self.state == PAUSED:
+            self._judge(self._debt(self.transport.get_write_buffer_size()), now_s)
+        else:
             acknowledged = self.streams.unacknowledged(self.transport)
-            if acknowledged is None:
-                self._mark = -1
-            else:
-                self._judge(acknowledged, stuck=acknowledged == self._mark, now_s=now_s)
+            self._judge(None if acknowledged is None else -acknowledged, now_s)
             self.write(HEARTBEAT)
 
-    def _judge(self, mark: int, *, stuck: bool, now_s: float) -> None:
-        """Progress moves the mark and the deadline; standing still past the deadline is the end."""
-        if not stuck or self._mark < 0:
-            self._mark = mark
+    def _debt(self, queued: int) -> int:
+        """What falls with every byte that the peer takes: from our queue, or, unseen there, from the kernel's."""
+        return queued - (self.streams.unacknowledged(self.transport) or 0)
+
+    def _judge(self, debt: int | None, now_s: float) -> None:
+        """Progress lowers the mark and moves the deadline; standing still past the deadline is the end."""
+        if debt is None or self._mark is None or debt < self._mark:
+            self._mark = debt
             self._since_s = now_s
         elif now_s - self._since_s >= self.streams.limits.stall_s:
             self.streams.evict(self, "stalled", now_s - self._since_s)
@@ -219,13 +258,20 @@ class Subscriber(asyncio.Protocol):
     # -- ends ---------------------------------------------------------------------------------------
 
     def end_in(self, delay_s: float, last: bytes) -> None:
-        """End the stream with `last` after a delay; a later call replaces an earlier one."""
+        """End the stream with `last` after a delay. Of several ends the earliest counts: a drain prolongs no grant."""
+        loop = self.streams.loop
         if self._timer is not None:
+            if self._timer.when() <= loop.time() + delay_s:
+                return
             self._timer.cancel()
-        self._timer = self.streams.loop.call_later(delay_s, self.end, last)
+        self._timer = loop.call_later(delay_s, self.end, last)
 
     def end(self, last: bytes) -> None:
-        """Say the last words and close. A peer that is not reading gets none and is cut."""
+        """Say the last words and close. A peer that is not reading gets none and is cut.
+
+        The stream stays on the wheel until its transport is gone: `close` waits for the peer to take what is
+        queued, for ever if nobody watches.
+        """
         if self.state == ENDED:
             return
         if self.state == PAUSED:
@@ -239,9 +285,8 @@ class Subscriber(asyncio.Protocol):
 
     def cut(self) -> None:
         """Drop the connection and what is queued for it; the client comes back with Last-Event-ID."""
-        if self.state != ENDED:
-            self._stop()
-            self.transport.abort()
+        self._stop()
+        self.transport.abort()
 
     def _leave(self) -> None:
         live_set, self.live_set = self.live_set, None
@@ -257,12 +302,13 @@ class Subscriber(asyncio.Protocol):
             return
         self._leave()
         self.state = ENDED
+        self._since_s = self.streams.clock()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self.task is not None and self.task is not asyncio.current_task(self.streams.loop):
             self.task.cancel()
-        self.streams.forget(self)
+        self.streams.ended()
 
     # -- asyncio.Protocol ---------------------------------------------------------------------------
 
@@ -276,3 +322,4 @@ class Subscriber(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         """The peer is gone."""
         self._stop()
+        self.streams.forget(self)

@@ -72,6 +72,7 @@ class Tail:
         self._positions: list[Position] = []
         self._head = 0
         self._bytes = 0
+        self._husk = Entry.__new__(Entry)
         #: The log this tail belongs to and the exclusive start of what it holds. None before the first `reset`.
         self.floor: Cursor | None = None
 
@@ -98,6 +99,7 @@ class Tail:
         assert self.floor is not None
         self.floor = self.floor.at(entry.position, entry.record.fingerprint)
         self._bytes -= entry.size_bytes
+        self._entries[self._head] = self._husk  # lets go of it now, and not when the list is cut
         self._head += 1
         if self._head > _COMPACT_MIN and self._head * 2 > len(self._entries):
             del self._entries[: self._head], self._positions[: self._head]
@@ -106,20 +108,17 @@ class Tail:
     def covers(self, cursor: Cursor) -> bool:
         """Whether every record after the cursor that the follower has seen is in the tail.
 
-        A cursor with a fingerprint must be that of an entry (or of the floor); an unknown one is the store's to judge.
+        It must be that of an entry or of the floor, as every id of ours is; any other is the store's to judge.
         """
         floor = self.floor
         if floor is None or cursor.epoch != floor.epoch or cursor.kind != floor.kind:
             return False
         if cursor.position <= floor.position:
             return cursor == floor
-        index = bisect_right(self._positions, cursor.position, lo=self._head)
-        if index == len(self._positions) and (index == self._head or self._positions[-1] != cursor.position):
+        index = bisect_right(self._positions, cursor.position, lo=self._head) - 1
+        if index < self._head or self._positions[index] != cursor.position:
             return False
-        if not cursor.fingerprint:
-            return True
-        entry = self._entries[index - 1]
-        return entry.position == cursor.position and entry.record.fingerprint == cursor.fingerprint
+        return self._entries[index].record.fingerprint == cursor.fingerprint
 
     def count_after(self, position: Position) -> int:
         """How many entries follow the position."""
@@ -128,6 +127,9 @@ class Tail:
     def between(self, after: Position, through: Position) -> list[Entry]:
         """The entries in (after, through]."""
         start = bisect_right(self._positions, after, lo=self._head)
-        if not self._positions or self._positions[-1] <= through:
-            return self._entries[start:] if start else self._entries[:]
         return self._entries[start : bisect_right(self._positions, through, lo=start)]
+
+    def first_after(self, position: Position, count: int) -> list[Entry]:
+        """The first `count` entries after the position."""
+        start = bisect_right(self._positions, position, lo=self._head)
+        return self._entries[start : start + count]

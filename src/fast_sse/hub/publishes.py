@@ -1,0 +1,86 @@
+"""Publishes on their way to the store: bounded in number and bytes, each answered by its deadline.
+
+What waits is counted until the store itself answers, also past the deadline: a store that hangs fills the bounds
+once, and from then on publishes are refused as certainly not stored, instead of piling up behind it. Nobody else
+ever completes the store's own future.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+
+from fast_sse.model.errors import OverloadedError, UnknownOutcomeError
+from fast_sse.model.limits import Limits
+from fast_sse.model.message import Draft
+from fast_sse.store.base import Outcome, Store
+
+Answer = asyncio.Future[list[Outcome]]
+
+
+class Publishes:
+    """The appends in flight of this node."""
+
+    def __init__(self, store: Store, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+        self._store = store
+        self._limits = limits
+        self._loop = loop
+        self._waiting: deque[tuple[float, Answer, int]] = deque()
+        #: Drafts and bytes that the store has not answered yet.
+        self.drafts = 0
+        self.bytes = 0
+
+    def append(self, drafts: Sequence[Draft]) -> Answer:
+        """Append drafts; the future resolves entry by entry, at the latest (as unknown) at the append deadline.
+
+        Raises:
+            OverloadedError: too much is waiting for the store already; nothing was stored.
+        """
+        count = len(drafts)
+        size = sum([draft.size_bytes for draft in drafts])
+        limits = self._limits
+        if self.drafts and (
+            self.drafts + count > limits.publishes_pending_max
+            or self.bytes + size > limits.publish_bytes_pending_max
+        ):
+            raise OverloadedError("too many publishes are waiting for the store", retry_after_s=1)
+        stored = self._store.append(drafts)
+        if stored.done():
+            return stored
+        answer: Answer = self._loop.create_future()
+        self.drafts += count
+        self.bytes += size
+        self._waiting.append((self._loop.time() + limits.append_s, answer, count))
+        stored.add_done_callback(partial(self._answered, answer, count, size))
+        return answer
+
+    def _answered(self, answer: Answer, count: int, size: int, stored: Answer) -> None:
+        self.drafts -= count
+        self.bytes -= size
+        if answer.done():  # the deadline was faster
+            if not stored.cancelled():
+                stored.exception()
+        elif stored.cancelled():
+            answer.cancel()
+        elif (error := stored.exception()) is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(stored.result())
+
+    async def watch(self) -> None:
+        """A store that does not answer in time leaves the outcome open: 504, retry with the same key."""
+        interval_s = min(0.5, self._limits.append_s / 4)
+        while True:
+            await asyncio.sleep(interval_s)
+            now_s = self._loop.time()
+            still: deque[tuple[float, Answer, int]] = deque()
+            for deadline_s, answer, count in self._waiting:
+                if answer.done():
+                    continue
+                if deadline_s <= now_s:
+                    answer.set_result([UnknownOutcomeError("the store did not answer in time")] * count)
+                else:
+                    still.append((deadline_s, answer, count))
+            self._waiting = still
