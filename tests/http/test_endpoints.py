@@ -2,86 +2,17 @@
 
 import asyncio
 import json
-import random
-from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.http.rig import JSON, NOW, PUBLISH, SECRET, SUBSCRIBE, V1, Rig, opened, publish, rigged, subscribe
 
-from fast_sse.http.access import Access
+from fast_sse.http.cors import Cors
 from fast_sse.http.endpoints import Endpoints
-from fast_sse.http.message import Deferred, Request, Response, Stream
-from fast_sse.hub.hub import Hub
-from fast_sse.model.channel import Channel, Filter
+from fast_sse.http.message import Request, Response, Stream
+from fast_sse.model.channel import Channel
 from fast_sse.model.limits import Limits
-from fast_sse.model.message import Record
-from fast_sse.model.signature import Keyring, sign_v1, sign_v2
-from fast_sse.observe.observer import NullObserver
-from fast_sse.store.memory import MemoryStore
-
-SECRET = b"s" * 32
-NOW = 1_795_000_000.0
-ALL = Filter.of(Channel("*", "*"))
-PUBLISH = "/v1/sse/events/cart1/types/changed"
-SUBSCRIBE = "/v1/subscribe/events/cart1/types/changed"
-V1 = sign_v1(SECRET, Channel("cart1", "changed"))
-JSON = {"content-type": "application/json"}
-
-
-class Rig:
-    """Endpoints over a real hub on a memory store."""
-
-    def __init__(self, store: MemoryStore, hub: Hub, endpoints: Endpoints) -> None:
-        self.store = store
-        self.hub = hub
-        self.endpoints = endpoints
-
-    async def ask(self, request: Request) -> Response:
-        """The response to a request, waited for."""
-        answer = self.endpoints.handle(request)
-        if isinstance(answer, Deferred):
-            await asyncio.wait([answer.future])
-            answer = answer.render(answer.future)
-        assert isinstance(answer, Response), answer
-        return answer
-
-    async def code(self, request: Request) -> tuple[int, str]:
-        """Status and code."""
-        answer = await self.ask(request)
-        return answer.status, json.loads(answer.body)["code"]
-
-    async def log(self) -> list[Record]:
-        """Everything in the log."""
-        bounds = await self.store.bounds()
-        return (await self.store.read(ALL, bounds.trimmed, 1000, 1 << 20)).records
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    """A rig with one v1 secret and one v2 key, load route on."""
-    store = MemoryStore(now_ms=lambda: int(NOW * 1000))
-    await store.open()
-    limits = Limits()
-    hub = Hub(store, limits, NullObserver(), now_ms=lambda: int(NOW * 1000), rng=random.Random(1))
-    await hub.start()
-    access = Access(keyring=Keyring(secret=SECRET, keys={"web-1": SECRET}))
-    yield Rig(store, hub, Endpoints(hub, limits, access, now=lambda: NOW, load_route=True))
-    await hub.close()
-    await store.close()
-
-
-def publish(body: Any = None, path: str = PUBLISH, **headers: str) -> Request:
-    """A signed publish."""
-    raw = body if isinstance(body, bytes) else json.dumps(body or {"data": 1}).encode()
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request("POST", path, "", {**JSON, "x-signature": V1, **given}, raw)
-
-
-def subscribe(query: str = "", path: str = SUBSCRIBE, **headers: str) -> Request:
-    """A signed subscribe."""
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request("GET", path, query, {"x-signature": V1, **given})
+from fast_sse.model.signature import sign_v2
 
 
 async def test_a_publish_is_answered_with_the_id_that_subscribers_see(rig: Rig) -> None:
@@ -211,40 +142,6 @@ async def test_a_subscription_that_is_refused(rig: Rig, request_: Request, expec
     assert await rig.code(request_) == expected
 
 
-class Transport:
-    """Collects what a stream writes."""
-
-    def __init__(self) -> None:
-        self.written = b""
-        self.closed = False
-
-    def write(self, data: bytes) -> None:
-        """Keep it."""
-        self.written += data
-
-    def set_write_buffer_limits(self, high: int) -> None:
-        """Note nothing."""
-        assert high > 0
-
-    def get_extra_info(self, _name: str) -> None:
-        """Nothing known."""
-
-    def close(self) -> None:
-        """Remember."""
-        self.closed = True
-
-    abort = close
-
-
-def opened(rig: Rig, request: Request) -> Transport:
-    """Attach the stream that a request is answered with."""
-    answer = rig.endpoints.handle(request)
-    assert isinstance(answer, Stream), answer
-    transport = Transport()
-    answer.attach(transport)
-    return transport
-
-
 async def test_where_a_stream_begins(rig: Rig) -> None:
     """Header beats query, a cursor beats last, empty is from now on; the first block primes the cursor."""
     first = json.loads((await rig.ask(publish())).body)["data"]["message_id"]
@@ -292,3 +189,33 @@ async def test_a_cursor_of_the_client_is_never_a_4xx(rig: Rig) -> None:
         await asyncio.sleep(0)
         assert transport.written
         assert not transport.closed
+
+
+async def test_every_route_answers_a_preflight_without_a_signature() -> None:
+    """OPTIONS is 204 on every route, with allowances for a known origin; what follows may be read by its page."""
+    shop = {"origin": "https://shop.example"}
+    async with rigged(Limits(), cors=Cors(frozenset(shop.values()))) as rig:
+        for path, method in (
+            (PUBLISH, "POST"),
+            (SUBSCRIBE, "GET"),
+            ("/v1/sse/batch", "POST"),
+            ("/v1/subscribe", "GET"),
+        ):
+            answer = await rig.ask(Request("OPTIONS", path, "", shop))
+            assert (answer.status, dict(answer.headers)["Access-Control-Allow-Methods"]) == (204, method)
+        for request in (publish(**shop), publish(b"{", **shop)):
+            allowed = dict((await rig.ask(request)).headers)
+            assert allowed["Access-Control-Allow-Origin"] == shop["origin"]
+        stream = rig.endpoints.handle(subscribe(**shop))
+        assert isinstance(stream, Stream)
+        assert ("Vary", "Origin") in stream.headers
+
+
+async def test_pages_are_public_and_only_where_they_are_given() -> None:
+    """The demo's pages need no signature; without them `/` is 404 like everything unknown."""
+    page = Response(200, b"<!doctype html>", "text/html; charset=utf-8")
+    async with rigged(Limits(), pages={"/": page}) as rig:
+        assert await rig.ask(Request("GET", "/", "", {})) == page
+        assert await rig.code(Request("POST", "/", "", {})) == (405, "method_not_allowed")
+    async with rigged(Limits()) as rig:
+        assert await rig.code(Request("GET", "/", "", {})) == (404, "not_found")

@@ -50,11 +50,14 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         if in_query and not self.v1_query and not signature.startswith("v2."):
             raise UnauthorizedError("missing, wrong or expired signature")
         grant = verify(signature, scope, channels, body=body, now=now, keyring=self.keyring)
-        if self.allowed_event_ids is not None or self.allowed_event_types is not None:
-            for event_id, event_type in channels:
-                _check(event_id, self.allowed_event_ids)
-                _check(event_type, self.allowed_event_types)
+        for channel in channels:
+            self.check(channel)
         return grant
+
+    def check(self, channel: Channel) -> None:
+        """Raise ForbiddenError when an allow-list does not name the channel."""
+        _check(channel.event_id, self.allowed_event_ids)
+        _check(channel.event_type, self.allowed_event_types)
 
 
 def _check(segment: str, allowed: frozenset[str] | None) -> None:

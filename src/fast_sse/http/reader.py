@@ -43,6 +43,10 @@ _METHODS: Final = {
 _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?").fullmatch
 
 
+#: The one path whose body may be larger than a message.
+_BATCH: Final = b"/v1/sse/batch"
+
+
 class _StopError(Exception):
     """Raised through llhttp when nothing behind this request may be looked at."""
 
@@ -59,7 +63,7 @@ class RequestReader:
     """
 
     __slots__ = (
-        "_body", "_body_bytes", "_chunks", "_fed", "_head_bytes", "_headers", "_http11", "_keep_alive", "_limits",
+        "_body", "_body_bytes", "_body_max", "_chunks", "_fed", "_head_bytes", "_headers", "_http11", "_keep_alive", "_limits",
         "_long", "_method", "_on_request", "_parser", "_peer", "_stopped", "_target", "_upgrade", "expects", "phase",
     )  # fmt: skip
 
@@ -175,6 +179,8 @@ class RequestReader:
         path = target.partition(b"?")[0]
         if path[:1] != b"/" or b"//" in path or b"#" in target or method == b"CONNECT":
             raise BadRequestError("The target must be an absolute path without empty segments")
+        limits = self._limits
+        self._body_max = limits.batch_bytes_max if path == _BATCH else limits.body_bytes_max
         host = headers.get("host")
         if (host is None and http11) or (host is not None and not _HOST(host)):
             raise BadRequestError("Exactly one valid Host header is needed")
@@ -201,7 +207,7 @@ class RequestReader:
         length = headers.get("content-length")
         if length is None:
             return False
-        if int(length) > self._limits.body_bytes_max:
+        if int(length) > self._body_max:
             raise self._too_large()
         return length.strip("0") != ""
 
@@ -225,7 +231,7 @@ class RequestReader:
             self._long += piece
         else:
             self._body = piece
-        if self._body_bytes > self._limits.body_bytes_max:
+        if self._body_bytes > self._body_max:
             raise self._too_large()
 
     def on_message_complete(self) -> None:
@@ -252,4 +258,4 @@ class RequestReader:
             raise _StopError
 
     def _too_large(self) -> TooLargeError:
-        return TooLargeError(f"The body is larger than {self._limits.body_bytes_max} bytes")
+        return TooLargeError(f"The body is larger than {self._body_max} bytes")

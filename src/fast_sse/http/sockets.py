@@ -29,5 +29,8 @@ def unacknowledged(transport: Any) -> int | None:
         if not outstanding:
             return None
         return int(_BYTES_ACKED.unpack(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES))[0])
-    except (OSError, ValueError):  # not a TCP socket, or closed (a descriptor of -1): connection_lost tells that story
+    except (
+        OSError,
+        ValueError,
+    ):  # not a TCP socket, or closed (a descriptor of -1): connection_lost tells that story
         return None

@@ -18,6 +18,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     # -- requests ---------------------------------------------------------------------------------
     #: A publish body as sent.
     body_bytes_max: int = MIB
+    #: A gzip body after inflating, and how many times longer than sent it may become.
+    inflated_bytes_max: int = 4 * MIB
+    inflate_ratio_max: int = 100
+    #: A batch, as sent and inflated, and its lines.
+    batch_bytes_max: int = 16 * MIB
+    batch_lines_max: int = 10_000
     #: Request line and headers together.
     head_bytes_max: int = 32 * KIB
     #: Levels of arrays and objects in a message's `data`, and in its `user`.

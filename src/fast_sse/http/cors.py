@@ -1,0 +1,64 @@
+"""Cross-origin requests: exact origins, answered without credentials.
+
+An origin is allowed when it is in the list, character for character: never a pattern, never the echo of any
+Origin (nchan's default, CWE-942). Preflights carry no signature and need none. `Last-Event-ID` is not a
+CORS-safelisted header, so clients that send it themselves preflight (whatwg/fetch#568).
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from fast_sse.http.message import Request, Response, Stream
+
+HEADERS_ALLOWED = "Cache-Control, Content-Encoding, Content-Type, Idempotency-Key, Last-Event-ID, x-signature"
+#: Seconds that a browser may keep a preflight's answer; Chromium keeps none for longer.
+MAX_AGE_S = 7200
+
+_VARY = ("Vary", "Origin")
+
+Marked = TypeVar("Marked", Response, Stream)
+
+
+class Cors:
+    """The rules of one list of origins; an empty list answers no cross-origin request."""
+
+    def __init__(self, origins: frozenset[str] = frozenset()) -> None:
+        self._origins = origins
+
+    def preflight(self, request: Request, methods: str) -> Response:
+        """The answer to OPTIONS on a route that takes `methods`: 204, with the allowances when the origin is known."""
+        allow = (("Allow", f"{methods}, OPTIONS"),)
+        allowed = self._headers(request)
+        if len(allowed) < 2:
+            return Response(204, headers=(*allow, *allowed))
+        return Response(
+            204,
+            headers=(
+                *allow,
+                *allowed,
+                ("Access-Control-Allow-Methods", methods),
+                ("Access-Control-Allow-Headers", HEADERS_ALLOWED),
+                ("Access-Control-Max-Age", str(MAX_AGE_S)),
+            ),
+        )
+
+    def mark(self, request: Request, answer: Marked) -> Marked:
+        """The answer with the headers that let a page of an allowed origin read it, errors included."""
+        if not self._origins:
+            return answer
+        return replace(answer, headers=(*answer.headers, *self._headers(request)))
+
+    def _headers(self, request: Request) -> tuple[tuple[str, str], ...]:
+        if not self._origins:
+            return ()
+        origin = request.headers.get("origin")
+        if origin is None or origin not in self._origins:
+            return (_VARY,)
+        return (
+            ("Access-Control-Allow-Origin", origin),
+            ("Access-Control-Expose-Headers", "Retry-After"),
+            _VARY,
+        )

@@ -1,0 +1,102 @@
+"""Subscribing: one channel by its path, or several by query; where the stream begins and when it must end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fast_sse.http.access import Access
+from fast_sse.http.message import Answer, Request, Stream
+from fast_sse.hub.catch_up import Start
+from fast_sse.hub.hub import Hub
+from fast_sse.hub.live_set import Form
+from fast_sse.hub.streams import Subscription
+from fast_sse.model.channel import Channel, Filter, channel
+from fast_sse.model.errors import BadChannelError, BadRequestError, OverloadedError
+from fast_sse.model.limits import Limits
+
+_QUERY_FIELDS_MAX = 100
+_LAST_DIGITS_MAX = 4
+
+Query = list[tuple[str, str]]
+
+
+class Subscribing:
+    """What the subscribe routes share."""
+
+    def __init__(self, hub: Hub, limits: Limits, now: Callable[[], float]) -> None:
+        self._hub = hub
+        self._limits = limits
+        self._now = now
+
+    def one(self, request: Request, target: Channel, access: Access) -> Answer:
+        """`GET /v1/subscribe/events/{event_id}/types/{event_type}`."""
+        return self._subscribe(request, (target,), parse_query(request.query), access)
+
+    def several(self, request: Request, access: Access) -> Answer:
+        """`GET /v1/subscribe?channel=ID/TYPE&channel=ID/TYPE`: each value form-decoded once, one slash in it."""
+        query = parse_query(request.query)
+        targets = {_channel_of(value): None for name, value in query if name == "channel"}
+        if not targets:
+            raise BadChannelError("at least one channel=ID/TYPE is needed")
+        return self._subscribe(request, tuple(targets), query, access)
+
+    def _subscribe(
+        self, request: Request, targets: tuple[Channel, ...], query: Query, access: Access
+    ) -> Answer:
+        headers, fields, now = request.headers, dict(query), self._now()
+        wanted = Filter.of(*targets)
+        signature, in_query = headers.get("x-signature"), False
+        if signature is None:
+            signature, in_query = fields.get("signature", ""), True
+        grant = access.grant(signature, "sub", wanted.patterns, body=None, now=now, in_query=in_query)
+        start = self._start(headers, fields)
+        if self._hub.full and "text/event-stream" not in headers.get("accept", ""):
+            raise OverloadedError("no more streams are taken now", retry_after_s=15)
+        subscription = Subscription(
+            filter=wanted,
+            form=Form(chunked=request.http11, ids=fields.get("prime") != "0"),
+            start=start,
+            expires_in_s=None if grant.expires_at is None else max(0.0, grant.expires_at - now),
+        )
+
+        def attach(transport: Any) -> Any:
+            return self._hub.subscribe(transport, subscription)
+
+        return Stream(attach)
+
+    def _start(self, headers: dict[str, str], fields: dict[str, str]) -> Start:
+        """Where the stream begins; a cursor beats `last`."""
+        cursor = headers.get("last-event-id") or fields.get("last_event_id") or fields.get("lastEventId")
+        count = self._last(fields["last"]) if "last" in fields else 0
+        if cursor:
+            return Start(earliest=True) if cursor == "earliest" else Start(after=cursor)
+        return Start(last=count)
+
+    def _last(self, text: str) -> int:
+        digits = text.isascii() and text.isdigit() and len(text) <= _LAST_DIGITS_MAX
+        if not digits or not 1 <= int(text) <= self._limits.last_records_max:
+            raise BadRequestError(f"last must be 1 to {self._limits.last_records_max}")
+        return int(text)
+
+
+def _channel_of(value: str) -> Channel:
+    event_id, slash, event_type = value.partition("/")
+    if not slash or "/" in event_type:
+        raise BadChannelError("a channel is ID/TYPE with a single '/'")
+    return channel(event_id, event_type)
+
+
+def parse_query(query: str) -> Query:
+    """The fields of a query, form-decoded once. Raises BadRequestError for too many, or bytes that are not UTF-8."""
+    if not query:
+        return []
+    try:
+        return parse_qsl(
+            query, keep_blank_values=True, max_num_fields=_QUERY_FIELDS_MAX, encoding="utf-8", errors="strict"
+        )
+    except UnicodeDecodeError as error:
+        raise BadRequestError("the query is not valid UTF-8") from error
+    except ValueError as error:
+        raise BadRequestError(f"the query has more than {_QUERY_FIELDS_MAX} fields") from error

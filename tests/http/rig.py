@@ -1,0 +1,115 @@
+"""Endpoints over a real hub on a memory store, without a server, and the requests that tests put to them."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fast_sse.http.access import Access
+from fast_sse.http.endpoints import Endpoints
+from fast_sse.http.message import Deferred, Request, Response, Stream
+from fast_sse.hub.hub import Hub
+from fast_sse.model.channel import Channel, Filter
+from fast_sse.model.limits import Limits
+from fast_sse.model.message import Record
+from fast_sse.model.signature import Keyring, sign_v1
+from fast_sse.observe.observer import NullObserver
+from fast_sse.store.memory import MemoryStore
+
+SECRET = b"s" * 32
+NOW = 1_795_000_000.0
+ALL = Filter.of(Channel("*", "*"))
+PUBLISH = "/v1/sse/events/cart1/types/changed"
+SUBSCRIBE = "/v1/subscribe/events/cart1/types/changed"
+V1 = sign_v1(SECRET, Channel("cart1", "changed"))
+JSON = {"content-type": "application/json"}
+
+
+class Rig:
+    """Endpoints over a real hub on a memory store."""
+
+    def __init__(self, store: MemoryStore, hub: Hub, endpoints: Endpoints) -> None:
+        self.store = store
+        self.hub = hub
+        self.endpoints = endpoints
+
+    async def ask(self, request: Request) -> Response:
+        """The response to a request, waited for."""
+        answer = self.endpoints.handle(request)
+        if isinstance(answer, Deferred):
+            await asyncio.wait([answer.future])
+            answer = answer.render(answer.future)
+        assert isinstance(answer, Response), answer
+        return answer
+
+    async def code(self, request: Request) -> tuple[int, str]:
+        """Status and code."""
+        answer = await self.ask(request)
+        return answer.status, json.loads(answer.body)["code"]
+
+    async def log(self) -> list[Record]:
+        """Everything in the log."""
+        bounds = await self.store.bounds()
+        return (await self.store.read(ALL, bounds.trimmed, 1000, 1 << 20)).records
+
+
+@asynccontextmanager
+async def rigged(limits: Limits, **settings: Any) -> AsyncIterator[Rig]:
+    """A rig with one v1 secret and one v2 key, load route on."""
+    store = MemoryStore(now_ms=lambda: int(NOW * 1000))
+    await store.open()
+    hub = Hub(store, limits, NullObserver(), now_ms=lambda: int(NOW * 1000), rng=random.Random(1))
+    await hub.start()
+    access = Access(keyring=Keyring(secret=SECRET, keys={"web-1": SECRET}))
+    yield Rig(store, hub, Endpoints(hub, limits, access, now=lambda: NOW, load_route=True, **settings))
+    await hub.close()
+    await store.close()
+
+
+def publish(body: Any = None, path: str = PUBLISH, **headers: str) -> Request:
+    """A signed publish."""
+    raw = body if isinstance(body, bytes) else json.dumps(body or {"data": 1}).encode()
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request("POST", path, "", {**JSON, "x-signature": V1, **given}, raw)
+
+
+def subscribe(query: str = "", path: str = SUBSCRIBE, **headers: str) -> Request:
+    """A signed subscribe."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request("GET", path, query, {"x-signature": V1, **given})
+
+
+class Transport:
+    """Collects what a stream writes."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        """Keep it."""
+        self.written += data
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        """Note nothing."""
+        assert high > 0
+
+    def get_extra_info(self, _name: str) -> None:
+        """Nothing known."""
+
+    def close(self) -> None:
+        """Remember."""
+        self.closed = True
+
+    abort = close
+
+
+def opened(rig: Rig, request: Request) -> Transport:
+    """Attach the stream that a request is answered with."""
+    answer = rig.endpoints.handle(request)
+    assert isinstance(answer, Stream), answer
+    transport = Transport()
+    answer.attach(transport)
+    return transport
