@@ -55,7 +55,7 @@ async def test_sixteen_combinations_match(
     """All four forms of one channel publish to, and all four subscribe to, each other."""
     client = await listen(forms(channel)[asked]).ready()
     answer = await publish_once(hub.public, forms(channel)[sent], [channel[0]])
-    await client.until(lambda: [channel[0]] in client.payloads)
+    await client.until_payload([channel[0]])
     (event,) = [event for event in client.events if event.payload == [channel[0]]]
     assert event.id == answer.json()["data"]["message_id"]
 

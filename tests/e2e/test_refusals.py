@@ -117,7 +117,7 @@ async def test_replayed_signature_is_the_same_message(listen: Listen, hub: Hub, 
     signature = v2("pub", *channel, body=BODY, nonce=fresh_nonce())
     first, again = [await publish(hub, channel, signature) for _ in range(2)]
     assert (await publish_once(hub.public, channel, "end")).status == 200
-    await client.until(lambda: "end" in client.payloads)
+    await client.until_payload("end")
     assert client.payloads == [1, "end"]
     assert again.json()["data"] == {**first.json()["data"], "duplicate": True}
 

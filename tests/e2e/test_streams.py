@@ -156,7 +156,7 @@ async def test_ttl_is_never_delivered_late(listen: Listen, hub: Hub, channel: Pa
     live = await listen(channel).ready()
     await publish_once(hub.public, channel, "short", ttl_s=0.001)
     await publish_once(hub.public, channel, "long")
-    await live.until(lambda: "long" in live.payloads)
+    await live.until_payload("long")
     late = await listen(channel, query="last_event_id=earliest").count(1)
     assert late.payloads == ["long"]
     assert not late.gaps
@@ -169,7 +169,7 @@ async def test_same_key_twice_is_one_message(listen: Listen, hub: Hub, channel: 
     again = await publish_once(hub.public, channel, 1, idempotency_key="k")
     other = await publish_once(hub.public, channel, 2, idempotency_key="k")
     await publish(hub, channel, "end")
-    await client.until(lambda: "end" in client.payloads)
+    await client.until_payload("end")
     assert client.payloads == [1, "end"]
     assert (first.json()["data"]["duplicate"], again.json()["data"]["duplicate"]) == (False, True)
     assert first.json()["data"]["message_id"] == again.json()["data"]["message_id"]

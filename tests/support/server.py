@@ -20,7 +20,7 @@ import sys
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from tests.support.http1 import Address
 from tests.support.sign import KEY, KID, SECRET
@@ -29,6 +29,9 @@ ROOT = Path(__file__).parent.parent.parent
 READY = re.compile(r"ready public=(\S+):(\d+) admin=(\S+):(\d+) store=(\w+)$")
 START_S = 30.0
 STOP_S = 60.0
+
+#: As a value: the variable is absent.
+UNSET = "\0"
 
 #: What tests need by default: both kinds of signature, and quick reconnects.
 SETTINGS = {
@@ -90,8 +93,11 @@ class Hub:
             "FAST_SSE_DATA_DIR": str(directory / "data"),
             **(settings or {}),
         }
+        for unset in [name for name, value in self._settings.items() if value == UNSET]:
+            del self._settings[unset]
         self._traced = bool(prefix)
         self._process: subprocess.Popen[str] | None = None
+        self._logger = threading.Thread()
 
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
@@ -101,21 +107,30 @@ class Hub:
 
     def start(self) -> None:
         """Start and wait until it says that it is ready."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=ROOT,
-                env=self._environment(),
-                text=True,
-            )
+        self._process = subprocess.Popen(
+            self._command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            env=self._environment(),
+            text=True,
+        )
+        assert self._process.stderr is not None
+        self._logger = threading.Thread(target=self._keep_log, args=(self._process.stderr,), daemon=True)
+        self._logger.start()
         ready = self._wait_for_ready(self._process)
         self.public = (ready[1], int(ready[2]))
         self.admin = (ready[3], int(ready[4]))
         assert ready[5] == self.store
         self.pid = self._traced_child() if self._traced else self._process.pid
         self.starts += 1
+
+    def _keep_log(self, stderr: IO[str]) -> None:
+        """Write standard error to a file of ours: what befalls the hub's own files must not silence it."""
+        with stderr, self.log.open("a") as log:
+            for line in stderr:
+                log.write(line)
+                log.flush()
 
     def _wait_for_ready(self, process: subprocess.Popen[str]) -> re.Match[str]:
         assert process.stdout is not None
@@ -129,8 +144,7 @@ class Hub:
                 return found
             lines.append(line)
         process.kill()
-        status = process.wait()
-        process.stdout.close()
+        status = self.wait()
         raise RuntimeError(f"the hub was not ready; exit {status}\n{''.join(lines)}{self.tail_of_log()}")
 
     def _traced_child(self) -> int:
@@ -144,6 +158,19 @@ class Hub:
         assert self._process is not None, "the hub was never started"
         return self._process
 
+    def refuses_to_start(self) -> tuple[int, str]:
+        """Start what must not start: exit status and what it said."""
+        done = subprocess.run(
+            self._command,
+            cwd=ROOT,
+            env=self._environment(),
+            text=True,
+            capture_output=True,
+            timeout=START_S,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
     def kill_now(self) -> None:
         """SIGKILL, without waiting for anything."""
         os.kill(self.pid, signal.SIGKILL)
@@ -155,6 +182,7 @@ class Hub:
     def wait(self) -> int:
         """The exit status; negative when a signal ended it."""
         status = self.process.wait(STOP_S)
+        self._logger.join()
         if self.process.stdout is not None and not self.process.stdout.closed:
             self.process.stdout.close()
         return status

@@ -126,6 +126,7 @@ class Client:
         self.items: list[tuple[int, Item]] = []
         self.opened: list[Opened] = []
         self.closed_ns: list[int] = []
+        self.ended_whole: list[bool] = []
         self.finals: list[int] = []
         self.heartbeats = 0
         self._changed = asyncio.Event()
@@ -175,6 +176,18 @@ class Client:
     async def count(self, events: int, within_s: float = 20.0) -> Client:
         """Wait for that many events, gaps included."""
         await self.until(lambda: len(self.seen) >= events, within_s)
+        return self
+
+    async def until_payload(self, wanted: Any, within_s: float = 20.0) -> Client:
+        """Wait for the message with that data."""
+        at = 0
+
+        def arrived() -> bool:
+            nonlocal at
+            fresh, at = self.seen[at:], len(self.seen)
+            return any(event.is_message and event.payload == wanted for event in fresh)
+
+        await self.until(arrived, within_s)
         return self
 
     def describe(self) -> str:
@@ -250,6 +263,7 @@ class Client:
         try:
             await wire.lost
         finally:
+            self.ended_whole.append(wire.dechunker.ended)
             wire.abort()
 
     def answered(self, wire: _Wire, status: int, headers: dict[str, str]) -> None:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from fast_sse.cli.main import app_main
+from typing import Any
 
-from fast_sse.http.endpoints import Endpoints
+from msgspec.structs import replace
+
+from fast_sse.cli.main import app_main
 from fast_sse.hub.catch_up import Start
+from fast_sse.hub.hub import Hub
+from fast_sse.hub.streams import Subscription
+from fast_sse.hub.subscriber import Subscriber
+
+subscribe = Hub.subscribe
+
+
+def from_now(self: Hub, transport: Any, subscription: Subscription) -> Subscriber:
+    """`Hub.subscribe` without the cursor."""
+    return subscribe(self, transport, replace(subscription, start=Start()))
+
 
 if __name__ == "__main__":
-    Endpoints._start = lambda self, headers, query: Start()  # type: ignore[method-assign]
+    Hub.subscribe = from_now  # type: ignore[method-assign]
     app_main()
