@@ -23,7 +23,10 @@ class Ballast:
 
     def take(self) -> bool:
         """Hold the room; False when there is none."""
-        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+        except OSError:
+            return False
         try:
             os.posix_fallocate(handle, 0, self.size_bytes)
         except OSError:

@@ -1,0 +1,34 @@
+"""The memory store's indexes."""
+
+from __future__ import annotations
+
+from tests.contract.backends import draft
+
+from fast_sse.model.channel import Channel, Filter
+from fast_sse.store.memory_log import MemoryLog
+from fast_sse.store.ranges import ALL, ranges
+from fast_sse.store.record import record_of
+
+
+def test_trimmed_records_leave_no_trace() -> None:
+    """However much is appended and trimmed, what the log holds is what is retained: indexes included."""
+    log = MemoryLog()
+    for place in range(1, 5001):
+        log.add(record_of(draft(f"id{place}"), place, 0))
+        if len(log) > 10 and (oldest := log.oldest()):
+            log.drop(oldest)
+    assert len(log) == 10
+    assert sum(len(places) for places in log._indexes.values()) < 300
+    assert len(log._indexes) < 40
+
+
+def test_a_range_is_walked_from_a_place() -> None:
+    """Reading begins above a position without walking what is below."""
+    log = MemoryLog()
+    for place in range(1, 101):
+        log.add(record_of(draft("a" if place % 2 else "b"), place, 0))
+    wanted = ranges(Filter.of(Channel("a", "t")))
+    assert [one.position for one in log.after(wanted, 95)] == [97, 99]
+    assert log.nth_from_end(wanted, 2) == 97
+    assert log.nth_from_end(ranges(Filter.of(Channel("z", "t"))), 2) is None
+    assert [one.position for one in log.after((ALL,), 99)] == [100]

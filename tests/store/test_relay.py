@@ -1,0 +1,124 @@
+"""The window of recent groups."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.contract.backends import draft
+
+from fast_sse.model.cursor import Cursor
+from fast_sse.model.errors import StoreClosedError, UnavailableError
+from fast_sse.model.message import Record
+from fast_sse.store.base import Page
+from fast_sse.store.record import record_of
+from fast_sse.store.relay import Relay
+
+LOG = Cursor("s1", "0" * 13, 0)
+
+
+def records(*places: int) -> list[Record]:
+    return [record_of(draft(), place, 0) for place in places]
+
+
+class Pages:
+    """The store behind the window; counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.log: list[Record] = []
+        self.asked = 0
+        self.broken = False
+
+    async def __call__(self, place: int) -> Page:
+        self.asked += 1
+        if self.broken:
+            raise UnavailableError("down")
+        found = [record for record in self.log if record.position > place][:2]
+        return Page(found, LOG.at(place), LOG.at(found[-1].position if found else place))
+
+
+async def test_the_window_needs_no_store() -> None:
+    """A follower inside the window is handed the very groups, and the store is never asked."""
+    relay, pages = Relay(0), Pages()
+    first, second = records(1, 2), records(5)
+    follower = relay.follow(0, pages)
+    relay.push(first)
+    relay.push(second)
+    assert await anext(follower) is first
+    assert await anext(follower) is second
+    assert pages.asked == 0
+
+
+async def test_part_of_a_group_is_not_repeated() -> None:
+    """A follower whose cursor lies inside a group is handed the rest of it."""
+    relay, pages = Relay(0), Pages()
+    relay.push(records(1, 2, 3))
+    assert [one.position for one in await anext(relay.follow(2, pages))] == [3]
+
+
+async def test_what_was_read_ahead_is_not_repeated() -> None:
+    """A cursor above what was pushed so far (a read saw the commit first) waits for what is above it."""
+    relay, pages = Relay(0), Pages()
+    follower = relay.follow(2, pages)
+    relay.push(records(1, 2))
+    relay.push(records(3))
+    assert [one.position for one in await anext(follower)] == [3]
+
+
+@pytest.mark.parametrize("bound", [{"records_max": 4}, {"bytes_max": 900}], ids=["records", "bytes"])
+async def test_the_window_is_bounded(bound: dict[str, int]) -> None:
+    """What falls out of the window comes from the store by pages, then the window goes on without a seam."""
+    relay, pages = Relay(0, **bound), Pages()
+    follower = relay.follow(0, pages)
+    for place in range(1, 10):
+        pages.log += records(place)
+        relay.push(pages.log[-1:])
+    heard: list[int] = []
+    while len(heard) < 9:
+        heard += [one.position for one in await anext(follower)]
+    assert heard == list(range(1, 10))
+    assert 3 <= pages.asked <= 4
+
+
+async def test_a_restart_sends_everybody_to_the_store() -> None:
+    """After an unknown outcome the log may hold what was never pushed: followers read it."""
+    relay, pages = Relay(0), Pages()
+    follower = relay.follow(0, pages)
+    waiting = asyncio.ensure_future(anext(follower))
+    await asyncio.sleep(0)
+    pages.log = records(1)
+    relay.restart(1)
+    assert [one.position for one in await waiting] == [1]
+    relay.push(records(2))
+    assert [one.position for one in await anext(follower)] == [2]
+
+
+async def test_an_error_of_the_store_reaches_the_follower() -> None:
+    """A follower that cannot be served hears why, and may follow again."""
+    relay, pages = Relay(0), Pages()
+    relay.restart(5)
+    pages.broken = True
+    with pytest.raises(UnavailableError):
+        await anext(relay.follow(0, pages))
+
+
+async def test_one_cancelled_follower_leaves_the_others() -> None:
+    """Followers wait for the same news, and one that leaves takes it from nobody."""
+    relay, pages = Relay(0), Pages()
+    followers = [asyncio.ensure_future(anext(relay.follow(0, pages))) for _ in range(2)]
+    await asyncio.sleep(0)
+    followers[0].cancel()
+    await asyncio.sleep(0)
+    relay.push(records(1))
+    assert len(await followers[1]) == 1
+
+
+async def test_a_closed_relay_ends_its_followers() -> None:
+    """Followers that wait and followers that come later hear that the store is closed."""
+    relay, pages = Relay(0), Pages()
+    waiting = asyncio.ensure_future(anext(relay.follow(0, pages)))
+    await asyncio.sleep(0)
+    relay.close()
+    for follower in (waiting, anext(relay.follow(0, pages))):
+        with pytest.raises(StoreClosedError):
+            await follower

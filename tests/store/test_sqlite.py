@@ -1,0 +1,214 @@
+"""What is particular to the SQLite store; the contract is proved in tests/contract."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.contract.asserting import EVERYTHING, everything, page, put
+from tests.contract.backends import FOREVER, draft
+from tests.store.failing import sqlite_error
+
+from fast_sse.model.errors import (
+    ConfigError,
+    DiskFullError,
+    NotStoredError,
+    StoreClosedError,
+    UnavailableError,
+    UnknownOutcomeError,
+)
+from fast_sse.store.base import Appended, Gap, Retention
+from fast_sse.store.sqlite import SqliteStore
+
+Opener = Callable[..., Awaitable[SqliteStore]]
+
+
+@pytest.fixture
+async def open_store(tmp_path: Path) -> AsyncIterator[Opener]:
+    opened: list[SqliteStore] = []
+
+    async def open_store(retention: Retention = FOREVER, **options: Any) -> SqliteStore:
+        store = SqliteStore(tmp_path / "log", retention, **{"retry_s": 0.0, "ballast_bytes": 4096, **options})
+        await store.open()
+        opened.append(store)
+        return store
+
+    yield open_store
+    for store in opened:
+        await store.close()
+
+
+async def test_a_second_store_on_the_directory_is_refused(open_store: Opener) -> None:
+    """ConfigError that names data_dir; the refused one may be opened once the first is closed."""
+    first = await open_store()
+    second = SqliteStore(first._directory, ballast_bytes=4096)
+    with pytest.raises(ConfigError, match="data_dir: another process holds it"):
+        await second.open()
+    await first.close()
+    await second.open()
+    await second.close()
+
+
+async def test_a_closed_store_is_not_opened_again(open_store: Opener) -> None:
+    """One object is one life."""
+    store = await open_store()
+    with pytest.raises(StoreClosedError):
+        await store.open()
+    await store.close()
+    with pytest.raises(StoreClosedError):
+        await store.open()
+
+
+async def test_close_leaves_nothing_behind(open_store: Opener) -> None:
+    """No thread, no WAL, no lock: the directory is whole in log.db and its sidecar."""
+    before = threading.active_count()
+    store = await open_store()
+    await put(store, draft())
+    await everything(store)
+    await store.close()
+    assert sorted(path.name for path in store._directory.iterdir()) == [
+        "log.ballast",
+        "log.db",
+        "log.lock",
+        "log.reserve",
+    ]
+    names = {thread.name for thread in threading.enumerate() if thread.name.startswith("fast-sse")}
+    assert not names
+    assert threading.active_count() <= before + 1  # asyncio's own executor
+
+
+async def test_a_lost_tail_is_told(open_store: Opener) -> None:
+    """`lost_tail`: a cursor into rows that vanished goes on at the end of the loss; the last row left is no gap."""
+    store = await open_store()
+    cursors = await put(store, *(draft() for _ in range(10)))
+    # The sidecar as a kill leaves it, and the tail gone behind our back.
+    sidecar = (store._directory / "log.reserve").read_bytes()
+    await store.close()
+    (store._directory / "log.reserve").write_bytes(sidecar)
+    connection = sqlite3.connect(store._directory / "log.db")
+    connection.execute("DELETE FROM log WHERE seq > ?", (cursors[5].position,))
+    connection.commit()
+    connection.close()
+    store = await open_store()
+    newest = (await store.bounds()).newest
+    assert (await page(store, cursors[8])).gap == Gap("lost_tail", newest)
+    assert (await page(store, cursors[9])).gap == Gap("lost_tail", newest)
+    assert (await page(store, cursors[5])).gap is None
+    (above,) = await put(store, draft())
+    assert above.position > newest.position
+    assert (await page(store, newest)).gap is None
+
+
+async def test_an_unknown_outcome_may_appear_later(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a failed fsync the publisher is told `unknown`; if the row is there after all, followers hear it, in order."""
+    store = await open_store()
+    keeper = store._kept()
+    follower = store.follow((await store.bounds()).newest)
+    insert = type(keeper._log).insert
+
+    def stored_but_not_synced(log: Any, values: list[Any]) -> None:
+        monkeypatch.undo()
+        insert(log, values)
+        raise sqlite_error(sqlite3.SQLITE_IOERR_FSYNC)
+
+    monkeypatch.setattr(type(keeper._log), "insert", stored_but_not_synced)
+    (outcome,) = await store.append([draft(data=b"1", keys=("k",))])
+    assert isinstance(outcome, UnknownOutcomeError)
+    (second,) = await put(store, draft(data=b"2"))
+    heard: list[bytes] = []
+    while len(heard) < 2:
+        heard += [record.data for record in await anext(follower)]
+    assert heard == [b"1", b"2"]
+    (retried,) = await store.append([draft(data=b"1", keys=("k",))])
+    assert isinstance(retried, Appended)
+    assert retried.duplicate
+    assert retried.cursor.position < second.position
+    await follower.aclose()  # type: ignore[attr-defined]
+
+
+async def test_an_error_of_the_group_is_the_same_for_each_entry(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Disk full: every entry of the call says so, nothing is stored, and it heals by itself."""
+    store = await open_store()
+    with monkeypatch.context() as patch:
+
+        def full(*_: object) -> None:
+            raise sqlite_error(sqlite3.SQLITE_FULL)
+
+        patch.setattr(type(store._kept()._log), "insert", full)
+        outcomes = await store.append([draft(), draft()])
+    assert [type(outcome) for outcome in outcomes] == [DiskFullError] * 2
+    assert await everything(store) == []
+    await put(store, draft())
+
+
+async def test_a_probe_has_a_deadline(open_store: Opener) -> None:
+    """A disk that hangs is not ready: `ping` says NotStoredError when its time is up, and publishes go on waiting."""
+    store = await open_store(ping_s=0.01)
+    hang = threading.Event()
+    stuck = store._opened().do(hang.wait)
+    with pytest.raises(NotStoredError, match="in time"):
+        await store.ping()
+    hang.set()
+    await stuck
+    await put(store, draft())
+
+
+async def test_a_read_that_fails_is_unavailable(open_store: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors of SQLite do not cross the boundary of the store."""
+    store = await open_store()
+
+    def broken(*_: object) -> None:
+        raise sqlite_error(sqlite3.SQLITE_IOERR_READ)
+
+    monkeypatch.setattr("fast_sse.store.sqlite_log.SqliteLog.page", broken)
+    with pytest.raises(UnavailableError, match="cannot be read"):
+        await page(store, (await store.bounds()).newest)
+
+
+async def test_readers_and_the_writer_do_not_disturb_each_other(open_store: Opener) -> None:
+    """While publishers append, every page is a clean prefix: nothing smaller appears behind a place once read."""
+    store = await open_store()
+    start = (await store.bounds()).newest
+    done = False
+
+    async def publish(name: int) -> None:
+        for number in range(100):
+            await put(store, draft(data=b"%d-%d" % (name, number)))
+
+    async def read() -> list[int]:
+        found: list[int] = []
+        place = start
+        while True:
+            last = done
+            one = await store.read(EVERYTHING, place, 50, 1 << 20)
+            assert one.gap is None
+            assert all(record.position > place.position for record in one.records)
+            found += [record.position for record in one.records]
+            place = one.through
+            if last and not one.records:
+                return found
+
+    readers = [asyncio.ensure_future(read()) for _ in range(3)]
+    await asyncio.gather(*(publish(name) for name in range(8)))
+    done = True
+    expected = [record.position for record in await everything(store)]
+    assert len(expected) == 800
+    for reader in readers:
+        assert await reader == expected
+
+
+async def test_reserving_does_not_show(open_store: Opener) -> None:
+    """Blocks of numbers are reserved as they are needed, between groups, and the log goes on."""
+    store = await open_store(reserve_block=7)
+    for _ in range(20):
+        await put(store, draft(), draft(), draft())
+    assert [record.position for record in await everything(store)] == list(range(1, 61))

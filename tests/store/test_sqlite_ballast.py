@@ -1,0 +1,34 @@
+"""Room for the day the disk is full."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from fast_sse.store.sqlite_ballast import Ballast
+
+
+def test_the_room_is_really_held(tmp_path: Path) -> None:
+    """The ballast is allocated, not sparse; taking it twice is taking it once; letting go frees it."""
+    ballast = Ballast(tmp_path, 1 << 20)
+    assert ballast.take()
+    assert ballast.take()
+    assert (tmp_path / "log.ballast").stat().st_blocks * 512 >= 1 << 20
+    ballast.let_go()
+    ballast.let_go()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", ["open", "posix_fallocate"])
+def test_without_room_nothing_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """On a full disk `take` says so, and leaves no half-taken file behind."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, call, full)
+    assert not Ballast(tmp_path, 1 << 20).take()
+    assert list(tmp_path.iterdir()) == []
