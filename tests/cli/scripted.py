@@ -43,11 +43,14 @@ class Scripted:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None:  # the test failed: do not wait for what will not come
-            with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join(10)
+        self._thread.join(1)
+        unused = self._thread.is_alive()
+        with contextlib.suppress(OSError):  # wakes `accept`, which closing alone would not
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         self._listener.close()
+        if unused and kind is None:
+            raise AssertionError("the script was not used up")
 
 
 def _request(connection: socket.socket) -> str:

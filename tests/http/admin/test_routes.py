@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fast_sse.http.admin.routes import OPEN_PATHS, admin_app
+from fast_sse.http.admin.routes import admin_app
 from fast_sse.model.errors import NotStoredError, UnavailableError
 
 KEY = b"operators-only"
@@ -125,7 +125,7 @@ async def test_everything_else_needs_the_key(path: str, shown: str) -> None:
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("path", sorted(OPEN_PATHS))
+@pytest.mark.parametrize("path", ["/healthz", "/readyz/publish", "/readyz/subscribe"])
 async def test_probes_are_open(path: str) -> None:
     """Whoever restarts or balances has no key."""
     assert (await ask(FakeNode(), path, KEY)).status_code == 200
