@@ -59,8 +59,11 @@ class Endpoints:
         self._cors = cors or Cors()
         self._load_route = load_route
         self._pages = pages or {}
-        self._publishing = Publishing(hub, limits, clients or Clients(), now)
-        self._subscribing = Subscribing(hub, limits, now)
+        clients = clients or Clients(
+            publish_rate=limits.publish_rate, streams_max=limits.streams_per_address_max
+        )
+        self._publishing = Publishing(hub, limits, clients, now)
+        self._subscribing = Subscribing(hub, limits, clients, now)
 
     def handle(self, request: Request) -> Answer:
         """Answer one request."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
 from fast_sse.http.access import Access
+from fast_sse.http.clients import Clients
 from fast_sse.http.message import Answer, Request, Stream
 from fast_sse.hub.catch_up import Start
 from fast_sse.hub.hub import Hub
@@ -18,6 +21,8 @@ from fast_sse.model.limits import Limits
 
 _QUERY_FIELDS_MAX = 100
 _LAST_DIGITS_MAX = 4
+#: Share of `connection_age_s` at which streams begin to end, so that they do not all end at once.
+_AGE_SHARE_MIN = 0.8
 
 Query = list[tuple[str, str]]
 
@@ -25,10 +30,12 @@ Query = list[tuple[str, str]]
 class Subscribing:
     """What the subscribe routes share."""
 
-    def __init__(self, hub: Hub, limits: Limits, now: Callable[[], float]) -> None:
+    def __init__(self, hub: Hub, limits: Limits, clients: Clients, now: Callable[[], float]) -> None:
         self._hub = hub
         self._limits = limits
+        self._clients = clients
         self._now = now
+        self._rng = random.Random()  # noqa: S311  jitter, no secret
 
     def one(self, request: Request, target: Channel, access: Access) -> Answer:
         """`GET /v1/subscribe/events/{event_id}/types/{event_type}`."""
@@ -52,16 +59,25 @@ class Subscribing:
             signature, in_query = fields.get("signature", ""), True
         grant = access.grant(signature, "sub", wanted.patterns, body=None, now=now, in_query=in_query)
         start = self._start(headers, fields)
-        if self._hub.full and "text/event-stream" not in headers.get("accept", ""):
+        counted = self._clients.counts_streams
+        address = self._clients.address(request) if counted else ""
+        refused = not self._clients.has_room(address)
+        if (refused or self._hub.full) and "text/event-stream" not in headers.get("accept", ""):
             raise OverloadedError("no more streams are taken now", retry_after_s=15)
         subscription = Subscription(
             filter=wanted,
             form=Form(chunked=request.http11, ids=fields.get("prime") != "0"),
             start=start,
             expires_in_s=None if grant.expires_at is None else max(0.0, grant.expires_at - now),
+            age_s=self._limits.connection_age_s * self._rng.uniform(_AGE_SHARE_MIN, 1),
+            right=grant,
+            refused=refused,
+            on_end=partial(self._clients.closed, address) if counted else None,
         )
 
         def attach(transport: Any) -> Any:
+            if counted:
+                self._clients.opened(address)
             return self._hub.subscribe(transport, subscription)
 
         return Stream(attach)

@@ -17,6 +17,7 @@ from fast_sse.hub.heartbeat import advance_quiet
 from fast_sse.hub.publishes import Publishes
 from fast_sse.hub.streams import Streams, Subscription, Unacknowledged
 from fast_sse.hub.subscriber import Subscriber
+from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Position
 from fast_sse.model.errors import NotStoredError, StoreClosedError, UnavailableError
 from fast_sse.model.limits import Limits
@@ -131,6 +132,10 @@ class Hub:
     def subscribe(self, transport: Any, subscription: Subscription) -> Subscriber:
         """Begin a stream on a transport whose response head is written; the protocol to hand the transport to."""
         return self._streams.open(transport, subscription)
+
+    def revoke(self, stands: Callable[[object, Filter], bool]) -> int:
+        """End every stream whose right (`Subscription.right`) or filter no longer stands; how many ended."""
+        return self._streams.revoke(stands)
 
     async def probe_publish(self) -> None:
         """Prove that a publish would be stored; asks the store at most once a second. Raises UnavailableError."""

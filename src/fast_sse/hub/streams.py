@@ -32,12 +32,24 @@ Unacknowledged = Callable[[Any], int | None]
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """What a granted request asks for. `expires_in_s` is the rest of its grant, None for a right that never ends."""
+    """What a granted request asks for.
+
+    Attributes:
+        expires_in_s: the rest of its grant; None for a right that never ends.
+        age_s: after which the client is told to come back, so that long streams spread over nodes; None for never.
+        right: what it was granted by, opaque to the hub; `Streams.revoke` asks about it.
+        refused: a bound of its client is reached: it is told to come back at once.
+        on_end: called once when the stream has ended.
+    """
 
     filter: Filter
     form: Form
     start: Start = Start()
     expires_in_s: float | None = None
+    age_s: float | None = None
+    right: object = None
+    refused: bool = False
+    on_end: Callable[[], None] | None = None
 
 
 class Streams:
@@ -87,11 +99,14 @@ class Streams:
         self.wheel.add(subscriber)
         self.opened += 1
         self.open_count += 1
-        if self.draining or 0 < self.limits.streams_max < self.open_count:
+        subscriber.right, subscriber.on_end = subscription.right, subscription.on_end
+        if subscription.refused or self.draining or 0 < self.limits.streams_max < self.open_count:
             subscriber.end(come_back(self.jittered_ms(self.limits.overload_retry_ms)))
             return subscriber
         if subscription.expires_in_s is not None:
             subscriber.end_in(subscription.expires_in_s, EXPIRED)
+        if subscription.age_s is not None:
+            subscriber.retires_s = self.clock() + subscription.age_s
         now = not (start.after or start.earliest or start.last)
         prime = subscriber.cursor if form.ids and (now or own is not None) else None
         subscriber.write(opening(self.jittered_ms(self.limits.retry_ms), prime))
@@ -174,6 +189,19 @@ class Streams:
             self._emptied.set()
 
     # -- ending -------------------------------------------------------------------------------------
+
+    def retire(self, subscriber: Subscriber) -> None:
+        """A stream reached its age: the client comes back soon, perhaps to another node."""
+        subscriber.end(come_back(self.jittered_ms(self.limits.retry_ms)))
+
+    def revoke(self, stands: Callable[[object, Filter], bool]) -> int:
+        """End every stream whose right no longer stands, as an expired one; the number that was ended."""
+        ended = 0
+        for subscriber in self.wheel:
+            if subscriber.state != ENDED and not stands(subscriber.right, subscriber.filter):
+                subscriber.end(EXPIRED)
+                ended += 1
+        return ended
 
     async def drain(self, window_s: float) -> int:
         """End every stream at a random moment of the window, each told when to come back; the number that was ended.

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from typing import TYPE_CHECKING, Any
 
 from fast_sse.model.channel import Filter
@@ -23,7 +24,7 @@ from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.frame import HEARTBEAT, LAST_CHUNK, chunk, id_only
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from fast_sse.hub.live_set import Form, LiveSet
     from fast_sse.hub.streams import Streams
@@ -36,8 +37,8 @@ class Subscriber(asyncio.Protocol):
     """The protocol that a stream's transport is handed to. It reads nothing: bytes behind a stream are dropped."""
 
     __slots__ = (
-        "__weakref__", "_mark", "_since_s", "_timer", "cursor", "filter", "form", "live_set",
-        "place", "sent", "slot", "state", "streams", "task", "transport",
+        "__weakref__", "_mark", "_since_s", "_timer", "cursor", "filter", "form", "live_set", "on_end",
+        "place", "retires_s", "right", "sent", "slot", "state", "streams", "task", "transport",
     )  # fmt: skip
 
     def __init__(self, streams: Streams, transport: Any, wanted: Filter, form: Form, cursor: Cursor) -> None:
@@ -53,6 +54,10 @@ class Subscriber(asyncio.Protocol):
         self.live_set: LiveSet | None = None
         self.place = -1
         self.slot = -1
+        #: Loop time at which the stream has lived long enough.
+        self.retires_s = math.inf
+        self.right: object = None
+        self.on_end: Callable[[], None] | None = None
         self._since_s = 0.0
         self._mark: int | None = None
         self.task: asyncio.Task[None] | None = None
@@ -238,6 +243,8 @@ class Subscriber(asyncio.Protocol):
                 self.transport.abort()  # it never took its last words
         elif self.state == PAUSED:
             self._judge(self._debt(self.transport.get_write_buffer_size()), now_s)
+        elif now_s >= self.retires_s:
+            self.streams.retire(self)
         else:
             acknowledged = self.streams.unacknowledged(self.transport)
             self._judge(None if acknowledged is None else -acknowledged, now_s)
@@ -308,6 +315,8 @@ class Subscriber(asyncio.Protocol):
             self._timer = None
         if self.task is not None and self.task is not asyncio.current_task(self.streams.loop):
             self.task.cancel()
+        if self.on_end is not None:
+            self.on_end()
         self.streams.ended()
 
     # -- asyncio.Protocol ---------------------------------------------------------------------------

@@ -41,6 +41,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     #: Seconds an idle keep-alive connection is held. Above the usual 60 s of proxies, so they close first.
     keep_alive_s: float = 75.0
 
+    #: Messages a second that one client address may publish, in bursts of one second; 0 = no bound.
+    publish_rate: float = 0
+
     # -- publishing ---------------------------------------------------------------------------------
     #: Drafts that may wait for the store before publishes are answered 503 `overloaded`.
     publishes_pending_max: int = 100_000
@@ -54,6 +57,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     streams_max: int = 0
     #: Seconds between heartbeats of one stream, before jitter.
     heartbeat_s: float = 15.0
+    #: Open streams of one client address; 0 = no bound.
+    streams_per_address_max: int = 0
+    #: Age at which a stream's client is told to come back; the last fifth of it is jitter.
+    connection_age_s: float = 3600.0
     #: Seconds without progress after which a peer is cut.
     stall_s: float = 30.0
     #: Queued bytes of one connection above which it leaves its live set.
