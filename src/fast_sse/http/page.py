@@ -1,0 +1,74 @@
+"""The demo page and its files, as answers that are built once.
+
+Whoever can load the page gets signatures, never the secret that made them: they are right for the demo's channels
+and for nothing else. What the page shows comes from strangers, so its policy lets nothing run but its own script:
+no inline code, no other origin, no frame around it, no form that leaves it (CWE-79, CWE-1021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+
+import msgspec
+
+from fast_sse.http.message import Response
+from fast_sse.model.channel import Channel
+
+#: What the page offers: an exact channel first, then every form of matching, then a second id.
+CHANNELS = (
+    Channel("carid000001", "cart_changed"),
+    Channel("carid000001", "*"),
+    Channel("*", "*"),
+    Channel("carid000001", "price_changed"),
+    Channel("carid000002", "cart_changed"),
+)
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self' data:",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
+)
+#: On top of `nosniff` and `no-store`, which every answer carries.
+HEADERS = (
+    ("Content-Security-Policy", POLICY),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+
+_PLACE = "{{channels}}"
+
+
+def demo_pages(sign: Callable[[Channel], str]) -> dict[str, Response]:
+    """The answers of the demo page by path; `sign` gives the signature that publishes to a channel and hears it."""
+    page = _text("demo.html")
+    assert page.count(_PLACE) == 1, "the page has one place for its channels"
+    return {
+        "/": _answer(page.replace(_PLACE, _channels(sign)), "text/html"),
+        "/demo.css": _answer(_text("demo.css"), "text/css"),
+        "/demo.js": _answer(_text("demo.js"), "text/javascript"),
+    }
+
+
+def _channels(sign: Callable[[Channel], str]) -> str:
+    """The channels as JSON that no value can leave: inside a script element only `<` could end it."""
+    offered = [
+        {"id": channel.event_id, "type": channel.event_type, "signature": sign(channel)}
+        for channel in CHANNELS
+    ]
+    return msgspec.json.encode(offered).decode().replace("<", "\\u003c")
+
+
+def _text(name: str) -> str:
+    return files("fast_sse").joinpath("web", name).read_text("utf-8")
+
+
+def _answer(text: str, media: str) -> Response:
+    return Response(200, text.encode(), f"{media}; charset=utf-8", HEADERS)
