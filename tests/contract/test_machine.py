@@ -13,7 +13,6 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,9 +28,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.contract.backends import Backend, Clock, draft
+from tests.contract.model import Model
 
 from fast_sse.model.channel import Channel, Filter
-from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import KeyConflictError
 from fast_sse.model.message import Draft, Record
 from fast_sse.store.base import Appended, Bounds, Gap, Outcome, OvertakenError, Retention, Windows
@@ -52,39 +51,6 @@ drafts = st.builds(
     keys=st.lists(st.sampled_from(["k1", "k2", "k3"]), max_size=2).map(tuple),
     body=st.sampled_from([b"one", b"two"]),
 )
-
-
-@dataclass
-class Model:
-    """The log as a list. `losses` are open intervals; `floor` is where the last loss ended."""
-
-    records: list[tuple[int, Draft, int]] = field(default_factory=list)
-    keys: dict[bytes, tuple[int, bytes, int]] = field(default_factory=dict)
-    losses: list[tuple[int, int]] = field(default_factory=list)
-    trimmed: int = 0
-
-    def copy(self) -> Model:
-        return Model(list(self.records), dict(self.keys), list(self.losses), self.trimmed)
-
-    @property
-    def newest(self) -> int:
-        last = self.records[-1][0] if self.records else 0
-        return max(last, self.trimmed, *(upper for _, upper in self.losses), 0)
-
-    def above(self, place: int, wanted: Filter) -> list[int]:
-        return [
-            position for position, one, _ in self.records if position > place and wanted.matches(one.channel)
-        ]
-
-    def expected_gap(self, cursor: Cursor, epoch: str) -> tuple[str, int] | None:
-        if cursor.epoch != epoch:
-            return ("epoch", self.trimmed)
-        if cursor.position < self.trimmed:
-            return ("trimmed", self.trimmed)
-        if cursor.position > self.newest:
-            return ("ahead", self.newest)
-        lost = [upper for lower, upper in self.losses if lower < cursor.position < upper]
-        return ("lost_tail", lost[0]) if lost else None
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -366,6 +332,6 @@ def test_any_sequence_of_calls_and_misfortunes(backend: Backend) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

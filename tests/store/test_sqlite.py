@@ -22,7 +22,7 @@ from fast_sse.model.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
-from fast_sse.store.base import Appended, Gap, Retention
+from fast_sse.store.base import Appended, Gap, OvertakenError, Retention
 from fast_sse.store.sqlite import SqliteStore
 
 Opener = Callable[..., Awaitable[SqliteStore]]
@@ -80,6 +80,17 @@ async def test_close_leaves_nothing_behind(open_store: Opener) -> None:
     names = {thread.name for thread in threading.enumerate() if thread.name.startswith("fast-sse")}
     assert not names
     assert threading.active_count() <= before + 1  # asyncio's own executor
+
+
+async def test_a_clean_close_gives_back_what_was_reserved(open_store: Opener) -> None:
+    """A run that ended well leaves no loss behind and no hole in the numbers: the newest stays the newest."""
+    store = await open_store()
+    (cursor,) = await put(store, draft())
+    await store.close()
+    store = await open_store()
+    assert (await store.bounds()).newest == cursor
+    (above,) = await put(store, draft())
+    assert above.position - cursor.position <= 2
 
 
 async def test_a_lost_tail_is_told(open_store: Opener) -> None:
@@ -181,7 +192,7 @@ async def test_readers_and_the_writer_do_not_disturb_each_other(open_store: Open
     done = False
 
     async def publish(name: int) -> None:
-        for number in range(100):
+        for number in range(40):
             await put(store, draft(data=b"%d-%d" % (name, number)))
 
     async def read() -> list[int]:
@@ -201,9 +212,41 @@ async def test_readers_and_the_writer_do_not_disturb_each_other(open_store: Open
     await asyncio.gather(*(publish(name) for name in range(8)))
     done = True
     expected = [record.position for record in await everything(store)]
-    assert len(expected) == 800
+    assert len(expected) == 320
     for reader in readers:
         assert await reader == expected
+
+
+@pytest.mark.parametrize("where", ["payload", "structure", "checksum", "size"])
+async def test_a_damaged_record_is_named_and_never_served(open_store: Opener, where: str) -> None:
+    """A flipped bit in log.db ends the page before it, is told as `unreadable`, and the rest follows (F13, F16)."""
+    store = await open_store()
+    cursors = await put(store, *(draft(data=b'{"price":"%d"}' % number) for number in range(5)))
+    await store.close()
+    connection = sqlite3.connect(store._directory / "log.db")
+    (body,) = connection.execute("SELECT body FROM log WHERE seq = ?", (cursors[2].position,)).fetchone()
+    changed = {
+        "payload": body.replace(b'"2"', b'"3"'),
+        "structure": body[:5] + b"\xc1" + body[6:],
+        "checksum": b"\x00" + body[1:],
+        "size": body[:3],
+    }[where]
+    connection.execute("UPDATE log SET body = ? WHERE seq = ?", (changed, cursors[2].position))
+    connection.commit()
+    connection.close()
+    store = await open_store()
+    start = (await store.bounds()).trimmed
+    first = await page(store, start)
+    assert [record.position for record in first.records] == [cursor.position for cursor in cursors[:2]]
+    assert first.gap is None
+    second = await page(store, first.through)
+    assert second.gap == Gap("unreadable", cursors[2])
+    assert [record.position for record in second.records] == [cursor.position for cursor in cursors[3:]]
+    assert await store.get(cursors[2].position) is None
+    with pytest.raises(OvertakenError) as caught:
+        async for _ in store.follow(start):
+            pass
+    assert caught.value.gap == Gap("unreadable", cursors[2])
 
 
 async def test_reserving_does_not_show(open_store: Opener) -> None:

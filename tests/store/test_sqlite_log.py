@@ -61,7 +61,7 @@ def test_a_group_is_one_statement(log: SqliteLog) -> None:
         executed.append(sql)
         return execute(sql, *values)
 
-    log._execute = count  # type: ignore[assignment]
+    log._execute = count
     values: list[Any] = []
     for place in range(1, ENTRIES_MAX + 1):
         one = record(place)

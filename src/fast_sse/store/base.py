@@ -67,7 +67,8 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
     """Why a cursor cannot be continued exactly, and the exclusive cursor from which the stream goes on.
 
     `reason` is one of `trimmed`, `epoch` (goes on from the trim mark), `lost_tail` (from the end of the
-    loss), `ahead`, `unreadable` (from the newest).
+    loss), `ahead` (from the newest), `unreadable` (from just past a record that is damaged; a text that is no
+    cursor, which no store sees, from the newest).
     """
 
     reason: str

@@ -8,6 +8,7 @@ what was committed to followers.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import threading
 import time
@@ -20,7 +21,7 @@ from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.errors import FastSseError, NotStoredError, StoreClosedError, UnavailableError
 from fast_sse.model.message import Draft, Record
-from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows
+from fast_sse.store.base import Appended, Bounds, Gap, Outcome, Page, Retention, Store, Windows
 from fast_sse.store.judge import Ends, judge
 from fast_sse.store.ranges import ALL, Range, ranges
 from fast_sse.store.relay import Relay
@@ -33,6 +34,7 @@ from fast_sse.store.sqlite_reserve import BLOCK
 from fast_sse.store.sqlite_writer import Group, Writer
 
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
 #: Threads that read.
 _READERS = 2
@@ -270,25 +272,30 @@ class SqliteStore(Store):
         self, log: SqliteLog, arms: tuple[Range, ...], after: Cursor, records_max: int, bytes_max: int
     ) -> Page:
         at = self._origin.at
-        place, gap = after, None
+        place = after
+        gap: Gap | None = None
         while True:
             found = log.page(arms, place.position, records_max, bytes_max)
             again = judge(place, self._origin, found.ends)
+            if again is None and found.damaged is not None:
+                _log.error("the record at position %d is damaged", found.damaged)
+                again = Gap("unreadable", at(found.damaged))
             if again is None:
                 break
-            gap = again if gap is None else gap
-            gap = type(gap)(gap.reason, again.resumed_at)
+            gap = Gap(gap.reason if gap else again.reason, again.resumed_at)
             place = again.resumed_at
         through = found.records[-1].position if found.full else found.ends.newest
         return Page(found.records, at(place.position), at(through), gap)
 
     def _last(self, log: SqliteLog, arms: tuple[Range, ...], count: int, bytes_max: int) -> Page:
-        first, newest = log.nth_from_end(arms, count)
-        start = self._origin.at(newest if first is None else first - 1)
-        if first is None:
-            return Page([], start, start)
-        page = self._page(log, arms, start, count, bytes_max)
-        return Page(page.records, page.start, page.through)
+        while True:
+            first, newest = log.nth_from_end(arms, count)
+            start = self._origin.at(newest if first is None else first - 1)
+            if first is None:
+                return Page([], start, start)
+            page = self._page(log, arms, start, count, bytes_max)
+            if page.gap is None or page.gap.reason != "trimmed":  # else trimmed between the two: look again
+                return page
 
     # -- small things -------------------------------------------------------------------------------
 

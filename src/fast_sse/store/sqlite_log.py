@@ -5,15 +5,17 @@ through others; Kafka's local view inserts records with positions and fingerprin
 
 Python's sqlite3 lets go of the GIL around every `sqlite3_step`, and beside a busy event loop each way back may
 cost a switch interval (5 ms). So nothing here steps row by row: a group is one INSERT of many rows, a page is
-one SELECT whose single row holds every body, joined. A msgpack array is a head and its elements one after
-another, so the joined bodies behind a head *are* the page. One SELECT is also one snapshot: the ends of the log
-that a cursor is judged by are those the records came from.
+one SELECT whose single row holds every body, joined. One SELECT is also one snapshot: the ends of the log that
+a cursor is judged by are those the records came from.
+
+Each body begins with its own checksum, since SQLite has none: a flipped bit in the file is named, never served.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import struct
+import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -42,20 +44,26 @@ ENTRIES_MAX = _ROWS_LARGE[-1]
 _LOOKUP_SIZES = (1, 4, 16, 64, 256)
 
 _NEWEST = "max((SELECT ifnull(max(seq), 0) FROM log), trimmed, (SELECT ifnull(max(upper), 0) FROM loss))"
+_CHECKSUM = struct.Struct(">I")
 _Fields = tuple[Position, Channel, bytes, bytes, str, bytes, int, int, str]
 _encode = msgspec.msgpack.Encoder().encode
-_decode_page = msgspec.msgpack.Decoder(list[_Fields]).decode
+_decode_fields = msgspec.msgpack.Decoder(_Fields).decode
 _decode_pairs = msgspec.json.Decoder(list[tuple[int, int]]).decode
 _decode_known = msgspec.json.Decoder(list[tuple[str, int, str, int]]).decode
 _decode_oldest = msgspec.json.Decoder(list[tuple[int, int, int]]).decode
 
 
 class Found(NamedTuple):
-    """A page as the snapshot had it. `full`: more may match above the last record; else the scan reached the newest."""
+    """A page as the snapshot had it.
+
+    `full`: more may match above the last record; else the scan reached the newest. `damaged`: the position of a
+    record that cannot be read, when it would have been the first; a page ends before any other.
+    """
 
     ends: Ends
     records: list[Record]
     full: bool
+    damaged: Position | None = None
 
 
 class Totals(NamedTuple):
@@ -66,8 +74,8 @@ class Totals(NamedTuple):
 
 
 def body_of(record: Record) -> bytes:
-    """A record as the log keeps it."""
-    return _encode(
+    """A record as the log keeps it: the CRC-32 of its fields, then the fields in msgpack."""
+    fields = _encode(
         (
             record.position,
             record.channel,
@@ -80,6 +88,7 @@ def body_of(record: Record) -> bytes:
             record.fingerprint,
         )
     )
+    return _CHECKSUM.pack(zlib.crc32(fields)) + fields
 
 
 def add_entry(
@@ -202,10 +211,11 @@ class SqliteLog:
             values += (*(part for part in one if part is not None), after, records_max)
         values += (records_max, after, after, bytes_max)
         found = self._execute(_page_sql(_shape(wanted)), values).fetchone()
-        trimmed, newest, losses, hits, count, bodies = found
-        records = _records(count, bodies)
-        full = hits == records_max or count < hits
-        return Found(Ends(trimmed, newest, tuple(_decode_pairs(losses))), records, full)
+        trimmed, newest, losses, hits, text, bodies = found
+        records, damaged = _records(_decode_pairs(text), bodies)
+        full = hits == records_max or len(records) < hits
+        damaged = None if records else damaged
+        return Found(Ends(trimmed, newest, tuple(_decode_pairs(losses))), records, full, damaged)
 
     def nth_from_end(self, wanted: Sequence[Range], count: int) -> tuple[Position | None, Position]:
         """The position of the first of the last `count` matching records (None when none matches), and the newest."""
@@ -216,11 +226,11 @@ class SqliteLog:
         return first, newest
 
     def get(self, position: Position) -> Record | None:
-        """The record at a position, None when there is none."""
+        """The record at a position, None when there is none that can be read."""
         if position > INTEGER_MAX:
             return None
         found = self._execute("SELECT body FROM log WHERE seq = ?", (position,)).fetchone()
-        return None if found is None else _records(1, found[0])[0]
+        return next(iter(_records([(position, len(found[0]))], found[0])[0]), None) if found else None
 
     def oldest(self, count: int) -> list[tuple[Position, int, int]]:
         """Position, time and weight of the first rows."""
@@ -244,12 +254,39 @@ class SqliteLog:
         return int(self._execute("SELECT count(*) FROM key").fetchone()[0])
 
 
-def _records(count: int, bodies: bytes | None) -> list[Record]:
-    if not count or bodies is None:
-        return []
-    fields = _decode_page(struct.pack(">BI", 0xDD, count) + bodies)
-    fields.sort(key=lambda one: one[0])  # group_concat promises no order
-    return [Record(*one) for one in fields]
+def _records(sizes: list[tuple[Position, int]], bodies: bytes | None) -> tuple[list[Record], Position | None]:
+    """The records of joined bodies, ascending, up to the first that is damaged, and the position of that one."""
+    records: list[Record] = []
+    damaged: list[Position] = []
+    end = 0
+    for position, size in sizes:
+        start, end = end, end + size
+        one = _record((bodies or b"")[start:end])
+        if one is not None and one.position == position:
+            records.append(one)
+        else:
+            damaged.append(position)
+    # Two aggregates over one scan agree in their order, but neither promises which it is.
+    records.sort(key=_position)
+    if not damaged:
+        return records, None
+    first = min(damaged)
+    return [one for one in records if one.position < first], first
+
+
+def _record(body: bytes) -> Record | None:
+    """The record of one body, None when it is not what was written."""
+    fields = body[_CHECKSUM.size :]
+    if body[: _CHECKSUM.size] != _CHECKSUM.pack(zlib.crc32(fields)):
+        return None
+    try:
+        return Record(*_decode_fields(fields))
+    except msgspec.MsgspecError:
+        return None
+
+
+def _position(record: Record) -> Position:
+    return record.position
 
 
 @lru_cache(maxsize=256)
@@ -295,9 +332,9 @@ def _page_sql(shape: tuple[tuple[bool, bool], ...]) -> str:
             FROM hit CROSS JOIN log ON log.seq = hit.seq)
         SELECT trimmed, {_NEWEST},
             (SELECT json_group_array(json_array(lower, upper)) FROM loss WHERE lower < ? AND ? < upper),
-            (SELECT count(*) FROM hit), page.count, page.bodies
+            (SELECT count(*) FROM hit), page.sizes, page.bodies
         FROM mark, (
-            SELECT count(*) AS count, CAST(group_concat(log.body, '') AS BLOB) AS bodies
+            SELECT json_group_array(json_array(sized.seq, length(log.body))) AS sizes, CAST(group_concat(log.body, '') AS BLOB) AS bodies
             FROM sized CROSS JOIN log ON log.seq = sized.seq
             WHERE sized.total <= ? OR sized.seq = (SELECT min(seq) FROM hit)) AS page
     """  # noqa: S608
