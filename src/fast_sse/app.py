@@ -28,6 +28,9 @@ from fast_sse.config import Config
 from fast_sse.http.access import Access
 from fast_sse.http.admin.routes import admin_app
 from fast_sse.http.admin.server import AdminServer
+from fast_sse.http.boundary import OnDefect
+from fast_sse.http.clients import Clients
+from fast_sse.http.cors import Cors
 from fast_sse.http.endpoints import Endpoints
 from fast_sse.http.front import Fronts
 from fast_sse.http.listener import address, in_use, listening_socket
@@ -35,7 +38,7 @@ from fast_sse.http.sockets import unacknowledged
 from fast_sse.hub.hub import Hub
 from fast_sse.model.errors import ConfigError, UnavailableError
 from fast_sse.observe.logging import Log, LogObserver
-from fast_sse.observe.observer import HandlerFailed
+from fast_sse.observe.observer import HandlerFailed, Observer
 from fast_sse.store.base import Store, Windows
 from fast_sse.store.memory import MemoryStore
 from fast_sse.store.sqlite import SqliteStore
@@ -55,6 +58,56 @@ def make_store(config: Config) -> Store:
     if config.store == "memory":
         return MemoryStore(config.kept, _MEMORY_WINDOWS)
     return SqliteStore(config.data_dir, config.kept)
+
+
+def make_hub(config: Config, store: Store, observer: Observer) -> Hub:
+    """A hub over an open store, not yet started; needs a running loop."""
+    return Hub(
+        store,
+        config.bounds,
+        observer,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        rng=random.Random(),  # noqa: S311  jitter, not secrets
+        unacknowledged=unacknowledged,
+    )
+
+
+def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints:
+    """The public routes as the configuration wants them, for any server: the front's or an ASGI one."""
+    access = make_access(config, demo=demo)
+    return Endpoints(hub, config.bounds, access, now=time.time, load_route=config.load_route)
+
+
+def make_access(config: Config, *, demo: bool = False) -> Access:
+    """The rules of access; `demo` lets a v1 signature stand in a query although it never expires."""
+    auth = config.auth
+    return Access(
+        keyring=config.keyring,
+        allowed_event_ids=auth.allowed_event_ids,
+        allowed_event_types=auth.allowed_event_types,
+        v1_query=demo or auth.publish_secret is not None,
+    )
+
+
+def on_defect(observer: Observer) -> OnDefect:
+    """Tells `observer` of a 500 and the exception behind it."""
+
+    def told(request_id: str, error: BaseException) -> None:
+        text = "".join(traceback.format_exception(error))
+        observer.notify(HandlerFailed(repr(error), text, request_id))
+
+    return told
+
+
+def warn(config: Config, log: Log) -> None:
+    """Say which settings are allowed but open a door."""
+    if config.auth.v1 == "both" and config.auth.publish_secret is None:
+        log.warning(
+            "whoever may subscribe may also publish: v1 signs both with auth.secret; "
+            "set auth.publish_secret, or auth.v1"
+        )
+    if config.load_route:
+        log.warning("load_route is on: anybody can publish to POST /v1/sse/events")
 
 
 class App:
@@ -146,14 +199,7 @@ class App:
                     await self._store.open()
                     opened = True
                 if self._hub is None:
-                    self._hub = Hub(
-                        self._store,
-                        self._limits,
-                        self._observer,
-                        now_ms=lambda: time.time_ns() // 1_000_000,
-                        rng=random.Random(),  # noqa: S311  jitter, not secrets
-                        unacknowledged=unacknowledged,
-                    )
+                    self._hub = make_hub(self._config, self._store, self._observer)
                 await self._hub.start()
                 return self._hub
             except UnavailableError as error:
@@ -169,10 +215,8 @@ class App:
     ) -> None:
         """Accept until `stop`, then drain."""
         loop = asyncio.get_running_loop()
-        endpoints = Endpoints(
-            hub, self._limits, self._access(), now=time.time, load_route=self._config.load_route
-        )
-        fronts = Fronts(endpoints.handle, self._limits, clock=loop.time, on_defect=self._on_defect)
+        endpoints = make_endpoints(self._config, hub, demo=self._demo)
+        fronts = Fronts(endpoints.handle, self._limits, clock=loop.time, on_defect=on_defect(self._observer))
         try:
             server = await loop.create_server(
                 fronts,
@@ -200,20 +244,7 @@ class App:
             self._log.warning("connections cut at the end of the drain", connections=fronts.connections)
             fronts.abort()
 
-    def _access(self) -> Access:
-        auth = self._config.auth
-        return Access(
-            keyring=self._config.keyring,
-            allowed_event_ids=auth.allowed_event_ids,
-            allowed_event_types=auth.allowed_event_types,
-            v1_query=self._demo or auth.publish_secret is not None,
-        )
-
     # -- what the log is told -------------------------------------------------------------------------------
-
-    def _on_defect(self, request_id: str, error: BaseException) -> None:
-        text = "".join(traceback.format_exception(error))
-        self._observer.notify(HandlerFailed(repr(error), text, request_id))
 
     def _log_start(self, public: str, admin: str) -> None:
         config = self._config
@@ -230,15 +261,8 @@ class App:
             v1=config.auth.v1,
             kids=sorted(config.auth.keys),
         )
-        if self._demo:
-            return  # what follows is meant there
-        if config.auth.v1 == "both" and config.auth.publish_secret is None:
-            self._log.warning(
-                "whoever may subscribe may also publish: v1 signs both with auth.secret; "
-                "set auth.publish_secret, or auth.v1"
-            )
-        if config.load_route:
-            self._log.warning("load_route is on: anybody can publish to POST /v1/sse/events")
+        if not self._demo:  # there, what it warns of is meant
+            warn(config, self._log)
 
 
 def _tls_context(config: Config) -> ssl.SSLContext | None:
