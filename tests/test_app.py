@@ -39,7 +39,7 @@ class StubbornStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.error: Exception | None = None
-        self.opens = 0
+        self.opens = self.appends = 0
         self.held: asyncio.Event | None = None
         self.closed = False
 
@@ -52,6 +52,7 @@ class StubbornStore(MemoryStore):
 
     def append(self, drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
         """Wait for `held`, when it is set."""
+        self.appends += 1
         if self.held is None:
             return super().append(drafts)
         return asyncio.ensure_future(self._later(self.held, drafts))
@@ -241,7 +242,7 @@ async def test_drain_finishes_publishes_and_refuses_newcomers(start: Start, stor
         publish = asyncio.create_task(connection.exchange(request_bytes("POST", PUBLISH, SIGNED, BODY)))
 
         async def taken() -> bool:
-            return bool(node.app._hub and node.app._hub._in_flight)
+            return store.appends > 0
 
         await until(taken)
         node.app.stop()
@@ -287,10 +288,19 @@ async def test_drain_ends_streams_with_a_time_to_come_back(start: Start) -> None
 )
 async def test_operators_paths_are_not_public(path: str, start: Start) -> None:
     """What the admin listener shows does not exist on the public one, signed or not (S24)."""
-    public, _ = await start(demo=True).addresses()
+    public, _ = await start().addresses()
     for method in ("GET", "POST"):
         reply = await request(public, method, path, SIGNED)
         assert (reply.status, reply.code) == (404, "not_found")
+
+
+async def test_the_page_is_the_demos_alone(start: Start) -> None:
+    """A demo shows its page under its root; any other hub knows no such path."""
+    public, _ = await start(demo=True).addresses()
+    page = await ask(public, "/")
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert SIGNED["x-signature"].encode() in page.body
+    assert SECRET.encode() not in page.body
 
 
 @pytest.mark.parametrize(
@@ -307,6 +317,23 @@ async def test_a_v1_signature_in_a_link(
     writer.write(request_bytes("GET", f"{SUBSCRIBE}?signature={SIGNED['x-signature']}", {}))
     assert (await reader.readline()).startswith(f"HTTP/1.1 {status} ".encode())
     writer.transport.abort()
+
+
+async def test_settings_of_the_public_listener_reach_it(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An allowed origin is told so, and a trusted proxy's clients are counted each for itself."""
+    monkeypatch.setenv("FAST_SSE_CORS__ORIGINS", "https://shop.example")
+    monkeypatch.setenv("FAST_SSE_TRUSTED_PROXIES", "127.0.0.0/8")
+    monkeypatch.setenv("FAST_SSE_LIMITS__PUBLISH_RATE", "0.001")
+    public, _ = await start().addresses()
+    statuses = []
+    for client in ("192.0.2.1", "192.0.2.2", "192.0.2.1"):
+        headers = {**SIGNED, "Origin": "https://shop.example", "X-Forwarded-For": client}
+        reply = await request(public, "POST", PUBLISH, headers, BODY)
+        assert reply.headers["access-control-allow-origin"] == "https://shop.example"
+        statuses.append(reply.status)
+    assert statuses == [200, 200, 429]
 
 
 async def test_one_secret_for_both_is_warned_of(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

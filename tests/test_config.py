@@ -75,7 +75,8 @@ def test_a_configuration_does_not_change() -> None:
         ("FAST_SSE_AUTH__SECRT", "auth.secrt"),
         ("FAST_SSE_LIMITS__HEARTBEAT_S", "limits.heartbeat_s"),
         ("FAST_SSE_REDIS__URL", "redis.url"),
-        ("FAST_SSE_CORS__ORIGINS", "cors.origins"),
+        ("FAST_SSE_LIMITS__CONNECTION_AGE_S", "limits.connection_age_s"),
+        ("FAST_SSE_DEAD_LETTERS__GRACE_S", "dead_letters.grace_s"),
         ("fast_sse_bogus__deep__er", "bogus.deep.er"),
     ],
 )
@@ -205,12 +206,31 @@ def test_lists_are_json_or_words(text: str, meant: frozenset[str], monkeypatch: 
     assert load().auth.allowed_event_ids == meant
 
 
+@pytest.mark.parametrize(
+    "origin", ["*", "shop.example", "https://shop.example/", "https://*.example", "null", ""]
+)
+def test_origins_are_exact(origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An origin is as a browser sends it; a pattern or a path would never match, or match too much."""
+    monkeypatch.setenv("FAST_SSE_CORS__ORIGINS", json.dumps(["https://ok.example:8443", origin]))
+    assert refused().startswith("cors.origins")
+
+
+def test_proxies_are_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Addresses and networks are taken, names are not: whoever answers for a name would be trusted."""
+    monkeypatch.setenv("FAST_SSE_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8, ::1")
+    assert {str(network) for network in load().trusted_proxies} == {"127.0.0.1/32", "10.0.0.0/8", "::1/128"}
+    monkeypatch.setenv("FAST_SSE_TRUSTED_PROXIES", "proxy.example")
+    assert refused().startswith("trusted_proxies")
+
+
 def test_every_limit_is_a_setting(tmp_path: Path) -> None:
-    """Each field of Limits can be set and arrives; heartbeat_s and drain_s are settings of their own."""
+    """Each field of Limits can be set and arrives; some are settings of their own."""
     names = [field.name for field in msgspec.structs.fields(Limits)]
-    top = {"heartbeat_s", "drain_s"}
+    top = {"heartbeat_s", "connection_age_s", "drain_s"}
     lines = [f"{name} = 3" for name in names if name not in top]
-    config = from_toml(tmp_path, "heartbeat_s = 3\ndrain_s = 3\n[limits]\n" + "\n".join(lines))
+    config = from_toml(
+        tmp_path, "heartbeat_s = 3\nconnection_age_s = 3\ndrain_s = 3\n[limits]\n" + "\n".join(lines)
+    )
     assert {getattr(config.bounds, name) for name in names} == {3}
     assert {name.removeprefix("limits.") for name in setting_names() if name.startswith("limits.")} == set(
         names

@@ -37,7 +37,7 @@ def default(name: str) -> str:
     value: Any = Config.model_construct()
     for part in name.split("."):
         value = getattr(value, part)
-    if value is None:
+    if value is None or value == frozenset():
         return ""
     shown = {True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value
     return f"`{shown:g}`" if isinstance(shown, float) else f"`{shown}`"

@@ -20,6 +20,7 @@ import ssl
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -34,9 +35,11 @@ from fast_sse.http.cors import Cors
 from fast_sse.http.endpoints import Endpoints
 from fast_sse.http.front import Fronts
 from fast_sse.http.listener import address, in_use, listening_socket
+from fast_sse.http.page import demo_pages
 from fast_sse.http.sockets import unacknowledged
 from fast_sse.hub.hub import Hub
 from fast_sse.model.errors import ConfigError, UnavailableError
+from fast_sse.model.signature import sign_v1
 from fast_sse.observe.logging import Log, LogObserver
 from fast_sse.observe.observer import HandlerFailed, Observer
 from fast_sse.store.base import Store, Windows
@@ -74,8 +77,18 @@ def make_hub(config: Config, store: Store, observer: Observer) -> Hub:
 
 def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints:
     """The public routes as the configuration wants them, for any server: the front's or an ASGI one."""
-    access = make_access(config, demo=demo)
-    return Endpoints(hub, config.bounds, access, now=time.time, load_route=config.load_route)
+    access, limits = make_access(config, demo=demo), config.bounds
+    trusted = tuple(config.trusted_proxies)
+    return Endpoints(
+        hub,
+        limits,
+        access,
+        now=time.time,
+        load_route=config.load_route,
+        cors=Cors(config.cors.origins),
+        clients=Clients(trusted, limits.publish_rate, limits.streams_per_address_max),
+        pages=demo_pages(partial(sign_v1, access.keyring.secret)) if demo else None,
+    )
 
 
 def make_access(config: Config, *, demo: bool = False) -> Access:

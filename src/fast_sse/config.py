@@ -22,7 +22,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    create_model,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -41,8 +50,8 @@ SECRET_BYTES_MIN = 32
 #: What `retention.max_bytes` is when it is not set.
 _MAX_BYTES = {"sqlite": 1024 * MIB, "memory": 256 * MIB}
 #: Limits that are settings of their own, and limits whose 0 has a meaning.
-_TOP_LEVEL_LIMITS = ("heartbeat_s", "drain_s")
-_ZERO_LIMITS = ("streams_max", "coalesce_ms_max")
+_TOP_LEVEL_LIMITS = ("heartbeat_s", "connection_age_s", "drain_s")
+_ZERO_LIMITS = ("coalesce_ms_max", "publish_rate", "streams_max", "streams_per_address_max")
 #: What an unfilled template looks like (CWE-798, CWE-1188).
 _PLACEHOLDER = re.compile(
     r"\A\$?\{.*\}\Z|\A<.*>\Z|change.?me|your.?secret|placeholder|replace.?(?:me|this)|insert.?here",
@@ -77,6 +86,9 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 Bound = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Words = Annotated[frozenset[str], BeforeValidator(_words)]
+Networks = Annotated[frozenset[IPvAnyNetwork], BeforeValidator(_words)]
+#: As a browser sends it: no path, no wildcard, no slash at the end.
+Origin = Annotated[str, Field(pattern=r"\Ahttps?://[^/*\s]+\z")]
 Kid = Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{1,32}\z")]
 
 
@@ -96,6 +108,12 @@ class Auth(_Group):
     signing_kid: Kid | None = None
     allowed_event_ids: Words | None = None
     allowed_event_types: Words | None = None
+
+
+class CorsRules(_Group):
+    """Pages of other origins that may use the hub."""
+
+    origins: Annotated[frozenset[Origin], BeforeValidator(_words)] = frozenset()
 
 
 class Tls(_Group):
@@ -155,8 +173,11 @@ class Config(BaseSettings):
     loop: Literal["uvloop", "asyncio"] = "uvloop"
     load_route: bool = False
     heartbeat_s: Seconds = Limits().heartbeat_s
+    connection_age_s: Seconds = Limits().connection_age_s
     drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Limits().drain_s
+    trusted_proxies: Networks = frozenset()
     auth: Auth = Auth()
+    cors: CorsRules = CorsRules()
     tls: Tls = Tls()
     admin: Admin = Admin()
     retention: RetentionBounds = RetentionBounds()
@@ -165,7 +186,8 @@ class Config(BaseSettings):
     @property
     def bounds(self) -> Limits:
         """The limits as the hub takes them."""
-        return Limits(heartbeat_s=self.heartbeat_s, drain_s=self.drain_s, **dict(self.limits))
+        own = {name: getattr(self, name) for name in _TOP_LEVEL_LIMITS}
+        return Limits(**own, **dict(self.limits))
 
     @property
     def kept(self) -> Retention:

@@ -41,7 +41,7 @@ def demo(
         Path, Option(metavar="DIR", help="Where the demo keeps its log and its secret.")
     ] = DEMO_DIR,
 ) -> None:
-    """Run a hub with a random secret and print signed curl lines for it.
+    """Run a hub with a random secret and print signed curl lines and a page for it.
 
     Started again in the same place it goes on with the same log and the same secret. It also takes signatures
     in a link (?signature=) and unsigned test load on POST /v1/sse/events: not for anything but trying out.
@@ -82,6 +82,8 @@ def lines(hub: Remote, secret: bytes, data_dir: Path) -> str:
     link = hub.url(f"{hub.subscribe_path(CHANNEL)}?signature={signature}")
     command, directory = _command(), shlex.quote(str(data_dir))
     return f"""\
+A page that shows it at work: {hub.url("/")}
+
 1. Subscribe, in a second terminal:
 
 {hub.curl_subscribe(CHANNEL, signature)}
