@@ -1,0 +1,177 @@
+"""The hub away behind nginx: no browser is told anything final, and no publisher anything false."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.deploy.conftest import Listen, Pairing
+from tests.deploy.nginx import Certificate, Nginx
+from tests.deploy.upstream import OK, upstream
+from tests.support.events import Block, Retry
+from tests.support.http1 import Reply, request
+from tests.support.kernel import eventually
+from tests.support.publisher import (
+    Pair,
+    Publisher,
+    publish_once,
+    publish_target,
+    signed,
+    subscribe_target,
+)
+from tests.support.server import stable_port
+from tests.support.sign import v2
+
+pytestmark = [pytest.mark.wire, pytest.mark.slow]
+
+EVENT_STREAM = {"Accept": "text/event-stream"}
+#: What pages of other origins may use in the recipe.
+ORIGIN = "https://app.example.com"
+
+
+@pytest.fixture
+def away(certificate: Certificate, tmp_path: Path) -> Iterator[Nginx]:
+    """Nginx before a hub that is not there."""
+    with Nginx(tmp_path, ("127.0.0.1", stable_port()), certificate) as nginx:
+        yield nginx
+
+
+async def subscribe(nginx: Nginx, channel: Pair, **headers: str) -> Reply:
+    """One answer to an EventSource's request."""
+    more = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await request(
+        nginx.plain, "GET", subscribe_target(channel), {**EVENT_STREAM, **signed(channel), **more}
+    )
+
+
+async def publish(nginx: Nginx, channel: Pair) -> Reply:
+    """One publish without a key."""
+    headers = {"Content-Type": "application/json", **signed(channel)}
+    return await request(nginx.plain, "POST", publish_target(channel), headers, b'{"data": 1}')
+
+
+async def test_a_hub_away_is_never_final_for_a_browser(away: Nginx, channel: Pair) -> None:
+    """An EventSource gets 200, `retry:` and the end instead of nginx's 502, and no id that would move its cursor."""
+    reply = await subscribe(away, channel)
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert reply.headers["cache-control"] == "no-store, no-transform"
+    field, value = reply.body.decode().rstrip("\n").split(": ")
+    assert (field, reply.body[-2:]) == ("retry", b"\n\n")
+    assert 1000 <= int(value) < 4000
+
+
+async def test_coming_back_is_spread(away: Nginx, channel: Pair) -> None:
+    """Forty browsers sent away at once are told at least four different times, so that they do not return as one."""
+    bodies = {(await subscribe(away, channel)).body for _ in range(40)}
+    assert len(bodies) >= 4
+
+
+async def test_pages_of_known_origins_may_read_it(away: Nginx, channel: Pair) -> None:
+    """The answer names an allowed origin, or a page of that origin would take it for a refusal, which is final."""
+    allowed = await subscribe(away, channel, Origin=ORIGIN)
+    assert allowed.headers["access-control-allow-origin"] == ORIGIN
+    foreign = await subscribe(away, channel, Origin="https://other.example")
+    assert "access-control-allow-origin" not in foreign.headers
+
+
+async def test_a_client_that_is_no_browser_gets_503(away: Nginx, channel: Pair) -> None:
+    """Without `Accept: text/event-stream` a subscription gets the hub's kind of 503, with Retry-After."""
+    reply = await subscribe(away, channel, Accept="*/*")
+    assert (reply.status, reply.code, reply.headers["retry-after"]) == (503, "overloaded", "2")
+    assert set(reply.json()) == {"code", "message", "request_id"}
+
+
+async def test_a_publish_without_an_answer_is_unknown(away: Nginx, channel: Pair) -> None:
+    """Nginx cannot know whether a hub that is away stored a publish: 504 `unknown`, in the hub's shape, never 502."""
+    reply = await publish(away, channel)
+    assert (reply.status, reply.code) == (504, "unknown")
+    assert set(reply.json()) == {"code", "message", "request_id"}
+
+
+async def test_signatures_are_in_no_log(shared: Pairing, away: Nginx, channel: Pair) -> None:
+    """A signature in the query stands in no file that nginx writes, whether the hub answers or is away."""
+    mac = v2("sub", *channel)
+    target = f"{subscribe_target(channel)}?signature={mac}"
+    assert (await request(away.plain, "GET", target, EVENT_STREAM)).status == 200
+    wrong = f"{subscribe_target(channel)}?signature={mac}x"
+    assert (await request(shared.nginx.plain, "GET", wrong, EVENT_STREAM)).status == 401
+    for nginx in (away, shared.nginx):
+        await eventually(lambda: subscribe_target(channel) in nginx.logged(), 5, "the request in the log")  # noqa: B023
+        assert mac not in nginx.logged()
+
+
+async def test_a_kill_behind_nginx_is_a_pause(pair: Pairing, channel: Pair, listen: Listen) -> None:
+    """After kill -9 of the hub: whoever comes back meanwhile gets 200 and `retry:`, and afterwards every event once."""
+    nginx, hub = pair
+    client = await listen(nginx.plain, channel).ready()
+    publisher = Publisher("p", nginx.plain)
+    for _ in range(5):
+        await publisher.publish_surely(channel)
+    await client.count(5)
+    hub.kill_now()
+    await hub.await_exit()
+    await client.until(lambda: len(client.opened) >= 4)  # three came back to a hub that is away
+    away = range(2, 5)
+    blocks = [item for number, item in client.items if number in away and isinstance(item, Block)]
+    cursor = client.seen[-1].id
+    waits = [item.ms for number, item in client.items if number in away and isinstance(item, Retry)]
+    assert all(block == Block(cursor, "message", None) for block in blocks), "its cursor was moved"
+    assert client.finals == []
+    assert len(waits) >= 2
+    assert min(waits) >= 1000
+    unknown = await publisher.publish(channel)
+    assert [attempt.status for attempt in unknown.attempts] == [504]
+    await hub.astart()
+    await publisher.repeat(unknown)
+    for _ in range(5):
+        await publisher.publish_surely(channel)
+    publisher.close()
+    await client.count(11)
+    assert client.payloads == [message.payload for message in publisher.history]
+    assert (client.finals, client.gaps) == ([], [])
+
+
+async def test_a_restart_ends_no_stream_for_good(pair: Pairing, channel: Pair, listen: Listen) -> None:
+    """SIGTERM, exit 0, start: a crowd behind nginx sees no final status, and misses and repeats nothing."""
+    nginx, hub = pair
+    crowd = [await listen(nginx.plain, channel).ready() for _ in range(10)]
+    await publish_once(nginx.plain, channel, "before")
+    hub.terminate_now()
+    assert await hub.await_exit() == 0, hub.tail_of_log()
+    await hub.astart()
+    assert (await publish_once(nginx.plain, channel, "after")).status == 200
+    await asyncio.gather(*(client.count(2) for client in crowd))
+    assert [client.payloads for client in crowd] == [["before", "after"]] * 10
+    assert [(client.finals, client.gaps) for client in crowd] == [([], [])] * 10
+
+
+async def test_nginx_never_publishes_twice(certificate: Certificate, channel: Pair, tmp_path: Path) -> None:
+    """A publish that was sent and not answered goes out once, on a new connection and on a kept one: no key, no repeat."""
+    async with upstream(lambda number: OK if number == 1 else None) as hub:
+        with Nginx(tmp_path, hub.address, certificate) as nginx:
+            assert (await publish(nginx, channel)).code == "unknown"
+            assert len(hub.requests) == 1
+            assert (await publish(nginx, channel)).status == 200
+            connections = hub.connections
+            assert (await publish(nginx, channel)).code == "unknown"
+            assert len(hub.requests) == 3
+            assert hub.connections == connections, (
+                "the connection was not kept, so half of the rule is not shown"
+            )
+
+
+async def test_a_forged_address_is_replaced(certificate: Certificate, channel: Pair, tmp_path: Path) -> None:
+    """Whatever a client writes into X-Forwarded-For, the hub sees the address that nginx saw, and only that."""
+    async with upstream(lambda _number: OK) as hub:
+        with Nginx(tmp_path, hub.address, certificate) as nginx:
+            await subscribe(
+                nginx, channel, X_Forwarded_For="203.0.113.7, 10.0.0.1", X_Forwarded_Proto="https"
+            )
+    head = hub.requests[0].decode().lower().split("\r\n")
+    assert [line for line in head if line.startswith("x-forwarded-for")] == ["x-forwarded-for: 127.0.0.1"]
+    assert [line for line in head if line.startswith("x-forwarded-proto")] == ["x-forwarded-proto: http"]
+    assert head[0] == f"get {subscribe_target(channel)} http/1.1"
+    assert not [line for line in head if line.startswith("connection:")]

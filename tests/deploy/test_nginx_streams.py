@@ -1,0 +1,221 @@
+"""Streams and publishes through the recipe's nginx are what they are without it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.deploy.conftest import Listen, Pairing
+from tests.support.http1 import request
+from tests.support.kernel import eventually
+from tests.support.publisher import Pair, publish_once, publish_target, signed, subscribe_target
+from tests.support.sse import Client
+
+pytestmark = [pytest.mark.wire, pytest.mark.slow]
+
+MIB = 1 << 20
+PARALLEL = 20
+#: No test here takes as long as what it waits for could take by chance.
+SOON_S = 10.0
+
+
+def curl(pair: Pairing, *arguments: str) -> list[str]:
+    """A curl that speaks HTTP/2, trusts the test's certificate and holds nothing back."""
+    return [
+        "curl",
+        "--silent",
+        "--no-buffer",
+        "--http2",
+        "--cacert",
+        str(pair.nginx.certificate.chain),
+        *arguments,
+    ]
+
+
+def header(channel: Pair) -> tuple[str, str]:
+    """The signature as curl takes it."""
+    return "--header", f"x-signature: {signed(channel)['x-signature']}"
+
+
+@asynccontextmanager
+async def running(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A program whose output is read; ended with the block."""
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def line(process: asyncio.subprocess.Process, start: str) -> str:
+    """The next line that begins so."""
+    assert process.stdout is not None
+    async with asyncio.timeout(SOON_S):
+        while text := (await process.stdout.readline()).decode():
+            if text.startswith(start):
+                return text.rstrip("\n")
+    raise AssertionError(f"it ended before a line {start!r}")
+
+
+async def test_the_beginning_of_a_stream_arrives_before_any_event(
+    pair: Pairing, channel: Pair, listen: Listen
+) -> None:
+    """Head and priming come through at once, on a channel without events and long before a heartbeat."""
+    client = await listen(pair.nginx.plain, channel).ready()
+    assert (client.seen, client.heartbeats) == ([], 0)
+    headers = client.opened[0].headers
+    assert headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert headers["cache-control"] == "no-store, no-transform"
+
+
+async def test_heartbeats_come_through(shared: Pairing, channel: Pair, listen: Listen) -> None:
+    """A quiet stream's heartbeats reach the client one after the other, on one connection."""
+    client = listen(shared.nginx.plain, channel)
+    await client.until(lambda: client.heartbeats >= 3)
+    assert len(client.opened) == 1
+
+
+async def test_events_arrive_one_by_one(pair: Pairing, channel: Pair, listen: Listen) -> None:
+    """Each event is there before the next is published; nothing else could push it out of a buffer."""
+    client = await listen(pair.nginx.plain, channel).ready()
+    for number in range(20):
+        await publish_once(pair.nginx.plain, channel, number)
+        await client.count(number + 1, SOON_S)
+    assert client.payloads == list(range(20))
+    assert client.heartbeats == 0
+
+
+async def test_events_arrive_one_by_one_over_http2(pair: Pairing, channel: Pair) -> None:
+    """The same through TLS and HTTP/2, with a client that is not ours."""
+    async with running(*curl(pair, *header(channel), pair.nginx.url(subscribe_target(channel)))) as client:
+        await line(client, "id: ")
+        for number in range(5):
+            await publish_once(pair.nginx.plain, channel, number)
+            assert json.loads((await line(client, "data: "))[6:])["data"] == number
+
+
+async def test_publish_over_http2(shared: Pairing, channel: Pair, listen: Listen) -> None:
+    """A POST through TLS and HTTP/2 is stored, and its message_id is the id that a subscriber sees."""
+    subscriber = await listen(shared.nginx.plain, channel).ready()
+    body = ("--header", "Content-Type: application/json", "--data", '{"data": [1, "two"]}')
+    target = shared.nginx.url(publish_target(channel))
+    async with running(
+        *curl(shared, *header(channel), *body, "--write-out", "\n%{http_version}", target)
+    ) as client:
+        assert client.stdout is not None
+        answer, version = (await client.stdout.read()).decode().splitlines()
+    await subscriber.count(1)
+    assert version == "2"
+    assert json.loads(answer)["data"]["message_id"] == subscriber.seen[0].id
+    assert subscriber.payloads == [[1, "two"]]
+
+
+async def test_many_streams_on_one_connection(pair: Pairing, listen: Listen, tmp_path: Path) -> None:
+    """Twenty streams of one client share one HTTP/2 connection, where HTTP/1.1 gives a browser six; each gets its events."""
+    channels = [("many", f"type{number}") for number in range(PARALLEL)]
+    urls: list[str] = []
+    for number, channel in enumerate(channels):
+        urls += ["--next"] * bool(number) + [
+            *curl(pair)[1:],
+            *header(channel),
+            "--output",
+            str(tmp_path / f"s{number}"),
+        ]
+        urls += [
+            "--write-out",
+            "%{http_version} %{num_connects} %{http_code}\n",
+            pair.nginx.url(subscribe_target(channel)),
+        ]
+    command = ["curl", "--parallel", "--parallel-max", str(PARALLEL), *urls]
+    async with running(*command) as client:
+        assert client.stdout is not None
+        await until_files(tmp_path, ["id: "] * PARALLEL)
+        for channel in channels:
+            await publish_once(pair.nginx.plain, channel, channel[1])
+        await until_files(tmp_path, [f'"data":"{event_type}"' for _, event_type in channels])
+        pair.hub.terminate_now()  # a drain ends the streams in order, and curl tells what they were
+        lines = (await asyncio.wait_for(client.stdout.read(), SOON_S)).decode().splitlines()
+    assert sorted(lines) == ["2 0 200"] * (PARALLEL - 1) + ["2 1 200"]
+
+
+async def until_files(directory: Path, wanted: list[str]) -> None:
+    """Wait until each of the files s0, s1, ... holds its text."""
+    files = [directory / f"s{number}" for number in range(len(wanted))]
+
+    def arrived() -> bool:
+        return all(
+            file.exists() and text in file.read_text() for file, text in zip(files, wanted, strict=True)
+        )
+
+    await eventually(arrived, SOON_S, f"{wanted} in the streams")
+
+
+async def test_resume_through_nginx_is_exact(shared: Pairing, channel: Pair, listen: Listen) -> None:
+    """A client that drops again and again comes back with its last id and sees every event once, in order."""
+    left = iter([3, 1, 4])
+    client = await listen(shared.nginx.plain, channel, leave_after=lambda: next(left, 0)).ready()
+    for number in range(20):
+        assert (await publish_once(shared.nginx.plain, channel, number)).status == 200
+    await client.until(lambda: len(client.events) >= 20)
+    assert client.payloads == list(range(20))
+    assert len(client.opened) == 4
+    assert client.gaps == []
+
+
+async def test_nothing_is_compressed_on_the_way(shared: Pairing, channel: Pair, listen: Listen) -> None:
+    """A client that takes gzip gets none from nginx, neither on a stream nor in an answer."""
+    client = Client(
+        "gzip", shared.nginx.plain, subscribe_target(channel), {**signed(channel), "Accept-Encoding": "gzip"}
+    )
+    await client.start().ready()
+    assert "content-encoding" not in client.opened[0].headers
+    await client.stop()
+    headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip", **signed(channel)}
+    reply = await request(
+        shared.nginx.plain, "POST", publish_target(channel), headers, b'{"data": "%s"}' % (b"x" * 10_000)
+    )
+    assert (reply.status, reply.headers.get("content-encoding")) == (200, None)
+
+
+def body_of(size: int) -> bytes:
+    """A publish of exactly so many bytes."""
+    return b'{"data": "%b"}' % (b"x" * (size - 12))
+
+
+@pytest.mark.parametrize(
+    ("size", "status", "says"),
+    [
+        pytest.param(MIB, 200, "success", id="the hub's limit"),
+        pytest.param(MIB + 1, 413, "1048576 bytes", id="a byte more: the hub's own answer"),
+        pytest.param(3 * MIB, 413, "the body is too large", id="far more: nginx's, in the same shape"),
+    ],
+)
+async def test_body_limit_is_the_hubs(
+    shared: Pairing, channel: Pair, size: int, status: int, says: str
+) -> None:
+    """A body that the hub takes passes nginx; one that it refuses is refused in the hub's words and shape."""
+    body = body_of(size)
+    assert len(body) == size
+    headers = {"Content-Type": "application/json", **signed(channel)}
+    reply = await request(shared.nginx.plain, "POST", publish_target(channel), headers, body)
+    assert reply.status == status, reply
+    assert says in reply.json()["message"]
+    if status == 413:
+        assert reply.code == "too_large"
+        assert set(reply.json()) == {"code", "message", "request_id"}
+
+
+async def test_refusals_come_through_as_they_are(shared: Pairing, channel: Pair) -> None:
+    """A wrong signature is the hub's 401 with its JSON, on a stream too: nginx turns no answer of the hub into another."""
+    for method, target in (("GET", subscribe_target(channel)), ("POST", publish_target(channel))):
+        headers = {"Content-Type": "application/json", "x-signature": "0" * 64}
+        through = await request(
+            shared.nginx.plain, method, target, headers, b"{}" if method == "POST" else b""
+        )
+        assert (through.status, through.code) == (401, "unauthorized")

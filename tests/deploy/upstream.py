@@ -1,0 +1,59 @@
+"""A server in the hub's place that keeps every request and answers as it is told, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from tests.support.http1 import Address
+from tests.support.server import stable_port
+
+#: Gets the number of a request, from 0; what it returns is sent, and None cuts the connection.
+Answers = Callable[[int], bytes | None]
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Upstream:
+    """Every request it got, head and body, and the number of connections they came on."""
+
+    def __init__(self, answers: Answers) -> None:
+        self.address: Address = ("127.0.0.1", stable_port())
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self._answers = answers
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while head := await self._head(reader):
+                self.requests.append(head + await reader.readexactly(_length(head)))
+                answer = self._answers(len(self.requests) - 1)
+                if answer is None:
+                    break
+                writer.write(answer)
+        finally:
+            writer.transport.abort()
+
+    async def _head(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            return await reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return b""
+
+
+def _length(head: bytes) -> int:
+    lines = (line.lower() for line in head.split(b"\r\n"))
+    return next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
+
+
+@asynccontextmanager
+async def upstream(answers: Answers) -> AsyncIterator[Upstream]:
+    """A running one."""
+    recorder = Upstream(answers)
+    server = await asyncio.start_server(recorder, *recorder.address)
+    try:
+        yield recorder
+    finally:
+        server.close()
