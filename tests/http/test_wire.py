@@ -7,7 +7,15 @@ import asyncio
 import pytest
 
 from fast_sse.http.message import Request, Response, Stream
-from fast_sse.http.wire import HEAD, OLD, form_of, response_bytes, stream_head
+from fast_sse.http.wire import (
+    HEAD,
+    OLD,
+    form_of,
+    response_bytes,
+    response_fields,
+    stream_fields,
+    stream_head,
+)
 
 
 def test_answer_is_complete() -> None:
@@ -73,3 +81,24 @@ def test_the_form_comes_from_the_request() -> None:
     """HEAD and HTTP/1.0 are the two things about a request that change the shape of its answer."""
     assert form_of(Request("GET", "/", "", {})) == 0
     assert form_of(Request("HEAD", "/", "", {}, http11=False)) == HEAD | OLD
+
+
+def test_a_server_that_frames_gets_the_same_head() -> None:
+    """As fields, a head has the same names and values as in bytes, but for what frames the message."""
+    answer = Response(405, b"xy", "text/plain", (("Allow", "GET"),))
+    lines = response_bytes(answer).decode().partition("\r\n\r\n")[0].split("\r\n")[1:]
+    assert [f"{name}: {value}" for name, value in response_fields(answer)] == lines
+    stream = Stream(lambda _: asyncio.Protocol(), (("Vary", "Origin"),))
+    lines = stream_head(stream).decode().strip().split("\r\n")[1:]
+    lines.remove("Transfer-Encoding: chunked")
+    assert [f"{name}: {value}" for name, value in stream_fields(stream)] == lines
+    assert "Content-Length" not in dict(response_fields(Response(204)))
+
+
+@pytest.mark.parametrize("value", ["a\r\nSet-Cookie: b", "a\nb", "a\rb", "a\0b"])
+def test_a_field_cannot_leave_its_line(value: str) -> None:
+    """What would split a response in bytes is refused as a field too: not every server looks (CWE-113)."""
+    with pytest.raises(ValueError, match="CR, LF or NUL"):
+        response_fields(Response(200, headers=(("X", value),)))
+    with pytest.raises(ValueError, match="CR, LF or NUL"):
+        stream_fields(Stream(lambda _: asyncio.Protocol(), (("X", value),)))

@@ -1,6 +1,6 @@
 """Request, Response, Stream, Deferred: small values between the servers and the endpoints. No framework.
 
-`front.py` and an ASGI adapter both speak them, so that the rules of the public API stand once, in `endpoints.py`.
+`front.py` and `asgi.py` both speak them, so that the rules of the public API stand once, in `endpoints.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ class Request(msgspec.Struct, gc=False):
         query: raw, without the question mark.
         headers: lower-case names to values (latin-1); repeated names joined by ", ".
         body: complete and as sent (not inflated).
-        http11: False for HTTP/1.0, whose streams are delimited by the close.
+        http11: whether streams are chunked by us; False for HTTP/1.0, whose streams are delimited by the close, and
+            for a server that frames them itself.
         peer: the address of the other end, for logs and limits.
     """
 

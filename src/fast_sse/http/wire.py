@@ -1,11 +1,12 @@
 """Answers as bytes: the head of a response and of a stream, and nothing that knows a connection.
 
 An answer is one bytes object, so that it is one `write`. The part of a head that depends on status and content
-type only is built once and cached.
+type only is built once and cached. A server that frames by itself (ASGI) takes the same head as fields.
 """
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
@@ -18,11 +19,16 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 HEAD: Final = 1  # no body goes out (RFC 9110 §9.3.2)
 OLD: Final = 2  # HTTP/1.0: keep-alive must be said, chunks do not exist
 
-_STREAM: Final = (
-    b"HTTP/1.1 200 OK\r\n"
-    b"Content-Type: text/event-stream; charset=utf-8\r\n"
-    b"Cache-Control: no-store, no-transform\r\n"
-    b"X-Accel-Buffering: no\r\n"
+_BREAK: Final = re.compile(r"[\r\n\0]").search
+
+#: Names and values of a head.
+Fields = tuple[tuple[str, str], ...]
+
+_COMMON: Final[Fields] = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+_STREAM: Final[Fields] = (
+    ("Content-Type", "text/event-stream; charset=utf-8"),
+    ("Cache-Control", "no-store, no-transform"),
+    ("X-Accel-Buffering", "no"),
 )
 
 
@@ -31,28 +37,43 @@ def form_of(request: Request) -> int:
     return (HEAD if request.method == "HEAD" else 0) | (0 if request.http11 else OLD)
 
 
+def response_fields(response: Response) -> Fields:
+    """The head of `response`, complete but for what frames the message on the connection.
+
+    A 204 has neither content nor its length (RFC 9110 §8.6). Raises ValueError when a header cannot be sent.
+    """
+    _check(response.headers)
+    if response.status == HTTPStatus.NO_CONTENT:
+        return (*_COMMON, *response.headers)
+    length = ("Content-Length", str(len(response.body)))
+    return (("Content-Type", response.content_type), *_COMMON, length, *response.headers)
+
+
+def stream_fields(stream: Stream) -> Fields:
+    """The same of an event stream. Raises ValueError when a header cannot be sent."""
+    _check(stream.headers)
+    return (*_STREAM, *stream.headers)
+
+
 @lru_cache(maxsize=128)
 def _fixed(status: int, content_type: str) -> bytes:
-    """Everything up to the value of Content-Length.
-
-    A 204 has neither content nor its length (RFC 9110 §8.6).
-    """
-    head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
-    common = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+    """Everything up to the value of Content-Length; all of it for a 204."""
+    first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode("latin-1")
     if status == HTTPStatus.NO_CONTENT:
-        return (head + common).encode("latin-1")
-    return f"{head}Content-Type: {content_type}\r\n{common}Content-Length: ".encode("latin-1")
+        return first + _lines(_COMMON)
+    return first + _lines((("Content-Type", content_type), *_COMMON, ("Content-Length", "")))
 
 
-def _lines(headers: tuple[tuple[str, str], ...]) -> bytes:
-    """`headers` as lines, each begun by its CRLF.
-
-    Raises ValueError when one could break out of its line: response splitting (CWE-113).
-    """
-    text = "".join(f"\r\n{name}: {value}" for name, value in headers)
-    if text.count("\r") != len(headers) or text.count("\n") != len(headers) or "\0" in text:
+def _check(headers: Fields) -> None:
+    """Raise ValueError when a header could break out of its line: response splitting (CWE-113)."""
+    if headers and _BREAK("".join(map("".join, headers))):
         raise ValueError("a header of an answer contains CR, LF or NUL")
-    return text.encode("latin-1")
+
+
+def _lines(headers: Fields) -> bytes:
+    """`headers` as lines, each begun by its CRLF. Raises ValueError like `_check`."""
+    _check(headers)
+    return "".join(f"\r\n{name}: {value}" for name, value in headers).encode("latin-1")
 
 
 def response_bytes(response: Response, form: int = 0, *, close: bool = False) -> bytes:
@@ -65,8 +86,14 @@ def response_bytes(response: Response, form: int = 0, *, close: bool = False) ->
         extra += b"\r\nConnection: keep-alive"
     fixed = _fixed(status, response.content_type)
     if status == HTTPStatus.NO_CONTENT:
-        return b"%b%b\r\n\r\n" % (fixed[:-2], extra)
+        return b"%b%b\r\n\r\n" % (fixed, extra)
     return b"%b%d%b\r\n\r\n%b" % (fixed, len(body), extra, b"" if form & HEAD else body)
+
+
+@lru_cache(maxsize=2)
+def _stream_fixed(form: int) -> bytes:
+    framing = ("Connection", "close") if form else ("Transfer-Encoding", "chunked")
+    return b"HTTP/1.1 200 OK" + _lines((*_STREAM, framing))
 
 
 def stream_head(stream: Stream, form: int = 0) -> bytes:
@@ -74,5 +101,4 @@ def stream_head(stream: Stream, form: int = 0) -> bytes:
 
     Raises ValueError when one of its headers cannot be sent.
     """
-    framing = b"Connection: close" if form & OLD else b"Transfer-Encoding: chunked"
-    return b"%b%b%b\r\n\r\n" % (_STREAM, framing, _lines(stream.headers))
+    return b"%b%b\r\n\r\n" % (_stream_fixed(form & OLD), _lines(stream.headers))
