@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
+from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import HEARTBEAT_S, Listen
@@ -128,6 +130,23 @@ async def test_heartbeats_keep_coming(listen: Listen, channel: Pair) -> None:
     client = await listen(channel).ready()
     await client.until(lambda: client.heartbeats >= 3, within_s=3 * HEARTBEAT_S * 1.5 + 2)
     assert not client.seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{"HEARTBEAT_S": "0.1"}, {"LIMITS__STALL_S": "0.1"}], ids=str)
+async def test_heartbeats_come_no_faster_than_asked(tmp_path: Path, settings: dict[str, str]) -> None:
+    """A short heartbeat or deadline is kept to, as all bounds are: it never makes the hub spin."""
+    short = {f"FAST_SSE_{name}": value for name, value in settings.items()}
+    async with Hub(tmp_path, store="memory", settings=short) as hub:
+        client = (
+            await Client("c", hub.public, subscribe_target(("a", "b")), signed(("a", "b"))).start().ready()
+        )
+        before, began = client.heartbeats, time.monotonic()
+        await client.outlast(1.0)
+        passed = time.monotonic() - began
+        # A deadline of 0.1 s is watched twice as often.
+        assert client.heartbeats - before <= 2 + 1.5 * passed / 0.05
+        await client.stop()
 
 
 async def test_prime_0_sends_no_id_only_block(listen: Listen, hub: Hub, channel: Pair) -> None:

@@ -190,6 +190,11 @@ class Client:
         await self.until(arrived, within_s)
         return self
 
+    async def outlast(self, seconds: float) -> None:
+        """Stay connected that long, as told by the heartbeats that keep coming; none for long is a TimeoutError."""
+        end_ns = time.monotonic_ns() + int(seconds * 1e9)
+        await self.until(lambda: time.monotonic_ns() >= end_ns, seconds + 20)
+
     def describe(self) -> str:
         """One line for a failure."""
         newest = self.seen[-1] if self.seen else None
