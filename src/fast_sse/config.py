@@ -15,7 +15,6 @@ import difflib
 import ipaddress
 import json
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -41,22 +40,17 @@ from pydantic_settings import (
 
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.limits import MIB, Limits
+from fast_sse.model.secret import is_placeholder, weakness
 from fast_sse.model.signature import Keyring
 from fast_sse.store.base import Retention
 
 ENV_PREFIX = "FAST_SSE_"
-SECRET_BYTES_MIN = 32
 
 #: What `retention.max_bytes` is when it is not set.
 _MAX_BYTES = {"sqlite": 1024 * MIB, "memory": 256 * MIB}
 #: Limits that are settings of their own, and limits whose 0 has a meaning.
 _TOP_LEVEL_LIMITS = ("heartbeat_s", "connection_age_s", "drain_s")
 _ZERO_LIMITS = ("coalesce_ms_max", "publish_rate", "streams_max", "streams_per_address_max")
-#: What an unfilled template looks like (CWE-798, CWE-1188).
-_PLACEHOLDER = re.compile(
-    r"\A\$?\{.*\}\Z|\A<.*>\Z|change.?me|your.?secret|placeholder|replace.?(?:me|this)|insert.?here",
-    re.IGNORECASE | re.DOTALL,
-)
 _MAKE_ONE = "make one with: openssl rand -hex 32"
 
 
@@ -303,7 +297,8 @@ def _problems(config: Config) -> Iterator[tuple[str, str]]:
     auth = config.auth
     secrets = {f"auth.{name}": value for name, value in auth if isinstance(value, SecretStr)}
     for key, secret in (*secrets.items(), *(("auth.keys", secret) for secret in auth.keys.values())):
-        yield from ((key, problem) for problem in _weakness(_bytes(secret)))
+        if flaw := weakness(_bytes(secret)):
+            yield key, f"{flaw}; {_MAKE_ONE}"
     if auth.secret is None and auth.v1 != "off":
         yield "auth.secret", f"is missing; {_MAKE_ONE} (or set auth.v1 = off and auth.keys)"
     if auth.v1 == "off" and not auth.keys:
@@ -315,24 +310,11 @@ def _problems(config: Config) -> Iterator[tuple[str, str]]:
     if (config.tls.cert is None) != (config.tls.key is None):
         yield "tls.cert" if config.tls.cert is None else "tls.key", "is missing; TLS takes both"
     if config.admin.key is not None and (
-        not _bytes(config.admin.key) or _is_placeholder(_bytes(config.admin.key))
+        not _bytes(config.admin.key) or is_placeholder(_bytes(config.admin.key))
     ):
         yield "admin.key", f"is empty or a placeholder; {_MAKE_ONE}"
     if config.admin.key is None and not _is_loopback(config.admin_host):
         yield "admin.key", "is required when admin_host is not a loopback address"
-
-
-def _weakness(secret: bytes) -> Iterator[str]:
-    if _is_placeholder(secret):
-        yield f"is a placeholder; {_MAKE_ONE}"
-    if len(secret) < SECRET_BYTES_MIN:
-        yield f"is shorter than {SECRET_BYTES_MIN} bytes; {_MAKE_ONE}"
-
-
-def _is_placeholder(secret: bytes) -> bool:
-    return bool(_PLACEHOLDER.search(secret.decode())) or (
-        len(secret) >= SECRET_BYTES_MIN and len(set(secret)) < 4
-    )
 
 
 def _is_loopback(host: str) -> bool:
