@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import resource
 import signal
 import socket
 import ssl
@@ -32,6 +33,7 @@ from fast_sse.http.admin.server import AdminServer
 from fast_sse.http.boundary import OnDefect
 from fast_sse.http.clients import Clients
 from fast_sse.http.cors import Cors
+from fast_sse.http.descriptors import Descriptors, for_clients
 from fast_sse.http.endpoints import Endpoints
 from fast_sse.http.front import Fronts
 from fast_sse.http.listener import address, in_use, listening_socket
@@ -229,7 +231,13 @@ class App:
         """Accept until `stop`, then drain."""
         loop = asyncio.get_running_loop()
         endpoints = make_endpoints(self._config, hub, demo=self._demo)
-        fronts = Fronts(endpoints.handle, self._limits, clock=loop.time, on_defect=on_defect(self._observer))
+        fronts = Fronts(
+            endpoints.handle,
+            self._limits,
+            clock=loop.time,
+            on_defect=on_defect(self._observer),
+            descriptors=Descriptors(for_clients(_open_files_max()), self._on_full),
+        )
         try:
             server = await loop.create_server(
                 fronts,
@@ -259,6 +267,11 @@ class App:
 
     # -- what the log is told -------------------------------------------------------------------------------
 
+    def _on_full(self, turned_away: int) -> None:
+        """Say it at the first, second, fourth, eighth …: a crowd at the door must not fill the log."""
+        if not turned_away & (turned_away - 1):
+            self._log.warning("connections turned away: open files are at their limit", connections=turned_away)
+
     def _log_start(self, public: str, admin: str) -> None:
         config = self._config
         self._log.info(
@@ -276,6 +289,12 @@ class App:
         )
         if not self._demo:  # there, what it warns of is meant
             warn(config, self._log)
+
+
+def _open_files_max() -> int:
+    """The limit of open files of this process; 0 where there is none."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 0 if limit == resource.RLIM_INFINITY else limit
 
 
 def _tls_context(config: Config) -> ssl.SSLContext | None:

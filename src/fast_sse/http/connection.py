@@ -57,6 +57,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start reading; the first request has until the header deadline."""
+        if not self._shared.descriptors.has_room(transport):
+            transport.abort()  # type: ignore[attr-defined]
+            return
         self._transport = transport
         peer = transport.get_extra_info("peername")
         address = str(peer[0]) if isinstance(peer, tuple) else ""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from fast_sse.http.boundary import Boundary, OnDefect, ignore_defect
 from fast_sse.http.connection import Connection
 from fast_sse.http.deadlines import Deadlines
+from fast_sse.http.descriptors import Descriptors
 from fast_sse.http.message import Answer, Request
 from fast_sse.http.shared import Shared
 from fast_sse.model.limits import Limits
@@ -20,7 +21,7 @@ class Fronts:
     """Makes a protocol for each new connection, and ends them all.
 
     `handle` maps a Request to an Answer without waiting; `clock` is monotonic, in seconds; `on_defect` gets the
-    `request_id` of a 500 and the exception behind it.
+    `request_id` of a 500 and the exception behind it; `descriptors` says whether there is room for one more.
     """
 
     __slots__ = ("_shared",)
@@ -32,8 +33,9 @@ class Fronts:
         *,
         clock: Callable[[], float],
         on_defect: OnDefect = ignore_defect,
+        descriptors: Descriptors | None = None,
     ) -> None:
-        self._shared = Shared(Boundary(handle, on_defect), limits, Deadlines(limits, clock))
+        self._shared = Shared(Boundary(handle, on_defect), limits, Deadlines(limits, clock), descriptors)
 
     def __call__(self) -> Connection:
         """A protocol for one new connection."""

@@ -6,6 +6,7 @@ import asyncio
 
 from fast_sse.http.boundary import Boundary
 from fast_sse.http.deadlines import Deadlines, Timed
+from fast_sse.http.descriptors import Descriptors
 from fast_sse.model.limits import Limits
 
 
@@ -17,12 +18,21 @@ class Shared:
         requests, malformed, timeouts: requests read, refused by the reader, and late; they only grow.
     """
 
-    __slots__ = ("_empty", "boundary", "deadlines", "draining", "limits", "malformed", "requests", "timeouts")
+    __slots__ = (
+        "_empty", "boundary", "deadlines", "descriptors", "draining", "limits", "malformed", "requests", "timeouts",
+    )  # fmt: skip
 
-    def __init__(self, boundary: Boundary, limits: Limits, deadlines: Deadlines) -> None:
+    def __init__(
+        self,
+        boundary: Boundary,
+        limits: Limits,
+        deadlines: Deadlines,
+        descriptors: Descriptors | None = None,
+    ) -> None:
         self.boundary = boundary
         self.limits = limits
         self.deadlines = deadlines
+        self.descriptors = descriptors or Descriptors()
         self.draining = False
         self.requests = self.malformed = self.timeouts = 0
         self._empty = asyncio.Event()

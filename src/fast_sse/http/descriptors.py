@@ -1,0 +1,50 @@
+"""File descriptors that clients cannot have: for the operators' listener, the store and its files.
+
+A connection is a descriptor. Where clients hold all that there are, nobody can ask the hub what is wrong, and the
+store cannot open a file. So connections are turned away while some are left (CWE-770). The kernel gives a new
+socket the lowest free number (POSIX), so a number at the bound says that as many are in use: nothing is counted.
+
+Turned away is a close without an answer. Every client retries after a broken connection; an answer to each would
+take time from those who are connected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+#: Descriptors kept back, or a quarter of them where there are few.
+RESERVED = 256
+
+#: Called with the number of connections turned away so far.
+OnFull = Callable[[int], None]
+
+
+def for_clients(limit: int) -> int:
+    """How many of `limit` descriptors may be in use when a client is still let in; 0 for no bound."""
+    return max(0, limit - min(RESERVED, limit // 4))
+
+
+class Descriptors:
+    """Lets connections in until `number_max` descriptors are in use; 0 lets everybody in.
+
+    Attributes:
+        turned_away: connections that were not let in, since the start.
+    """
+
+    __slots__ = ("_number_max", "_on_full", "turned_away")
+
+    def __init__(self, number_max: int = 0, on_full: OnFull | None = None) -> None:
+        self._number_max = number_max
+        self._on_full = on_full
+        self.turned_away = 0
+
+    def has_room(self, transport: asyncio.BaseTransport) -> bool:
+        """Whether a connection that was just accepted may stay."""
+        sock = transport.get_extra_info("socket")
+        if not self._number_max or sock is None or sock.fileno() < self._number_max:
+            return True
+        self.turned_away += 1
+        if self._on_full is not None:
+            self._on_full(self.turned_away)
+        return False
