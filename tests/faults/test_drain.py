@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.faults.checker import Report
+from tests.faults.checker import KINDS, Report
 from tests.faults.counts import DRAINS, Record, each_scale
 from tests.faults.crowd import PATTERNS, Crowd
 from tests.support.server import Hub
@@ -29,7 +30,7 @@ async def test_sigterm_loses_nothing_and_spreads_reconnects(
         report, ends_s = await drain_once(directory)
         reports.append(report)
         spreads.append(ends_s)
-        record(f"drain {number + 1} of {DRAINS[scale]}", f"{report.text()}; {described(ends_s)}")
+    record(f"{len(reports)} drains", f"{together(reports).text()}; the last: {described(spreads[-1])}")
     for report in reports:
         report.assert_clean()
     for ends_s in spreads:
@@ -55,6 +56,17 @@ async def drain_once(directory: Path) -> tuple[Report, list[float]]:
         await crowd.drain()
         report = crowd.report().require(publishes_in_flight_at_sigterm=in_flight)
         return report, sorted((end - signalled_ns) / 1e9 for end in ends)
+
+
+def together(reports: list[Report]) -> Report:
+    """The defects and counts of several runs, added up."""
+    counts: Counter[str] = Counter()
+    defects = {kind: list[str]() for kind in KINDS}
+    for report in reports:
+        counts.update(report.counts)
+        for kind, evidence in report.defects.items():
+            defects[kind] += evidence
+    return Report(defects, dict(counts))
 
 
 def described(ends_s: list[float]) -> str:

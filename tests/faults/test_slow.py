@@ -31,9 +31,10 @@ STUCK = 20
 SLACK_BYTES = 4 * MIB
 
 
-async def stuck_client(hub: Hub, channel: Pair, name: str = "stuck") -> Client:
-    """A client with the smallest receive buffer that stops reading once its stream is open."""
-    client = Client(name, hub.public, subscribe_target(channel), signed(channel), receive_bytes=1)
+async def stuck_client(hub: Hub, channel: Pair, name: str = "stuck", receive_bytes: int = 1) -> Client:
+    """A client with (mostly) the smallest receive buffer that stops reading once its stream is open."""
+    target = subscribe_target(channel)
+    client = Client(name, hub.public, target, signed(channel), receive_bytes=receive_bytes)
     await client.start().ready()
     client.pause()
     return client
@@ -100,7 +101,8 @@ async def test_slow_client_that_moves_is_not_cut(tmp_path: Path) -> None:
     """A client that takes a little within every deadline keeps its stream, however far behind it is."""
     hub = Hub(tmp_path, settings=QUICK)
     async with hub, Crowd(hub.public, patterns=[BUSY], publishers=1, pad_bytes=PAD) as crowd:
-        slow = await stuck_client(hub, BUSY, "slow")
+        # Its window must hold a segment of the loopback (64 KiB): below that the kernel sees no window at all.
+        slow = await stuck_client(hub, BUSY, "slow", receive_bytes=200_000)
         clock = await Client("clock", hub.public, subscribe_target(IDLE), signed(IDLE)).start().ready()
         load = asyncio.create_task(crowd.publish(400, channels=[BUSY]))
         began = time.monotonic()
