@@ -3,7 +3,8 @@
 Publishers append one draft each and wait for the answer, all in one event loop, as behind a server; the last
 row runs beside a loop that is kept busy, as a fan-out keeps it. The bare loop inserts the same rows with the
 same schema and indexes, in groups of the size that the store came to, one fsynced commit each: what SQLite
-itself costs on this disk. Their ratio is what the store adds.
+itself costs on this disk. Their ratio is what the store adds. The switch interval is what `serve` sets; CPython's
+own is 5 ms, and `--switch-interval-ms 5` shows what a busy loop then does to the writer.
 
     python benchmarks/store_append.py [--seconds 3] [--publishers 32] [--directory DIR]
 """
@@ -29,6 +30,7 @@ from fast_sse.store.sqlite import SqliteStore
 from fast_sse.store.sqlite_files import connect
 from fast_sse.store.sqlite_log import SqliteLog, add_entry, body_of
 from fast_sse.store.sqlite_schema import prepare
+from fast_sse.store.sqlite_writer import SWITCH_INTERVAL_S
 
 CHANNELS = [channel(f"carid{number:06}", kind) for number in range(400) for kind in ("cart_changed", "price")]
 DATA = b'{"item":"sku-000123","quantity":2,"price":"19.90","currency":"EUR"}'
@@ -109,7 +111,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=3.0)
     options.add_argument("--publishers", type=int, default=32)
     options.add_argument("--directory", type=Path, default=None)
-    options.add_argument("--switch-interval-ms", type=float, default=sys.getswitchinterval() * 1000)
+    options.add_argument("--switch-interval-ms", type=float, default=SWITCH_INTERVAL_S * 1000)
     given = options.parse_args()
     sys.setswitchinterval(given.switch_interval_ms / 1000)
     root = Path(tempfile.mkdtemp(prefix="fast-sse-bench-", dir=given.directory))
