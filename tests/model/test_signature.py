@@ -19,6 +19,7 @@ from fast_sse.model.signature import (
     derive_key,
     sign_v1,
     sign_v2,
+    still_stands,
     verify,
 )
 
@@ -215,3 +216,22 @@ def test_scope_and_body_are_bound(made_for, used_for, body, sent):
             check(text, used_for, body=sent)
     else:
         assert check(text, used_for, body=sent).scope == used_for
+
+
+def test_a_grant_stands_as_long_as_its_secret_does() -> None:
+    """After a reload: a rotated secret still verifies, a removed or replaced one does not, nor one that v1 forbids now."""
+    a, b = b"a" * 32, b"b" * 32
+    channel = Channel("cart1", "changed")
+    v1 = verify(sign_v1(a, channel), "sub", (channel,), body=None, now=0, keyring=Keyring(secret=a))
+    assert still_stands(v1, Keyring(secret=a))
+    assert still_stands(v1, Keyring(secret=b, secret_previous=a))
+    assert still_stands(v1, Keyring(secret=a, v1="subscribe"))
+    assert not still_stands(v1, Keyring(secret=b))
+    assert not still_stands(v1, Keyring(secret=b, publish_secret=a))
+    assert not still_stands(v1, Keyring(secret=a, v1="off"))
+    text = sign_v2(a, "web-1", "sub", (channel,), body=None, iat=0, exp=60, nonce="n" * 16)
+    v2 = verify(text, "sub", (channel,), body=None, now=0, keyring=Keyring(keys={"web-1": a}))
+    assert still_stands(v2, Keyring(keys={"web-1": a, "web-2": b}))
+    assert not still_stands(v2, Keyring(keys={"web-2": a}))
+    assert not still_stands(v2, Keyring(keys={"web-1": b}))
+    assert a.decode() not in repr(v2)

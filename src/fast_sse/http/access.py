@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fast_sse.model.channel import WILDCARD, Channel
+from fast_sse.model.channel import WILDCARD, Channel, Filter
 from fast_sse.model.errors import ForbiddenError, UnauthorizedError
-from fast_sse.model.signature import Grant, Keyring, Scope, verify
+from fast_sse.model.signature import Grant, Keyring, Scope, still_stands, verify
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +53,15 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         for channel in channels:
             self.check(channel)
         return grant
+
+    def stands(self, right: object, wanted: Filter) -> bool:
+        """Whether a stream that was granted under earlier rules would be granted under these."""
+        try:
+            for channel in wanted.patterns:
+                self.check(channel)
+        except ForbiddenError:
+            return False
+        return isinstance(right, Grant) and still_stands(right, self.keyring)
 
     def check(self, channel: Channel) -> None:
         """Raise ForbiddenError when an allow-list does not name the channel."""

@@ -56,6 +56,7 @@ class Endpoints:
         pages: Mapping[str, Response] | None = None,
     ) -> None:
         self.access = access
+        self._hub = hub
         self._cors = cors or Cors()
         self._load_route = load_route
         self._pages = pages or {}
@@ -74,6 +75,11 @@ class Endpoints:
         if "origin" not in request.headers:
             return answer
         return self._marked(request, answer)
+
+    def reload(self, access: Access) -> int:
+        """Swap the rules of access; streams that these would not grant end as expired. How many ended."""
+        self.access = access
+        return self._hub.revoke(access.stands)
 
     def _marked(self, request: Request, answer: Answer) -> Answer:
         if isinstance(answer, Deferred):

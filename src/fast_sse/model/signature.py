@@ -86,6 +86,7 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
         kid: empty for v1.
         expires_at: `exp` in seconds since the epoch; None for v1, which never expires.
         nonce: empty for v1.
+        secret_mark: tells which secret verified it, without being it.
     """
 
     scope: Scope
@@ -94,9 +95,17 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
     kid: str = ""
     expires_at: float | None = None
     nonce: str = ""
+    secret_mark: str = ""
 
 
-_V1_GRANTS = {scope: Grant(scope, "v1", "v1") for scope in LIFETIME_S_MAX}
+def still_stands(grant: Grant, keyring: Keyring) -> bool:
+    """Whether the secret that verified a grant verifies in this keyring too, and v1 still allows what it did."""
+    if grant.scheme == "v2":
+        secret = keyring.keys.get(grant.kid)
+        return bool(secret) and grant.secret_mark == _mark(secret)
+    if not _v1_allows(keyring, grant.scope):
+        return False
+    return any(secret and grant.secret_mark == _mark(secret) for secret in _v1_secrets(keyring, grant.scope))
 
 
 def verify(
@@ -173,19 +182,37 @@ def _verify_v1(signature: str, scope: Scope, channels: Sequence[Channel], keyrin
     text = _v1_text(channels[0])
     if text.count(b":") != 1:
         _refuse()
-    if scope == "pub" and keyring.publish_secret:
-        secret, previous = keyring.publish_secret, keyring.publish_secret_previous
-    else:
-        secret, previous = keyring.secret, keyring.secret_previous
     mac = bytes.fromhex(signature)
-    # An absent secret is skipped: anybody can compute a MAC under an empty key.
-    if not (secret and hmac.compare_digest(_v1_mac(secret, text), mac)) and not (
-        previous and hmac.compare_digest(_v1_mac(previous, text), mac)
-    ):
+    for secret in _v1_secrets(keyring, scope):
+        # An absent secret is skipped: anybody can compute a MAC under an empty key.
+        if secret and hmac.compare_digest(_v1_mac(secret, text), mac):
+            break
+    else:
         _refuse()
-    if keyring.v1 == "off" or (keyring.v1 == "subscribe" and scope == "pub"):
+    if not _v1_allows(keyring, scope):
         raise ForbiddenError("v1 signatures do not allow this here")
-    return _V1_GRANTS[scope]
+    return _v1_grant(scope, secret)
+
+
+def _v1_secrets(keyring: Keyring, scope: Scope) -> tuple[bytes, bytes]:
+    if scope == "pub" and keyring.publish_secret:
+        return keyring.publish_secret, keyring.publish_secret_previous
+    return keyring.secret, keyring.secret_previous
+
+
+def _v1_allows(keyring: Keyring, scope: Scope) -> bool:
+    return keyring.v1 == "both" or (keyring.v1 == "subscribe" and scope != "pub")
+
+
+@lru_cache(maxsize=64)
+def _v1_grant(scope: Scope, secret: bytes) -> Grant:
+    return Grant(scope, "v1", "v1", secret_mark=_mark(secret))
+
+
+@lru_cache(maxsize=64)
+def _mark(secret: bytes) -> str:
+    """Enough of a hash to tell secrets of one keyring apart; not enough to try secrets against (they are long)."""
+    return hashlib.blake2b(secret, digest_size=8, person=b"fast-sse mark").hexdigest()
 
 
 def _v1_text(channel: Channel) -> bytes:
@@ -233,7 +260,7 @@ def _verify_v2(
         _refuse()
     if signed_scope != scope:
         raise ForbiddenError(f"the signature is for {signed_scope}, not for {scope}")
-    return Grant(scope, "v2", kid.partition("-")[0], kid, float(exp), nonce)
+    return Grant(scope, "v2", kid.partition("-")[0], kid, float(exp), nonce, _mark(keyring.keys[kid]))
 
 
 def _refuse() -> NoReturn:
