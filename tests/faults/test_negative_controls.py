@@ -41,6 +41,20 @@ async def test_missing_deduplication_is_found(tmp_path: Path) -> None:
     assert "duplicate" in run.report.found, run.figure
 
 
+async def test_wrong_order_is_found(tmp_path: Path) -> None:
+    """A hub that sends a burst newest first is out of order."""
+    module = "tests.faults.broken.out_of_order"
+    run = await reconnects(tmp_path, resumes=100, store="sqlite", module=module, drain_s=DRAIN_S)
+    assert "reorder" in run.report.found, run.figure
+
+
+async def test_wrong_channel_is_found(tmp_path: Path) -> None:
+    """A hub that looks at half of the channel shows streams what is not theirs."""
+    module = "tests.faults.broken.wrong_channel"
+    run = await reconnects(tmp_path, resumes=100, store="memory", module=module, drain_s=DRAIN_S)
+    assert "leak" in run.report.found, run.figure
+
+
 async def test_the_product_passes_the_same_runs(tmp_path: Path) -> None:
     """The very runs that find the broken builds are clean on the product, so it is the defect that is found."""
     for number, run in enumerate(

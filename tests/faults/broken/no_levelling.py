@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fast_sse.cli.main import app_main
-
 from fast_sse.hub.live_set import LiveSet
 from fast_sse.hub.subscriber import LIVE, Subscriber
 
