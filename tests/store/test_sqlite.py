@@ -166,9 +166,11 @@ async def test_a_probe_has_a_deadline(open_store: Opener) -> None:
     store = await open_store(ping_s=0.01)
     hang = threading.Event()
     stuck = store._opened().do(hang.wait)
-    with pytest.raises(NotStoredError, match="in time"):
-        await store.ping()
-    hang.set()
+    try:
+        with pytest.raises(NotStoredError, match="in time"):
+            await store.ping()
+    finally:
+        hang.set()
     await stuck
     await put(store, draft())
 
