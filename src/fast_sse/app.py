@@ -129,9 +129,18 @@ class App:
     """One node in this process. Build it, then `run` it once.
 
     `demo` lets a v1 signature stand in a query although it never expires, so that a link in a browser works.
+    `reload` reads the settings again, at SIGHUP.
     """
 
-    def __init__(self, config: Config, log: Log, announce: Announce, *, demo: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        log: Log,
+        announce: Announce,
+        *,
+        demo: bool = False,
+        reload: Callable[[], Config] | None = None,
+    ) -> None:
         self.state = "starting"
         self.store = config.store
         self._config = config
@@ -142,6 +151,8 @@ class App:
         self._demo = demo
         self._store = make_store(config)
         self._hub: Hub | None = None
+        self._endpoints: Endpoints | None = None
+        self._reload = reload
         self._stop = asyncio.Event()
 
     # -- what the admin listener asks -----------------------------------------------------------------------
@@ -173,6 +184,22 @@ class App:
         self.state = "draining"
         self._stop.set()
 
+    def reload(self) -> None:
+        """Read the settings again and take over secrets, keys and allow-lists; everything else waits for a start.
+
+        Streams that the new rules would not grant are told `fast-sse.expired`. Wrong settings change nothing.
+        """
+        if self._reload is None or self._endpoints is None:
+            self._log.warning("reload ignored", state=self.state)
+            return
+        try:
+            config = self._reload()
+        except ConfigError as error:
+            self._log.error("reload refused: the settings in force stay", error=error.message)
+            return
+        ended = self._endpoints.reload(make_access(config, demo=self._demo))
+        self._log.info("reloaded", kids=sorted(config.auth.keys), streams_ended=ended)
+
     async def run(self) -> None:
         """Serve until `stop` or a signal.
 
@@ -189,6 +216,7 @@ class App:
         ):
             for number in SIGNALS:
                 loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(signal.SIGHUP, self.reload)
             key = config.admin.key.get_secret_value().encode() if config.admin.key else b""
             admin = AdminServer(admin_app(self, key), operators)
             try:
@@ -201,7 +229,7 @@ class App:
                 if self._hub is not None:
                     await self._hub.close()
                 await self._store.close()
-                for number in SIGNALS:
+                for number in (*SIGNALS, signal.SIGHUP):
                     loop.remove_signal_handler(number)
         self._log.info("stopped")
 
@@ -230,7 +258,7 @@ class App:
     ) -> None:
         """Accept until `stop`, then drain."""
         loop = asyncio.get_running_loop()
-        endpoints = make_endpoints(self._config, hub, demo=self._demo)
+        self._endpoints = endpoints = make_endpoints(self._config, hub, demo=self._demo)
         fronts = Fronts(
             endpoints.handle,
             self._limits,
@@ -270,7 +298,9 @@ class App:
     def _on_full(self, turned_away: int) -> None:
         """Say it at the first, second, fourth, eighth …: a crowd at the door must not fill the log."""
         if not turned_away & (turned_away - 1):
-            self._log.warning("connections turned away: open files are at their limit", connections=turned_away)
+            self._log.warning(
+                "connections turned away: open files are at their limit", connections=turned_away
+            )
 
     def _log_start(self, public: str, admin: str) -> None:
         config = self._config

@@ -10,19 +10,19 @@ import pytest
 from fast_sse.model import limits
 from fast_sse.model.limits import Limits
 
-UNITS = {"max", "s", "ms"}
+UNITS = {"max", "s", "ms", "rate"}
 
 
 def test_every_limit_has_its_unit_last():
-    """A name ends in seconds, milliseconds, or the maximum of what stands before it."""
+    """A name ends in seconds, milliseconds, a rate a second, or the maximum of what stands before it."""
     for name in Limits.__struct_fields__:
         assert name.rpartition("_")[2] in UNITS, name
 
 
 def test_every_limit_bounds_something():
-    """Defaults are above zero; 0 means no bound, and only streams may be unbounded."""
+    """Defaults are above zero; 0 means no bound, for streams and for what one client may do."""
     unbounded = {name for name in Limits.__struct_fields__ if not getattr(Limits(), name) > 0}
-    assert unbounded <= {"streams_max"}
+    assert unbounded <= {"streams_max", "streams_per_address_max", "publish_rate"}
 
 
 def test_every_limit_says_what_it_bounds():

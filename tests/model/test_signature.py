@@ -52,13 +52,15 @@ def check(
 def test_a_v1_grant_never_expires():
     """A v1 grant belongs to the principal `v1`, has no kid and no nonce, and lasts."""
     grant = check(sign_v1(RING.secret, CART), "pub", body=b"anything")
-    assert grant == Grant(scope="pub", scheme="v1", principal="v1", kid="", expires_at=None, nonce="")
+    plain = msgspec.structs.replace(grant, secret_mark="")
+    assert plain == Grant(scope="pub", scheme="v1", principal="v1", kid="", expires_at=None, nonce="")
 
 
 def test_a_v2_grant_carries_what_the_hub_needs_later():
     """A v2 grant ends at `exp`, carries its nonce, and belongs to the kid up to its first `-`."""
     grant = check(signed())
-    assert grant == Grant("sub", "v2", principal="web", kid="web-2", expires_at=float(NOW + 60), nonce=NONCE)
+    plain = msgspec.structs.replace(grant, secret_mark="")
+    assert plain == Grant("sub", "v2", principal="web", kid="web-2", expires_at=float(NOW + 60), nonce=NONCE)
 
 
 def test_no_error_tells_more_than_another():

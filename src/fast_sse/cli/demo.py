@@ -73,7 +73,7 @@ def demo(
     def show(public: str) -> None:
         echo(lines(Remote.at(f"http://{_reachable(public)}"), secret.encode(), data_dir))
 
-    run(load(None, settings), show, demo=True)
+    run(lambda: load(None, settings), show, demo=True)
 
 
 def lines(hub: Remote, secret: bytes, data_dir: Path) -> str:

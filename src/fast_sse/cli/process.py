@@ -18,13 +18,18 @@ from fast_sse.model.errors import ConfigError
 from fast_sse.observe.logging import Log, StandardHandler, make_log
 
 
-def run(config: Config, before_ready: Callable[[str], None] | None = None, *, demo: bool = False) -> None:
+def run(
+    read: Callable[[], Config], before_ready: Callable[[str], None] | None = None, *, demo: bool = False
+) -> None:
     """Serve until a signal, then drain. `before_ready` gets the public address before the ready line is printed.
+
+    `read` makes the configuration, now and again at each SIGHUP.
 
     Raises:
         ConfigError: exit 2.
         UnavailableError: exit 1.
     """
+    config = read()
     log = make_log(config.log_level, sys.stderr)
     logging.basicConfig(handlers=[StandardHandler(log)], level=logging.WARNING)
     _raise_file_limit(log)
@@ -39,7 +44,7 @@ def run(config: Config, before_ready: Callable[[str], None] | None = None, *, de
         print(f"ready public={public} admin={admin} store={config.store}", flush=True)  # noqa: T201
 
     async def main() -> None:
-        await App(config, log, announce, demo=demo).run()
+        await App(config, log, announce, demo=demo, reload=read).run()
 
     with asyncio.Runner(loop_factory=_loop_factory(config)) as runner:
         runner.run(main())

@@ -24,7 +24,8 @@ def serve(
     """Run a hub. Flags beat the environment (FAST_SSE_A__B), the environment beats the file.
 
     Prints one line on standard output once it accepts connections; logs are JSON lines on standard error. SIGTERM
-    drains: streams end one by one over drain_s, each told when to come back. A second SIGTERM ends at once.
+    drains: streams end one by one over drain_s, each told when to come back. A second SIGTERM ends at once. SIGHUP
+    reads the settings again and takes over secrets, keys and allow-lists.
 
     \b
     Examples:
@@ -32,17 +33,13 @@ def serve(
       fast-sse serve --config hub.toml --host 0.0.0.0
       fast-sse serve --store memory --port 0 --admin-port 0
     """
-    run(
-        load(
-            config,
-            {
-                "host": host,
-                "port": port,
-                "admin_host": admin_host,
-                "admin_port": admin_port,
-                "store": store,
-                "data_dir": data_dir,
-                "log_level": log_level,
-            },
-        )
-    )
+    flags = {
+        "host": host,
+        "port": port,
+        "admin_host": admin_host,
+        "admin_port": admin_port,
+        "store": store,
+        "data_dir": data_dir,
+        "log_level": log_level,
+    }
+    run(lambda: load(config, flags))
