@@ -1,0 +1,231 @@
+"""The demo page as a newcomer uses it: publish, arrive, drop, publish meanwhile, resume, and see what was missed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+from tests.browser.conftest import OpenPage, need
+from tests.browser.demo import CART, Demo
+from tests.support.publisher import publish_once
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.wire,
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+XSS = "<img src=x onerror=window.pwned=1>"
+
+
+async def visit(page: Page, demo: Demo, source: str = "carid000001 / cart_changed") -> Page:
+    """The page with its stream open."""
+    await page.goto(demo.origin)
+    if source != "carid000001 / cart_changed":
+        await page.select_option("#source", label=source)
+    await expect(page.locator("#state")).to_have_text("live")
+    await expect(page.locator("#guide")).to_contain_text("Publish something")
+    return page
+
+
+async def shows(page: Page, **counts: int) -> None:
+    """Wait until the tiles show these numbers."""
+    for name, count in counts.items():
+        await expect(page.locator(f"#{name}")).to_have_text(str(count))
+
+
+async def ids(rows: Locator) -> list[str]:
+    """The ids that rows show, oldest first."""
+    return [text.removeprefix("id: ") for text in reversed(await rows.locator(".id").all_inner_texts())]
+
+
+async def test_what_is_published_arrives(open_page: OpenPage, demo: Demo, complaints: list[str]) -> None:
+    """A published message is answered with an id and arrives under it, with its data and the time it took."""
+    page = await visit(await open_page(), demo)
+    await page.get_by_role("button", name="Publish", exact=True).click()
+    await shows(page, published=1, arrived=1, waiting=0, replayed=0, gaps=0, twice=0)
+    row = page.locator("#log .message")
+    await expect(row.locator(".badge")).to_have_text("live")
+    await expect(row.locator(".number")).to_have_text("#1")
+    await expect(row.locator(".latency")).to_have_text(re.compile(r"^\d+ ms$"))
+    assert json.loads(await row.locator(".data").inner_text()) == json.loads(await page.input_value("#data"))
+    await expect(page.locator("#outbox .verdict")).to_have_text("stored (fsync)")
+    assert await ids(row) == await ids(page.locator("#outbox li"))
+    assert complaints == []
+
+
+async def test_what_was_missed_is_replayed(open_page: OpenPage, demo: Demo, complaints: list[str]) -> None:
+    """Dropped before anything arrived, the page resumes to exactly what was published meanwhile, marked as replayed."""
+    page = await visit(await open_page(), demo)
+    await page.click("#drop")
+    await expect(page.locator("#state")).to_have_text("dropped by you")
+    await page.click("#publish-five")
+    await shows(page, published=5, waiting=5, arrived=0)
+    elsewhere = (await publish_once(demo.public, CART, "elsewhere")).json()["data"]["message_id"]
+    await page.click("#resume")
+    await shows(page, waiting=0, arrived=6, replayed=6, gaps=0, twice=0)
+    await expect(page.locator("#guide")).to_contain_text(
+        "6 messages replayed; nothing published here is missing"
+    )
+    replayed = page.locator("#log .message.replayed")
+    assert await ids(replayed) == [*await ids(page.locator("#outbox li")), elsewhere]
+    await expect(replayed.locator(".number")).to_have_text(["from elsewhere", "#5", "#4", "#3", "#2", "#1"])
+    await page.click("#publish button.main")
+    await shows(page, arrived=7, replayed=6)
+    await expect(page.locator("#log .message.live .number")).to_have_text("#6")
+    assert complaints == []
+
+
+async def test_an_unreadable_id_is_a_loud_gap(open_page: OpenPage, demo: Demo, complaints: list[str]) -> None:
+    """Resumed with an id that nobody gave out, the page shows the hub's gap, says it aloud, and goes on from now."""
+    page = await visit(await open_page(), demo)
+    await page.click("#drop")
+    await page.click("#publish button.main")
+    await shows(page, waiting=1)
+    await page.click("#resume-broken")
+    gap = page.locator("#log .gap")
+    await expect(gap).to_contain_text("Gap: unreadable")
+    await expect(gap).to_contain_text('"from":"not-an-id"')
+    await expect(page.get_by_role("alert").filter(has_text="unreadable")).to_have_count(1)
+    await shows(page, gaps=1, waiting=0, arrived=0)
+    await page.click("#publish button.main")
+    await shows(page, arrived=1, replayed=0)
+    assert complaints == []
+
+
+async def test_a_lost_log_is_a_gap_after_the_browsers_own_reconnect(
+    open_page: OpenPage, mortal: Demo
+) -> None:
+    """When the hub comes back with another log, the browser's own reconnect is answered with a gap, which the page shows."""
+    page = await visit(await open_page(), mortal)
+    await page.click("#publish button.main")
+    await shows(page, arrived=1)
+    mortal.kill_now()
+    await mortal.await_exit()
+    for entry in mortal.data.iterdir():
+        if entry.name != "secret":
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    await mortal.astart()
+    await expect(page.locator("#log .gap")).to_contain_text("Gap: epoch")
+    await page.click("#publish button.main")
+    await shows(page, arrived=2, gaps=1, waiting=0)
+
+
+async def test_a_publish_to_a_dead_hub_becomes_one_message(open_page: OpenPage, mortal: Demo) -> None:
+    """What is published while the hub is dead is kept, tried again with one key, and arrives once it lives."""
+    page = await visit(await open_page(), mortal)
+    mortal.kill_now()
+    await mortal.await_exit()
+    await expect(page.locator("#state")).to_have_attribute("data-state", "retrying")
+    await page.click("#publish button.main")
+    await expect(page.locator("#outbox .verdict")).to_contain_text("trying again with the same key")
+    await mortal.astart()
+    await expect(page.locator("#state")).to_have_text("live")
+    await shows(page, published=1, arrived=1, waiting=0, gaps=0, twice=0)
+    await expect(page.locator("#log .turn").first).to_contain_text("Back after")
+
+
+async def test_hostile_text_stays_text(open_page: OpenPage, demo: Demo, complaints: list[str]) -> None:
+    """Markup in data, in a header, in an event id and type is shown letter for letter, and makes no element (CWE-79)."""
+    page = await visit(await open_page(), demo, "* / *")
+    headers = {"published-by": f"{XSS} {XSS}", "published-at": XSS, "x-other": XSS}
+    reply = await publish_once(demo.public, (XSS, XSS), {XSS: XSS}, headers=headers)
+    assert reply.status == 200
+    row = page.locator("#log .message")
+    await expect(row.locator(".data")).to_have_text(json.dumps({XSS: XSS}, separators=(",", ":")))
+    await expect(row.locator(".channel")).to_have_text(f"{XSS} / {XSS}")
+    assert await page.locator("img").count() == 0
+    assert await page.evaluate("window.pwned") is None
+    assert complaints == []
+
+
+async def test_the_policy_stops_what_escaping_would_miss(
+    open_page: OpenPage, demo: Demo, complaints: list[str]
+) -> None:
+    """Were such markup ever parsed, the policy would keep its handler from running, and the watchers would tell."""
+    page = await visit(await open_page(), demo)
+    async with page.expect_console_message(lambda said: "Content Security Policy" in said.text):
+        await page.evaluate("(text) => document.body.insertAdjacentHTML('beforeend', text)", XSS)
+    assert await page.evaluate("window.pwned") is None
+    assert complaints
+
+
+async def test_a_stream_shows_its_channels_alone(
+    open_page: OpenPage, demo: Demo, complaints: list[str]
+) -> None:
+    """A channel's stream gets nothing of another id and waits for nothing of it; a wildcard's says which it is."""
+    page = await visit(await open_page(), demo)
+    await page.select_option("#target", label="carid000002 / cart_changed")
+    await page.click("#publish button.main")
+    await shows(page, published=1, waiting=0)
+    await page.select_option("#target", label="carid000001 / cart_changed")
+    await page.click("#publish button.main")
+    await shows(page, arrived=1)
+    await expect(page.locator("#log .message .number")).to_have_text(["#2"])
+    await visit(page, demo, "carid000001 / *")
+    await page.select_option("#target", label="carid000001 / price_changed")
+    await page.click("#publish button.main")
+    await expect(page.locator("#log .channel")).to_have_text("carid000001 / price_changed")
+    assert complaints == []
+
+
+async def test_text_that_is_not_json_is_not_sent(
+    open_page: OpenPage, demo: Demo, complaints: list[str]
+) -> None:
+    """Bad data is refused in the page, where it was typed, and nothing is published until it is mended."""
+    page = await visit(await open_page(), demo)
+    await page.fill("#data", '{"sku": }')
+    await page.click("#publish button.main")
+    await expect(page.locator("#data-error")).to_contain_text("Not JSON")
+    await expect(page.locator("#data")).to_have_attribute("aria-invalid", "true")
+    await page.fill("#data", "7")
+    await page.click("#publish button.main")
+    await expect(page.locator("#data-error")).to_be_empty()
+    await shows(page, published=1, arrived=1)
+    assert complaints == []
+
+
+async def test_a_keyboard_is_enough(open_page: OpenPage, demo: Demo, complaints: list[str]) -> None:
+    """Publish, drop and resume without a pointer: each control is reached by Tab, and focus stays with the action."""
+    page = await visit(await open_page(), demo)
+
+    async def tab_to(control: str) -> None:
+        for _ in range(20):
+            await page.keyboard.press("Tab")
+            if await page.locator(f"{control}:focus-visible").count():
+                return
+        raise AssertionError(f"{control} is not reached by Tab")
+
+    await tab_to("#publish button.main")
+    await page.keyboard.press("Enter")
+    await shows(page, arrived=1)
+    await tab_to("#drop")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#resume")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#drop")).to_be_focused()
+    await expect(page.locator("#state")).to_have_text("live")
+    assert complaints == []
+
+
+async def test_the_curl_lines_do_the_same(open_page: OpenPage, demo: Demo, complaints: list[str]) -> None:
+    """The line that the page shows, pasted into a shell, publishes that very data, quotes and all."""
+    need("curl")
+    page = await visit(await open_page(), demo)
+    await page.fill("#data", json.dumps({"it's": '$HOME `id` \\ "'}))
+    line = await page.locator("#curl-publish").inner_text()
+    shell = await asyncio.create_subprocess_exec(
+        *("bash", "-c", f"{line} --silent --show-error"), stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await shell.communicate()
+    assert json.loads(said)["code"] == "ok"
+    row = page.locator("#log .message")
+    await expect(row.locator(".number")).to_have_text("from elsewhere")
+    assert json.loads(await row.locator(".data").inner_text()) == {"it's": '$HOME `id` \\ "'}
+    assert await ids(row) == [json.loads(said)["data"]["message_id"]]
+    assert complaints == []

@@ -1,0 +1,99 @@
+"""The demo page can be read: on a desk and on a phone, by day and by night, dropped, resumed and with a gap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+from tests.browser.conftest import OpenPage
+from tests.browser.demo import Demo
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.wire,
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 740}}
+#: WCAG 2.2, 1.4.3: what normal text needs against what is behind it.
+CONTRAST_MIN = 4.5
+#: WCAG 2.2, 2.5.8: the least side of what a finger should hit.
+TARGET_PX_MIN = 24
+
+_FAINT = """(least) => {
+  const channel = (value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = numbers(getComputedStyle(at).backgroundColor);
+      if (color.length === 3 || color[3] === 1) return color;
+    }
+    return [255, 255, 255];
+  };
+  const shown = (element) => element.checkVisibility() && element.getClientRects().length
+    && [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+  const every = [...document.body.querySelectorAll("*")].filter(shown);
+  const faint = [];
+  for (const element of every) {
+    const [a, b] = [light(numbers(getComputedStyle(element).color)), light(behind(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < least) faint.push(`${ratio.toFixed(2)} ${element.tagName}.${element.className}: ${element.textContent.slice(0, 40)}`);
+  }
+  return { looked: every.length, faint };
+}"""
+
+_SMALL = """(least) => [...document.querySelectorAll("button, select, textarea")]
+  .filter((control) => control.checkVisibility())
+  .filter((control) => { const box = control.getBoundingClientRect(); return Math.min(box.width, box.height) < least; })
+  .map((control) => control.id || control.textContent)"""
+
+
+async def expect_readable(page: Page) -> None:
+    """Nothing is wider than the window, no text is faint, no control is tiny."""
+    assert await page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    found: dict[str, Any] = await page.evaluate(_FAINT, CONTRAST_MIN)
+    assert found["looked"] > 20
+    assert found["faint"] == []
+    assert await page.evaluate(_SMALL, TARGET_PX_MIN) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_page_is_readable(
+    open_page: OpenPage, demo: Demo, artefacts: Path, size: str, scheme: str
+) -> None:
+    """In each state nothing overflows, all text has a contrast of 4.5, and controls are big enough to hit."""
+    page = await open_page(viewport=SIZES[size], color_scheme=scheme)
+
+    async def keep(state: str) -> None:
+        await expect_readable(page)
+        await page.screenshot(path=artefacts / f"demo-{size}-{scheme}-{state}.png", full_page=True)
+
+    await page.goto(demo.origin)
+    await expect(page.locator("#state")).to_have_text("live")
+    await page.click("#publish-five")
+    await expect(page.locator("#arrived")).to_have_text("5")
+    await page.click("#drop")
+    await page.click("#publish-five")
+    await expect(page.locator("#waiting")).to_have_text("5")
+    await keep("dropped")
+    await page.click("#resume")
+    await expect(page.locator("#replayed")).to_have_text("5")
+    await keep("resumed")
+    await page.click("#drop")
+    await page.click("#resume-broken")
+    await expect(page.locator("#gaps")).to_have_text("1")
+    await keep("gap")
+
+
+async def test_a_faint_text_would_be_seen(open_page: OpenPage, demo: Demo) -> None:
+    """The measure of contrast is no ornament: grey text on white is found."""
+    page = await open_page()
+    await page.goto(demo.origin)
+    await page.evaluate("document.querySelector('h2').style.color = '#999'")
+    [faint] = (await page.evaluate(_FAINT, CONTRAST_MIN))["faint"]
+    assert faint.startswith("2.85 H2")
