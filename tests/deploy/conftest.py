@@ -81,12 +81,24 @@ def shared(certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) -
         yield Pairing(nginx, hub)
 
 
+@pytest.fixture(scope="session")
+def quiet(certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pairing]:
+    """One pair without heartbeats, so that nothing but an event can push an event out of a buffer."""
+    settings = {"FAST_SSE_HEARTBEAT_S": "600"}
+    directory = tmp_path_factory.mktemp("nginx")
+    with (
+        Hub(tmp_path_factory.mktemp("hub"), settings=settings, port=0) as hub,
+        Nginx(directory, hub.public, certificate) as nginx,
+    ):
+        yield Pairing(nginx, hub)
+
+
 @pytest.fixture
 def pair(certificate: Certificate, tmp_path: Path) -> Iterator[Pairing]:
     """A pair of the test's own: the hub keeps its port over restarts, and drains in a moment."""
     directory = tmp_path / "nginx"
     directory.mkdir()
-    settings = {"FAST_SSE_HEARTBEAT_S": "60", "FAST_SSE_DRAIN_S": "0.2"}
+    settings = {"FAST_SSE_DRAIN_S": "0.2"}
     with (
         Hub(tmp_path, settings=settings) as hub,
         Nginx(directory, hub.public, certificate) as nginx,

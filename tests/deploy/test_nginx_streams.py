@@ -64,10 +64,10 @@ async def line(process: asyncio.subprocess.Process, start: str) -> str:
 
 
 async def test_the_beginning_of_a_stream_arrives_before_any_event(
-    pair: Pairing, channel: Pair, listen: Listen
+    quiet: Pairing, channel: Pair, listen: Listen
 ) -> None:
     """Head and priming come through at once, on a channel without events and long before a heartbeat."""
-    client = await listen(pair.nginx.plain, channel).ready()
+    client = await listen(quiet.nginx.plain, channel).ready()
     assert (client.seen, client.heartbeats) == ([], 0)
     headers = client.opened[0].headers
     assert headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -81,22 +81,22 @@ async def test_heartbeats_come_through(shared: Pairing, channel: Pair, listen: L
     assert len(client.opened) == 1
 
 
-async def test_events_arrive_one_by_one(pair: Pairing, channel: Pair, listen: Listen) -> None:
+async def test_events_arrive_one_by_one(quiet: Pairing, channel: Pair, listen: Listen) -> None:
     """Each event is there before the next is published; nothing else could push it out of a buffer."""
-    client = await listen(pair.nginx.plain, channel).ready()
+    client = await listen(quiet.nginx.plain, channel).ready()
     for number in range(20):
-        await publish_once(pair.nginx.plain, channel, number)
+        await publish_once(quiet.nginx.plain, channel, number)
         await client.count(number + 1, SOON_S)
     assert client.payloads == list(range(20))
     assert client.heartbeats == 0
 
 
-async def test_events_arrive_one_by_one_over_http2(pair: Pairing, channel: Pair) -> None:
+async def test_events_arrive_one_by_one_over_http2(quiet: Pairing, channel: Pair) -> None:
     """The same through TLS and HTTP/2, with a client that is not ours."""
-    async with running(*curl(pair, *header(channel), pair.nginx.url(subscribe_target(channel)))) as client:
+    async with running(*curl(quiet, *header(channel), quiet.nginx.url(subscribe_target(channel)))) as client:
         await line(client, "id: ")
         for number in range(5):
-            await publish_once(pair.nginx.plain, channel, number)
+            await publish_once(quiet.nginx.plain, channel, number)
             assert json.loads((await line(client, "data: "))[6:])["data"] == number
 
 

@@ -1,0 +1,192 @@
+"""The unit of deploy/systemd is held to the hub: what it runs exists, what it allows is enough, what it waits for ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import tomllib
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+import typer.main
+from tests.deploy.conftest import need
+from tests.support.publisher import Pair, publish_once, signed, subscribe_target
+from tests.support.server import ROOT, Hub
+from tests.support.sse import Client
+
+from fast_sse.cli.main import make_app
+from fast_sse.config import ENV_PREFIX, load, setting_names
+from fast_sse.http.admin.server import STOP_S
+from fast_sse.model.limits import Limits
+
+UNIT = ROOT / "deploy" / "systemd" / "fast-sse.service"
+PAGE = (ROOT / "docs" / "deploying.md").read_text()
+#: Seconds for closing the store and whatever else a machine under load does slowly.
+SPARE_S = 10
+
+
+def directives() -> dict[str, list[str]]:
+    """Every directive with its values, in order; one that stands twice has two."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for line in UNIT.read_text().splitlines():
+        if re.match(r"\w+=", line):
+            name, _, value = line.partition("=")
+            found[name].append(value)
+    return found
+
+
+def seconds(name: str) -> float:
+    """The one value of a directive that counts seconds."""
+    (value,) = directives()[name]
+    return float(value)
+
+
+def block(language: str, first: str) -> str:
+    """The code block of docs/deploying.md that begins with a line."""
+    found = re.findall(rf"^```{language}\n({re.escape(first)}\n.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    assert len(found) == 1, f"{len(found)} blocks begin with {first!r}"
+    return str(found[0])
+
+
+def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+    """`systemd-analyze verify` finds nothing to say, and rates what a taken-over hub could still reach below 2 of 10."""
+    need("systemd-analyze")
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text().replace("/opt/fast-sse/bin/fast-sse", "/bin/true"))
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False
+    )
+    assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
+    rated = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert rated.returncode == 0, rated.stdout
+
+
+def test_the_unit_runs_a_command_that_exists() -> None:
+    """ExecStart is a command with options that the command line takes."""
+    (line,) = directives()["ExecStart"]
+    program, command, *options = shlex.split(line)
+    assert Path(program).name == "fast-sse"
+    group = typer.main.get_command(make_app())
+    group.commands[command].make_context(command, options)  # type: ignore[attr-defined]
+
+
+def test_the_unit_sets_only_settings_that_exist() -> None:
+    """Each variable of the unit is a setting; none is a secret, which every user could read."""
+    names = [value.partition("=")[0] for value in directives()["Environment"]]
+    settings = [name.removeprefix(ENV_PREFIX).lower().replace("__", ".") for name in names]
+    assert settings == ["data_dir"]
+    assert set(settings) <= set(setting_names())
+
+
+def test_files_of_the_docs_start_a_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two files that docs/deploying.md shows are settings the hub takes, once the secrets are filled in."""
+    file = tmp_path / "hub.toml"
+    file.write_text(block("toml", "# /etc/fast-sse/hub.toml"))
+    secrets = block("ini", "# /etc/fast-sse/secrets.env")
+    for number, line in enumerate(line for line in secrets.splitlines() if not line.startswith("#")):
+        name, _, value = line.partition("=")
+        monkeypatch.setenv(name, value.replace("…", f"{number}-0123456789abcdef0123456789abcdef"))
+    assert load(file).auth.publish_secret is not None
+    assert not re.search("secret|key", file.read_text().lower())
+    assert tomllib.loads(file.read_text())
+
+
+def test_a_drain_ends_before_systemd_loses_patience() -> None:
+    """TimeoutStopSec is longer than the longest drain of the default settings, and only the first SIGTERM is sent."""
+    limits = Limits()
+    longest_s = max(limits.drain_s, limits.append_s) + 1 + STOP_S
+    assert seconds("TimeoutStopSec") >= longest_s + SPARE_S
+    assert directives()["KillSignal"] == ["SIGTERM"]
+
+
+def test_only_a_wrong_setting_is_not_tried_again() -> None:
+    """Every end but exit status 2 is followed by a start, for ever."""
+    found = directives()
+    assert (found["Restart"], found["RestartPreventExitStatus"]) == (["always"], ["2"])
+    assert found["StartLimitIntervalSec"] == ["0"]
+
+
+def test_the_unit_waits_for_no_word_that_never_comes() -> None:
+    """The hub does not speak sd_notify, so the unit is of a type that does not wait for it."""
+    speaks = any("NOTIFY_SOCKET" in file.read_text() for file in (ROOT / "src").rglob("*.py"))
+    assert directives()["Type"] == ["notify" if speaks else "exec"]
+    assert "WatchdogSec" not in directives()
+
+
+# -- what the hub does, against what the unit allows --------------------------------------------------------
+
+#: SQLite gives its files to the owner of the database, and only as root, which the hub under systemd is not.
+_ONLY_AS_ROOT = {"fchown"} if os.geteuid() == 0 else set()
+
+
+def call_names(sets: list[str]) -> set[str]:
+    """The system calls in sets as systemd names them, sets within sets included."""
+    found: set[str] = set()
+    for name in sets:
+        if name.startswith("@"):
+            said = subprocess.run(
+                ["systemd-analyze", "syscall-filter", name], check=True, capture_output=True, text=True
+            ).stdout.splitlines()[1:]
+            found |= call_names([line.strip() for line in said if line.strip() and "#" not in line])
+        else:
+            found.add(name)
+    return found
+
+
+async def life_under_strace(directory: Path, channel: Pair) -> list[str]:
+    """Every system call of a hub that starts, stores, streams, restarts on its log and drains."""
+    trace = directory / "trace"
+    hub = Hub(
+        directory,
+        prefix=("strace", "-f", "-qq", "-s", "200", "-o", str(trace), "-e", "signal=none"),
+        settings={"FAST_SSE_DRAIN_S": "0.1"},
+    )
+    lines: list[str] = []
+    for number in range(2):
+        async with hub:
+            client = Client("c", hub.public, subscribe_target(channel), signed(channel))
+            client.last_event_id = "earliest"
+            client.start()
+            assert (await publish_once(hub.public, channel, number)).status == 200
+            await client.count(number + 1)
+            hub.terminate_now()
+            assert await hub.await_exit() == 0, hub.tail_of_log()
+            await client.stop()
+        lines += trace.read_text(errors="replace").splitlines()
+    return [line.partition(" ")[2].lstrip() for line in lines]
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+async def test_the_unit_forbids_nothing_that_a_hub_does(tmp_path: Path, channel: Pair) -> None:
+    """Each system call, address family, executable mapping and file of /proc that a hub uses is allowed by the unit."""
+    need("strace", "systemd-analyze")
+    calls = await life_under_strace(tmp_path, channel)
+    names = {found[1] for line in calls if (found := re.match(r"(\w+)\(", line))}
+    assert {"accept4", "fdatasync", "execve"} <= names, "a trace without these saw no hub"
+
+    allowed, denied = directives()["SystemCallFilter"]
+    assert denied.startswith("~")
+    permitted = call_names(allowed.split()) - call_names(denied[1:].split())
+    assert names - permitted - _ONLY_AS_ROOT == set()
+
+    families = {found[1] for line in calls if (found := re.match(r"socket\((AF_\w+)", line))}
+    assert families <= set(directives()["RestrictAddressFamilies"][0].split())
+
+    assert directives()["MemoryDenyWriteExecute"] == ["yes"]
+    mapped = re.compile(r"mmap\(.*PROT_WRITE\|PROT_EXEC|(?:pkey_)?mprotect\(.*PROT_EXEC")
+    assert [line for line in calls if mapped.match(line)] == []
+
+    assert directives()["ProcSubset"] == ["pid"]
+    opened = {
+        found[1] for line in calls if (found := re.match(r'open(?:at)?\([^"]*"(/proc/[^"]*)".*= \d', line))
+    }
+    assert {path for path in opened if not re.match(r"/proc/(self|thread-self|\d+)/", path)} == set()
