@@ -1,0 +1,111 @@
+"""The hub under a server of your choice, or inside your own application: `uvicorn --factory fast_sse.asgi:app`.
+
+    hub = fast_sse.asgi.app()                      settings from FAST_SSE_..., as for `fast-sse serve`
+    application = FastAPI(lifespan=hub.lifespan)
+    application.mount("/sse", hub)
+    await hub.publish("carid000001", "cart_changed", {"quantity": 2})
+
+What a server promises (deadlines, slow clients, drain) is then that server's promise; docs/asgi.md has the list.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+
+from fast_sse import __version__
+from fast_sse.app import make_endpoints, make_hub, make_store, on_defect, warn
+from fast_sse.config import Config, load
+from fast_sse.http.asgi import AsgiApp, Handle
+from fast_sse.http.clients import Clients
+from fast_sse.http.publishing import Publishing
+from fast_sse.model.channel import channel
+from fast_sse.model.errors import BadRequestError, NotStoredError
+from fast_sse.observe.logging import Log, LogObserver, make_log
+
+#: Owner of the idempotency keys of `HubApp.publish`.
+_PRINCIPAL = "hub:app"
+
+
+class HubApp(AsgiApp):
+    """The public routes of one hub as an ASGI application; the hub lives from start-up to shutdown."""
+
+    def __init__(self, config: Config, log: Log) -> None:
+        self._observer = LogObserver(log)
+        super().__init__(self._hub_running, config.bounds, on_defect(self._observer))
+        self._config = config
+        self._log = log
+        self._publishing: Publishing | None = None
+
+    async def publish(
+        self,
+        event_id: str,
+        event_type: str,
+        data: Any,
+        *,
+        event: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        ttl_s: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> str:
+        """Publish from this process, without a signature; returns the message id once the message is in the store.
+
+        `data` is any value that msgspec writes as JSON; the other fields are those of the body of a publish.
+
+        Raises:
+            FastSseError: what HTTP would have been answered with. ClientFaultError: certainly not stored.
+                UnknownOutcomeError: perhaps stored; repeat with the same `idempotency_key`.
+        """
+        if self._publishing is None:
+            raise NotStoredError("the hub is not running")
+        body = {
+            "data": data,
+            "event": event,
+            "headers": headers,
+            "ttl_s": ttl_s,
+            "idempotency_key": idempotency_key,
+        }
+        try:
+            raw = msgspec.json.encode(body)
+        except (TypeError, ValueError) as error:
+            raise BadRequestError(f"this cannot be written as JSON: {error}") from error
+        appended = await self._publishing.put(channel(event_id, event_type), raw, _PRINCIPAL)
+        return appended.cursor.text
+
+    @contextlib.asynccontextmanager
+    async def _hub_running(self) -> AsyncIterator[Handle]:
+        """Open the store and start the hub; at the end drain, then close both."""
+        config, store, hub = self._config, make_store(self._config), None
+        try:
+            await store.open()
+            hub = make_hub(config, store, self._observer)
+            await hub.start()
+            self._log.info(
+                "start", version=__version__, server="asgi", store=config.store, durability=store.durability
+            )
+            warn(config, self._log)
+            handle = make_endpoints(config, hub).handle
+            self._publishing = Publishing(hub, config.bounds, Clients(), time.time)
+            yield handle
+            self._publishing = None
+            await hub.drain(config.drain_s)  # what the server has left open
+        finally:
+            self._publishing = None
+            if hub is not None:
+                await hub.close()
+            await store.close()
+            self._log.info("stopped")
+
+
+def app(config: Config | None = None) -> HubApp:
+    """The application, from `config` or else from the environment (FAST_SSE_A__B); logs go to standard error.
+
+    Raises ConfigError when a setting is wrong.
+    """
+    config = config or load()
+    return HubApp(config, make_log(config.log_level, sys.stderr))
