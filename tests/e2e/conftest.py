@@ -1,6 +1,7 @@
-"""A running hub for each store, shared by the tests of a worker; after each test it must still be well.
+"""A running hub for each store and each server, shared by the tests of a worker; after each test it must still be well.
 
-Tests keep apart by channel: each gets one that nobody else uses.
+Tests keep apart by channel: each gets one that nobody else uses. Tests marked `front` are about what belongs to a
+server; all others hold under any ASGI server as well.
 """
 
 from __future__ import annotations
@@ -20,11 +21,33 @@ _numbers = itertools.count()
 Listen = Callable[..., Client]
 
 
-@pytest.fixture(scope="session", params=["memory", "sqlite"])
+#: Where the endpoints are served: the module that is run, and the store.
+SERVERS = {
+    "memory": ("fast_sse", "memory"),
+    "sqlite": ("fast_sse", "sqlite"),
+    "uvicorn": ("tests.support.under_uvicorn", "memory"),
+    "hypercorn": ("tests.support.under_hypercorn", "memory"),
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take the tests that belong to a server off the servers that are not ours."""
+
+    def foreign(item: pytest.Item) -> bool:
+        server = getattr(item, "callspec", None) and item.callspec.params.get("shared_hub")  # type: ignore[attr-defined]
+        return item.get_closest_marker("front") is not None and server in ("uvicorn", "hypercorn")
+
+    config.hook.pytest_deselected(items=[item for item in items if foreign(item)])
+    items[:] = [item for item in items if not foreign(item)]
+
+
+@pytest.fixture(scope="session", params=list(SERVERS))
 def shared_hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """One hub for all tests of this worker."""
+    module, store = SERVERS[request.param]
     settings = {"FAST_SSE_HEARTBEAT_S": str(HEARTBEAT_S)}
-    with Hub(tmp_path_factory.mktemp("hub"), store=request.param, settings=settings, port=0) as hub:
+    directory = tmp_path_factory.mktemp("hub")
+    with Hub(directory, store=store, settings=settings, module=module, port=0) as hub:
         yield hub
 
 

@@ -250,6 +250,7 @@ async def test_body_limits(hub: Hub, channel: Pair) -> None:
         assert_refused(reply, 415, "unsupported_media")
 
 
+@pytest.mark.front
 async def test_too_large_head_is_431(hub: Hub, channel: Pair) -> None:
     """Request line and headers have one bound together."""
     headers = {**signed(channel), "X-Padding": "x" * 40_000}
@@ -274,6 +275,7 @@ SMUGGLING = {
 }
 
 
+@pytest.mark.front
 @pytest.mark.parametrize("name", list(SMUGGLING))
 async def test_smuggling_is_refused(hub: Hub, channel: Pair, name: str) -> None:
     """Framing that two parsers could read in two ways is 400 and the end of the connection."""

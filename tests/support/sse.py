@@ -77,6 +77,8 @@ class _Wire(asyncio.Protocol):
             self.client.answered(self, *parse_head(head))
         if self.transport is not None:
             self.client.received(self, self.parser.feed(self.dechunker.feed(data)))
+            if self.dechunker.ended:  # the end of the body ends a stream, whatever becomes of the connection
+                self.abort()
 
     def abort(self) -> None:
         """Drop the connection; what is still on its way is never looked at."""
