@@ -26,6 +26,12 @@ PAD = 50_000
 QUICK = {"FAST_SSE_LIMITS__STALL_S": str(STALL_S), "FAST_SSE_HEARTBEAT_S": str(HEARTBEAT_S)}
 #: G7: one flush above 64 KiB of queued data, and a little for the objects around it.
 PER_STUCK_BYTES = (256 + 64 + 80) * 1024
+#: Two things cut a peer that stands still, and each must do it alone.
+each_watch = pytest.mark.parametrize(
+    "module",
+    ["fast_sse", "tests.faults.broken.no_kernel_deadline", "tests.faults.broken.no_hub_deadline"],
+    ids=["both", "the hub alone", "the kernel alone"],
+)
 STUCK = 20
 #: What an allocator keeps for itself.
 SLACK_BYTES = 4 * MIB
@@ -50,10 +56,11 @@ async def by_turn(crowd: Crowd, messages: int) -> None:
 
 
 @pytest.mark.slow
+@each_watch
 @pytest.mark.parametrize("store", ["sqlite", "memory"])
-async def test_stuck_client_is_cut_and_resumes_exactly(tmp_path: Path, store: str) -> None:
+async def test_stuck_client_is_cut_and_resumes_exactly(tmp_path: Path, store: str, module: str) -> None:
     """A client that does not read is cut at its deadline; others get everything; it comes back and misses nothing."""
-    hub = Hub(tmp_path, store=store, settings=QUICK)
+    hub = Hub(tmp_path, store=store, settings=QUICK, module=module)
     async with hub, Crowd(hub.public, patterns=[BUSY, (BUSY[0], "*")], publishers=1, pad_bytes=PAD) as crowd:
         stuck = await stuck_client(hub, BUSY)
         end = stuck.local
@@ -99,18 +106,19 @@ async def grown_bytes(directory: Path, passed_mib: int, module: str = "fast_sse"
 @pytest.mark.slow
 async def test_slow_client_that_moves_is_not_cut(tmp_path: Path) -> None:
     """A client that takes a little within every deadline keeps its stream, however far behind it is."""
-    hub = Hub(tmp_path, settings=QUICK)
+    stall_s = 5 * STALL_S
+    hub = Hub(tmp_path, settings={**QUICK, "FAST_SSE_LIMITS__STALL_S": str(stall_s)})
     async with hub, Crowd(hub.public, patterns=[BUSY], publishers=1, pad_bytes=PAD) as crowd:
         # Its window must hold a segment of the loopback (64 KiB): below that the kernel sees no window at all.
         slow = await stuck_client(hub, BUSY, "slow", receive_bytes=200_000)
         clock = await Client("clock", hub.public, subscribe_target(IDLE), signed(IDLE)).start().ready()
         load = asyncio.create_task(crowd.publish(400, channels=[BUSY]))
         began = time.monotonic()
-        while time.monotonic() - began < 6 * STALL_S:
+        while time.monotonic() - began < 2.5 * stall_s:
             slow.resume()
             await slow.count(len(slow.seen) + 1)
             slow.pause()
-            await clock.outlast(STALL_S / 4)
+            await clock.outlast(stall_s / 10)
         await load
         assert len(slow.seen) < 400, "it was to stay behind all the time"
         slow.resume()
@@ -177,9 +185,10 @@ async def test_idle_stuck_clients_cost_as_much_as_idle_ones(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-async def test_blackholed_peer_is_cut(tmp_path: Path) -> None:
+@each_watch
+async def test_blackholed_peer_is_cut(tmp_path: Path, module: str) -> None:
     """A peer whose unacknowledged bytes stand still is cut at the deadline, though the kernel took all of them."""
-    hub = Hub(tmp_path, settings=QUICK)
+    hub = Hub(tmp_path, settings=QUICK, module=module)
     async with hub, Proxy(hub.public, receive_bytes=1) as proxy:
         lost = await Client("lost", proxy.address, subscribe_target(BUSY), signed(BUSY)).start().ready()
         reader = await Client("reader", hub.public, subscribe_target(BUSY), signed(BUSY)).start().ready()
@@ -197,6 +206,20 @@ async def test_blackholed_peer_is_cut(tmp_path: Path) -> None:
         assert lost.payloads == reader.payloads
         assert not lost.gaps
         await asyncio.gather(lost.stop(), reader.stop())
+
+
+@pytest.mark.slow
+async def test_missing_deadlines_are_found(tmp_path: Path) -> None:
+    """With neither deadline a client that never reads is held for ever, and the look at it says so."""
+    hub = Hub(tmp_path, settings=QUICK, module="tests.faults.broken.no_deadline")
+    async with hub, Crowd(hub.public, patterns=[BUSY], publishers=1, pad_bytes=PAD) as crowd:
+        stuck = await stuck_client(hub, BUSY)
+        await crowd.publish(100, channels=[BUSY])
+        with pytest.raises(TimeoutError, match="is cut"):
+            await eventually(
+                lambda: not held_open(hub.public, stuck.local), STALL_S + 2, "the stuck client is cut"
+            )
+        await stuck.stop()
 
 
 @pytest.mark.slow

@@ -1,0 +1,33 @@
+"""Broken on purpose: peers that stand still are not cut by the hub, by the kernel, or by either.
+
+`python -m tests.faults.broken.no_deadline` takes both deadlines away; the modules beside it take one.
+"""
+
+from __future__ import annotations
+
+from socket import socket
+
+import fast_sse.app
+from fast_sse.cli.main import app_main
+from fast_sse.http.listener import listening_socket
+from fast_sse.hub.streams import Streams
+
+
+def without_the_hubs() -> None:
+    """Nothing is evicted."""
+    Streams.evict = lambda self, *_: None  # type: ignore[method-assign]
+
+
+def without_the_kernels() -> None:
+    """Sockets have no TCP_USER_TIMEOUT."""
+
+    def listen(host: str, port: int, prefix: str, _stall_ms: int) -> socket:
+        return listening_socket(host, port, prefix, 0)
+
+    vars(fast_sse.app)["listening_socket"] = listen
+
+
+if __name__ == "__main__":
+    without_the_hubs()
+    without_the_kernels()
+    app_main()
