@@ -13,6 +13,8 @@ from tests.faults.counts import DRAINS, Record, each_scale
 from tests.faults.crowd import PATTERNS, Crowd
 from tests.support.server import Hub
 
+pytestmark = pytest.mark.wire
+
 DRAIN_S = 1.5
 #: Sixty streams: enough to see whether their ends are spread.
 STREAMS = PATTERNS * 3

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from tests.faults.counts import KILL_9, Record, each_scale
 from tests.faults.scenarios import kill_9
+
+pytestmark = pytest.mark.wire
 
 
 @each_scale

@@ -8,6 +8,8 @@ import pytest
 from tests.faults.counts import RECONNECTS, Record, each_scale
 from tests.faults.scenarios import reconnects
 
+pytestmark = pytest.mark.wire
+
 
 @each_scale
 @pytest.mark.parametrize("tail", [0, 4], ids=["tail", "store"])

@@ -8,6 +8,8 @@ import pytest
 from tests.faults.counts import REPLIES_CUT, Record, each_scale
 from tests.faults.scenarios import retries
 
+pytestmark = pytest.mark.wire
+
 
 @each_scale
 @pytest.mark.parametrize("store", ["sqlite", "memory"])

@@ -17,6 +17,8 @@ from tests.support.publisher import Pair, publish_once, signed, subscribe_target
 from tests.support.server import Hub
 from tests.support.sse import Client
 
+pytestmark = pytest.mark.wire
+
 BUSY: Pair = ("car0", "sold")
 IDLE: Pair = ("car1", "sold")
 STALL_S = 0.4
@@ -27,11 +29,11 @@ QUICK = {"FAST_SSE_LIMITS__STALL_S": str(STALL_S), "FAST_SSE_HEARTBEAT_S": str(H
 #: G7: one flush above 64 KiB of queued data, and a little for the objects around it.
 PER_STUCK_BYTES = (256 + 64 + 80) * 1024
 #: Two things cut a peer that stands still, and each must do it alone.
-each_watch = pytest.mark.parametrize(
-    "module",
-    ["fast_sse", "tests.faults.broken.no_kernel_deadline", "tests.faults.broken.no_hub_deadline"],
-    ids=["both", "the hub alone", "the kernel alone"],
-)
+WATCHES = {
+    "both": "fast_sse",
+    "the hub alone": "tests.faults.broken.no_kernel_deadline",
+    "the kernel alone": "tests.faults.broken.no_hub_deadline",
+}
 STUCK = 20
 #: What an allocator keeps for itself.
 SLACK_BYTES = 4 * MIB
@@ -56,11 +58,10 @@ async def by_turn(crowd: Crowd, messages: int) -> None:
 
 
 @pytest.mark.slow
-@each_watch
-@pytest.mark.parametrize("store", ["sqlite", "memory"])
-async def test_stuck_client_is_cut_and_resumes_exactly(tmp_path: Path, store: str, module: str) -> None:
+@pytest.mark.parametrize(("store", "watch"), [("sqlite", "both"), *(("memory", watch) for watch in WATCHES)])
+async def test_stuck_client_is_cut_and_resumes_exactly(tmp_path: Path, store: str, watch: str) -> None:
     """A client that does not read is cut at its deadline; others get everything; it comes back and misses nothing."""
-    hub = Hub(tmp_path, store=store, settings=QUICK, module=module)
+    hub = Hub(tmp_path, store=store, settings=QUICK, module=WATCHES[watch])
     async with hub, Crowd(hub.public, patterns=[BUSY, (BUSY[0], "*")], publishers=1, pad_bytes=PAD) as crowd:
         stuck = await stuck_client(hub, BUSY)
         end = stuck.local
@@ -185,10 +186,10 @@ async def test_idle_stuck_clients_cost_as_much_as_idle_ones(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@each_watch
-async def test_blackholed_peer_is_cut(tmp_path: Path, module: str) -> None:
+@pytest.mark.parametrize("watch", list(WATCHES))
+async def test_blackholed_peer_is_cut(tmp_path: Path, watch: str) -> None:
     """A peer whose unacknowledged bytes stand still is cut at the deadline, though the kernel took all of them."""
-    hub = Hub(tmp_path, settings=QUICK, module=module)
+    hub = Hub(tmp_path, settings=QUICK, module=WATCHES[watch])
     async with hub, Proxy(hub.public, receive_bytes=1) as proxy:
         lost = await Client("lost", proxy.address, subscribe_target(BUSY), signed(BUSY)).start().ready()
         reader = await Client("reader", hub.public, subscribe_target(BUSY), signed(BUSY)).start().ready()
