@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 from tests.hub.loops import manual
 
-from fast_sse.model.channel import Filter
+from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.message import Draft, Record
 from fast_sse.store.base import Appended, Bounds, Outcome, Page, Store
@@ -83,7 +83,7 @@ class LaggingStore(Store):
     async def get(self, position: Position) -> Record | None:
         return await self.inner.get(position)
 
-    async def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:  # type: ignore[override]
+    async def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:
         async with aclosing(cast(Any, self.inner.follow(after))) as groups:
             async for group in groups:
                 for _ in range(next(self._lags)):
@@ -96,6 +96,9 @@ class LaggingStore(Store):
 
     async def trim(self) -> int:
         return await self._late(self.inner.trim)
+
+    async def erase(self, target: Channel) -> int:
+        return await self._late(lambda: self.inner.erase(target))
 
     async def ping(self) -> None:
         await self.inner.ping()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.hub.loops import ManualLoop, manual
@@ -26,6 +27,7 @@ channels = st.builds(Channel, segments, segments)
 filters = st.lists(channels, min_size=1, max_size=5).map(lambda some: Filter.of(*some))
 
 
+@pytest.mark.slow
 @given(st.lists(filters, max_size=8, unique=True), st.lists(channels, max_size=5), st.data())
 def test_matching_by_dictionary_equals_brute_force(
     wanted: list[Filter], records: list[Channel], data: st.DataObject

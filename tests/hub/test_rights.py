@@ -67,7 +67,7 @@ async def test_the_end_is_told_once_however_it_comes() -> None:
     told: list[str] = []
     async with bench() as hub:
         peers = {
-            name: join(hub, "a/t", right=name, on_end=lambda name=name: told.append(name))  # type: ignore[misc]
+            name: join(hub, "a/t", right=name, on_end=lambda name=name: told.append(name))
             for name in ("left", "cut", "revoked", "drained")
         }
         await manual().idle()

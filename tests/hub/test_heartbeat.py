@@ -1,0 +1,180 @@
+"""The wheel, and ids for quiet channels."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from tests.hub.loops import manual
+from tests.hub.support import bench, now_ms
+from tests.hub.transport import FakeTransport
+
+from fast_sse.hub.subscriber import PAUSED
+from fast_sse.observe.observer import DefectSeen
+from fast_sse.store.base import Retention
+from fast_sse.store.memory import MemoryStore
+
+
+async def test_each_stream_hears_a_heartbeat_once_a_period_at_a_moment_of_its_own() -> None:
+    """A comment line without a blank line, every heartbeat_s, and not all at once."""
+    async with bench(heartbeat_s=15.0, stall_s=30.0) as hub:
+        peers = [await hub.joined("a/t") for _ in range(50)]
+        await manual().elapse(7.5)
+        half = sum(peer.heartbeats for peer in peers)
+        assert 10 < half < 40
+        await manual().elapse(7.6)
+        assert [peer.heartbeats for peer in peers] == [1] * 50
+        await manual().elapse(150)
+        assert {peer.heartbeats for peer in peers} <= {10, 11}
+        assert b":\n\n" not in peers[0].body
+        assert peers[0].events == []
+
+
+async def test_the_wheel_turns_often_enough_for_a_short_deadline() -> None:
+    """A stall deadline below the heartbeat is kept, too."""
+    async with bench(heartbeat_s=15.0, stall_s=2.0, write_buffer_bytes_max=100) as hub:
+        peer = await hub.joined("a/t")
+        peer.transport.stop_reading()
+        await hub.publish("a/t", "x" * 300)
+        await manual().elapse(3.1)
+        assert peer.transport.closed
+
+
+async def test_a_defect_in_one_visit_does_not_stop_the_wheel() -> None:
+    """Whatever a visit meets, the next slot comes, and the same one again a period later."""
+    async with bench() as hub:
+        peers = [await hub.joined("a/t") for _ in range(30)]
+        broken = peers[0].transport
+
+        def raises(_data: bytes) -> None:
+            raise TypeError("a defect")
+
+        broken.write = raises  # type: ignore[assignment, method-assign]
+        manual().set_exception_handler(lambda _loop, _context: None)
+        await manual().elapse(31)
+        assert sum(peer.heartbeats for peer in peers[1:]) >= 29 * 2 - 2
+
+
+async def test_a_paused_stream_gets_no_heartbeat() -> None:
+    """Its queue is full enough."""
+    async with bench(write_buffer_bytes_max=100, stall_s=1000.0) as hub:
+        peer = await hub.joined("a/t", transport=FakeTransport(reading=False))
+        await hub.publish("a/t", "x" * 300)
+        queued = peer.transport.get_write_buffer_size()
+        await manual().elapse(100)
+        assert peer.subscriber.state == PAUSED
+        assert peer.transport.get_write_buffer_size() == queued
+
+
+class Watched(MemoryStore):
+    """A memory store that lets a test look right after each trim step."""
+
+    def __init__(self, kept: int) -> None:
+        super().__init__(Retention(max_messages=kept), now_ms=now_ms)
+        self.after_step: Callable[[int], None] = lambda _trimmed: None
+
+    async def trim(self) -> int:
+        """One step."""
+        entries = await super().trim()
+        self.after_step((await self.bounds()).trimmed.position)
+        return entries
+
+
+@pytest.mark.parametrize("kept", [3, 700, 3000])
+async def test_trimming_never_makes_a_quiet_stream_resume_with_a_gap(kept: int) -> None:
+    """However much busy channels push out: after every single step the last id that each quiet client has can still be
+    continued, should its connection break now.
+    """
+    store = Watched(kept)
+    await store.open()
+    async with bench(store) as hub:
+        quiet = [await hub.joined("quiet/t")]
+        steps = []
+
+        def look(trimmed: int) -> None:
+            steps.append(trimmed)
+            for peer in quiet:
+                assert peer.ids[-1] >= trimmed
+
+        store.after_step = look
+        for _ in range(40):
+            await hub.publish("busy/t", *range(150))
+            quiet.append(await hub.joined("quiet/t" if len(quiet) % 2 else f"quiet{len(quiet)}/t"))
+            await manual().elapse(2)
+        assert steps[-1] > 6000 - kept - 500
+        assert not hub.facts.of(DefectSeen)
+        assert all(peer.events == [] for peer in quiet)
+        resumed = await hub.joined("quiet/t", after=quiet[0].last_event_id)
+        assert resumed.gaps == []
+    await store.close()
+
+
+@pytest.mark.slow
+async def test_a_quiet_stream_is_told_a_newer_id_at_least_once_an_hour() -> None:
+    """Also when nothing is trimmed by count: retention by age must not overtake it."""
+    async with bench(quiet_id_s=3600.0, heartbeat_s=900.0, stall_s=1800.0, trim_interval_s=60.0) as hub:
+        quiet = await hub.joined("quiet/t")
+        cursors = await hub.publish("busy/t", *range(2000))
+        await hub.publish("quiet/t", "a word")
+        cursors = await hub.publish("busy/t", *range(10))
+        await manual().elapse(3500)
+        assert quiet.last_event_id != cursors[-1].text
+        await manual().elapse(200)
+        assert quiet.last_event_id == cursors[-1].text
+        assert quiet.messages == ["a word"]
+        blocks = len(quiet.ids)
+        await manual().elapse(20_000)
+        assert len(quiet.ids) == blocks, "once is enough while nothing happens"
+
+
+async def test_streams_without_ids_never_get_an_id_only_block() -> None:
+    """`prime=0` is for clients that would dispatch an empty event for it, also when the channel is quiet."""
+    store = MemoryStore(Retention(max_messages=3), now_ms=now_ms)
+    await store.open()
+    async with bench(store) as hub:
+        unprimed = await hub.joined("quiet/t", ids=False)
+        await hub.publish("busy/t", *range(50))
+        await manual().elapse(10)
+        assert (await store.bounds()).trimmed.position > 0
+        assert unprimed.ids == []
+    await store.close()
+
+
+async def test_an_id_block_that_pauses_its_peer_is_a_write_like_any_other() -> None:
+    """Whoever pauses in it leaves the set, stands at that id, and comes back without loss."""
+    store = MemoryStore(Retention(max_messages=3), now_ms=now_ms)
+    await store.open()
+    async with bench(store, write_buffer_bytes_max=10, stall_s=1000.0) as hub:
+        quiet = await hub.joined("quiet/t")
+        quiet.transport.stop_reading()
+        cursors = await hub.publish("busy/t", *range(50))
+        await manual().elapse(6)
+        assert quiet.subscriber.state == PAUSED
+        assert quiet.subscriber.cursor == cursors[-1]
+        quiet.transport.read()
+        await hub.publish("quiet/t", 1)
+        assert quiet.messages == [1]
+        assert quiet.gaps == []
+    await store.close()
+
+
+async def test_many_quiet_sets_are_looked_at_in_slices() -> None:
+    """A pass over many live sets leaves the loop to others in between."""
+    async with bench() as hub:
+        for number in range(600):
+            hub.join(f"quiet{number}/t")
+        await manual().idle()
+        await hub.publish("busy/t", 1)
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        running = asyncio.ensure_future(others())
+        await hub.hub._advance_quiet()
+        running.cancel()
+        assert turns >= 2
