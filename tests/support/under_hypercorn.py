@@ -19,7 +19,7 @@ async def main() -> None:
         config.bind = [f"fd://{os.dup(listener.fileno())}"]
         config.graceful_timeout = 1
         host, port = listener.getsockname()
-        print(f"ready public={host}:{port} admin={host}:0 store={os.environ['FAST_SSE_STORE']}", flush=True)
+        print(f"ready public={host}:{port} admin={host}:0 store={os.environ['FAST_SSE_STORE']}", flush=True)  # noqa: T201
         await serve(app(), config)  # type: ignore[arg-type]  # hypercorn types every ASGI event of its own
 
 

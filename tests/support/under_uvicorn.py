@@ -17,7 +17,7 @@ class Announcing(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         host, port = self.servers[0].sockets[0].getsockname()
-        print(f"ready public={host}:{port} admin={host}:0 store={os.environ['FAST_SSE_STORE']}", flush=True)
+        print(f"ready public={host}:{port} admin={host}:0 store={os.environ['FAST_SSE_STORE']}", flush=True)  # noqa: T201
 
 
 def main() -> None:
