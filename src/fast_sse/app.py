@@ -40,7 +40,8 @@ from fast_sse.http.listener import address, in_use, listening_socket
 from fast_sse.http.page import demo_pages
 from fast_sse.http.sockets import unacknowledged
 from fast_sse.hub.hub import Hub
-from fast_sse.model.errors import ConfigError, UnavailableError
+from fast_sse.model.channel import Channel
+from fast_sse.model.errors import ConfigError, NotStoredError, UnavailableError
 from fast_sse.model.signature import sign_v1
 from fast_sse.observe.logging import Log, LogObserver
 from fast_sse.observe.observer import HandlerFailed, Observer
@@ -173,6 +174,12 @@ class App:
             raise UnavailableError("the store is not open yet")
         await self._hub.probe_publish()
 
+    async def erase(self, target: Channel) -> int:
+        """Erase a channel's history and end its streams; how many entries went."""
+        if self._hub is None:
+            raise NotStoredError("the store is not open yet")
+        return await self._hub.erase(target)
+
     # -- life -----------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
@@ -218,7 +225,7 @@ class App:
                 loop.add_signal_handler(number, self.stop)
             loop.add_signal_handler(signal.SIGHUP, self.reload)
             key = config.admin.key.get_secret_value().encode() if config.admin.key else b""
-            admin = AdminServer(admin_app(self, key), operators)
+            admin = AdminServer(admin_app(self, key, config.admin_host), operators)
             try:
                 await admin.start()
                 self._log_start(address(public), address(operators))

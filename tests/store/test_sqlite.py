@@ -14,6 +14,7 @@ from tests.contract.asserting import EVERYTHING, everything, page, put
 from tests.contract.backends import FOREVER, draft
 from tests.store.failing import sqlite_error
 
+from fast_sse.model.channel import Channel
 from fast_sse.model.errors import (
     ConfigError,
     DiskFullError,
@@ -22,6 +23,7 @@ from fast_sse.model.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
+from fast_sse.model.message import Draft
 from fast_sse.store.base import Appended, Gap, OvertakenError, Retention
 from fast_sse.store.sqlite import SqliteStore
 
@@ -257,3 +259,17 @@ async def test_reserving_does_not_show(open_store: Opener) -> None:
     for _ in range(20):
         await put(store, draft(), draft(), draft())
     assert [record.position for record in await everything(store)] == list(range(1, 61))
+
+
+async def test_erased_bytes_are_gone_from_the_files(tmp_path: Path) -> None:
+    """What was erased is in no file of the directory any more, neither in a free page nor in the WAL."""
+    store = SqliteStore(tmp_path, ballast_bytes=4096)
+    await store.open()
+    channel = Channel("a", "t")
+    secret = b'"' + b"very secret" * 2000 + b'"'
+    await store.append([Draft(channel=channel, data=secret, headers=b"{}") for _ in range(20)])
+    assert await store.erase(channel) == 20
+    files = list(tmp_path.iterdir())
+    assert files
+    assert not [file for file in files if b"very secret" in file.read_bytes()]
+    await store.close()

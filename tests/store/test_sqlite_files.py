@@ -17,8 +17,9 @@ from fast_sse.model.errors import ConfigError, DiskFullError, NotStoredError, Un
 from fast_sse.model.message import Record
 from fast_sse.store import sqlite_files
 from fast_sse.store.judge import Ends
+from fast_sse.store.sqlite_body import body_of
 from fast_sse.store.sqlite_files import SqliteFiles
-from fast_sse.store.sqlite_log import SqliteLog, add_entry, body_of
+from fast_sse.store.sqlite_log import SqliteLog, add_entry
 
 BLOCK = 1000
 

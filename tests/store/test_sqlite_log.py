@@ -15,8 +15,9 @@ from fast_sse.model.message import Record
 from fast_sse.store.dedup import Known
 from fast_sse.store.ranges import ranges
 from fast_sse.store.record import OVERHEAD_BYTES
+from fast_sse.store.sqlite_body import body_of
 from fast_sse.store.sqlite_files import connect
-from fast_sse.store.sqlite_log import ENTRIES_MAX, SqliteLog, Totals, add_entry, add_keys, body_of
+from fast_sse.store.sqlite_log import ENTRIES_MAX, SqliteLog, Totals, add_entry, add_keys
 from fast_sse.store.sqlite_schema import prepare
 
 EVERYTHING = ranges(Filter.of(Channel("*", "*")))

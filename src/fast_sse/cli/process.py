@@ -16,6 +16,7 @@ from fast_sse.app import App
 from fast_sse.config import Config
 from fast_sse.model.errors import ConfigError
 from fast_sse.observe.logging import Log, StandardHandler, make_log
+from fast_sse.store.sqlite_writer import SWITCH_INTERVAL_S
 
 
 def run(
@@ -35,7 +36,7 @@ def run(
     _raise_file_limit(log)
     # The store's thread comes back from an fsync while the loop computes. By default it then waits 5 ms for the
     # interpreter, longer than the fsync took, and every publish of that group with it.
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
 
     def announce(public: str, admin: str) -> None:
         _settle_garbage_collection()

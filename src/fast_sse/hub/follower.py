@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from fast_sse.hub.fanout import Fanout
 from fast_sse.hub.tail import Entry
+from fast_sse.model.channel import Channel
 from fast_sse.model.errors import StoreClosedError, UnavailableError
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Record
@@ -28,16 +29,24 @@ TURN_RECORDS_MAX = 512
 
 
 class Follower:
-    """Moves `fanout.level` along the log."""
+    """Moves `fanout.level` along the log, and says which channels it was told to forget."""
 
     def __init__(
-        self, store: Store, fanout: Fanout, limits: Limits, observer: Observer, now_ms: Callable[[], int]
+        self,
+        store: Store,
+        fanout: Fanout,
+        limits: Limits,
+        observer: Observer,
+        *,
+        now_ms: Callable[[], int],
+        on_erased: Callable[[Channel], None],
     ) -> None:
         self._store = store
         self._fanout = fanout
         self._limits = limits
         self._observer = observer
         self._now_ms = now_ms
+        self._on_erased = on_erased
         #: Whether the last attempt is still reading.
         self.following = False
 
@@ -91,7 +100,10 @@ class Follower:
                 if record.fingerprint
                 else f"{prefix}{record.position}"
             )
-            fanout.deliver(Entry(record, id_text), live=not record.expired(now_ms))
+            fanout.deliver(Entry(record, id_text), live=record.due(now_ms))
+            if record.is_control:
+                fanout.tail.erase(record.channel)
+                self._on_erased(record.channel)
             if fanout.full and taken < len(group):
                 fanout.announce()
                 return group[taken:]

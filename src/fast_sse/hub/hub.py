@@ -17,7 +17,7 @@ from fast_sse.hub.heartbeat import advance_quiet
 from fast_sse.hub.publishes import Publishes
 from fast_sse.hub.streams import Streams, Subscription, Unacknowledged
 from fast_sse.hub.subscriber import Subscriber
-from fast_sse.model.channel import Filter
+from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Position
 from fast_sse.model.errors import NotStoredError, StoreClosedError, UnavailableError
 from fast_sse.model.limits import Limits
@@ -60,7 +60,14 @@ class Hub:
         self._streams = Streams(
             store, limits, observer, now_ms=now_ms, rng=rng, unacknowledged=unacknowledged
         )
-        self._follower = Follower(store, self._streams.fanout, limits, observer, now_ms)
+        self._follower = Follower(
+            store,
+            self._streams.fanout,
+            limits,
+            observer,
+            now_ms=now_ms,
+            on_erased=self._streams.end_channel,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._publishes = Publishes(store, limits, self._loop)
         self._probed_s = float("-inf")
@@ -132,6 +139,13 @@ class Hub:
     def subscribe(self, transport: Any, subscription: Subscription) -> Subscriber:
         """Begin a stream on a transport whose response head is written; the protocol to hand the transport to."""
         return self._streams.open(transport, subscription)
+
+    async def erase(self, target: Channel) -> int:
+        """Erase what was published to exactly this channel so far, on every node, and end its streams.
+
+        Returns how many entries went. Raises UnavailableError; asking again goes on.
+        """
+        return await self.store.erase(target)
 
     def revoke(self, stands: Callable[[object, Filter], bool]) -> int:
         """End every stream whose right (`Subscription.right`) or filter no longer stands; how many ended."""

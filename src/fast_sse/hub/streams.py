@@ -17,7 +17,7 @@ from fast_sse.hub.fanout import Fanout
 from fast_sse.hub.heartbeat import Wheel
 from fast_sse.hub.live_set import Form
 from fast_sse.hub.subscriber import ENDED, Subscriber
-from fast_sse.model.channel import Filter
+from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, parse_cursor
 from fast_sse.model.errors import StoreClosedError, UnavailableError
 from fast_sse.model.frame import EXPIRED, come_back, opening
@@ -193,6 +193,13 @@ class Streams:
     def retire(self, subscriber: Subscriber) -> None:
         """A stream reached its age: the client comes back soon, perhaps to another node."""
         subscriber.end(come_back(self.jittered_ms(self.limits.retry_ms)))
+
+    def end_channel(self, target: Channel) -> None:
+        """End the streams of exactly this channel, whose history is gone: they come back to what is published from now on."""
+        wanted = Filter.of(target)
+        for subscriber in self.wheel:
+            if subscriber.filter == wanted:
+                self.retire(subscriber)
 
     def revoke(self, stands: Callable[[object, Filter], bool]) -> int:
         """End every stream whose right no longer stands, as an expired one; the number that was ended."""

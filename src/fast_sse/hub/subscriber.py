@@ -90,7 +90,7 @@ class Subscriber(asyncio.Protocol):
         size = 0
         last: Entry | None = None
         for entry in entries:
-            if entry.record.expired(now_ms):
+            if not entry.record.due(now_ms):
                 continue
             data = entry.frame(addressed)
             if last is not None and size + len(data) > bytes_max:

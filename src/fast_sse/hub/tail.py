@@ -105,6 +105,16 @@ class Tail:
             del self._entries[: self._head], self._positions[: self._head]
             self._head = 0
 
+    def erase(self, target: Channel) -> None:
+        """Forget the records of exactly this channel; what is said of the places between stays true."""
+        kept = [
+            entry
+            for entry in self._entries[self._head :]
+            if entry.record.channel != target or entry.record.is_control
+        ]
+        self._entries, self._positions, self._head = kept, [entry.position for entry in kept], 0
+        self._bytes = sum(entry.size_bytes for entry in kept)
+
     def covers(self, cursor: Cursor) -> bool:
         """Whether every record after the cursor that the follower has seen is in the tail.
 

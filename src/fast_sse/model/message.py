@@ -27,6 +27,9 @@ TTL_S_MAX = 315_360_000.0
 #: UTF-8 bytes of an SSE event name.
 EVENT_BYTES_MAX = 256
 
+#: The event of the control record that erases its channel. Nobody can publish it: the prefix is reserved.
+ERASED = "fast-sse.erased"
+
 _RESERVED_EVENTS = ("open", "error")
 _RESERVED_PREFIX = "fast-sse."
 _RESERVED_HEADERS = frozenset({"event_id", "event_type", "send_time"})
@@ -88,6 +91,15 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     def expired(self, now_ms: int) -> bool:
         """Whether its time to live has passed at `now_ms`."""
         return self.expires_ms != 0 and now_ms >= self.expires_ms
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it speaks to the nodes that follow the log, and to no client."""
+        return self.event == ERASED
+
+    def due(self, now_ms: int) -> bool:
+        """Whether a client is to see it at `now_ms`."""
+        return not (self.expired(now_ms) or self.is_control)
 
 
 def bare_envelope(record: Record) -> bytes:
@@ -215,6 +227,11 @@ def draft(
         keys=keys,
         body_sha256=body_sha256,
     )
+
+
+def erasure(target: Channel) -> Draft:
+    """The control record that tells every node to forget what was published to exactly this channel before it."""
+    return Draft(channel=target, data=b"{}", headers=b"{}", event=ERASED)
 
 
 def _encode_meta(body: PublishBody) -> bytes:

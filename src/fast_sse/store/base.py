@@ -24,7 +24,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
-from fast_sse.model.channel import Filter
+from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.errors import FastSseError, UnavailableError
 from fast_sse.model.message import Draft, Record
@@ -173,6 +173,16 @@ class Store(ABC):
         """Remove one small step of what retention no longer covers, and return how many entries went (0: nothing to do).
 
         Entries are records and idempotency keys past their window or their count.
+        """
+
+    @abstractmethod
+    async def erase(self, target: Channel) -> int:
+        """Remove what was published to exactly this channel so far, and return how many entries went.
+
+        First the control record (`model.message.erasure`) enters the log, so that every node that follows it
+        forgets them too; then they go in small steps, overwritten where the store can. It matches no filter but
+        the whole log, and the hub delivers it to nobody. Idempotency keys stay. Raises UnavailableError; asking
+        again goes on.
         """
 
     @abstractmethod

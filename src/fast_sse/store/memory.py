@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position, epoch_text
 from fast_sse.model.errors import KeyConflictError, StoreClosedError
-from fast_sse.model.message import Draft, Record
+from fast_sse.model.message import Draft, Record, erasure
 from fast_sse.store.base import Appended, Bounds, Gap, Outcome, Page, Retention, Store, Windows
 from fast_sse.store.dedup import Known, resolve, to_remember
 from fast_sse.store.judge import Ends, judge
@@ -121,6 +121,13 @@ class MemoryStore(Store):
         self._check_open()
         now_ms = self._now_ms()
         return self._trim_records(now_ms) + self._trim_keys(now_ms)
+
+    async def erase(self, target: Channel) -> int:
+        """All in one turn of the loop."""
+        self._check_open()
+        (outcome,) = await self.append([erasure(target)])
+        assert isinstance(outcome, Appended)
+        return self._log.erase(target, outcome.cursor.position)
 
     async def ping(self) -> None:
         """An open memory store can always write."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
 
+from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import Position
 from fast_sse.model.message import Record
 from fast_sse.store.ranges import ALL, Range
@@ -79,6 +80,24 @@ class MemoryLog:
         for index in _indexes_of(oldest):
             self._cut(index)
 
+    def erase(self, target: Channel, below: Position) -> int:
+        """Remove the records of exactly this channel before a position; how many went."""
+        gone = {
+            record.position
+            for record in self.after((Range(*target),), self.trimmed)
+            if record.position < below
+        }
+        touched = (ALL, Range(*target), Range(target.event_id, None), Range(None, target.event_type))
+        for index in touched if gone else ():
+            kept = [position for position in self._indexes[index] if position not in gone]
+            if kept or index is ALL:
+                self._indexes[index] = kept
+            else:
+                del self._indexes[index]
+        for position in gone:
+            self.weight -= weight(self._records.pop(position))
+        return len(gone)
+
     def _slice(self, one: Range, place: Position) -> Iterator[Position]:
         # By index: an islice would walk there from the beginning of the log.
         positions = self._indexes.get(one, [])
@@ -99,5 +118,7 @@ class MemoryLog:
 
 
 def _indexes_of(record: Record) -> tuple[Range, ...]:
+    if record.is_control:
+        return (ALL,)
     event_id, event_type = record.channel
     return (ALL, Range(event_id, event_type), Range(event_id, None), Range(None, event_type))

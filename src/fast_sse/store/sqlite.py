@@ -17,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from fast_sse.model.channel import Filter
+from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.errors import FastSseError, NotStoredError, StoreClosedError, UnavailableError
-from fast_sse.model.message import Draft, Record
+from fast_sse.model.message import Draft, Record, erasure
 from fast_sse.store.base import Appended, Bounds, Gap, Outcome, Page, Retention, Store, Windows
 from fast_sse.store.judge import Ends, judge
 from fast_sse.store.ranges import ALL, Range, ranges
@@ -166,6 +166,17 @@ class SqliteStore(Store):
         step: Trimmed = await self._opened().do(lambda: keeper.trim(self._retention, now_ms))
         self._trimmed = max(self._trimmed, step.trimmed)
         return step.gone
+
+    async def erase(self, target: Channel) -> int:
+        """Steps of at most 500 records, between the commits of others."""
+        keeper = self._kept()
+        (outcome,) = await self.append([erasure(target)])
+        if not isinstance(outcome, Appended):
+            raise outcome
+        below, erased = outcome.cursor.position, 0
+        while gone := await self._opened().do(lambda: keeper.erase(target, below)):
+            erased += gone
+        return erased
 
     async def ping(self) -> None:
         """Write the probe's row, within `ping_s`."""

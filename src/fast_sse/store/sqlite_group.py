@@ -17,7 +17,8 @@ from fast_sse.model.message import Draft, Record
 from fast_sse.store.base import Outcome
 from fast_sse.store.dedup import Known, resolve, to_remember
 from fast_sse.store.record import OVERHEAD_BYTES, record_of
-from fast_sse.store.sqlite_log import add_entry, add_keys, body_of
+from fast_sse.store.sqlite_body import body_of
+from fast_sse.store.sqlite_log import add_entry, add_keys
 
 #: By position given: the earlier message that a draft was, or the conflict.
 Special = dict[Position, Known | KeyConflictError]

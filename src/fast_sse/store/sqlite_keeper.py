@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import Position
 from fast_sse.model.errors import DiskFullError, FastSseError, NotStoredError, UnknownOutcomeError
 from fast_sse.store.base import Retention, Windows
@@ -114,6 +115,26 @@ class Keeper:
             self._keys -= expired + cut
             self.keys_cut += cut
             return Trimmed(gone + expired + cut, position)
+
+    def erase(self, target: Channel, below: Position) -> int:
+        """One step of erasing a channel, in one transaction; the bytes are overwritten, not only let go. How many went.
+
+        The step that finds nothing more empties the WAL, which still held them.
+        """
+        with self._failures_named():
+            self._mend()
+            execute = self._log.connection.execute
+            execute("PRAGMA secure_delete = ON").fetchone()
+            self._begin()
+            gone = self._log.erase(target, below, _STEP)
+            totals = Totals(self._totals.messages - gone.messages, self._totals.bytes - gone.bytes)
+            self._log.save_totals(totals)
+            self._end()
+            self._totals = totals
+            execute("PRAGMA secure_delete = OFF").fetchone()
+            if not gone.messages:
+                execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return gone.messages
 
     def checkpoint_when_due(self) -> None:
         """Copy the WAL into the database once it has grown; after the answers, so that nobody waits for it."""

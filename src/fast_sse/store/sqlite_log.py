@@ -8,14 +8,12 @@ cost a switch interval (5 ms). So nothing here steps row by row: a group is one 
 one SELECT whose single row holds every body, joined. One SELECT is also one snapshot: the ends of the log that
 a cursor is judged by are those the records came from.
 
-Each body begins with its own checksum, since SQLite has none: a flipped bit in the file is named, never served.
+What a body is, `sqlite_body` knows.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import struct
-import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -29,6 +27,7 @@ from fast_sse.store.dedup import Known
 from fast_sse.store.judge import Ends
 from fast_sse.store.ranges import Range
 from fast_sse.store.record import OVERHEAD_BYTES
+from fast_sse.store.sqlite_body import records_of
 
 #: The largest integer SQLite can hold.
 INTEGER_MAX = (1 << 63) - 1
@@ -44,10 +43,6 @@ ENTRIES_MAX = _ROWS_LARGE[-1]
 _LOOKUP_SIZES = (1, 4, 16, 64, 256)
 
 _NEWEST = "max((SELECT ifnull(max(seq), 0) FROM log), trimmed, (SELECT ifnull(max(upper), 0) FROM loss))"
-_CHECKSUM = struct.Struct(">I")
-_Fields = tuple[Position, Channel, bytes, bytes, str, bytes, int, int, str]
-_encode = msgspec.msgpack.Encoder().encode
-_decode_fields = msgspec.msgpack.Decoder(_Fields).decode
 _decode_pairs = msgspec.json.Decoder(list[tuple[int, int]]).decode
 _decode_known = msgspec.json.Decoder(list[tuple[str, int, str, int]]).decode
 _decode_oldest = msgspec.json.Decoder(list[tuple[int, int, int]]).decode
@@ -73,29 +68,12 @@ class Totals(NamedTuple):
     bytes: int
 
 
-def body_of(record: Record) -> bytes:
-    """A record as the log keeps it: the CRC-32 of its fields, then the fields in msgpack."""
-    fields = _encode(
-        (
-            record.position,
-            record.channel,
-            record.data,
-            record.headers,
-            record.event,
-            record.meta,
-            record.time_ms,
-            record.expires_ms,
-            record.fingerprint,
-        )
-    )
-    return _CHECKSUM.pack(zlib.crc32(fields)) + fields
-
-
 def add_entry(
     values: list[Any], record: Record, body: bytes, keys: Sequence[tuple[bytes, Known]] = ()
 ) -> None:
     """Append a record and its keys to the values of an INSERT."""
-    event_id, event_type = record.channel
+    # A control record is found by its place in the log and by no filter.
+    event_id, event_type = ("", "") if record.is_control else record.channel
     values += (record.position, event_id, event_type, record.time_ms, body)
     if not keys:
         values += _NO_KEY
@@ -168,6 +146,15 @@ class SqliteLog:
         self._execute("DELETE FROM loss WHERE upper <= ?", (position,))
         self.save_totals(totals)
 
+    def erase(self, target: Channel, below: Position, count_max: int) -> Totals:
+        """Overwrite up to `count_max` records of exactly this channel before a position; what went."""
+        first = "SELECT seq FROM log INDEXED BY log_channel WHERE id = ? AND type = ? AND seq < ? ORDER BY seq LIMIT ?"
+        place = (*target, below, count_max)
+        sum_sql = f"SELECT count(*), ifnull(sum(length(body) + {OVERHEAD_BYTES}), 0) FROM log WHERE seq IN ({first})"  # noqa: S608
+        gone = Totals(*self._execute(sum_sql, place).fetchone())
+        self._execute(f"DELETE FROM log WHERE seq IN ({first})", place)  # noqa: S608
+        return gone
+
     def save_totals(self, totals: Totals) -> None:
         """Note what the log counts now, so that opening it need not read it all."""
         self._execute(
@@ -212,7 +199,7 @@ class SqliteLog:
         values += (records_max, after, after, bytes_max)
         found = self._execute(_page_sql(_shape(wanted)), values).fetchone()
         trimmed, newest, losses, hits, text, bodies = found
-        records, damaged = _records(_decode_pairs(text), bodies)
+        records, damaged = records_of(_decode_pairs(text), bodies)
         full = hits == records_max or len(records) < hits
         damaged = None if records else damaged
         return Found(Ends(trimmed, newest, tuple(_decode_pairs(losses))), records, full, damaged)
@@ -230,7 +217,7 @@ class SqliteLog:
         if position > INTEGER_MAX:
             return None
         found = self._execute("SELECT body FROM log WHERE seq = ?", (position,)).fetchone()
-        return next(iter(_records([(position, len(found[0]))], found[0])[0]), None) if found else None
+        return next(iter(records_of([(position, len(found[0]))], found[0])[0]), None) if found else None
 
     def oldest(self, count: int) -> list[tuple[Position, int, int]]:
         """Position, time and weight of the first rows."""
@@ -252,41 +239,6 @@ class SqliteLog:
     def keys(self) -> int:
         """How many keys are stored."""
         return int(self._execute("SELECT count(*) FROM key").fetchone()[0])
-
-
-def _records(sizes: list[tuple[Position, int]], bodies: bytes | None) -> tuple[list[Record], Position | None]:
-    """The records of joined bodies, ascending, up to the first that is damaged, and the position of that one."""
-    records: list[Record] = []
-    damaged: list[Position] = []
-    end = 0
-    for position, size in sizes:
-        start, end = end, end + size
-        one = _record((bodies or b"")[start:end])
-        if one is not None and one.position == position:
-            records.append(one)
-        else:
-            damaged.append(position)
-    # Two aggregates over one scan agree in their order, but neither promises which it is.
-    records.sort(key=_position)
-    if not damaged:
-        return records, None
-    first = min(damaged)
-    return [one for one in records if one.position < first], first
-
-
-def _record(body: bytes) -> Record | None:
-    """The record of one body, None when it is not what was written."""
-    fields = body[_CHECKSUM.size :]
-    if body[: _CHECKSUM.size] != _CHECKSUM.pack(zlib.crc32(fields)):
-        return None
-    try:
-        return Record(*_decode_fields(fields))
-    except msgspec.MsgspecError:
-        return None
-
-
-def _position(record: Record) -> Position:
-    return record.position
 
 
 @lru_cache(maxsize=256)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fast_sse.http.admin.routes import admin_app
+from fast_sse.model.channel import Channel
 from fast_sse.model.errors import NotStoredError, UnavailableError
 
 KEY = b"operators-only"
@@ -20,6 +21,14 @@ class FakeNode:
         self.state, self.store, self.durability, self.following = state, "sqlite", "fsync", True
         self.error = error
         self.probes = 0
+        self.erased: list[Channel] = []
+
+    async def erase(self, target: Channel) -> int:
+        """Remember it."""
+        if self.error:
+            raise self.error
+        self.erased.append(target)
+        return 3
 
     async def probe_publish(self) -> None:
         """The store's answer."""
@@ -44,7 +53,7 @@ class Answer:
 async def ask(node: Any, path: str, key: bytes = b"", method: str = "GET", authorization: str = "") -> Answer:
     """One request to the application."""
     sent: list[Any] = []
-    headers = [(b"host", b"admin"), (b"authorization", authorization.encode("latin-1"))]
+    headers = [(b"host", b"127.0.0.1:30001"), (b"authorization", authorization.encode("latin-1"))]
     scope = {
         "type": "http",
         "method": method,
@@ -145,6 +154,30 @@ async def test_other_methods_are_405() -> None:
     answer = await ask(FakeNode(), "/healthz", method="POST")
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     assert answer.headers["allow"] == "GET, HEAD"
+
+
+async def test_erasing_a_channel() -> None:
+    """DELETE names the channel as the public paths do, decoded once, and answers how much went."""
+    node = FakeNode()
+    answer = await ask(node, "/v1/channels/caf%C3%A9/*", method="DELETE")
+    assert (answer.status_code, node.erased) == (200, [Channel("café", "*")])
+    assert answer.json() == {"code": "ok", "data": {"event_id": "café", "event_type": "*", "erased": 3}}
+
+
+async def test_erasing_what_cannot_be_erased() -> None:
+    """A bad channel is 400, a store that is away 503, another method 405, a missing key 401: and nothing is erased."""
+    node = FakeNode()
+    for path, expected in (
+        ("/v1/channels/a/%2e%2e", 400),
+        ("/v1/channels/a", 404),
+        ("/v1/channels/a/b/c", 404),
+    ):
+        assert (await ask(node, path, method="DELETE")).status_code == expected
+    assert (await ask(node, "/v1/channels/a/b", method="GET")).headers["allow"] == "DELETE"
+    assert (await ask(node, "/v1/channels/a/b", KEY, "DELETE")).status_code == 401
+    assert node.erased == []
+    away = await ask(FakeNode(error=NotStoredError("away")), "/v1/channels/a/b", method="DELETE")
+    assert (away.status_code, away.json()["code"]) == (503, "not_stored")
 
 
 async def test_a_defect_tells_the_caller_nothing() -> None:

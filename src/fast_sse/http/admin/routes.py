@@ -24,7 +24,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fast_sse.http import message
+from fast_sse.http.admin.guard import MutationGuard
 from fast_sse.http.errors import error_response, new_request_id
+from fast_sse.model.channel import Channel, channel_from_path
 from fast_sse.model.errors import (
     DefectError,
     FastSseError,
@@ -60,9 +62,12 @@ class Node(Protocol):
     async def probe_publish(self) -> None:
         """Raises UnavailableError when a publish would not be stored."""
 
+    async def erase(self, target: Channel) -> int:
+        """Erase a channel's history, end its streams; how many entries went. Raises UnavailableError."""
 
-def admin_app(node: Node, key: bytes) -> Starlette:
-    """The ASGI application of the admin listener; an empty `key` asks nobody."""
+
+def admin_app(node: Node, key: bytes, host: str = "") -> Starlette:
+    """The ASGI application of the admin listener; an empty `key` asks nobody. `host`: the name it is reached by."""
 
     async def healthz(_request: Request) -> Response:
         return _json(200, {"code": "ok", "data": {"state": "alive"}})
@@ -81,13 +86,24 @@ def admin_app(node: Node, key: bytes) -> Starlette:
             return _not_ready(node, f"the hub is {node.state}")
         return _json(200, {"code": "ok", "data": _facts(node)})
 
+    async def erase(request: Request) -> Response:
+        raw_id, raw_type = str(request.scope["raw_path"], "ascii").split("/")[3:5]
+        try:
+            target = channel_from_path(raw_id, raw_type)
+            erased = await node.erase(target)
+        except FastSseError as error:
+            return _error(error)
+        data = {"event_id": target.event_id, "event_type": target.event_type, "erased": erased}
+        return _json(200, {"code": "ok", "data": data})
+
     return Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz/publish", publish),
             Route("/readyz/subscribe", subscribe),
+            Route("/v1/channels/{event_id}/{event_type}", erase, methods=["DELETE"]),
         ],
-        middleware=[Middleware(_KeyGuard, key=key)],
+        middleware=[Middleware(_KeyGuard, key=key), Middleware(MutationGuard, host=host)],
         exception_handlers={HTTPException: _http_error, Exception: _defect},
     )
 
@@ -128,7 +144,9 @@ def _http_error(_request: Request, error: Exception) -> Response:
     """Starlette's own refusals, in our shape."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _error(MethodNotAllowedError("the route does not take this method", allow="GET, HEAD"))
+        given = (error.headers or {}).get("Allow", "") if isinstance(error, HTTPException) else ""
+        allow = ", ".join(sorted(given.split(", ")))
+        return _error(MethodNotAllowedError("the route does not take this method", allow=allow))
     return _error(NotFoundError("no such route") if status == HTTPStatus.NOT_FOUND else DefectError())
 
 

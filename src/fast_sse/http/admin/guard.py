@@ -1,0 +1,65 @@
+"""What a request must show before it may change something: that no web page of somebody else sent it.
+
+An operator's browser can reach a loopback listener, so any page it visits can, too. Three checks stand in the way
+of that page, on every method but GET and HEAD:
+
+- Host names this listener: an address, `localhost`, or the configured name. A page that had its own name
+  resolve to 127.0.0.1 (DNS rebinding, CWE-350) still sends its own name.
+- Origin, where the browser sends one, is this listener's (CSRF, CWE-352).
+- A body is `application/json`, which no form and no simple request can send without a preflight.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from fast_sse.http.errors import error_response
+from fast_sse.model.errors import FastSseError, ForbiddenError, UnsupportedMediaError
+
+_READING = frozenset({"GET", "HEAD"})
+
+
+class MutationGuard:
+    """ASGI middleware; `host` is the name that the listener is configured with."""
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self._app = app
+        self._host = host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        app = self._app
+        if scope["type"] == "http" and scope["method"] not in _READING:
+            try:
+                self._check(Request(scope))
+            except FastSseError as error:
+                answer = error_response(error)
+                app = Response(answer.body, answer.status, dict(answer.headers), answer.content_type)
+        await app(scope, receive, send)
+
+    def _check(self, request: Request) -> None:
+        host = request.headers.get("host", "")
+        if not self._is_ours(host):
+            raise ForbiddenError("the Host is not this listener's")
+        origin = request.headers.get("origin")
+        if origin is not None and origin != f"{request.url.scheme}://{host}":
+            raise ForbiddenError("the request comes from a page of another origin")
+        has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+        media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if has_body and media != "application/json":
+            raise UnsupportedMediaError("a body must be application/json")
+
+    def _is_ours(self, host: str) -> bool:
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        name = name.strip("[]").lower()
+        if name in ("localhost", self._host.lower()) and name:
+            return True
+        try:
+            ip_address(name)
+        except ValueError:
+            return False
+        return True
