@@ -130,6 +130,21 @@ async def test_a_publish_to_a_dead_hub_becomes_one_message(open_page: OpenPage, 
     await expect(page.locator("#log .turn").first).to_contain_text("Back after")
 
 
+async def test_a_refusal_is_final_and_said(open_page: OpenPage, mortal: Demo) -> None:
+    """A hub with another secret refuses the page's signatures, and the page says so instead of trying for ever."""
+    page = await visit(await open_page(), mortal)
+    mortal.kill_now()
+    await mortal.await_exit()
+    (mortal.data / "secret").write_text("another secret of thirty-two bytes")
+    await mortal.astart()
+    await expect(page.locator("#state")).to_contain_text("refused")
+    await page.select_option("#source", label="* / *")
+    await expect(page.locator("#guide")).to_contain_text("refused the signature")
+    await page.click("#publish button.main")
+    await expect(page.locator("#outbox .verdict")).to_have_text("refused: unauthorized")
+    await expect(page.locator("#drop")).to_be_disabled()
+
+
 async def test_hostile_text_stays_text(open_page: OpenPage, demo: Demo, complaints: list[str]) -> None:
     """Markup in data, in a header, in an event id and type is shown letter for letter, and makes no element (CWE-79)."""
     page = await visit(await open_page(), demo, "* / *")

@@ -185,12 +185,16 @@ let publishing = Promise.resolve();
 const streamUrl = (cursor) =>
   `${subscribePath(stream.channel)}?${new URLSearchParams({ signature: stream.channel.signature, last_event_id: cursor })}`;
 
-/** Where the log is now. EventSource keeps the id that opens a stream to itself, so it is read from one that is left. */
+/**
+ * Where the log is now, or null when the hub refuses. EventSource keeps the id that opens a stream to itself, so it is
+ * read from a stream that is left at once.
+ */
 async function newestCursor() {
   const leave = new AbortController();
   const answer = await fetch(streamUrl(""), { headers: { Accept: "text/event-stream" }, signal: leave.signal });
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   try {
+    if (answer.status >= 400 && answer.status < 500) return null;
     for (let text = ""; answer.ok; ) {
       const { value, done } = await reader.read();
       text += value ?? "";
@@ -217,6 +221,10 @@ async function listen(channel) {
   for (;;) {
     const cursor = await newestCursor().catch(() => "");
     if (choice !== stream.choice) return;
+    if (cursor === null) {
+      lost("refused");
+      return;
+    }
     if (cursor) {
       stream.cursor = cursor;
       open(cursor);
