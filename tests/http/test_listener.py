@@ -34,7 +34,7 @@ def test_accepted_sockets_inherit_every_option() -> None:
 
 def test_bound_is_not_listening() -> None:
     """Until the hub can answer, a client is refused, which it retries."""
-    with listening_socket("127.0.0.1", 0, "", 1000) as listener, socket.socket() as client:
+    with listening_socket("127.0.0.1", 0, "", 1000) as listener, socket.socket() as client:  # noqa: SIM117
         with pytest.raises(ConnectionRefusedError):
             client.connect(listener.getsockname())
 
