@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from typing import Any
 
 import pytest
 from tests.support.events import Block, Parser
-from tests.support.server import Hub
+from tests.support.server import Hub, missing
 from tests.support.sign import v1
 
 pytestmark = [
     pytest.mark.wire,
-    pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed"),
+    pytest.mark.skipif(missing("curl"), reason="curl is not installed"),
 ]
 
 BODY: dict[str, Any] = {

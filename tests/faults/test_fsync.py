@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from tests.faults.audit import STRACE, Audit, audit, token
 from tests.faults.counts import AUDITED, Record, each_scale
 from tests.support.http1 import Connection, request_bytes
 from tests.support.publisher import publish_target, signed, subscribe_target
-from tests.support.server import Hub
+from tests.support.server import Hub, missing
 from tests.support.sse import Client
 
 CHANNEL = ("car0", "sold")
@@ -19,7 +18,7 @@ PUBLISHERS = 8
 
 pytestmark = [
     pytest.mark.wire,
-    pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
+    pytest.mark.skipif(missing("strace"), reason="strace is not installed"),
 ]
 
 

@@ -13,6 +13,7 @@ import os
 import random
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -42,6 +43,11 @@ SETTINGS = {
     "FAST_SSE_ADMIN_HOST": "127.0.0.1",
     "FAST_SSE_ADMIN_PORT": "0",
 }
+
+
+def missing(program: str) -> bool:
+    """Whether a test may be skipped for want of a program: on a laptop, and never in CI."""
+    return shutil.which(program) is None and os.environ.get("CI") != "true"
 
 
 def stable_port() -> int:
