@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.deploy.process import cpu_s, open_files
 from tests.support.http1 import Address, request, request_bytes
 from tests.support.kernel import eventually
 from tests.support.publisher import Pair, Publisher, publish_once, signed, subscribe_target
@@ -76,17 +77,6 @@ async def peers(address: Address, count: int, *, stubborn: bool = False) -> Asyn
         for peer in made:
             if peer.transport is not None:
                 peer.transport.abort()
-
-
-def open_files(hub: Hub) -> int:
-    """Descriptors of the hub."""
-    return sum(1 for _ in Path(f"/proc/{hub.pid}/fd").iterdir())
-
-
-def cpu_s(hub: Hub) -> float:
-    """Processor time of the hub so far, in ticks of 10 ms."""
-    fields = Path(f"/proc/{hub.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 async def p99_s(publisher: Publisher, channel: Pair, enough: Callable[[int], bool]) -> float:

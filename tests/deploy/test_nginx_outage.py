@@ -163,6 +163,22 @@ async def test_nginx_never_publishes_twice(certificate: Certificate, channel: Pa
             )
 
 
+async def test_what_the_hub_says_itself_is_left_alone(
+    certificate: Certificate, channel: Pair, tmp_path: Path
+) -> None:
+    """A 503 of the hub means certainly not stored, a 500 a defect: neither becomes nginx's own answer."""
+    answers = (b"503 Service Unavailable", b"500 Internal Server Error")
+    for status in answers:
+        answer = b"HTTP/1.1 %b\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\n{}" % status
+        async with upstream(lambda _number, answer=answer: answer) as hub:  # type: ignore[misc]
+            directory = tmp_path / status[:3].decode()
+            directory.mkdir()
+            with Nginx(directory, hub.address, certificate) as nginx:
+                for reply in (await publish(nginx, channel), await subscribe(nginx, channel)):
+                    assert (reply.status, reply.body) == (int(status[:3]), b"{}")
+                    assert reply.headers["retry-after"] == "7"
+
+
 async def test_a_forged_address_is_replaced(certificate: Certificate, channel: Pair, tmp_path: Path) -> None:
     """Whatever a client writes into X-Forwarded-For, the hub sees the address that nginx saw, and only that."""
     async with upstream(lambda _number: OK) as hub:

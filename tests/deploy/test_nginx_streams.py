@@ -10,14 +10,20 @@ from pathlib import Path
 
 import pytest
 from tests.deploy.conftest import Listen, Pairing
+from tests.deploy.nginx import Certificate, Nginx
+from tests.deploy.process import open_files
 from tests.support.http1 import request
 from tests.support.kernel import eventually
 from tests.support.publisher import Pair, publish_once, publish_target, signed, subscribe_target
+from tests.support.server import Hub
 from tests.support.sse import Client
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
 
 MIB = 1 << 20
+HALF_MIB = MIB // 2
+#: Buffers of four sockets on a loopback, at their largest.
+MORE_THAN_SOCKETS_HOLD = 32 * MIB
 PARALLEL = 20
 #: No test here takes as long as what it waits for could take by chance.
 SOON_S = 10.0
@@ -166,6 +172,30 @@ async def test_resume_through_nginx_is_exact(shared: Pairing, channel: Pair, lis
     assert client.payloads == list(range(20))
     assert len(client.opened) == 4
     assert client.gaps == []
+
+
+async def test_a_slow_client_is_slow_for_the_hub_too(
+    certificate: Certificate, tmp_path: Path, channel: Pair, listen: Listen
+) -> None:
+    """Nginx piles nothing up for a client that does not read: the hub sees the stall, cuts it, and it resumes exactly."""
+    directory = tmp_path / "nginx"
+    directory.mkdir()
+    settings = {"FAST_SSE_LIMITS__STALL_S": "1"}
+    async with Hub(tmp_path, store="memory", settings=settings, port=0) as hub:
+        with Nginx(directory, hub.public, certificate) as nginx:
+            client = await listen(nginx.plain, channel, receive_bytes=4096).ready()
+            client.pause()
+            held = open_files(hub)
+            for number in range(MORE_THAN_SOCKETS_HOLD // HALF_MIB):
+                data = f"{number}-{'x' * HALF_MIB}"
+                assert (await publish_once(hub.public, channel, data)).status == 200
+            await eventually(lambda: open_files(hub) < held, SOON_S, "the hub's cut")
+            client.resume()
+            numbers = list(range(MORE_THAN_SOCKETS_HOLD // HALF_MIB))
+            await client.until(lambda: len(client.events) == len(numbers))
+            assert [int(payload.partition("-")[0]) for payload in client.payloads] == numbers
+            assert len(client.opened) > 1
+            assert client.gaps == []
 
 
 async def test_nothing_is_compressed_on_the_way(shared: Pairing, channel: Pair, listen: Listen) -> None:
