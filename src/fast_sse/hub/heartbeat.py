@@ -22,7 +22,9 @@ from fast_sse.model.frame import chunk, id_only
 from fast_sse.model.limits import Limits
 
 #: Streams of one slot are visited in one go: with many slots, 100,000 streams are some hundreds at a time.
-SLOTS = 256
+SLOTS_MAX = 256
+#: Seconds a turn takes at least: uvloop's timers count in milliseconds, and a delay that rounds to 0 never rests.
+TURN_S_MIN = 0.005
 
 
 class Wheel:
@@ -31,9 +33,11 @@ class Wheel:
     def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop, rng: random.Random) -> None:
         # A stream is visited often enough to be cut near its deadline, too.
         self.period_s = min(limits.heartbeat_s, limits.stall_s / 2)
+        slots = max(1, min(SLOTS_MAX, int(self.period_s / TURN_S_MIN)))
+        self._turn_s = self.period_s / slots
         self._loop = loop
         self._rng = rng
-        self._slots: list[set[Subscriber]] = [set() for _ in range(SLOTS)]
+        self._slots: list[set[Subscriber]] = [set() for _ in range(slots)]
         self._count = 0
         self._hand = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -47,7 +51,7 @@ class Wheel:
 
     def add(self, subscriber: Subscriber) -> None:
         """Take in a new stream."""
-        subscriber.slot = self._rng.randrange(SLOTS)
+        subscriber.slot = self._rng.randrange(len(self._slots))
         self._slots[subscriber.slot].add(subscriber)
         self._count += 1
 
@@ -60,7 +64,7 @@ class Wheel:
 
     def start(self) -> None:
         """Begin to turn."""
-        self._timer = self._loop.call_later(self.period_s / SLOTS, self.turn)
+        self._timer = self._loop.call_later(self._turn_s, self.turn)
 
     def stop(self) -> None:
         """Turn no more."""
@@ -71,7 +75,7 @@ class Wheel:
         """Visit one slot and go on to the next."""
         self.start()
         slot = self._slots[self._hand]
-        self._hand = (self._hand + 1) % SLOTS  # first: whatever a visit meets, the wheel goes on
+        self._hand = (self._hand + 1) % len(self._slots)  # first: whatever a visit meets, the wheel goes on
         now_s = self._loop.time()
         for subscriber in list(slot):
             subscriber.visit(now_s)

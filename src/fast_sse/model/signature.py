@@ -254,7 +254,9 @@ def _verify_v2(
         target = None
     if target is None:
         _refuse()
-    lines = _lines(signed_scope, kid, iat, exp, target, body, nonce)
+    # A subscribe signature covers no body: shown with a publish it is right, and forbidden.
+    covered = None if signed_scope == "sub" != scope else body
+    lines = _lines(signed_scope, kid, iat, exp, target, covered, nonce)
     right = hmac.compare_digest(_mac(keyring.keys.get(kid) or _NOBODY, signed_scope, lines), mac.encode())
     if not right or not keyring.keys.get(kid):
         _refuse()
