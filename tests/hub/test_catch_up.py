@@ -112,6 +112,33 @@ async def test_a_cursor_that_cannot_be_continued_is_a_gap_at_once() -> None:
     await store.close()
 
 
+async def test_after_a_gap_the_old_cursor_means_nothing() -> None:
+    """A cursor of another log may have a far larger position: the stream's ids still move on from where it resumed."""
+    async with bench(tail_records_max=1) as hub:
+        cursors = await hub.publish("b/t", *range(5))
+        peer = await hub.joined("a/t", after=Cursor("m1", "z" * 13, 10**9).text)
+        assert [gap["reason"] for gap in peer.gaps] == ["epoch"]
+        assert peer.last_event_id == cursors[-1].text
+
+
+async def test_a_gap_that_pauses_its_peer_is_said_once() -> None:
+    """The stream stands where the gap ends, also when writing it filled the buffer."""
+    store = MemoryStore(Retention(max_messages=2), now_ms=now_ms)
+    await store.open()
+    async with bench(store, tail_records_max=1, write_buffer_bytes_max=150) as hub:
+        cursors = await hub.publish("a/t", *range(9))
+        await store.trim()
+        transport = FakeTransport(reading=False)
+        peer = await hub.joined("a/t", after=cursors[0].text, transport=transport)
+        assert peer.subscriber.state == PAUSED
+        assert peer.subscriber.cursor == cursors[6]
+        transport.read()
+        await manual().idle()
+        assert len(peer.gaps) == 1
+        assert peer.messages == [7, 8]
+    await store.close()
+
+
 async def test_trimming_that_overtakes_a_catch_up_is_a_gap_in_mid_stream() -> None:
     """Never a silent hole: the page after the trim says from where to where."""
     store = MemoryStore(Retention(max_messages=2), now_ms=now_ms)

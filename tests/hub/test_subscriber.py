@@ -37,7 +37,7 @@ async def test_nothing_but_the_opening_is_written_before_the_transport_is_ours()
     """Until the front has handed it over, a pause is told to the front: a joiner that wrote its whole catch-up then
     would know no back-pressure (G7).
     """
-    async with bench(write_buffer_bytes_max=1000) as hub:
+    async with bench(write_buffer_bytes_max=1000, flush_bytes_max=2000) as hub:
         (start,) = await hub.publish("a/t", 0)
         await hub.publish("a/t", *["x" * 300 for _ in range(50)])
         transport = FakeTransport(Front(), reading=False)
@@ -47,6 +47,7 @@ async def test_nothing_but_the_opening_is_written_before_the_transport_is_ours()
         transport.set_protocol(subscriber)
         await manual().idle()
         assert subscriber.state == PAUSED
+        assert transport.queued_max <= 1000 + 2000 + 100
         transport.hang_up()
 
 
@@ -65,6 +66,25 @@ async def test_a_stream_that_is_handed_over_paused_waits() -> None:
         await manual().idle()
         assert peer.subscriber.state == LIVE
         transport.hang_up()
+
+
+async def test_a_member_that_pauses_while_frames_are_pending_stands_before_them() -> None:
+    """What its set has not flushed yet is not behind it: it gets that when it comes back."""
+    async with bench(write_buffer_bytes_max=10) as hub:
+        peer, other = await hub.joined("a/t"), await hub.joined("a/t")
+        (before,) = await hub.publish("a/t", 0)
+        hub.fanout._not_before_s = manual().time() + 1  # flushing is the bottleneck
+        await hub.publish("a/t", 1, 2)
+        peer.transport.stop_reading()
+        for _ in range(5):
+            peer.subscriber.visit(manual().time())  # heartbeats, until one pauses it
+        assert peer.subscriber.state == PAUSED
+        assert peer.subscriber.cursor == before
+        await manual().elapse(2)
+        assert other.messages == [0, 1, 2]
+        peer.transport.read()
+        await manual().idle()
+        assert peer.messages == [0, 1, 2]
 
 
 @pytest.mark.parametrize("size", [10, 5000])
