@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import tomllib
 from collections import defaultdict
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import typer.main
 from tests.deploy.conftest import need
+from tests.support.kernel import eventually
 from tests.support.publisher import Pair, publish_once, signed, subscribe_target
 from tests.support.server import ROOT, Hub
 from tests.support.sse import Client
@@ -42,6 +44,14 @@ def seconds(name: str) -> float:
     """The one value of a directive that counts seconds."""
     (value,) = directives()[name]
     return float(value)
+
+
+def reload_signal() -> str:
+    """What `systemctl reload` sends."""
+    (line,) = directives()["ExecReload"]
+    found = re.fullmatch(r"kill -(\w+) \$MAINPID", line)
+    assert found, line
+    return found[1]
 
 
 def block(language: str, first: str) -> str:
@@ -142,7 +152,7 @@ def call_names(sets: list[str]) -> set[str]:
 
 
 async def life_under_strace(directory: Path, channel: Pair) -> list[str]:
-    """Every system call of a hub that starts, stores, streams, restarts on its log and drains."""
+    """Every system call of a hub that starts, stores, streams, reloads, restarts on its log and drains."""
     trace = directory / "trace"
     hub = Hub(
         directory,
@@ -157,6 +167,8 @@ async def life_under_strace(directory: Path, channel: Pair) -> list[str]:
             client.start()
             assert (await publish_once(hub.public, channel, number)).status == 200
             await client.count(number + 1)
+            os.kill(hub.pid, getattr(signal, f"SIG{reload_signal()}"))
+            await eventually(lambda: hub.tail_of_log().count('"event": "reloaded"') > number, 10, "reloaded")  # noqa: B023
             hub.terminate_now()
             assert await hub.await_exit() == 0, hub.tail_of_log()
             await client.stop()
