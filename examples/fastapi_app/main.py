@@ -1,13 +1,15 @@
 """A shop that tells its pages what happened to a cart: the hub mounted in FastAPI.
 
-export FAST_SSE_AUTH__SECRET=$(openssl rand -hex 32) SHOP_KEY=$(openssl rand -hex 32)
-export FAST_SSE_AUTH__KEYS='{"shop": "'$SHOP_KEY'"}' SHOP_HUB_URL=http://127.0.0.1:8000/sse
-uvicorn --timeout-graceful-shutdown 5 --no-access-log examples.fastapi_app.main:app
+    POST /carts/{cart_id}/items            changes a cart and publishes that, in this process
+    POST /carts/{cart_id}/items/by-http    publishes it as any other service would, over HTTP
+    GET  /carts/{cart_id}/stream           where a page listens: an address that is good for ten minutes
+    /sse/v1/...                            the hub, with all its routes, below its mount
 
-POST /carts/{cart_id}/items            changes a cart and publishes that, in this process
-POST /carts/{cart_id}/items/by-http    publishes it as any other service would, over HTTP
-GET  /carts/{cart_id}/stream           where a page listens: an address that is good for ten minutes
-/sse/v1/...                            the hub, with all its routes, below its mount
+Run it from the root of the repository:
+
+    export FAST_SSE_AUTH__SECRET=$(openssl rand -hex 32) SHOP_KEY=$(openssl rand -hex 32)
+    export FAST_SSE_AUTH__KEYS='{"shop": "'$SHOP_KEY'"}' SHOP_HUB_URL=http://127.0.0.1:8000/sse
+    uvicorn --timeout-graceful-shutdown 5 --no-access-log examples.fastapi_app.main:app
 """
 
 from __future__ import annotations

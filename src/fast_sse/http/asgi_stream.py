@@ -99,8 +99,8 @@ class StreamTransport:
         except OSError:
             pass  # the peer is gone, or `abort` gave up a send (a TimeoutError is one)
         finally:
+            self._closing, self._sending = True, False
             listener.cancel()
-            self._closing = True
             self._protocol.connection_lost(None)
 
     async def _listen(self, receive: Receive) -> None:

@@ -1,0 +1,134 @@
+"""The examples, run as they are: what a newcomer copies works."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.asgi.conftest import Serve, Served
+from tests.support.http1 import Address, request
+from tests.support.publisher import Pair, publish_once, signed, subscribe_target
+from tests.support.server import Hub
+from tests.support.sign import SECRET, v2
+from tests.support.sse import Client
+
+pytestmark = [pytest.mark.wire, pytest.mark.slow]
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+CART: Pair = ("carid000001", "cart_changed")
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    """A hub of the test's own."""
+    with Hub(tmp_path, store="memory") as hub:
+        yield hub
+
+
+def publish(address: Address, *arguments: str, secret: str = SECRET) -> subprocess.CompletedProcess[str]:
+    """Run examples/publish.py."""
+    url = f"http://{address[0]}:{address[1]}"
+    return subprocess.run(
+        [sys.executable, EXAMPLES / "publish.py", "--url", url, *arguments],
+        env={**os.environ, "FAST_SSE_SECRET": secret},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
+async def test_publish_py_publishes(hub: Hub) -> None:
+    """It prints the id that subscribers see; segments are percent-encoded; a refusal is shown and is exit 1."""
+    place: Pair = ("a b/é".replace("/", "?"), "cart_changed")
+    client = await Client("c", hub.public, subscribe_target(place), signed(place)).start().ready()
+    done = await asyncio.to_thread(publish, hub.public, *place, '{"quantity": 2}')
+    await client.count(1)
+    assert (done.returncode, done.stdout.strip()) == (0, client.events[0].id), done.stderr
+    assert client.payloads == [{"quantity": 2}]
+    refused = await asyncio.to_thread(publish, hub.public, *place, "1", secret="x" * 40)
+    assert refused.returncode == 1
+    assert "401" in refused.stderr
+    await client.stop()
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None and os.environ.get("CI") != "true", reason="node is not installed"
+)
+async def test_subscribe_js_resumes_in_node(hub: Hub) -> None:
+    """What is published before, between and after two connections is printed once, in order."""
+    target = f"{subscribe_target(CART)}?last=1&signature={v2('sub', *CART)}"
+    assert (await publish_once(hub.public, CART, "first")).status == 200
+    process = await asyncio.create_subprocess_exec(
+        "node",
+        EXAMPLES / "subscribe.js",
+        f"http://127.0.0.1:{hub.public[1]}{target}",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(20):
+            seen = [await printed(process.stdout)]
+            for word in ("second", "third", "line\nbreak, é"):
+                assert (await publish_once(hub.public, CART, word)).status == 200
+                seen.append(await printed(process.stdout))
+    finally:
+        process.kill()
+        await process.communicate()
+    assert seen == ["first", "second", "third", "line\nbreak, é"]
+
+
+async def printed(stdout: asyncio.StreamReader) -> object:
+    """The data of the next message that the example prints."""
+    line = (await stdout.readline()).decode()
+    return json.loads(line.partition(" ")[2])
+
+
+@pytest.fixture
+def shop(serve: Serve) -> Served:
+    """The FastAPI example under uvicorn, on the command line of its head, with itself as the hub to call."""
+    head = (EXAMPLES / "fastapi_app" / "main.py").read_text()
+    found = re.search(r"^    (uvicorn .*)$", head, re.MULTILINE)
+    assert found
+    port = str(Hub(Path("/nowhere")).public[1])
+    command = found[1].replace("shutdown 5", "shutdown 1").split()
+    return serve(*command, "--port", port, SHOP_HUB_URL=f"http://127.0.0.1:{port}/sse")
+
+
+async def test_fastapi_app_publishes_in_process_and_over_http(shop: Served) -> None:
+    """A page that listens at the address it was given sees both kinds of publish, in the order of the answers."""
+    place = (await request(shop.address, "GET", "/carts/cart%20%C3%A9/stream")).json()["url"]
+    client = await Client("page", shop.address, place).start().ready()
+    ids = []
+    for path in ("items", "items/by-http", "items"):
+        body = json.dumps({"sku": path, "quantity": 1}).encode()
+        answer = await request(shop.address, "POST", f"/carts/cart%20%C3%A9/{path}", JSON, body)
+        assert answer.status == 200, answer
+        ids.append(answer.json()["message_id"])
+    await client.count(3)
+    assert [event.id for event in client.events] == ids
+    assert [payload["sku"] for payload in client.payloads] == ["items", "items/by-http", "items"]
+    await client.stop()
+
+
+async def test_fastapi_app_refuses_as_the_hub_does(shop: Served) -> None:
+    """A cart that is no channel is the hub's refusal, in process as over HTTP, and the mounted hub keeps its own rules."""
+    body = b'{"sku":"a","quantity":1}'
+    assert (await request(shop.address, "POST", "/carts/%25/items", JSON, body)).status == 400
+    for target, status in (
+        ("/sse/v1/subscribe/events/a%252Fb/types/t", 400),
+        ("/sse/v1/subscribe/events/%2e%2e/types/t", 400),
+        ("/sse/v1/subscribe/events/a/types/t", 401),
+        ("/sse/nothing", 404),
+    ):
+        assert (await request(shop.address, "GET", target)).status == status, target
