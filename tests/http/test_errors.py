@@ -28,9 +28,10 @@ def test_request_ids_are_random() -> None:
 
 
 def test_unavailable_says_when_to_come_back() -> None:
-    """A 503 with a known wait carries Retry-After (RFC 9110 §10.2.3); without one it does not."""
+    """A 503 carries Retry-After (RFC 9110 §10.2.3), a second where nobody knows better; what never helps carries none."""
     assert error_response(NotStoredError(retry_after_s=3)).headers == (("Retry-After", "3"),)
-    assert error_response(NotStoredError()).headers == ()
+    assert error_response(NotStoredError()).headers == (("Retry-After", "1"),)
+    assert error_response(BadChannelError()).headers == ()
 
 
 def test_method_not_allowed_names_the_allowed() -> None:

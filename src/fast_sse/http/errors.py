@@ -7,6 +7,7 @@ the log under the same `request_id` (CWE-209).
 from __future__ import annotations
 
 import secrets
+from http import HTTPStatus
 
 import msgspec
 
@@ -22,6 +23,9 @@ class ErrorBody(msgspec.Struct, gc=False):
     request_id: str
 
 
+#: What a 503 says when nobody knows how long it will last.
+_UNAVAILABLE_S = 1
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -33,11 +37,12 @@ def new_request_id() -> str:
 def error_response(error: FastSseError, request_id: str = "") -> Response:
     """The answer for `error`; a fresh `request_id` unless the caller has already logged one.
 
-    Adds `Retry-After` when the error says when (RFC 9110 §10.2.3) and `Allow` to a 405 (§15.5.6).
+    Adds `Retry-After` to a 503 and where the error says when (RFC 9110 §10.2.3), and `Allow` to a 405 (§15.5.6).
     """
     headers: tuple[tuple[str, str], ...] = ()
-    if error.retry_after_s:
-        headers = (("Retry-After", str(error.retry_after_s)),)
+    wait_s = error.retry_after_s or (_UNAVAILABLE_S if error.status == HTTPStatus.SERVICE_UNAVAILABLE else 0)
+    if wait_s:
+        headers = (("Retry-After", str(wait_s)),)
     if isinstance(error, MethodNotAllowedError):
         headers = (*headers, ("Allow", error.allow))
     body = ErrorBody(code=error.code, message=error.message, request_id=request_id or new_request_id())

@@ -1,0 +1,198 @@
+"""docs/openapi.yaml and the code name the same routes, statuses and codes."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import schemathesis
+from tests.openapi.fuzzing import DOCUMENT
+
+from fast_sse.http import endpoints
+from fast_sse.http.access import Access
+from fast_sse.http.admin.routes import admin_app
+from fast_sse.http.cors import Cors
+from fast_sse.http.endpoints import Endpoints
+from fast_sse.http.message import Request, Response, Stream
+from fast_sse.http.wire import response_fields, stream_fields
+from fast_sse.model.channel import FILTER_CHANNELS_MAX, SEGMENT_BYTES_MAX
+from fast_sse.model.errors import ConfigError, FastSseError
+from fast_sse.model.frame import EXPIRED, HEARTBEAT, come_back, frame
+from fast_sse.model.limits import Limits
+from fast_sse.model.message import EVENT_BYTES_MAX, TTL_S_MAX, PublishBody
+from fast_sse.model.parser import EventParser
+from fast_sse.model.signature import Keyring
+
+TEXT: dict[str, Any] = schemathesis.openapi.from_path(str(DOCUMENT)).raw_schema
+PATHS: dict[str, Any] = TEXT["paths"]
+METHODS = {"get", "post", "put", "delete", "patch", "options", "head"}
+OPERATORS = {path for path, item in PATHS.items() if "servers" in item}
+
+
+def operations() -> Iterator[tuple[str, str, Any]]:
+    """Path, method and operation of everything that is documented."""
+    for path, item in PATHS.items():
+        yield from ((path, method, item[method]) for method in METHODS & item.keys())
+
+
+def errors() -> Iterator[tuple[str, str]]:
+    """Status and code of every error that can be answered."""
+
+    def tree(kind: type[FastSseError]) -> Iterator[tuple[str, str]]:
+        yield str(kind.status), kind.code
+        for child in kind.__subclasses__():
+            if child is not ConfigError and child.__module__ == FastSseError.__module__:
+                yield from tree(child)
+
+    yield from tree(FastSseError)
+
+
+def resolved(part: Any) -> Any:
+    """What a reference points to, or the thing itself."""
+    if "$ref" not in part:
+        return part
+    found = TEXT
+    for name in part["$ref"].removeprefix("#/").split("/"):
+        found = found[name]
+    return resolved(found)
+
+
+def test_it_is_openapi() -> None:
+    """The document is valid OpenAPI 3.1, and every operation has a name of its own and a tag."""
+    schemathesis.openapi.from_path(str(DOCUMENT)).validate()
+    named = [operation["operationId"] for _, method, operation in operations() if method != "options"]
+    assert len(named) == len(set(named)) > 5
+    assert all(operation["tags"] in (["public"], ["operators"]) for _, _, operation in operations())
+
+
+def test_no_reference_is_dead_and_no_component_unused() -> None:
+    """Every reference leads somewhere, and every component is referred to."""
+    text = DOCUMENT.read_text()
+    referred = set(re.findall(r'"#/components/(\w+/[\w-]+)"', text))
+    assert all(resolved({"$ref": f"#/components/{name}"}) for name in referred)
+    kinds = ("parameters", "headers", "schemas", "responses")
+    defined = {f"{kind}/{name}" for kind in kinds for name in TEXT["components"][kind]}
+    # The lines of a batch, the envelope and the gap are text inside text, where no reference can stand.
+    assert defined - referred == {"schemas/BatchLine", "schemas/Envelope", "schemas/Gap"}
+
+
+def code_paths() -> dict[str, str]:
+    """The public paths of the code with their placeholders, and one concrete path for each."""
+    tree = ast.parse(Path(inspect.getfile(endpoints)).read_text())
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    found = {}
+    for text in texts:
+        if isinstance(text, str) and text.startswith("/v1/") and "\n" not in text:
+            names = iter(("{event_id}", "{event_type}"))
+            shown = re.sub(r"\(\[\^/\]\+\)", lambda _found: next(names), text)  # noqa: B023  used at once
+            found[shown] = text.replace("([^/]+)", "x")
+    return found
+
+
+def test_every_public_route_is_documented_and_no_other() -> None:
+    """The paths that the endpoints match are those of the document, and so are the methods that each of them takes."""
+    hub: Any = SimpleNamespace(store=SimpleNamespace(durability="process"))
+    public = Endpoints(hub, Limits(), Access(keyring=Keyring()), now=lambda: 0.0, load_route=True)
+    paths = code_paths()
+    assert paths.keys() == PATHS.keys() - OPERATORS
+    for shown, path in paths.items():
+        refused = public.handle(Request("BREW", path, "", {}))
+        assert isinstance(refused, Response)
+        assert refused.status == 405
+        taken = {method.lower() for method in dict(refused.headers)["Allow"].split(", ")}
+        assert taken | {"options"} == METHODS & PATHS[shown].keys(), shown
+
+
+def test_every_operators_route_is_documented_and_no_other() -> None:
+    """The same of the operators' listener; HEAD is GET without a body and stands nowhere."""
+    node: Any = None
+    routes: Any = admin_app(node, b"").routes
+    taken = {route.path: {method.lower() for method in route.methods} - {"head"} for route in routes}
+    assert taken == {path: METHODS & PATHS[path].keys() for path in OPERATORS}
+
+
+def test_every_error_is_documented_and_no_other() -> None:
+    """The document has each code, and each status with the codes that the tree of errors gives it."""
+    codes = set(TEXT["components"]["schemas"]["Code"]["enum"])
+    assert codes == {code for _, code in errors()} | {"not_ready"}
+    found: set[tuple[str, str]] = set()
+    for _, _, operation in operations():
+        for status, response in operation["responses"].items():
+            schema = resolved(response).get("content", {}).get("application/json", {}).get("schema", {})
+            for part in schema.get("allOf", ()):
+                code = part.get("properties", {}).get("code", {})
+                found |= {(status, one) for one in code.get("enum", [code.get("const")]) if one}
+    assert found == set(errors())
+
+
+@pytest.mark.parametrize("status", sorted({status for status, _ in errors()}))
+def test_every_status_stands_somewhere(status: str) -> None:
+    """No status that the code can answer is without an operation that says so."""
+    assert any(status in operation["responses"] for _, _, operation in operations())
+
+
+def test_every_answer_header_is_documented() -> None:
+    """What the code puts into the head of an answer, a stream and a preflight stands there in the document."""
+    framing = {"Content-Type", "Content-Length"}
+    request = Request("OPTIONS", "/", "", {"origin": "https://shop.example"})
+    cors = Cors(frozenset({"https://shop.example"}))
+    answer, stream = (
+        cors.mark(request, Response(200)),
+        cors.mark(request, Stream(lambda transport: transport)),
+    )
+    responses = TEXT["components"]["responses"]
+    for fields, name in (
+        (response_fields(answer), "Published"),
+        (stream_fields(stream), "Stream"),
+        (cors.preflight(request, "GET").headers, "Preflight"),
+    ):
+        assert {field for field, _ in fields} - framing == set(responses[name]["headers"])
+    for name, header in (
+        ("RateLimited", "Retry-After"),
+        ("NotStored", "Retry-After"),
+        ("Overloaded", "Retry-After"),
+    ):
+        assert header in responses[name]["headers"]
+
+
+def test_bounds_are_those_of_the_code() -> None:
+    """Numbers of the document that the code also has are the same."""
+    limits, schemas = Limits(), TEXT["components"]["schemas"]
+    message = schemas["Message"]["properties"]
+    parameters = TEXT["components"]["parameters"]
+    assert schemas["Segment"]["maxLength"] == SEGMENT_BYTES_MAX
+    assert message["headers"]["maxProperties"] == limits.header_count_max
+    assert message["event"]["maxLength"] == EVENT_BYTES_MAX
+    assert message["ttl_s"]["maximum"] == TTL_S_MAX
+    assert message["idempotency_key"]["maxLength"] == limits.key_bytes_max
+    assert schemas["Load"]["properties"]["body_size"]["maximum"] * 1024 == limits.body_bytes_max
+    assert (
+        schemas["BatchResults"]["properties"]["data"]["properties"]["results"]["maxItems"]
+        == limits.batch_lines_max
+    )
+    assert parameters["channel"]["schema"]["maxItems"] == FILTER_CHANNELS_MAX
+    assert parameters["last"]["schema"]["maximum"] == limits.last_records_max
+    assert set(message) == set(PublishBody.__struct_fields__)
+
+
+def test_examples_of_the_stream_are_what_the_code_writes() -> None:
+    """The stream's examples are framed by the code's own functions, so that a reader can trust each line feed."""
+    examples = TEXT["components"]["responses"]["Stream"]["content"]["text/event-stream"]["examples"]
+    values = {name: example["value"].encode() for name, example in examples.items()}
+    assert values["heartbeat"] == HEARTBEAT
+    assert values["expired"] == EXPIRED
+    assert values["come-back"] == come_back(17204)
+    for name, kind in (("message", ""), ("named", "cart"), ("gap", "fast-sse.gap")):
+        (event,) = EventParser("").feed(values[name])
+        assert frame(event.last_event_id, kind, event.text.encode()) == values[name]
+        json.loads(event.text)
+    parser = EventParser("")
+    assert not parser.feed(values["priming"])
+    assert (parser.retry_ms, parser.last_event_id) == (2731, "s1.k3v9x2qah5m2c.4711")
