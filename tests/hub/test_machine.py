@@ -43,7 +43,7 @@ def test_every_stream_is_the_log() -> None:
     """Whatever publishers, peers, retention and restarts do: each stream is its filter of the log, in order, once,
     or it names its gap and goes on exactly there.
     """
-    drive(HubMachine, 80, 40)
+    drive(HubMachine, 200, 40)
 
 
 @pytest.mark.chaos
@@ -56,7 +56,7 @@ def test_every_stream_is_the_log_at_length() -> None:
 @pytest.mark.slow
 def test_every_stream_is_the_log_of_sqlite() -> None:
     """The same rules hold over the SQLite store, whose answers come from threads."""
-    drive(SqliteMachine, 10, 30)
+    drive(SqliteMachine, 20, 30)
 
 
 @pytest.mark.chaos
