@@ -61,9 +61,6 @@ async def refused(publisher: Publisher, channel: Pair) -> list[Message]:
     return found
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the ballast is taken back from the very room that it let go, so the probe finds room"
-)
 async def test_readiness_tells_of_a_full_disk(tmp_path: Path, disk: Path, channel: Pair) -> None:
     """While publishes are refused for want of room, /readyz/publish says so, and sends publishers elsewhere."""
     async with Hub(tmp_path, settings={"FAST_SSE_DATA_DIR": str(disk / "data")}) as hub:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,3 +33,18 @@ def test_without_room_nothing_is_held(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, call, full)
     assert not Ballast(tmp_path, 1 << 20).take()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_not_taken_back_from_what_it_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taken back only when as much is free beside it: otherwise a full disk would look healed, over and over."""
+    ballast = Ballast(tmp_path, 1 << 20)
+
+    def free(bytes_free: int) -> None:
+        monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=bytes_free // 512, f_frsize=512))
+
+    free((2 << 20) - 512)
+    assert not ballast.take_back()
+    assert list(tmp_path.iterdir()) == []
+    free(2 << 20)
+    assert ballast.take_back()
+    assert (tmp_path / "log.ballast").stat().st_size == 1 << 20

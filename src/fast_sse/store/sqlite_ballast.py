@@ -36,6 +36,14 @@ class Ballast:
             os.close(handle)
         return True
 
+    def take_back(self) -> bool:
+        """Hold the room again, once as much is free beside it: else it would be taken from what it has just let go."""
+        try:
+            free = os.statvfs(self._path.parent)
+        except OSError:
+            return False
+        return free.f_bavail * free.f_frsize >= 2 * self.size_bytes and self.take()
+
     def let_go(self) -> None:
         """Give the room back."""
         self._path.unlink(missing_ok=True)

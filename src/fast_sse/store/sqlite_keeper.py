@@ -264,7 +264,7 @@ class Keeper:
         self._mend()
         if not self._full:
             return
-        if self._ballast.take():
+        if self._ballast.take_back():
             self._full = False
             return
         execute = self._log.connection.execute
