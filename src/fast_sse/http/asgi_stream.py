@@ -120,7 +120,7 @@ class StreamTransport:
                 await self._wake.wait()
                 continue
             pieces, self._pieces = self._pieces, []
-            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            data = b"".join(pieces)  # a piece alone is not copied
             pieces.clear()
             await self._send(send, {"type": "http.response.body", "body": data, "more_body": True})
             self._queued -= len(data)
