@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.faults.conftest import pytest_runtest_makereport, record
 from tests.support.server import ROOT, Hub
 from tests.support.sign import SECRET
 
 from fast_sse.cli.main import app_main
+
+# What the full counts prove here goes into the same book.
+__all__ = ["pytest_runtest_makereport", "record"]
 
 #: Runs a command here and returns its exit status.
 Command = Callable[..., int]

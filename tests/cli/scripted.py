@@ -14,11 +14,19 @@ class Scripted:
 
     Attributes:
         asked: every request as received, head and body.
+        arrived: the first request is here.
+        holds: answers wait for it.
+        reads_body: else each connection is answered behind the head and closed.
         url: where it is.
     """
 
-    def __init__(self, *answers: bytes) -> None:
+    def __init__(
+        self, *answers: bytes, holds: threading.Event | None = None, reads_body: bool = True
+    ) -> None:
         self.asked: list[str] = []
+        self.arrived = threading.Event()
+        self.holds = holds
+        self.reads_body = reads_body
         self._answers = answers
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -32,8 +40,15 @@ class Scripted:
                 return
             with connection:
                 connection.settimeout(10)
-                self.asked.append(_request(connection))
-                connection.sendall(answer)
+                self.asked.append(_request(connection, reads_body=self.reads_body))
+                self.arrived.set()
+                if self.holds is not None:
+                    self.holds.wait(10)
+                with contextlib.suppress(OSError):  # who asked may be gone
+                    connection.sendall(answer)
+                if not self.reads_body:
+                    connection.shutdown(socket.SHUT_WR)
+                    connection.recv(1)  # its end: closing before would reset the answer
         self._listener.close()  # from now on refused
 
     def __enter__(self) -> Self:
@@ -53,7 +68,7 @@ class Scripted:
             raise AssertionError("the script was not used up")
 
 
-def _request(connection: socket.socket) -> str:
+def _request(connection: socket.socket, *, reads_body: bool) -> str:
     data = b""
     while b"\r\n\r\n" not in data:
         data += connection.recv(65_536)
@@ -61,7 +76,7 @@ def _request(connection: socket.socket) -> str:
     length = next(
         (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
     )
-    while len(body) < length:
+    while len(body) < length and reads_body:
         body += connection.recv(65_536)
     return (head + b"\r\n\r\n" + body).decode()
 

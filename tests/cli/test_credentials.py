@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fast_sse.cli.credentials import DEMO_DIR, Signer, demo_secret, find_signer
+from fast_sse.cli.credentials import DEMO_DIR, DEMO_KID, Signer, demo_secret, find_signer
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.signature import Keyring, verify
@@ -30,6 +30,19 @@ def test_a_demo_keeps_its_secret() -> None:
     assert demo_secret(DEMO_DIR) == secret
     assert stat.S_IMODE((DEMO_DIR / "secret").stat().st_mode) == 0o600
     assert find_signer(None, DEMO_DIR, None, None).keyring.secret == secret.encode()
+
+
+def test_a_demo_has_a_key_for_batches() -> None:
+    """It is kept beside the secret and signs batches; single requests stay v1; a demo of before has none yet."""
+    demo_secret(DEMO_DIR)
+    assert not find_signer(None, DEMO_DIR, None, None).signs_batches
+    key = demo_secret(DEMO_DIR, "key")
+    assert demo_secret(DEMO_DIR, "key") == key
+    signer = find_signer(None, None, None, None)
+    assert signer.signs_batches
+    assert signer.sign("batch", (), b"").startswith(f"v2.{DEMO_KID}.batch.")
+    assert not signer.sign("pub", [CHANNEL], b"").startswith("v2.")
+    assert stat.S_IMODE((DEMO_DIR / "key").stat().st_mode) == 0o600
 
 
 def test_two_demos_share_nothing(tmp_path: Path) -> None:

@@ -130,3 +130,18 @@ def test_the_environment_cannot_spoil_the_lines(tmp_path: Path, paste: Paste) ->
     _, (_, publish, *_) = until_ready(demo)
     if shutil.which("curl"):
         assert json.loads(paste(publish).communicate(timeout=20)[0])["code"] == "ok"
+
+
+def test_batches_work_out_of_the_box(tmp_path: Path, paste: Paste) -> None:
+    """A file is published with the demo's own key, whatever keys the environment has for another hub."""
+    file = tmp_path / "messages.ndjson"
+    file.write_text('{"event_id": "a", "event_type": "b", "data": 1}\n' * 3)
+    demo = paste(
+        f"env FAST_SSE_AUTH__SIGNING_KID=other FAST_SSE_AUTH__KEYS__other={'0123456789abcdef' * 2} "
+        f"{sys.executable} -m fast_sse demo --port {(port := stable_port())} --admin-port 0 --data-dir {tmp_path}"
+    )
+    until_ready(demo)
+    batch = f"publish --batch {file} --demo-dir {tmp_path} --url http://127.0.0.1:{port}"
+    out, err = paste(f"{sys.executable} -m fast_sse {batch}").communicate(timeout=20)
+    assert out.startswith("stored 3, duplicates 0, refused 0 ")
+    assert "no v2 key" not in err

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import Command
 from tests.cli.scripted import Scripted, answer
 
-from fast_sse.cli import publish
+from fast_sse.cli import link
 
 CHANNEL = ("carid000001", "cart_changed")
 OK = answer(200, '{"code":"ok","data":{"message_id":"s1.0.7","durability":"fsync","duplicate":false}}')
@@ -24,7 +24,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the command would have waited before each further try."""
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
-    monkeypatch.setattr(publish.random, "uniform", lambda _low, high: high)  # type: ignore[attr-defined]
+    monkeypatch.setattr(link.random, "uniform", lambda _low, high: high)  # type: ignore[attr-defined]
     return waits
 
 

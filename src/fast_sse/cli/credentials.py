@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from typer import Option
@@ -22,6 +22,8 @@ from fast_sse.model.errors import ConfigError
 from fast_sse.model.signature import LIFETIME_S_MAX, Keyring, Scope, sign_v1, sign_v2
 
 DEMO_DIR = Path("var/demo")
+#: The kid of a demo's v2 key.
+DEMO_KID = "demo"
 
 ConfigOption = Annotated[
     Path | None, Option("--config", metavar="FILE", help="Sign with the secrets of this file.")
@@ -43,6 +45,11 @@ class Signer(msgspec.Struct, frozen=True):
 
     keyring: Keyring
     kid: str = ""
+
+    @property
+    def signs_batches(self) -> bool:
+        """Whether there is a v2 key: only that format has the scope of a batch."""
+        return (self.kid or self.keyring.signing_kid) in self.keyring.keys
 
     def sign(
         self, scope: Scope, channels: Sequence[Channel], body: bytes | None, ttl_s: int | None = None
@@ -97,16 +104,18 @@ def find_signer(
             raise ConfigError("--secret-env", f"the environment variable {secret_env} is not set")
         return Signer(Keyring(keys={kid: secret}) if kid else Keyring(secret=secret), kid or "")
     if demo_dir is not None:
-        return Signer(Keyring(secret=_read_demo_secret(demo_dir)), kid or "")
+        return Signer(_demo_keyring(demo_dir), kid or "")
     if config is not None or any(name.startswith(f"{ENV_PREFIX}AUTH__") for name in os.environ):
         return Signer(load(config).keyring, kid or "")
     if (DEMO_DIR / "secret").exists():
-        return Signer(Keyring(secret=_read_demo_secret(DEMO_DIR)), kid or "")
+        return Signer(_demo_keyring(DEMO_DIR), kid or "")
     raise ConfigError("auth.secret", "not found; say where it is with --config, --demo-dir or --secret-env")
 
 
-def demo_secret(directory: Path) -> str:
-    """The secret of the demo in `directory`, made at its first start and readable by its owner alone.
+def demo_secret(directory: Path, name: Literal["secret", "key"] = "secret") -> str:
+    """A secret of the demo in `directory`, made at its first start and readable by its owner alone.
+
+    `secret` signs v1, `key` signs v2 under the kid DEMO_KID.
 
     Raises:
         ConfigError: the directory cannot be used.
@@ -114,9 +123,9 @@ def demo_secret(directory: Path) -> str:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            descriptor = os.open(directory / "secret", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            descriptor = os.open(directory / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError:
-            return _read_demo_secret(directory).decode()
+            return _read_demo_secret(directory, name).decode()
         with os.fdopen(descriptor, "w") as file:
             file.write(secret := secrets.token_hex(32))
     except OSError as error:
@@ -124,8 +133,16 @@ def demo_secret(directory: Path) -> str:
     return secret
 
 
-def _read_demo_secret(directory: Path) -> bytes:
+def _demo_keyring(directory: Path) -> Keyring:
+    """What a demo has. One that was last started by an earlier version has no key yet."""
+    secret = _read_demo_secret(directory, "secret")
+    if not (directory / "key").exists():
+        return Keyring(secret=secret)
+    return Keyring(secret=secret, keys={DEMO_KID: _read_demo_secret(directory, "key")}, signing_kid=DEMO_KID)
+
+
+def _read_demo_secret(directory: Path, name: str) -> bytes:
     try:
-        return (directory / "secret").read_bytes().strip()
+        return (directory / name).read_bytes().strip()
     except OSError as error:
         raise ConfigError("--demo-dir", f"there is no demo in {directory}: {error.strerror}") from error

@@ -15,7 +15,7 @@ from typing import Annotated
 
 from typer import Option, echo
 
-from fast_sse.cli.credentials import DEMO_DIR, demo_secret
+from fast_sse.cli.credentials import DEMO_DIR, DEMO_KID, demo_secret
 from fast_sse.cli.process import run
 from fast_sse.cli.remote import Remote
 from fast_sse.config import load
@@ -65,6 +65,8 @@ def demo(
             "v1": "both",
             "secret": secret,
             "publish_secret": None,
+            "keys": {DEMO_KID: demo_secret(data_dir, "key")},
+            "signing_kid": DEMO_KID,
             "allowed_event_ids": None,
             "allowed_event_types": None,
         },

@@ -1,21 +1,21 @@
-"""`fast-sse publish`: one message, repeated under one idempotency key until its outcome is known.
+"""`fast-sse publish`: one message from its arguments, or a file of them, each there once in the end.
 
-A 503 says that nothing was stored; a 504 or a cut connection leaves it open. With the same key all three may be
-tried again, and there is one message in the end (guarantees G2 and G3).
+How one message is repeated until its outcome is known is in `link`, how a file is in `batch`.
 """
 
 from __future__ import annotations
 
 import json
-import random
 import secrets
 import sys
-import time
+from contextlib import closing
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
-from typer import Option, echo
+from typer import Argument, Option, echo
 
+from fast_sse.cli.batch import Run, run_batch
 from fast_sse.cli.credentials import (
     ConfigOption,
     DemoDirOption,
@@ -24,27 +24,26 @@ from fast_sse.cli.credentials import (
     Signer,
     find_signer,
 )
-from fast_sse.cli.remote import (
-    DEFAULT_URL,
-    NETWORK_ERRORS,
-    EventIdArgument,
-    EventTypeArgument,
-    Remote,
-    UrlOption,
-    channel_argument,
-)
+from fast_sse.cli.link import Link
+from fast_sse.cli.remote import DEFAULT_URL, Remote, UrlOption, channel_argument
+from fast_sse.cli.senders import make_sender
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError, UnavailableError
 
-RETRY_STATUSES = (503, 504, 507)
-WAIT_S_MAX = 5.0
-TIMEOUT_S = 30.0
+#: Leaves room for a line's number within the 256 bytes of an idempotency key.
+RUN_ID_BYTES_MAX = 200
 
 
 def publish(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
-    event_id: EventIdArgument,
-    event_type: EventTypeArgument,
-    data: Annotated[str, Option(help="The message, any JSON value; - reads standard input.")] = "-",
+    event_id: Annotated[
+        str | None, Argument(metavar="ID", help="First half of the channel, or *.", show_default=False)
+    ] = None,
+    event_type: Annotated[
+        str | None, Argument(metavar="TYPE", help="Second half of the channel, or *.", show_default=False)
+    ] = None,
+    data: Annotated[
+        str | None, Option(help="The message, any JSON value; - or none: standard input.")
+    ] = None,
     event: Annotated[
         str | None, Option(help="SSE event name, for addEventListener; none means message.")
     ] = None,
@@ -52,31 +51,65 @@ def publish(  # noqa: PLR0913, PLR0917  the options of a command are its argumen
         list[str] | None, Option(metavar="NAME=VALUE", help="A header of the message; repeatable.")
     ] = None,
     key: Annotated[str | None, Option(help="Idempotency key; a random one otherwise.")] = None,
-    retries: Annotated[int, Option(min=0, help="How often to try again.")] = 8,
+    batch: Annotated[
+        str | None,
+        Option(
+            metavar="FILE",
+            help="Many messages: NDJSON with event_id, event_type and data; - reads standard input.",
+        ),
+    ] = None,
+    run_id: Annotated[
+        str | None, Option(help="With --batch: go on with the run of this id; a new one otherwise.")
+    ] = None,
+    from_line: Annotated[int, Option(min=1, metavar="N", help="With --batch: begin at this line.")] = 1,
+    batch_lines: Annotated[
+        int, Option(min=1, max=10_000, metavar="N", help="With --batch: lines in one request, at most.")
+    ] = 500,
+    retries: Annotated[int, Option(min=0, help="How often to try again, until something gets through.")] = 8,
     kid: KidOption = None,
     config: ConfigOption = None,
     demo_dir: DemoDirOption = None,
     secret_env: SecretEnvOption = None,
     url: UrlOption = DEFAULT_URL,
 ) -> None:
-    """Publish one message and print its id, which is the id: that subscribers see.
+    """Publish one message and print its id, or publish a file of them.
 
     Tries again when the hub is away or cannot say what happened, always with the same idempotency key, so that
-    the message is there once.
+    each message is there once. With --batch a line that is refused is named and the others are stored.
 
     \b
     Examples:
       fast-sse publish carid000001 cart_changed --data '{"quantity": 2}'
       date +%s | fast-sse publish clock tick
       fast-sse publish orders '*' --data '"closing"' --event notice --header X-Trace-ID=abc --key order-17
+      fast-sse publish --batch messages.ndjson
     """
-    to, hub = channel_argument(event_id, event_type), Remote.at(url)
-    body = make_body(sys.stdin.read() if data == "-" else data, event, header or [])
-    signer = find_signer(config, demo_dir, secret_env, kid)
-    answer = send(hub, to, body, signer, key or secrets.token_hex(16), retries)
+    hub = Remote.at(url)
+    if batch is None:
+        to = channel_argument(event_id, event_type)
+        text = sys.stdin.read() if data in {None, "-"} else data
+        body = make_body(text or "", event, header or [])
+        signer = find_signer(config, demo_dir, secret_env, kid)
+        _print(send(hub, to, body, signer, key or secrets.token_hex(16), retries))
+        return
+    if any(option is not None for option in (event_id, data, event, header, key)):
+        raise ConfigError(
+            "--batch", "takes everything from its lines: no ID, TYPE, --data, --event, --header, --key"
+        )
+    run = Run(batch, _run_id(run_id), from_line, batch_lines)
+    run_batch(run, partial(make_sender, hub, find_signer(config, demo_dir, secret_env, kid), retries))
+
+
+def _print(answer: dict[str, Any]) -> None:
     if answer["duplicate"]:
         echo("duplicate: this key was published before; the id is the earlier one's", err=True)
     echo(answer["message_id"])
+
+
+def _run_id(given: str | None) -> str:
+    if given is not None and not 0 < len(given.encode()) <= RUN_ID_BYTES_MAX:
+        raise ConfigError("--run-id", f"must have 1 to {RUN_ID_BYTES_MAX} bytes")
+    return secrets.token_hex(8) if given is None else given
 
 
 def make_body(data: str, event: str | None, headers: list[str]) -> bytes:
@@ -102,47 +135,22 @@ def send(hub: Remote, to: Channel, body: bytes, signer: Signer, key: str, retrie
     Raises:
         UnavailableError: refused for good, or every try failed; says whether it may be stored all the same.
     """
-    wait_s, unknown, problem = 0.2, False, ""
-    for left in reversed(range(retries + 1)):
-        try:
-            status, answer, retry_after_s = _try(hub, to, body, signer, key)
-            problem = f"{status} {answer.get('code', '')}: {answer.get('message', '')}"
-        except NETWORK_ERRORS as error:
-            status, answer, retry_after_s = 0, {}, 0.0
-            problem = f"{hub.url('')}: {error}"
-            unknown = unknown or not isinstance(error, ConnectionRefusedError)
-        if status == 200:
-            data: dict[str, Any] = answer["data"]
-            return data
-        if status and status not in RETRY_STATUSES:
-            raise UnavailableError(problem)
-        unknown = unknown or status == 504
-        if left:
-            echo(f"{problem}; trying again with the same key", err=True)
-            time.sleep(max(retry_after_s, wait_s * random.uniform(0.5, 1)))  # noqa: S311  jitter
-            wait_s = min(2 * wait_s, WAIT_S_MAX)
-    outcome = f"it may be stored; try again with --key {key}" if unknown else "it is not stored"
-    raise UnavailableError(f"{problem}; {outcome}")
 
+    def headers() -> dict[str, str]:
+        return {
+            "Content-Type": "application/json",
+            "Idempotency-Key": key,
+            "x-signature": signer.sign("pub", [to], body),
+        }
 
-def _try(
-    hub: Remote, to: Channel, body: bytes, signer: Signer, key: str
-) -> tuple[int, dict[str, Any], float]:
-    headers = {
-        "Content-Type": "application/json",
-        "Idempotency-Key": key,
-        "x-signature": signer.sign("pub", [to], body),
-    }
-    connection = hub.connect(TIMEOUT_S)
+    link = Link(hub, retries, partial(echo, err=True))
     try:
-        connection.request("POST", hub.publish_path(to), body, headers)
-        response = connection.getresponse()
-        text = response.read()
-    finally:
-        connection.close()
-    try:
-        answer = json.loads(text)
-    except ValueError:
-        answer = {}
-    retry_after = response.headers.get("Retry-After", "")
-    return response.status, answer, float(retry_after) if retry_after.isdigit() else 0.0
+        with closing(link):
+            answer = link.settle(hub.publish_path(to), body, headers)
+    except UnavailableError as error:
+        outcome = f"it may be stored; try again with --key {key}" if link.unknown else "it is not stored"
+        raise UnavailableError(f"{error.message}; {outcome}") from error
+    if answer.status != 200:
+        raise UnavailableError(answer.problem)
+    data: dict[str, Any] = answer.body["data"]
+    return data

@@ -23,8 +23,10 @@ UrlOption = Annotated[str, Option("--url", help="Where the hub is.")]
 NETWORK_ERRORS = (OSError, http.client.HTTPException)
 
 
-def channel_argument(event_id: str, event_type: str) -> Channel:
+def channel_argument(event_id: str | None, event_type: str | None) -> Channel:
     """The channel that two arguments name. Raises ConfigError."""
+    if event_id is None or event_type is None:
+        raise ConfigError("ID TYPE", "a message needs a channel: both ID and TYPE (or --batch FILE)")
     try:
         return channel(event_id, event_type)
     except BadChannelError as error:
@@ -59,6 +61,11 @@ class Remote(msgspec.Struct, frozen=True):
     def publish_path(self, to: Channel) -> str:
         """Path of the publish route."""
         return f"{self.prefix}/v1/sse/events/{_segment(to.event_id)}/types/{_segment(to.event_type)}"
+
+    @property
+    def batch_path(self) -> str:
+        """Path of the batch route."""
+        return f"{self.prefix}/v1/sse/batch"
 
     def subscribe_path(self, to: Channel) -> str:
         """Path of the subscribe route."""
