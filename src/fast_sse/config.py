@@ -214,6 +214,31 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Co
     Raises:
         ConfigError: names the first thing that is wrong, and the keys of all others.
     """
+    for unknown in _unknown_environment():
+        raise unknown
+    try:
+        config = _sourced(file, flags)
+    except ValidationError as error:
+        raise _config_error(error) from None
+    for key, problem in _problems(config):
+        raise ConfigError(key, problem)
+    return config
+
+
+def problems(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> list[ConfigError]:
+    """Everything that keeps `load` from returning, as far as it can be told at once; empty when it returns."""
+    found = list(_unknown_environment())
+    try:
+        config = _sourced(file, flags)
+    except ConfigError as error:
+        return [*found, error]
+    except ValidationError as error:
+        return [*found, *(ConfigError(key, problem) for key, problem in _mistakes(error).items())]
+    return [*found, *(ConfigError(key, problem) for key, problem in _problems(config))]
+
+
+def _sourced(file: Path | None, flags: Mapping[str, Any] | None) -> Config:
+    """The settings of all sources, each of the right shape."""
     from_file = _read_toml(file) if file else {}
 
     class Sourced(Config):
@@ -228,14 +253,7 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Co
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
 
-    _refuse_unknown_environment()
-    try:
-        config = Sourced(**{name: value for name, value in (flags or {}).items() if value is not None})
-    except ValidationError as error:
-        raise _config_error(error) from None
-    for key, problem in _problems(config):
-        raise ConfigError(key, problem)
-    return config
+    return Sourced(**{name: value for name, value in (flags or {}).items() if value is not None})
 
 
 def setting_names() -> list[str]:
@@ -260,30 +278,33 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise ConfigError("--config", f"{file} is not TOML: {error}") from None
 
 
-def _refuse_unknown_environment() -> None:
+def _unknown_environment() -> Iterator[ConfigError]:
     """pydantic-settings looks up names it knows; we want to hear of those it does not."""
     for name in sorted(os.environ):
         if name.upper().startswith(ENV_PREFIX):
-            first = name[len(ENV_PREFIX) :].lower().partition("__")[0]
-            if first not in Config.model_fields:
-                raise ConfigError(
-                    name[len(ENV_PREFIX) :].lower().replace("__", "."), f"unknown setting (in {name})"
-                )
+            key = name[len(ENV_PREFIX) :].lower().replace("__", ".")
+            if key.partition(".")[0] not in Config.model_fields:
+                yield ConfigError(key, f"unknown setting (in {name})")
 
 
 def _config_error(error: ValidationError) -> ConfigError:
     """The first mistake in a sentence, the others by name."""
-    found = {
-        _key_of(mistake["loc"]): mistake
-        for mistake in error.errors(include_url=False, include_context=False, include_input=False)
-    }
-    key, mistake = next(iter(found.items()))
-    problem = mistake["msg"].removeprefix("Value error, ")
-    if mistake["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(key, setting_names(), n=1)
-        problem = "unknown setting" + (f"; did you mean {close[0]}?" if close else "")
+    found = _mistakes(error)
+    key, problem = next(iter(found.items()))
     others = ", ".join(list(found)[1:])
     return ConfigError(key, problem + (f" (also wrong: {others})" if others else ""))
+
+
+def _mistakes(error: ValidationError) -> dict[str, str]:
+    """Key and problem of every value of the wrong shape."""
+    found = {}
+    for mistake in error.errors(include_url=False, include_context=False, include_input=False):
+        key, problem = _key_of(mistake["loc"]), mistake["msg"].removeprefix("Value error, ")
+        if mistake["type"] == "extra_forbidden":
+            close = difflib.get_close_matches(key, setting_names(), n=1)
+            problem = "unknown setting" + (f"; did you mean {close[0]}?" if close else "")
+        found[key] = problem
+    return found
 
 
 def _key_of(place: tuple[int | str, ...]) -> str:

@@ -11,7 +11,7 @@ from tests.cli.conftest import Command
 from fast_sse import __version__
 from fast_sse.cli.main import COMMANDS, make_app
 
-NAMES = [command.__name__ for command in COMMANDS]
+NAMES = [*(command.__name__ for command in COMMANDS), "config"]
 
 
 def test_version(command: Command, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from fast_sse import __version__
+from fast_sse.cli.config import config_app
 from fast_sse.cli.demo import demo
+from fast_sse.cli.doctor import doctor
 from fast_sse.cli.publish import publish
 from fast_sse.cli.serve import serve
 from fast_sse.cli.sign import sign
@@ -20,7 +22,7 @@ from fast_sse.cli.subscribe import subscribe
 from fast_sse.model.errors import ConfigError, FastSseError
 from fast_sse.observe.logging import visible
 
-COMMANDS = (serve, demo, publish, subscribe, sign)
+COMMANDS = (serve, demo, publish, subscribe, sign, doctor)
 
 
 def make_app() -> typer.Typer:
@@ -30,7 +32,6 @@ def make_app() -> typer.Typer:
         help="A hub for server-sent events in which nothing acknowledged disappears without being named.",
         epilog="Begin with: fast-sse demo",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -38,6 +39,7 @@ def make_app() -> typer.Typer:
     app.callback()(_root)
     for command in COMMANDS:
         app.command()(command)
+    app.add_typer(config_app(), name="config")
     return app
 
 

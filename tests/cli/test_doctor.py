@@ -1,0 +1,101 @@
+"""`fast-sse doctor`: a report with a status, and nothing changed."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Command
+from tests.support.server import Hub
+from tests.support.sign import SECRET
+
+from fast_sse.config import load
+
+
+def report(command: Command, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, dict[str, Any]]:
+    """Status and checks by name."""
+    status = command("doctor", "--json", *options)
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"] is (status == 0)
+    return status, {check["name"]: check for check in found["checks"]}
+
+
+@pytest.fixture
+def _free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAST_SSE_PORT", "0")
+    monkeypatch.setenv("FAST_SSE_ADMIN_PORT", "0")
+
+
+@pytest.mark.usefixtures("_free_ports")
+def test_a_machine_that_is_ready(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """Settings as `config init` writes them, a directory to make: status 0, every check has its line, nothing is made."""
+    assert command("config", "init") == 0
+    capsys.readouterr()
+    assert command("doctor", "--config", "fast-sse.toml") == 0
+    shown = capsys.readouterr().out
+    names = re.findall(r"^(?:ok  |look)  (\S+(?: \w+)?) ", shown, re.MULTILINE)
+    assert len(names) == len(shown.splitlines()) - shown.count("->")
+    assert "\x1b" not in shown
+    assert [file.name for file in Path().iterdir()] == ["fast-sse.toml"]
+    _, checks = report(command, capsys, "--config", "fast-sse.toml")
+    assert checks.keys() >= {
+        "settings",
+        "versions",
+        "open files",
+        "port",
+        "admin_port",
+        "data_dir",
+        "disk space",
+    }
+    assert checks.keys() >= {"filesystem", "SQLite", "log", "clock"}
+
+
+@pytest.mark.usefixtures("_free_ports")
+def test_the_disk_is_measured_where_the_log_is(
+    command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a directory its fsync is timed; a memory store has no disk to look at."""
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
+    Path("data").mkdir()
+    status, checks = report(command, capsys)
+    assert (status, checks["fsync"]["found"].partition(" ")[2][:2]) == (0, "ms")
+    assert list(Path("data").iterdir()) == []
+    monkeypatch.setenv("FAST_SSE_STORE", "memory")
+    assert report(command, capsys)[1].keys().isdisjoint({"fsync", "log", "data_dir"})
+
+
+def test_wrong_settings_are_red_lines_and_1(
+    command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What keeps a hub from starting is part of the report, with what can be checked all the same."""
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
+    monkeypatch.setenv("FAST_SSE_ADMIN_HOST", "0.0.0.0")
+    status, checks = report(command, capsys)
+    assert status == 1
+    assert checks["settings"]["found"].startswith("admin.key: is required")
+    assert checks.keys() == {"settings", "versions", "clock"}
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+def test_a_running_hub_is_seen_and_not_disturbed(
+    tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its log and its ports are as they should be, by its process id, and it goes on."""
+    with Hub(tmp_path) as hub:
+        monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
+        monkeypatch.setenv("FAST_SSE_DATA_DIR", str(tmp_path / "data"))
+        monkeypatch.setenv("FAST_SSE_PORT", str(hub.public[1]))
+        monkeypatch.setenv("FAST_SSE_ADMIN_PORT", str(hub.admin[1]))
+        status, checks = report(command, capsys)
+        assert status == 0, checks
+        assert f"running hub (pid {hub.pid})" in checks["log"]["found"]
+        assert f"running hub (pid {hub.pid})" in checks["port"]["found"]
+        assert f"running hub (pid {hub.pid})" in checks["admin_port"]["found"]
+        assert hub.alive()
+        hub.terminate_now()
+        assert hub.wait() == 0
+    assert load().data_dir.exists()
