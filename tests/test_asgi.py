@@ -1,0 +1,215 @@
+"""The hub as an ASGI application: opened and closed with it, and published to from the same process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.support.events import Block, Parser
+from tests.support.publisher import Pair, signed, subscribe_target
+from tests.support.sign import SECRET
+
+from fast_sse.asgi import HubApp, app
+from fast_sse.config import Config, load
+from fast_sse.http.asgi_stream import Message
+from fast_sse.model.errors import (
+    BadChannelError,
+    BadRequestError,
+    ConfigError,
+    KeyConflictError,
+    NotStoredError,
+    TooLargeError,
+)
+
+CAR: Pair = ("car", "sold")
+
+
+@pytest.fixture
+def config(monkeypatch: pytest.MonkeyPatch) -> Config:
+    """What the environment says, as for `fast-sse serve`."""
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
+    monkeypatch.setenv("FAST_SSE_STORE", "memory")
+    monkeypatch.setenv("FAST_SSE_LIMITS__BODY_BYTES_MAX", "30000")
+    monkeypatch.setenv("FAST_SSE_DRAIN_S", "0.05")
+    return load()
+
+
+@pytest.fixture
+async def hub(config: Config) -> AsyncIterator[HubApp]:
+    """A hub that runs."""
+    hub = app(config)
+    async with hub.lifespan():
+        yield hub
+
+
+class Listener:
+    """A subscriber under a server that takes bytes only while `reading`."""
+
+    def __init__(self, hub: HubApp, channel: Pair) -> None:
+        self.status = 0
+        self.pieces: list[bytes] = []
+        self.blocks: list[Block] = []
+        self.reading = asyncio.Event()
+        self.reading.set()
+        self.left = asyncio.Event()
+        self._parser = Parser()
+        self._changed = asyncio.Event()
+        self._asked = False
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": subscribe_target(channel),
+            "raw_path": subscribe_target(channel).encode(),
+            "query_string": b"",
+            "headers": [(name.encode(), value.encode()) for name, value in signed(channel).items()],
+        }
+        self.task = asyncio.create_task(hub(scope, self._receive, self._send))
+
+    async def _receive(self) -> Message:
+        if self._asked:
+            await self.left.wait()
+            return {"type": "http.disconnect"}
+        self._asked = True
+        return {"type": "http.request"}
+
+    async def _send(self, message: Message) -> None:
+        await self.reading.wait()
+        self.status = message.get("status", self.status)
+        self.pieces.append(message.get("body", b""))
+        self.blocks += [
+            item for item in self._parser.feed(self.pieces[-1]) if isinstance(item, Block) and item.id
+        ]
+        self._changed.set()
+
+    async def count(self, blocks: int) -> None:
+        """Wait until that many events and id-only blocks were sent."""
+        async with asyncio.timeout(20):
+            while len(self.blocks) < blocks:
+                self._changed.clear()
+                await self._changed.wait()
+
+    @property
+    def messages(self) -> list[Block]:
+        """What has data."""
+        return [block for block in self.blocks if block.data is not None]
+
+
+async def test_what_is_published_in_process_is_streamed(hub: HubApp) -> None:
+    """The id that `publish` returns is the id on the stream; every field of a publish means what it means over HTTP."""
+    listener = Listener(hub, CAR)
+    await listener.count(1)
+    message_id = await hub.publish(*CAR, {"n": [1, "é"]}, event="price", headers={"X-A": "b"}, ttl_s=60)
+    await listener.count(2)
+    (block,) = listener.messages
+    assert (block.id, block.event) == (message_id, "price")
+    envelope = json.loads(block.data or "")
+    assert envelope["data"] == {"n": [1, "é"]}
+    assert envelope["headers"]["X-A"] == "b"
+    assert set(envelope["headers"]) == {"X-A", "send_time"}
+
+
+async def test_a_key_makes_a_repeat_the_same_message(hub: HubApp) -> None:
+    """After an unknown outcome the caller repeats with its key; another body under that key is a conflict."""
+    first = await hub.publish(*CAR, 1, idempotency_key="k")
+    assert await hub.publish(*CAR, 1, idempotency_key="k") == first
+    with pytest.raises(KeyConflictError):
+        await hub.publish(*CAR, 2, idempotency_key="k")
+    assert await hub.publish(*CAR, 1) != first
+
+
+async def test_the_rules_of_a_publish_hold_in_process(hub: HubApp) -> None:
+    """What HTTP would refuse is raised, and nothing of it is stored."""
+    listener = Listener(hub, CAR)
+    await listener.count(1)
+    with pytest.raises(BadChannelError):
+        await hub.publish("a/b", "t", 1)
+    with pytest.raises(BadRequestError):
+        await hub.publish(*CAR, 1, event="fast-sse.gap")
+    with pytest.raises(BadRequestError):
+        await hub.publish(*CAR, object())
+    with pytest.raises(BadRequestError):
+        await hub.publish(*CAR, "\ud800")
+    with pytest.raises(TooLargeError):
+        await hub.publish(*CAR, "x" * 30_000)
+    await hub.publish(*CAR, "end")
+    await listener.count(2)
+    assert [json.loads(block.data or "")["data"] for block in listener.messages] == ["end"]
+
+
+async def test_a_caller_that_gives_up_does_not_take_its_publish_along(hub: HubApp) -> None:
+    """A request whose client left is cancelled by some servers; what is with the store already is stored."""
+    listener = Listener(hub, CAR)
+    await listener.count(1)
+    task = asyncio.create_task(hub.publish(*CAR, "kept"))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    await hub.publish(*CAR, "next")
+    await listener.count(3)
+    assert [json.loads(block.data or "")["data"] for block in listener.messages] == ["kept", "next"]
+
+
+async def test_a_slow_client_costs_one_flush_and_misses_nothing(hub: HubApp) -> None:
+    """While a server takes nothing we keep a flush above the mark and a cursor; then all comes, once and in order."""
+    slow, quick = Listener(hub, CAR), Listener(hub, CAR)
+    await slow.count(1)
+    await quick.count(1)
+    slow.reading.clear()
+    taken = len(slow.pieces)
+    ids = [await hub.publish(*CAR, f"{number}" + "x" * 20_000) for number in range(60)]
+    await quick.count(61)
+    assert len(slow.pieces) == taken, "the slow one was to be slow"
+    slow.reading.set()
+    await slow.count(61)
+    assert [block.id for block in slow.messages] == ids
+    assert [block.id for block in quick.messages] == ids
+    # Two sends may be under way around the pause, each at most one flush above the mark.
+    assert max(map(len, slow.pieces[taken:])) <= (64 + 256) * 1024
+
+
+async def test_a_client_that_left_is_forgotten(hub: HubApp) -> None:
+    """A disconnect ends the subscriber, and its request with it."""
+    listener = Listener(hub, CAR)
+    await listener.count(1)
+    listener.left.set()
+    await asyncio.wait_for(listener.task, 5)
+    assert hub._publishing is not None
+    assert hub._publishing._hub.streams == 0
+
+
+async def test_shutdown_ends_the_streams_that_a_server_left_open(config: Config) -> None:
+    """Each is told when to come back, and nothing can be published afterwards."""
+    hub = app(config)
+    async with hub.lifespan():
+        listener = Listener(hub, CAR)
+        await listener.count(1)
+    await asyncio.wait_for(listener.task, 5)
+    assert b"retry: " in b"".join(listener.pieces[-3:])
+    assert listener.status == 200
+    with pytest.raises(NotStoredError):
+        await hub.publish(*CAR, 1)
+
+
+async def test_the_log_outlives_the_application(config: Config, tmp_path: Path) -> None:
+    """On SQLite an application that starts again goes on where the last one stopped."""
+    kept = config.model_copy(update={"store": "sqlite", "data_dir": tmp_path})
+    async with app(kept).lifespan():
+        pass
+    hub = app(kept)
+    async with hub.lifespan():
+        newest = await hub.publish(*CAR, 1)
+    async with hub.lifespan():
+        listener = Listener(hub, CAR)
+        await listener.count(1)
+        assert listener.blocks[0].id == newest
+
+
+def test_settings_come_from_the_environment(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`app()` reads what `fast-sse serve` reads and refuses what it refuses."""
+    assert isinstance(app(), HubApp)
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", "short")
+    with pytest.raises(ConfigError, match=r"auth\.secret"):
+        app()
