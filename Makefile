@@ -40,7 +40,7 @@ bench: $(READY) ## measure this machine: latency, throughput and memory
 	$(BIN)/python benchmarks/spine.py
 
 docs: $(READY) ## check that the docs name every setting, route, metric and error, and that examples run
-	$(BIN)/pytest tests/test_docs.py
+	$(BIN)/pytest -m "not chaos" tests/test_docs.py tests/docs tests/openapi
 
 dist: $(READY) ## build the wheel and the source archive into dist/
 	rm -rf dist

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,12 @@ from fast_sse.http.admin.routes import admin_app
 from fast_sse.model.errors import ConfigError, FastSseError
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-QUICK_START, SETTINGS, ERRORS = (
-    (ROOT / "docs" / f"{name}.md").read_text() for name in ("quick-start", "settings", "errors")
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+INDEX, CLI, SUBSCRIBING, SETTINGS, ERRORS = (
+    (DOCS / f"{name}.md").read_text() for name in ("README", "cli", "subscribing", "settings", "errors")
 )
+SETTINGS_DOCS = [sys.executable, str(ROOT / "scripts" / "settings-docs"), "--check"]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 
 
@@ -50,6 +55,12 @@ def test_every_setting_stands_with_its_default() -> None:
     assert {name: cells[0] for name, cells in table.items()} == {name: default(name) for name in table}
 
 
+def test_the_settings_page_is_generated() -> None:
+    """`scripts/settings-docs` would change nothing: names and defaults are the code's, and no row lacks its words."""
+    assert subprocess.run(SETTINGS_DOCS, check=False).returncode == 0, "run scripts/settings-docs"
+    assert "TO BE SAID" not in SETTINGS
+
+
 def test_every_error_stands_with_its_status() -> None:
     """docs/errors.md has every pair of status and code that the tree of errors can give, and no other."""
 
@@ -64,7 +75,7 @@ def test_every_error_stands_with_its_status() -> None:
 
 
 def test_every_public_route_is_named() -> None:
-    """Each path that the endpoints match stands in the quick start, with its placeholders."""
+    """Each path that the endpoints match stands in the index, with its placeholders."""
     tree = ast.parse((ROOT / "src/fast_sse/http/endpoints.py").read_text())
     texts = {
         node.value
@@ -76,22 +87,25 @@ def test_every_public_route_is_named() -> None:
     for path in paths:
         names = iter(("{event_id}", "{event_type}"))
         shown = re.sub(r"\(\[\^/\]\+\)", lambda _found: next(names), path)  # noqa: B023  used at once
-        assert re.search(rf" {re.escape(shown)}`", QUICK_START), shown
+        assert re.search(rf" {re.escape(shown)}`", INDEX), shown
 
 
 def test_every_operators_route_is_named() -> None:
-    """Each path of the admin listener stands in the quick start."""
+    """Each path of the admin listener stands in the index, with each of its methods."""
+    node: Any = None
+    routes: Any = admin_app(node, b"").routes
+    named = [f"`{method} {route.path}`" for route in routes for method in route.methods - {"HEAD"}]
+    assert len(named) >= 4
+    assert [name for name in named if name not in INDEX] == []
 
-    class Nobody:
-        state = store = durability = ""
-        following = False
 
-        async def probe_publish(self) -> None:
-            pass
-
-    paths = [route.path for route in admin_app(Nobody(), b"").routes]  # type: ignore[attr-defined]
-    assert len(paths) >= 3
-    assert [path for path in paths if f"`GET {path}`" not in QUICK_START] == []
+def test_every_page_is_in_the_index() -> None:
+    """Each file of docs/ has a link in its index, and the README has one to each page that a reader begins with."""
+    files = {page.name for page in DOCS.iterdir() if page.is_file()} - {"README.md"}
+    assert {name for name in files if f"]({name})" not in INDEX} == set()
+    readme = (ROOT / "README.md").read_text()
+    for name in ("README", "quick-start", "publishing", "subscribing", "signatures", "settings", "errors"):
+        assert f"](docs/{name}.md)" in readme, name
 
 
 def commands() -> dict[str, Any]:
@@ -102,22 +116,23 @@ def commands() -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", commands())
 def test_every_flag_is_named(name: str) -> None:
-    """Each command has a row in the quick start, and each of its options stands in the text."""
-    assert name in rows(QUICK_START)
+    """Each command has a row in the page about the command line, and each of its options stands in the text."""
+    assert name in rows(CLI)
     options = [
         option for parameter in commands()[name].params for option in parameter.opts if option[0] == "-"
     ]
-    assert [option for option in options if not re.search(rf"`{option}[` ]", QUICK_START)] == []
+    assert [option for option in options if not re.search(rf"`{option}[` ]", CLI)] == []
 
 
 def test_every_event_name_is_described() -> None:
-    """Each event that the hub sends by itself has a row in the quick start, and so has each reason of a gap."""
+    """Each event that the hub sends by itself is described to subscribers, and so is each reason of a gap."""
     names = {name for file in SOURCES for name in re.findall(r"fast-sse\.[a-z]{3,}", file.read_text())}
-    names -= {"fast-sse.db", "fast-sse.toml"}
+    names -= {"fast-sse.db", "fast-sse.toml"}  # files
+    names -= {"fast-sse.erased"}  # stands in the log only
     assert {"fast-sse.gap", "fast-sse.expired"} <= names
-    assert names <= set(rows(QUICK_START))
+    assert [name for name in names if name not in SUBSCRIBING] == []
     for reason in ("trimmed", "epoch", "lost_tail", "ahead", "unreadable"):
-        assert f"`{reason}`" in QUICK_START
+        assert f"`{reason}`" in SUBSCRIBING
 
 
 def test_tests_that_are_named_exist() -> None:
@@ -140,7 +155,10 @@ def test_commands_in_the_docs_parse() -> None:
     known, seen = commands(), 0
     verbs = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for line in blocks("sh"):
-        words = shlex.split(line, comments=True)
+        captured = re.sub(r"^\w+=\$\((.*)\)$", r"\1", line)
+        words = [
+            *takewhile(lambda word: not re.match(r"[&|;]|\d?>", word), shlex.split(captured, comments=True))
+        ]
         if "make" in words[:1]:
             assert words[1] in verbs
         while words and "=" in words[0]:
@@ -148,11 +166,19 @@ def test_commands_in_the_docs_parse() -> None:
         if words[:1] == ["fast-sse"]:
             seen += 1
             known[words[1]].make_context(words[1], words[2:])
-    assert seen > 5
+    assert seen > 15
+
+
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page are called in a link."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_links_lead_somewhere() -> None:
-    """Every relative link in the README and the docs points to a file of this tree."""
+    """Every relative link in the README and the docs points to a file of this tree, and to a heading that is there."""
     for page in PAGES:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+        for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text()):
+            place = page.parent / target if target else page
+            assert place.exists(), f"{page.name}: {target}"
+            assert not heading or heading in anchors(place), f"{page.name}: {target}#{heading}"

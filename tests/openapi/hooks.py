@@ -45,7 +45,7 @@ schemathesis.openapi.media_type("application/x-ndjson", lines_of_a_batch())
 @schemathesis.hook
 def map_body(context: schemathesis.HookContext, body: Any) -> Any:
     """A body may repeat its channel, which must then be that of the path: of a thousand guesses none would be."""
-    if isinstance(body, dict) and context.operation.path.startswith("/v1/sse/events/"):
+    if isinstance(body, dict) and context.operation and "{event_type}" in context.operation.path:
         return {
             name: value
             for name, value in body.items()
@@ -61,7 +61,8 @@ def before_call(context: schemathesis.HookContext, case: Any, kwargs: dict[str, 
     scope, channels = wanted(sent)
     if not scope:
         return
-    body = sent.body.encode() if isinstance(sent.body, str) else (sent.body or b"")
+    body = sent.body.encode() if isinstance(sent.body, str) else sent.body or b""
+    assert isinstance(body, bytes)
     if "gzip" in str(case.headers.get("Content-Encoding", "")) and len(body) % 4:
         body = kwargs["data"] = gzip.compress(body, mtime=0)
     chance = sha256(f"{sent.method} {sent.url}".encode() + body).digest()[0] % 16
@@ -95,7 +96,7 @@ def wanted(sent: requests.PreparedRequest) -> tuple[str, list[Pair]]:
             return "batch", []
         case ["", "v1", "subscribe"]:
             named = [value for name, value in parse_qsl(parts.query) if name == "channel"]
-            return "sub", [pair for value in named if len(pair := tuple(value.split("/"))) == 2]
+            return "sub", [(halves[0], halves[1]) for value in named if len(halves := value.split("/")) == 2]
     return "", []
 
 

@@ -21,6 +21,7 @@ from fast_sse.http.admin.routes import admin_app
 from fast_sse.http.cors import Cors
 from fast_sse.http.endpoints import Endpoints
 from fast_sse.http.message import Request, Response, Stream
+from fast_sse.http.subscribing import _QUERY_FIELDS_MAX
 from fast_sse.http.wire import response_fields, stream_fields
 from fast_sse.model.channel import FILTER_CHANNELS_MAX, SEGMENT_BYTES_MAX
 from fast_sse.model.errors import ConfigError, FastSseError
@@ -177,7 +178,8 @@ def test_bounds_are_those_of_the_code() -> None:
         schemas["BatchResults"]["properties"]["data"]["properties"]["results"]["maxItems"]
         == limits.batch_lines_max
     )
-    assert parameters["channel"]["schema"]["maxItems"] == FILTER_CHANNELS_MAX
+    assert f"At most {FILTER_CHANNELS_MAX} different" in parameters["channel"]["description"]
+    assert parameters["channel"]["schema"]["maxItems"] == _QUERY_FIELDS_MAX
     assert parameters["last"]["schema"]["maximum"] == limits.last_records_max
     assert set(message) == set(PublishBody.__struct_fields__)
 

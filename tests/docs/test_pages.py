@@ -1,0 +1,97 @@
+"""The commands of the pages about publishing, subscribing and signatures, pasted in order, and what they print."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from tests.docs.shell import DOCS, blocks, follow, needs_curl
+from tests.support.server import ROOT
+
+SIGNATURES = ROOT / "examples" / "signatures"
+LANGUAGES = {"sign.py": "python", "sign.mjs": "js", "sign.go": "go", "sign.sh": "shell"}
+
+
+def events(text: str) -> list[tuple[str, object]]:
+    """Name and data of every event in the raw text of a stream."""
+    found = re.findall(r"^(?:event: (\S+)\n)?data: (.*)$", text, re.MULTILINE)
+    return [(name or "message", json.loads(data)) for name, data in found]
+
+
+def outline(text: str) -> str:
+    """The lines of a stream without their values."""
+    return "".join(line.partition(":")[0] + "\n" for line in text.splitlines())
+
+
+@needs_curl
+@pytest.mark.wire
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_publishing(tmp_path: Path) -> None:
+    """Each answer is what the page says of it: stored, a duplicate, a conflict, one result a line."""
+    _, one, wide, keys, by_command, batch, compressed = follow("publishing.md", tmp_path)
+    shown, shown_batch = (json.loads(block) for block in blocks((DOCS / "publishing.md").read_text(), "json"))
+    assert json.loads(one)["data"].keys() == shown["data"].keys()
+    assert json.loads(wide)["code"] == json.loads(compressed)["code"] == "ok"
+    first, second, third = (line.rpartition(" ") for line in keys.splitlines())
+    assert [status for _, _, status in (first, second, third)] == ["200", "200", "409"]
+    assert json.loads(first[0])["data"]["message_id"] == json.loads(second[0])["data"]["message_id"]
+    assert [json.loads(answer[0])["data"]["duplicate"] for answer in (first, second)] == [False, True]
+    assert json.loads(third[0])["code"] == "key_conflict"
+    assert re.fullmatch(r"m1\.\w{13}\.\d+", by_command.strip())
+    results = json.loads(batch)["data"]["results"]
+    assert [result.keys() for result in results] == [
+        result.keys() for result in shown_batch["data"]["results"]
+    ]
+    assert results[2] == shown_batch["data"]["results"][2]
+
+
+@needs_curl
+@pytest.mark.wire
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_subscribing(tmp_path: Path) -> None:
+    """Streams begin where the page says: at the last, the first, after a gap; and its Python client hears all."""
+    _, last, commands, python, gap, several = follow("subscribing.md", tmp_path)
+    (shown,) = (block for block in blocks((DOCS / "subscribing.md").read_text(), "text") if "retry" in block)
+    assert outline(shown).startswith(outline(last))
+    assert [data["data"] for _, data in events(last)] == [{"n": 3}]  # type: ignore[index]
+    assert [data["data"] for _, data in events(commands)] == [{"n": n} for n in (1, 2, 3)]  # type: ignore[index]
+    lines = [json.loads(line) for line in commands.splitlines() if line.startswith("{")]
+    assert [(line["data"] if "id" in line else line)["data"]["n"] for line in lines] == [2, 3, 1, 2, 3]
+    heard = [json.loads(line.split(" ", 2)[2])["data"] for line in python.splitlines()]
+    assert heard == [{"n": n} for n in (1, 2, 3)]
+    (name, detail), *rest = events(gap)
+    assert (name, detail["reason"]) == ("fast-sse.gap", "epoch")  # type: ignore[index]
+    assert len(rest) == 3
+    ((_, addressed),) = events(several)
+    assert addressed["headers"]["event_type"] == "cart_changed"  # type: ignore[index]
+
+
+@needs_curl
+@pytest.mark.wire
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_signatures(tmp_path: Path) -> None:
+    """The signatures of the examples open the doors that the page says, and every way to make one agrees."""
+    _, v1, v2, commands = follow("signatures.md", tmp_path)
+    assert json.loads(v1)["code"] == "ok"
+    assert [name for name, _ in events(v2)] == ["message"]
+    assert len(re.findall(r"^v2\.web-1\.(?:sub|pub)\.", commands, re.MULTILINE)) == 2
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_signature_programs_are_the_files(name: str) -> None:
+    """What the page shows in each language is the tested file, character for character."""
+    (shown,) = blocks((DOCS / "signatures.md").read_text(), LANGUAGES[name])
+    assert shown == (SIGNATURES / name).read_text()
+
+
+def test_gaps_are_all_described() -> None:
+    """Each reason of a gap has a row with what a client should do."""
+    page = (DOCS / "subscribing.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|.*\|.*\|.*\|$", page, re.MULTILINE) == [
+        "trimmed", "epoch", "lost_tail", "ahead", "unreadable",
+    ]  # fmt: skip
