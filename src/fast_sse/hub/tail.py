@@ -22,7 +22,7 @@ _COMPACT_MIN = 1024
 class Entry:
     """A record with its frames. A form is encoded when it is first asked for, and then shared by everyone."""
 
-    __slots__ = ("_addressed", "_bare", "id_text", "position", "record")
+    __slots__ = ("_addressed", "_bare", "id_text", "position", "record", "size_bytes")
 
     def __init__(self, record: Record, id_text: str) -> None:
         self.record = record
@@ -30,6 +30,8 @@ class Entry:
         self.id_text = id_text
         self._bare = b""
         self._addressed = b""
+        #: What the entry weighs: the record and, as an estimate that needs no encoding, one frame of it.
+        self.size_bytes = 2 * (len(record.data) + len(record.headers)) + len(record.meta) + 400
 
     def frame(self, addressed: bool) -> bytes:
         """The SSE bytes of this record: bare for exact streams, addressed for those that carry several channels."""
@@ -40,12 +42,6 @@ class Entry:
         if not self._bare:
             self._bare = frame(self.id_text, self.record.event, bare_envelope(self.record))
         return self._bare
-
-    @property
-    def size_bytes(self) -> int:
-        """What the entry weighs: the record and, as an estimate that needs no encoding, one frame of it."""
-        record = self.record
-        return 2 * (len(record.data) + len(record.headers)) + len(record.meta) + 400
 
 
 def acceptor(wanted: Filter) -> Callable[[Channel], bool]:
@@ -73,8 +69,8 @@ class Tail:
         self._head = 0
         self._bytes = 0
         self._husk = Entry.__new__(Entry)
-        #: The log this tail belongs to and the exclusive start of what it holds. None before the first `reset`.
-        self.floor: Cursor | None = None
+        self._origin: Cursor | None = None
+        self._dropped: Record | None = None
 
     def __len__(self) -> int:
         return len(self._entries) - self._head
@@ -84,7 +80,16 @@ class Tail:
         self._entries.clear()
         self._positions.clear()
         self._head = self._bytes = 0
-        self.floor = floor
+        self._origin = floor
+        self._dropped = None
+
+    @property
+    def floor(self) -> Cursor | None:
+        """The log this tail belongs to and the exclusive start of what it holds. None before the first `reset`."""
+        last = self._dropped
+        if last is None or self._origin is None:
+            return self._origin
+        return self._origin.at(last.position, last.fingerprint)
 
     def append(self, entry: Entry) -> None:
         """Add the next record of the log, dropping the oldest ones past the bounds."""
@@ -96,8 +101,7 @@ class Tail:
 
     def _drop_oldest(self) -> None:
         entry = self._entries[self._head]
-        assert self.floor is not None
-        self.floor = self.floor.at(entry.position, entry.record.fingerprint)
+        self._dropped = entry.record
         self._bytes -= entry.size_bytes
         self._entries[self._head] = self._husk  # lets go of it now, and not when the list is cut
         self._head += 1

@@ -20,7 +20,7 @@ from fast_sse.store.base import Appended, Bounds, Gap, Outcome, Page, Retention,
 from fast_sse.store.dedup import Known, resolve, to_remember
 from fast_sse.store.judge import Ends, judge
 from fast_sse.store.memory_log import MemoryLog
-from fast_sse.store.ranges import ALL, ranges
+from fast_sse.store.ranges import ranges
 from fast_sse.store.record import record_of, weight
 from fast_sse.store.relay import Relay
 
@@ -81,10 +81,10 @@ class MemoryStore(Store):
             future.set_exception(StoreClosedError("the store is closed"))
             return future
         now_ms = self._now_ms()
-        before = self._log.newest
-        future.set_result([self._append(draft, now_ms) for draft in drafts])
-        if self._log.newest > before:
-            self._relay.push(list(self._log.after((ALL,), before)))
+        fresh: list[Record] = []
+        future.set_result([self._append(draft, now_ms, fresh) for draft in drafts])
+        if fresh:
+            self._relay.push(fresh)
         return future
 
     async def read(self, wanted: Filter, after: Cursor, records_max: int, bytes_max: int) -> Page:
@@ -140,13 +140,15 @@ class MemoryStore(Store):
     def _ends(self) -> Ends:
         return Ends(self._log.trimmed, self._log.newest)
 
-    def _append(self, draft: Draft, now_ms: int) -> Outcome:
+    def _append(self, draft: Draft, now_ms: int, fresh: list[Record]) -> Outcome:
         earlier = resolve(draft, self._keys.get, now_ms) if draft.keys else None
         if isinstance(earlier, KeyConflictError):
             return earlier
         position = earlier.position if earlier else self._log.newest + 1
         if earlier is None:
-            self._log.add(record_of(draft, position, now_ms))
+            record = record_of(draft, position, now_ms)
+            self._log.add(record)
+            fresh.append(record)
         if draft.keys:
             window_ms = int(self._windows.key_window_s * 1000)
             for digest, known in to_remember(draft, position, self._keys.get, now_ms, window_ms):
