@@ -111,5 +111,5 @@ def opened(rig: Rig, request: Request) -> Transport:
     answer = rig.endpoints.handle(request)
     assert isinstance(answer, Stream), answer
     transport = Transport()
-    answer.attach(transport)
+    answer.attach(transport, b"")
     return transport

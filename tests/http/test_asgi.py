@@ -325,7 +325,7 @@ async def test_a_defect_is_a_500_that_says_nothing() -> None:
     done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     done.set_result(1)
 
-    def raising(_anything: object) -> Any:
+    def raising(*_anything: object) -> Any:
         raise LookupError("secret detail")
 
     broken: list[Handle] = [
@@ -333,7 +333,7 @@ async def test_a_defect_is_a_500_that_says_nothing() -> None:
         fixed(Deferred(done, raising)),
         fixed(Response(200, headers=(("X", "a\r\nSet-Cookie: b"),))),
         fixed(Stream(raising)),
-        fixed(Stream(lambda _transport: asyncio.Protocol(), (("X", "a\nb"),))),
+        fixed(Stream(lambda *_: asyncio.Protocol(), (("X", "a\nb"),))),
     ]
     for handle in broken:
         rig = Rig(handle)
@@ -372,7 +372,7 @@ async def test_a_stream() -> None:
     """The head of a stream, what its protocol writes as it is written, and the end; the server frames."""
     attached: list[Greeting] = []
 
-    def attach(transport: Any) -> Greeting:
+    def attach(transport: Any, _head: bytes) -> Greeting:
         attached.append(Greeting(transport))
         return attached[-1]
 

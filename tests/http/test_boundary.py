@@ -52,7 +52,7 @@ def test_an_exception_becomes_500() -> None:
 def test_a_stream_for_head_becomes_500() -> None:
     """HEAD has no body, and a stream is nothing else."""
     watcher = Watcher()
-    stream = Stream(lambda _: asyncio.Protocol())
+    stream = Stream(lambda *_: asyncio.Protocol())
     boundary = Boundary(lambda _: stream, watcher)
     assert boundary.ask(GET) is stream
     expect_500(boundary.ask(HEAD), watcher)

@@ -89,7 +89,8 @@ class Rig:
             return Stream(self.subscribe)
         return Response(200, path.encode(), "text/plain")
 
-    def subscribe(self, transport: Any) -> asyncio.BaseProtocol:
+    def subscribe(self, transport: Any, head: bytes) -> asyncio.BaseProtocol:
+        transport.write(head)
         self.subscribers.append(Subscriber(transport))
         return self.subscribers[-1]
 
@@ -744,7 +745,7 @@ async def test_head_never_attaches() -> None:
 async def test_a_stream_that_cannot_attach_ends() -> None:
     """A defect while attaching is reported and ends the connection; what was pending went out before."""
 
-    def broken(transport: Any) -> asyncio.BaseProtocol:
+    def broken(transport: Any, head: bytes) -> asyncio.BaseProtocol:
         raise ZeroDivisionError
 
     rig = Rig()

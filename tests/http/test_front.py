@@ -32,7 +32,7 @@ class Rig:
             self.pending.append(asyncio.get_running_loop().create_future())
             return Deferred(self.pending[-1], lambda _: Response(200, b"later"))
         if request.path == "/stream":
-            return Stream(lambda _: asyncio.Protocol())
+            return Stream(lambda *_: asyncio.Protocol())
         return Response(200, b"ok")
 
     def connect(self, data: bytes = b"") -> FakeTransport:

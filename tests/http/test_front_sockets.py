@@ -77,7 +77,8 @@ class Served:
             return Response(200, b"x" * 50_000)
         return Response(200, request.body or request.path.encode())
 
-    def subscribe(self, transport: Any) -> asyncio.BaseProtocol:
+    def subscribe(self, transport: Any, head: bytes) -> asyncio.BaseProtocol:
+        transport.write(head)
         self.subscribers.append(Subscriber(transport))
         return self.subscribers[-1]
 

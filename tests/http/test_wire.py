@@ -63,12 +63,12 @@ def test_a_header_cannot_leave_its_line(value: str) -> None:
     with pytest.raises(ValueError, match="CR, LF or NUL"):
         response_bytes(Response(200, headers=(("X", value),)))
     with pytest.raises(ValueError, match="CR, LF or NUL"):
-        stream_head(Stream(lambda _: asyncio.Protocol(), (("X", value),)))
+        stream_head(Stream(lambda *_: asyncio.Protocol(), (("X", value),)))
 
 
 def test_stream_head_is_that_of_the_protocol() -> None:
     """The head of a stream is exactly the published one, chunked in HTTP/1.1 and until the close in HTTP/1.0."""
-    stream = Stream(lambda _: asyncio.Protocol(), (("Vary", "Origin"),))
+    stream = Stream(lambda *_: asyncio.Protocol(), (("Vary", "Origin"),))
     begin = (
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
         b"Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
@@ -88,7 +88,7 @@ def test_a_server_that_frames_gets_the_same_head() -> None:
     answer = Response(405, b"xy", "text/plain", (("Allow", "GET"),))
     lines = response_bytes(answer).decode().partition("\r\n\r\n")[0].split("\r\n")[1:]
     assert [f"{name}: {value}" for name, value in response_fields(answer)] == lines
-    stream = Stream(lambda _: asyncio.Protocol(), (("Vary", "Origin"),))
+    stream = Stream(lambda *_: asyncio.Protocol(), (("Vary", "Origin"),))
     lines = stream_head(stream).decode().strip().split("\r\n")[1:]
     lines.remove("Transfer-Encoding: chunked")
     assert [f"{name}: {value}" for name, value in stream_fields(stream)] == lines
@@ -101,4 +101,4 @@ def test_a_field_cannot_leave_its_line(value: str) -> None:
     with pytest.raises(ValueError, match="CR, LF or NUL"):
         response_fields(Response(200, headers=(("X", value),)))
     with pytest.raises(ValueError, match="CR, LF or NUL"):
-        stream_fields(Stream(lambda _: asyncio.Protocol(), (("X", value),)))
+        stream_fields(Stream(lambda *_: asyncio.Protocol(), (("X", value),)))

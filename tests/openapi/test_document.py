@@ -146,7 +146,7 @@ def test_every_answer_header_is_documented() -> None:
     cors = Cors(frozenset({"https://shop.example"}))
     answer, stream = (
         cors.mark(request, Response(200)),
-        cors.mark(request, Stream(lambda transport: transport)),
+        cors.mark(request, Stream(lambda transport, _: transport)),
     )
     responses = TEXT["components"]["responses"]
     for fields, name in (

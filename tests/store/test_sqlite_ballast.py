@@ -40,7 +40,9 @@ def test_it_is_not_taken_back_from_what_it_let_go(tmp_path: Path, monkeypatch: p
     ballast = Ballast(tmp_path, 1 << 20)
 
     def free(bytes_free: int) -> None:
-        monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=bytes_free // 512, f_frsize=512))
+        monkeypatch.setattr(
+            os, "statvfs", lambda _: SimpleNamespace(f_bavail=bytes_free // 512, f_frsize=512)
+        )
 
     free((2 << 20) - 512)
     assert not ballast.take_back()

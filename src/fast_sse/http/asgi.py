@@ -134,7 +134,7 @@ class AsgiApp:
         transport = StreamTransport(scope.get("client"))
         try:
             start = _start(200, stream_fields(stream))
-            transport.set_protocol(stream.attach(transport))
+            transport.set_protocol(stream.attach(transport, b""))
         except Exception as error:  # noqa: BLE001 - a defect of ours; see http/boundary.py
             return boundary.defect(error)
         await transport.run(receive, send, start)

@@ -200,16 +200,15 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
 
     def _hand_over(self, stream: Stream, form: int) -> None:
-        """Write the head of the stream and give the transport away; nothing of this connection stays."""
+        """Give the transport away, with the head of the stream to write; nothing of this connection stays."""
         transport, shared = self._transport, self._shared
         if self._eof:
             self._write()
             self._close()
             return
         try:
-            self._out.append(stream_head(stream, form))
             self._write()
-            protocol = stream.attach(transport)
+            protocol = stream.attach(transport, stream_head(stream, form))
         except Exception as error:  # noqa: BLE001 - a defect of ours; what went out before it still arrives
             shared.boundary.defect(error)
             self._finish()

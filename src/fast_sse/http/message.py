@@ -47,12 +47,12 @@ class Response(msgspec.Struct, gc=False):
 class Stream(msgspec.Struct, gc=False):
     """A 200 whose body is an event stream.
 
-    The server writes the head, then calls `attach(transport)` and hands the transport over with
-    `transport.set_protocol(attach(transport))`: what it returns writes the body and frames it (chunked when the
-    request was HTTP/1.1).
+    The server calls `attach(transport, head)` and hands the transport to what it returns with `set_protocol`. That
+    writes `head`, together with the first bytes of the body so that both are one system call, and frames the body
+    (chunked when the request was HTTP/1.1). A server that writes heads itself gives an empty one.
     """
 
-    attach: Callable[[Any], asyncio.BaseProtocol]
+    attach: Callable[[Any, bytes], asyncio.BaseProtocol]
     headers: tuple[tuple[str, str], ...] = ()
 
 

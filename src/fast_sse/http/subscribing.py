@@ -75,10 +75,10 @@ class Subscribing:
             on_end=partial(self._clients.closed, address) if counted else None,
         )
 
-        def attach(transport: Any) -> Any:
+        def attach(transport: Any, head: bytes) -> Any:
             if counted:
                 self._clients.opened(address)
-            return self._hub.subscribe(transport, subscription)
+            return self._hub.subscribe(transport, subscription, head)
 
         return Stream(attach)
 

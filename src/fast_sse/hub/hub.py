@@ -136,9 +136,9 @@ class Hub:
         """
         return self._publishes.append(drafts)
 
-    def subscribe(self, transport: Any, subscription: Subscription) -> Subscriber:
-        """Begin a stream on a transport whose response head is written; the protocol to hand the transport to."""
-        return self._streams.open(transport, subscription)
+    def subscribe(self, transport: Any, subscription: Subscription, head: bytes = b"") -> Subscriber:
+        """Begin a stream, `head` before its first bytes; the protocol to hand the transport to."""
+        return self._streams.open(transport, subscription, head)
 
     async def erase(self, target: Channel) -> int:
         """Erase what was published to exactly this channel so far, on every node, and end its streams.

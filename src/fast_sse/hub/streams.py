@@ -87,8 +87,8 @@ class Streams:
 
     # -- beginning ----------------------------------------------------------------------------------
 
-    def open(self, transport: Any, subscription: Subscription) -> Subscriber:
-        """Begin a stream on a transport whose response head is already written.
+    def open(self, transport: Any, subscription: Subscription, head: bytes = b"") -> Subscriber:
+        """Begin a stream, `head` (of the response) before its first bytes.
 
         Only the opening is written here: until the transport is handed over, its pauses are told to somebody else.
         """
@@ -101,7 +101,7 @@ class Streams:
         self.open_count += 1
         subscriber.right, subscriber.on_end = subscription.right, subscription.on_end
         if subscription.refused or self.draining or 0 < self.limits.streams_max < self.open_count:
-            subscriber.end(come_back(self.jittered_ms(self.limits.overload_retry_ms)))
+            subscriber.end(come_back(self.jittered_ms(self.limits.overload_retry_ms)), head)
             return subscriber
         if subscription.expires_in_s is not None:
             subscriber.end_in(subscription.expires_in_s, EXPIRED)
@@ -109,7 +109,7 @@ class Streams:
             subscriber.retires_s = self.clock() + subscription.age_s
         now = not (start.after or start.earliest or start.last)
         prime = subscriber.cursor if form.ids and (now or own is not None) else None
-        subscriber.write(opening(self.jittered_ms(self.limits.retry_ms), prime))
+        subscriber.write(opening(self.jittered_ms(self.limits.retry_ms), prime), head)
         if now or own is not None:
             self.loop.call_soon(subscriber.start)
         else:

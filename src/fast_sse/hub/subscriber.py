@@ -65,12 +65,12 @@ class Subscriber(asyncio.Protocol):
 
     # -- writing ------------------------------------------------------------------------------------
 
-    def write(self, data: bytes) -> None:
-        """Hand bytes of this stream alone to the transport, framed."""
+    def write(self, data: bytes, head: bytes = b"") -> None:
+        """Hand bytes of this stream alone to the transport, framed; `head` goes before them as it is."""
         if self.state != ENDED:
             # A transport that the loop has already closed raises; its connection_lost is on the way.
             with contextlib.suppress(RuntimeError):
-                self.transport.write(chunk(data) if self.form.chunked else data)
+                self.transport.write(head + (chunk(data) if self.form.chunked else data))
 
     def advance(self, cursor: Cursor) -> None:
         """Move the client's cursor by an id-only block, unless it stands there or wants none."""
@@ -273,7 +273,7 @@ class Subscriber(asyncio.Protocol):
             self._timer.cancel()
         self._timer = loop.call_later(delay_s, self.end, last)
 
-    def end(self, last: bytes) -> None:
+    def end(self, last: bytes, head: bytes = b"") -> None:
         """Say the last words and close. A peer that is not reading gets none and is cut.
 
         The stream stays on the wheel until its transport is gone: `close` waits for the peer to take what is
@@ -287,7 +287,7 @@ class Subscriber(asyncio.Protocol):
         data = chunk(last) + LAST_CHUNK if self.form.chunked else last
         self._stop()
         with contextlib.suppress(RuntimeError):
-            self.transport.write(data)
+            self.transport.write(head + data)
         self.transport.close()
 
     def cut(self) -> None:

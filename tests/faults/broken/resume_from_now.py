@@ -15,9 +15,9 @@ from fast_sse.hub.subscriber import Subscriber
 subscribe = Hub.subscribe
 
 
-def from_now(self: Hub, transport: Any, subscription: Subscription) -> Subscriber:
+def from_now(self: Hub, transport: Any, subscription: Subscription, head: bytes = b"") -> Subscriber:
     """`Hub.subscribe` without the cursor."""
-    return subscribe(self, transport, replace(subscription, start=Start()))
+    return subscribe(self, transport, replace(subscription, start=Start()), head)
 
 
 if __name__ == "__main__":

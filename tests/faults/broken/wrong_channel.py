@@ -15,10 +15,10 @@ from fast_sse.model.channel import WILDCARD, Channel, Filter
 subscribe = Hub.subscribe
 
 
-def by_id_alone(self: Hub, transport: Any, subscription: Subscription) -> Subscriber:
+def by_id_alone(self: Hub, transport: Any, subscription: Subscription, head: bytes = b"") -> Subscriber:
     """`Hub.subscribe` that forgets the type."""
     wider = Filter.of(*(Channel(pattern.event_id, WILDCARD) for pattern in subscription.filter.patterns))
-    return subscribe(self, transport, replace(subscription, filter=wider))
+    return subscribe(self, transport, replace(subscription, filter=wider), head)
 
 
 if __name__ == "__main__":
