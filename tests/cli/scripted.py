@@ -33,11 +33,13 @@ class Scripted:
         self._thread = threading.Thread(target=self._serve)
 
     def _serve(self) -> None:
-        for answer in self._answers:
+        for left, answer in zip(range(len(self._answers))[::-1], self._answers, strict=True):
             try:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            if not left:
+                self._listener.close()  # refused from now on, and not a moment after the last answer is read
             with connection:
                 connection.settimeout(10)
                 self.asked.append(_request(connection, reads_body=self.reads_body))
@@ -49,7 +51,7 @@ class Scripted:
                 if not self.reads_body:
                     connection.shutdown(socket.SHUT_WR)
                     connection.recv(1)  # its end: closing before would reset the answer
-        self._listener.close()  # from now on refused
+        self._listener.close()
 
     def __enter__(self) -> Self:
         self._thread.start()
