@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tests.support.http1 import Reply
+from tests.support.server import ROOT
 from tests.support.sign import KEY, KID, SECRET
 
 #: Parts of the machine, of the code and of the keys.
-PRIVATE = ("Traceback", "fast_sse/", "/work/", "/tmp/", "site-packages", "sqlite3", SECRET, KEY, f'"{KID}"')
+PRIVATE = ("Traceback", "fast_sse/", str(ROOT), "/tmp/", "site-packages", "sqlite3", SECRET, KEY, f'"{KID}"')
 
 
 def assert_refused(reply: Reply, status: int, code: str) -> None:

@@ -183,7 +183,8 @@ class Subscriber(asyncio.Protocol):
         if self.state == CATCHING_UP:
             self.state = LIVE
             self.live_set = live_set
-            self.filter = live_set.filter  # equal, and shared: an idle stream keeps no copy of its own
+            # Equal, and shared: an idle stream keeps no copies of its own.
+            self.filter, self.form = live_set.filter, live_set.form
             live_set.add(self)
         else:
             fanout.discard_if_deserted(live_set)
