@@ -24,6 +24,13 @@ FUNCTION_LINES_MAX = 70
 UNMIRRORED = {
     "model/limits.py": "numbers without behaviour; each is tested where it bites",
     "store/base.py": "the contract: tests/contract is its test, run against every store",
+    **dict.fromkeys(
+        (
+            f"bench/{name}.py"
+            for name in ("connections", "steps", "steady", "burst", "publishes", "idle", "resume")
+        ),
+        "played against a real hub, and one that loses, by tests/bench/test_scenarios.py",
+    ),
     "http/message.py": "values without behaviour; the endpoints' and the front's tests are made of them",
 }
 

@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from fast_sse import __version__
+from fast_sse.cli.bench import bench
 from fast_sse.cli.config import config_app
 from fast_sse.cli.demo import demo
 from fast_sse.cli.doctor import doctor
@@ -22,7 +23,7 @@ from fast_sse.cli.subscribe import subscribe
 from fast_sse.model.errors import ConfigError, FastSseError
 from fast_sse.observe.logging import visible
 
-COMMANDS = (serve, demo, publish, subscribe, sign, doctor)
+COMMANDS = (serve, demo, publish, subscribe, sign, doctor, bench)
 
 
 def make_app() -> typer.Typer:

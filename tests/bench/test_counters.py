@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from benchmarks.load.counters import ROOM, FrameCounter, Witness, dechunk, events, prefixes_by_last_byte
-from benchmarks.load.target import STAMP_DIGITS, STAMP_MARK, Target, payload, stamp_at
+
+from fast_sse.bench import counters
+from fast_sse.bench.counters import ROOM, Dechunker, FrameCounter, Witness, events, prefixes_by_last_byte
 
 NEEDLE = b"\ndata: "
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nx-metadata: none\r\n\r\n"
@@ -110,24 +111,39 @@ def test_events_named_by_the_hub_are_not_deliveries() -> None:
 
 def test_an_unfinished_chunk_is_left_out_and_a_wrong_size_is_told() -> None:
     """Chunks count when they are whole; a size that lies is an error and not a number."""
-    assert dechunk(chunk(b"whole") + b"5\r\nhal") == b"whole"
+    assert Dechunker().feed(chunk(b"whole") + b"5\r\nhal") == b"whole"
     with pytest.raises(ValueError, match="does not end"):
-        dechunk(b"3\r\nabcdef\r\n")
+        Dechunker().feed(b"3\r\nabcdef\r\n")
 
 
-def test_a_payload_has_the_size_asked_for_and_gives_its_stamp_back() -> None:
-    """A payload is valid JSON of exact size; the stamp is found in it, and nothing where it is cut off."""
-    data = bytearray(payload(1234567890123456789, 200))
-    assert len(data) == 200
-    assert stamp_at(data, 0, len(data))[0] == 1234567890123456789
-    assert stamp_at(data, 0, len(STAMP_MARK) + STAMP_DIGITS)[0] == -1
-    with pytest.raises(ValueError, match="at least"):
-        payload(1, 10)
+def test_chunks_cut_anywhere() -> None:
+    """The content is the same, wherever the network cuts the chunks."""
+    whole = Dechunker().feed(STREAM)
+    for cut in range(len(STREAM)):
+        dechunker = Dechunker()
+        assert dechunker.feed(STREAM[:cut]) + dechunker.feed(STREAM[cut:]) == whole
 
 
-def test_a_target_survives_the_way_to_the_generator() -> None:
-    """What the starter of a server wrote, the generator's process reads."""
-    target = Target("hub", "127.0.0.1", 1, 2, "/s", "/p", {"Accept": "a"}, {"x": "y"}, '{"data":', "}")
-    assert Target.from_json(target.to_json()) == target
-    assert target.publish_request(b"1").endswith(b'\r\nContent-Length: 10\r\n\r\n{"data":1}')
-    assert target.subscribe_request() == b"GET /s HTTP/1.1\r\nHost: 127.0.0.1:1\r\nAccept: a\r\n\r\n"
+def test_the_witness_agrees_with_the_right_count_only() -> None:
+    """One more or less than it counted, or an id that came twice, is a disagreement."""
+    once = chunk(b"id: 1\ndata: x\n\n") + chunk(b"id: 2\ndata: x\n\n")
+    for stream, count, right in (
+        (once, 2, True),
+        (once, 1, False),
+        (once, 3, False),
+        (once + once, 4, False),
+    ):
+        witness = Witness()
+        witness.feed(HEAD + stream)
+        assert witness.agrees(count) is right
+
+
+def test_a_full_witness_judges_by_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long run does not fill memory: past its bound the witness keeps nothing, and may not have seen all."""
+    monkeypatch.setattr(counters, "WITNESS_BYTES_MAX", 100)
+    witness = Witness()
+    for number in range(50):
+        witness.feed((HEAD if number == 0 else b"") + chunk(b"id: %d\ndata: x\n\n" % number))
+    assert 0 < len(witness.ids_of_events()) < 10
+    assert witness.agrees(50)
+    assert not witness.agrees(1)

@@ -1,0 +1,129 @@
+"""`fast-sse bench`: a load that is asked for in one line, figures in one file, and a status that tells of loss."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.bench.stub import small_hub
+from tests.cli.conftest import Command
+from tests.support.server import Hub
+from tests.support.sign import KID
+
+TINY = ("--subscribers", "10", "--rate", "50", "--seconds", "0.3")
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+def test_a_users_own_hub(
+    command: Command, at: list[str], hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--url and a secret are enough; the file has the figures, their options, and what the machine was."""
+    assert command("bench", "fanout", *at, *TINY, "--pid", str(hub.pid), "--json", "f.json") == 0
+    said = capsys.readouterr().out
+    assert "lost 0 of 150 deliveries" in said
+    whole = json.loads((tmp_path / "f.json").read_text())
+    assert set(whole) == {"facts", "passed", "runs"}
+    assert whole["passed"] is True
+    assert {"version", "date", "hub", "python", "cores", "load_average"} <= set(whole["facts"])
+    (run,) = whole["runs"]
+    assert set(run) == {"scenario", "options", "passed", "figures", "doubts"}
+    assert (run["scenario"], run["options"]["subscribers"]) == ("fanout", 10)
+    figures = run["figures"]
+    assert (figures["expected"], figures["delivered"], figures["lost"], figures["duplicates"]) == (
+        150,
+        150,
+        0,
+        0,
+    )
+    assert {"latency_p50_ms", "latency_p99_ms", "generator_share", "server_rss_bytes"} <= set(figures)
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+def test_without_v1_everything_is_signed_in_v2(hub: Hub, tmp_path: Path) -> None:
+    """With --kid each publish has a signature of its own, and the hub takes them all."""
+    keys = json.dumps({KID: json.loads(hub_keys())[KID]})
+    (tmp_path / "hub.toml").write_text(
+        f'[auth]\nv1 = "off"\nsigning_kid = "{KID}"\n[auth.keys]\n{_toml(keys)}\n'
+    )
+    arguments = ["--url", f"http://{hub.public[0]}:{hub.public[1]}", "--config", str(tmp_path / "hub.toml")]
+    done = subprocess.run(
+        [sys.executable, "-m", "fast_sse", "bench", "fanout", *arguments, *TINY],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "lost 0 of 150" in done.stdout
+
+
+def hub_keys() -> str:
+    """The v2 keys of the shared hub."""
+    from tests.support.server import SETTINGS
+
+    return SETTINGS["FAST_SSE_AUTH__KEYS"]
+
+
+def _toml(keys: str) -> str:
+    return "\n".join(f'{kid} = "{secret}"' for kid, secret in json.loads(keys).items())
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+def test_loss_is_status_1(command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A server that answers 200 and delivers to one subscriber less is caught, named and counted."""
+    with small_hub(loses=35) as (host, port):
+        status = command(
+            "bench", "fanout", "--url", f"http://{host}:{port}", "--secret-env", "HUB_SECRET",
+            *TINY, "--patience", "0.3", "--json", "f.json",
+        )  # fmt: skip
+    assert status == 1
+    assert "! lost: 1" in capsys.readouterr().out
+    whole = json.loads((tmp_path / "f.json").read_text())
+    assert whole["passed"] is False
+    assert whole["runs"][0]["figures"]["lost"] == 1
+
+
+@pytest.mark.slow
+def test_a_hub_that_is_away_is_named(
+    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 1 and the reason, in the file too."""
+    away = ("--url", "http://127.0.0.1:1", "--secret-env", "HUB_SECRET")
+    assert command("bench", "fanout", *away, *TINY, "--json", "f.json") == 1
+    assert "FAILED: subscriber cannot connect: Connection refused" in capsys.readouterr().out
+    assert "cannot connect" in json.loads((tmp_path / "f.json").read_text())["runs"][0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nonsense"], "is one of original, fanout"),
+        (["fanout", "--stuck", "3"], "--stuck: is not an option of fanout"),
+        (["resume", "--messages", "10", "--missed", "10"], "--missed"),
+        (["channels", "--channels", "10", "--subscribers", "9"], "--channels"),
+        (["fanout", "--pid", "1"], "--pid"),
+        (["fanout", "--url", "https://hub", "--secret-env", "HUB_SECRET"], "bench speaks http only"),
+        (["fanout", "--url", "ftp://hub", "--secret-env", "HUB_SECRET"], "must begin with http"),
+    ],
+)
+def test_what_cannot_be_is_said_at_once(
+    command: Command, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    """Status 2 and one line, before anything is started."""
+    assert command("bench", *arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_too_few_open_files_are_told_beforehand(
+    command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many it takes, how many there are, and what to do."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (1024, 4096))
+    assert command("bench", "idle", "--subscribers", "5000", "--processes", "1") == 2
+    assert "4096 are allowed" in capsys.readouterr().err
