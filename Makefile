@@ -36,8 +36,8 @@ chaos: $(READY) ## the same faults in full counts, results to docs/chaos.md; tak
 	@scripts/setup-test-packages
 	$(BIN)/pytest -m chaos --timeout 3600
 
-bench: $(READY) ## measure this machine: latency, throughput and memory
-	$(BIN)/python benchmarks/spine.py
+bench: $(READY) ## measure Fast SSE and its peers side by side on this machine; takes up to an hour
+	$(BIN)/python benchmarks/sidebyside.py
 
 docs: $(READY) ## check that the docs name every setting, route, metric and error, and that examples run
 	$(BIN)/pytest -m "not chaos" tests/test_docs.py tests/docs tests/openapi

@@ -1,50 +1,103 @@
-"""From runs to a table: medians with their range, ratios, and what makes a figure doubtful next to it."""
+"""From runs to tables: medians with their range, ratios of neighbours, and what makes a figure doubtful beside it.
+
+A run is one measurement of one server: `scenario`, `peer`, `round`, `options`, and `figures`, or the `error` it
+ended with, or why it was `left_out`. A ratio is ours to the peer's within one round; its median and range are over
+rounds, so a machine that was slow for a whole round is slow in both halves of the pair.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import subprocess
-import time
-from pathlib import Path
+from collections.abc import Iterable
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
-BEGIN, END = "<!-- spine:begin -->", "<!-- spine:end -->"
-BASE = "nchan"
+from benchmarks.plan import BY_RATE, BY_SUBSCRIBERS
+
+BASE, MEMORY, SQLITE = "nchan", "fast-sse memory", "fast-sse sqlite"
 
 #: A core that others use for more than this share of a window is not the server's or the generator's own.
 WAITED_SHARE_MAX = 0.05
 
 Run = dict[str, Any]
 
-#: Scenario, key, title, unit format, and whether less is better (None: neither, no ratio).
-ROWS: list[tuple[str, str, str, str, bool | None]] = [
-    ("fanout", "cpu_us_per_delivery", "CPU per delivery, fan-out at a fixed rate (us)", ".2f", True),
-    ("fanout", "latency_p50_ms", "latency p50 (ms)", ".2f", True),
-    ("fanout", "latency_p99_ms", "latency p99 (ms)", ".2f", True),
-    ("fanout", "bytes_per_delivery", "bytes on the wire per delivery", ".0f", None),
-    ("burst", "deliveries_per_s", "deliveries/s at full speed", ",.0f", False),
-    ("burst", "publishes_per_s", "publishes accepted/s meanwhile", ",.0f", False),
-    ("burst", "cpu_us_per_delivery", "CPU per delivery at full speed (us)", ".2f", True),
-    ("burst", "lost", "deliveries lost", ".0f", None),
-    ("burst", "generator_share", "the generator's own share of its core", ".2f", None),
-    ("idle", "rss_bytes_per_subscriber", "RSS per idle subscriber (bytes)", ",.0f", True),
-    ("idle", "cpu_us_per_subscribe", "CPU per subscription set up (us)", ".1f", True),
+
+#: The option along which a chart's points lie.
+AXES = {BY_SUBSCRIBERS: "subscribers", BY_RATE: "rate"}
+
+
+class Row(NamedTuple):
+    """One line of the table; `compared` is False where a ratio says nothing."""
+
+    scenario: str
+    key: str
+    title: str
+    form: str
+    compared: bool = True
+
+
+ROWS = [
+    Row("fanout", "cpu_us_per_delivery", "CPU per delivery (us)", ".2f"),
+    Row("fanout", "latency_p50_ms", "latency p50 (ms)", ".2f"),
+    Row("fanout", "latency_p99_ms", "latency p99 (ms)", ".2f"),
+    Row("fanout", "bytes_per_delivery", "bytes on the wire per delivery", ".0f", compared=False),
+    Row("burst", "deliveries_per_s", "deliveries/s", ",.0f"),
+    Row("burst", "publishes_per_s", "publishes accepted/s meanwhile", ",.0f"),
+    Row("burst", "cpu_us_per_delivery", "CPU per delivery (us)", ".2f"),
+    Row("burst", "lost", "deliveries lost", ".0f", compared=False),
+    Row("large", "cpu_us_per_delivery", "CPU per delivery (us)", ".1f"),
+    Row("large", "latency_p99_ms", "latency p99 (ms)", ".2f"),
+    Row("publish", "single_1_publishes_per_s", "publishes/s, 1 connection", ",.0f"),
+    Row("publish", "single_32_publishes_per_s", "publishes/s, 32 connections", ",.0f"),
+    Row("publish", "single_32_cpu_us_per_publish", "CPU per publish, 32 connections (us)", ".1f"),
+    Row("idle", "rss_bytes_per_subscriber", "RSS per idle subscriber (bytes)", ",.0f"),
+    Row("idle", "cpu_us_per_subscribe", "CPU per subscription set up (us)", ".1f"),
+    Row("latency", "latency_p50_ms", "p50 (ms)", ".2f"),
+    Row("latency", "latency_p99_ms", "p99 (ms)", ".2f"),
 ]
+
+
+class Goal(NamedTuple):
+    """A ratio that was promised: ours to nchan's, at most or at least so much."""
+
+    title: str
+    scenario: str
+    key: str
+    ours: str
+    bound: float
+    at_most: bool = True
+
+    def met(self, found: float) -> bool:
+        """Judged by the median."""
+        return found <= self.bound if self.at_most else found >= self.bound
+
+
+GOALS = [
+    Goal("CPU per delivery, 1,000 subscribers, 30 msg/s", "fanout", "cpu_us_per_delivery", MEMORY, 0.85),
+    Goal("deliveries/s at full speed, memory", "burst", "deliveries_per_s", MEMORY, 15, at_most=False),
+    Goal("deliveries/s at full speed, SQLite", "burst", "deliveries_per_s", SQLITE, 10, at_most=False),
+    Goal("CPU per delivery of 50 KB", "large", "cpu_us_per_delivery", MEMORY, 0.6),
+    Goal("publishes/s, 32 connections (ours signed)", "publish", "single_32_publishes_per_s", MEMORY, 0.6, at_most=False),
+    Goal("CPU per subscription set up", "idle", "cpu_us_per_subscribe", MEMORY, 1.7),
+    Goal("RSS per idle subscriber", "idle", "rss_bytes_per_subscriber", MEMORY, 0.25),
+    Goal("latency p50, 100 subscribers", "latency", "latency_p50_ms", MEMORY, 1),
+    Goal("latency p99, 100 subscribers", "latency", "latency_p99_ms", MEMORY, 1),
+]  # fmt: skip
+
+
+def label(run: Run) -> str:
+    """The scenario, and for a chart's point its place in it."""
+    scenario: str = run["scenario"]
+    name = AXES.get(scenario)
+    return f"{scenario} {run['options'][name]:g}" if name else scenario
 
 
 def line(run: Run) -> str:
     """One run for the eye that waits."""
-    if "error" in run:
-        return f"FAILED: {run['error']}"
+    if "figures" not in run:
+        return f"left out: {run['left_out']}" if "left_out" in run else f"FAILED: {run['error']}"
     figures = run["figures"]
-    shown = [
-        f"{key}={figures[key]:{form}}"
-        for scenario, key, _, form, _ in ROWS
-        if scenario == run["scenario"] and key in figures
-    ]
+    rows = [row for row in ROWS if row.scenario == run["scenario"]] or ROWS[:3]  # a chart's point
+    shown = [f"{row.key}={figures[row.key]:{row.form}}" for row in rows if row.key in figures]
     return "; ".join([" ".join(shown), *doubts(figures)])
 
 
@@ -57,123 +110,88 @@ def doubts(figures: dict[str, Any]) -> list[str]:
         share = figures.get(f"{who}_waited_share", 0)
         if share > WAITED_SHARE_MAX:
             found.append(f"other work kept the {who} waiting for its core, {share:.0%} of the time")
-    wrong = ("lost", "surplus", "refused", "closed_by_server")
+    wrong = ("lost", "duplicates", "refused", "closed_by_server")
     found += [f"{key.upper().replace('_', ' ')} {figures[key]}" for key in wrong if figures.get(key)]
     if figures.get("witness_agrees") is False:
         found.append("THE WITNESS DISAGREES WITH THE COUNT")
     return found
 
 
-def values(runs: list[Run], scenario: str, peer: str, key: str) -> list[float]:
-    """One figure of every round of a peer."""
-    return [
-        run["figures"][key]
+def by_round(runs: Iterable[Run], scenario: str, peer: str, key: str) -> dict[int, float]:
+    """One figure of a server in each round that has it."""
+    return {
+        run["round"]: run["figures"][key]
         for run in runs
         if run["scenario"] == scenario and run["peer"] == peer and key in run.get("figures", {})
-    ]
-
-
-def cell(numbers: list[float], form: str) -> str:
-    """Median [lowest, highest]."""
-    if not numbers:
-        return "-"
-    if len(set(numbers)) == 1:
-        return f"{numbers[0]:{form}}"
-    return f"{median(numbers):{form}} [{min(numbers):{form}}, {max(numbers):{form}}]"
-
-
-def ratio(ours: list[float], base: list[float], less_is_better: bool | None) -> str:
-    """How many times better than the peer, by medians; below 1 is worse."""
-    if less_is_better is None or not ours or not base or not median(ours) or not median(base):
-        return ""
-    times = median(base) / median(ours) if less_is_better else median(ours) / median(base)
-    return f" ({times:.2f}x)"
-
-
-def table(runs: list[Run]) -> str:
-    """Markdown: a row per figure, a column per server, the ratio to nchan in each of ours."""
-    peers = list(dict.fromkeys(run["peer"] for run in runs))
-    lines = ["| | " + " | ".join(peers) + " |", "|---|" + "---|" * len(peers)]
-    for scenario, key, title, form, less_is_better in ROWS:
-        found = {peer: values(runs, scenario, peer, key) for peer in peers}
-        if not any(found.values()):
-            continue
-        base = found.get(BASE, [])
-        cells = [
-            cell(numbers, form) + ("" if peer == BASE else ratio(numbers, base, less_is_better))
-            for peer, numbers in found.items()
-        ]
-        lines.append(f"| {scenario}: {title} | " + " | ".join(cells) + " |")
-    notes = [
-        f"- {run['scenario']} {run['peer']}, round {run['round']}: " + (run.get("error") or "; ".join(said))
-        for run in runs
-        if (said := doubts(run.get("figures", {}))) or "error" in run
-    ]
-    return "\n".join(lines + (["", "To know before believing:", *notes] if notes else []))
-
-
-def machine(root: Path) -> dict[str, Any]:
-    """Where and of what this was measured."""
-    model = "unknown"
-    for cpu_line in Path("/proc/cpuinfo").read_text().splitlines():
-        if cpu_line.startswith("model name"):
-            model = cpu_line.partition(":")[2].strip()
-            break
-    return {
-        "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
-        "commit": git(root, "rev-parse", "--short=12", "HEAD"),
-        "changed_sources": bool(git(root, "status", "--porcelain", "--", "src")),
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "kernel": platform.release(),
-        "load_average": round(os.getloadavg()[0], 2),
     }
 
 
-def git(root: Path, *words: str) -> str:
-    """What git says, or nothing where there is no repository."""
-    done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+def ratios(ours: dict[int, float], base: dict[int, float]) -> list[float]:
+    """Ours to the base's, in each round that has both."""
+    return [value / base[number] for number, value in ours.items() if base.get(number)]
 
 
-def section(facts: dict[str, Any], runs: list[Run]) -> str:
-    """The README's part: how, on what, what came out."""
-    versions = [f"{name} {number}" for part in (BASE, "fast-sse") for name, number in facts[part].items()]
-    settings = {run["scenario"]: run["options"] for run in runs}
-    rounds = max(run["round"] for run in runs)
-    commit = facts["commit"] + (" with uncommitted changes in src" if facts["changed_sources"] else "")
-    return "\n".join(
-        [
-            (
-                f"`{facts['command']}` at {commit}, {facts['date']}; median [lowest, highest] of {rounds} rounds; "
-                "in parentheses how many times better than nchan (below 1: worse)."
-            ),
-            "",
-            table(runs),
-            "",
-            (
-                f"Machine: {facts['cpu']}, {facts['cores']} cores, Linux {facts['kernel']}, load average before "
-                f"{facts['load_average']}. {', '.join(versions)}."
-            ),
-            "",
-            *(
-                f"- {name}: " + ", ".join(f"{key} {value}" for key, value in options.items())
-                for name, options in settings.items()
-            ),
-        ]
-    )
+def cell(numbers: Iterable[float], form: str) -> str:
+    """Median [lowest, highest]."""
+    found = list(numbers)
+    if not found:
+        return "-"
+    if len(set(found)) == 1:
+        return f"{found[0]:{form}}"
+    return f"{median(found):{form}} [{min(found):{form}}, {max(found):{form}}]"
 
 
-def write(directory: Path, facts: dict[str, Any], runs: list[Run], *, quotable: bool) -> list[Path]:
-    """Keep the raw runs; put the table between the markers of the README if it may be quoted."""
-    folder = directory / ("results" if quotable else "scratch")
-    folder.mkdir(exist_ok=True)
-    result = folder / f"spine-{time.strftime('%Y-%m-%d')}.json"
-    result.write_text(json.dumps({"facts": facts, "runs": runs}, indent=1) + "\n")
-    if not quotable:
-        return [result]
-    readme = directory / "README.md"
-    before, _, rest = readme.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    readme.write_text(f"{before}{BEGIN}\n{section(facts, runs)}\n{END}{after}")
-    return [result, readme]
+def table(runs: list[Run]) -> str:
+    """Markdown: a row per figure, a column per server; under each but nchan's, its ratio to nchan's."""
+    peers = list(dict.fromkeys(run["peer"] for run in runs))
+    lines = ["| | " + " | ".join(peers) + " |", "|---|" + "---|" * len(peers)]
+    for row in ROWS:
+        found = {peer: by_round(runs, row.scenario, peer, row.key) for peer in peers}
+        if not any(found.values()):
+            continue
+        cells = []
+        for peer, numbers in found.items():
+            text = cell(numbers.values(), row.form)
+            shares = ratios(numbers, found.get(BASE, {})) if row.compared and peer != BASE else []
+            cells.append(f"{text}<br>{cell(shares, '.2f')} x" if shares else text)
+        lines.append(f"| {row.scenario}: {row.title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def goals(runs: list[Run]) -> str:
+    """Markdown: what was promised, the ratio that was measured, and whether it is met."""
+    lines = ["| figure | goal | measured | pairs | |", "|---|---|---|---|---|"]
+    for goal in GOALS:
+        ours = by_round(runs, goal.scenario, goal.ours, goal.key)
+        found = ratios(ours, by_round(runs, goal.scenario, BASE, goal.key))
+        bound = f"{'<=' if goal.at_most else '>='} {goal.bound:g} x nchan"
+        verdict = ("met" if goal.met(median(found)) else "**missed**") if found else "not measured"
+        measured = f"{cell(found, '.2f')} x" if found else "-"
+        lines.append(f"| {goal.title} | {bound} | {measured} | {len(found)} | {verdict} |")
+    return "\n".join(lines)
+
+
+def notes(runs: list[Run]) -> list[str]:
+    """Everything that speaks against a figure, and everything that is not there; the same words are said once."""
+    said: dict[str, list[str]] = {}
+    for run in runs:
+        if "figures" in run:
+            words = "; ".join(doubts(run["figures"]))
+        else:
+            words = f"left out: {run['left_out']}" if "left_out" in run else f"failed: {run['error']}"
+        if words:
+            said.setdefault(f"{label(run)} {run['peer']}: {words}", []).append(str(run["round"]))
+    return [f"- {words} (round {', '.join(dict.fromkeys(numbers))})" for words, numbers in said.items()]
+
+
+def pairs(runs: list[Run], scenario: str, ours: str = MEMORY) -> int:
+    """In how many rounds both we and nchan were measured."""
+    rounds = [
+        {
+            run["round"]
+            for run in runs
+            if run["scenario"] == scenario and run["peer"] == peer and "figures" in run
+        }
+        for peer in (BASE, ours)
+    ]
+    return len(rounds[0] & rounds[1])

@@ -16,12 +16,15 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks.load.target import Target
 from benchmarks.peers.process import PeerError, scratch, server, tail_of
+from benchmarks.peers.routes import ACCEPT, JSON
+from fast_sse.bench.target import Route, Target
+
+NOTES = {"memory": "signed, in memory", "sqlite": "signed, fsynced before it answers"}
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-for-benchmarks-only-0123456789"
-EVENT_ID, EVENT_TYPE = "carid000001", "cart_changed"
+EVENT_TYPE = "cart_changed"
 READY_S_MAX = 20.0
 
 
@@ -38,9 +41,17 @@ def environment(store: str, directory: Path) -> dict[str, str]:
     }
 
 
-def signature() -> str:
+def signature(channel: tuple[str, str]) -> str:
     """v1: HMAC-SHA256 of `event_id:event_type`, written out here so that a wrong one in the hub would show."""
-    return hmac.new(SECRET.encode(), f"{EVENT_ID}:{EVENT_TYPE}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(SECRET.encode(), ":".join(channel).encode(), hashlib.sha256).hexdigest()
+
+
+def route(number: int) -> Route:
+    """One channel of the hub, signed."""
+    channel = (f"carid{number:06d}", EVENT_TYPE)
+    path = f"/events/{channel[0]}/types/{channel[1]}"
+    signed = {"x-signature": signature(channel)}
+    return Route(f"/v1/subscribe{path}", f"/v1/sse{path}", ACCEPT | signed, JSON | signed, channel=channel)
 
 
 def version() -> dict[str, str]:
@@ -65,7 +76,7 @@ def ready_line(process: subprocess.Popen[str]) -> dict[str, str]:
 
 
 @contextmanager
-def running(store: str, core: int) -> Iterator[Target]:
+def running(core: int, channels: int = 1, *, store: str) -> Iterator[Target]:
     """A hub with an empty log on one core, all its threads."""
     with scratch("fast-sse-") as directory:
         (directory / "data").mkdir()
@@ -78,17 +89,12 @@ def running(store: str, core: int) -> Iterator[Target]:
             host, _, port = public.rpartition(":")
             # Whatever else it prints must not fill the pipe and block it.
             threading.Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]
-            path = f"/events/{EVENT_ID}/types/{EVENT_TYPE}"
-            signed = {"x-signature": signature()}
             yield Target(
                 name=f"fast-sse {store}",
                 host=host,
                 port=int(port),
                 pid=process.pid,
-                subscribe_path=f"/v1/subscribe{path}",
-                publish_path=f"/v1/sse{path}",
-                subscribe_headers={"Accept": "text/event-stream", **signed},
-                publish_headers={"Content-Type": "application/json", **signed},
+                routes=[route(number) for number in range(channels)],
                 body_prefix='{"data":',
                 body_suffix="}",
             )

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.load.target import Target
-from benchmarks.peers.process import PeerError, await_true, scratch, server, tail_of
+from benchmarks.peers.process import PeerError, free_port, listening, scratch
+from benchmarks.peers.routes import plain_target
+from fast_sse.bench.target import Target
+
+NAME = "nchan"
+#: What a reader of the table must know.
+NOTE = "C, unsigned, in memory, one worker"
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("nginx", "libnginx-mod-nchan")
@@ -77,7 +81,7 @@ def install() -> None:
     command = f"apt-get install {' '.join(PACKAGES)}"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise PeerError(
-            f"nginx with nchan is not here; as root on Debian: {command} (or run with --peer none)"
+            f"nginx with nchan is not here; as root on Debian: {command} (or leave it out of --peers)"
         )
     had_nginx = shutil.which("nginx", path=PATH) is not None
     # In runlevel 1 Debian's maintainer scripts start no service.
@@ -97,27 +101,14 @@ def version() -> dict[str, str]:
     return dict(line.split("=", 1) for line in answer.splitlines())
 
 
-def free_port() -> int:
-    """A port of loopback that was free just now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 def worker_of(master: int) -> int:
     """The pid of the one worker; 0 before it runs."""
     children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     return int(children[0]) if children else 0
 
 
-def answers(port: int) -> bool:
-    """True when something listens."""
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
-
-
 @contextmanager
-def running(core: int) -> Iterator[Target]:
+def running(core: int, channels: int = 1) -> Iterator[Target]:
     """Nginx with one worker on one core. The worker is the process that costs; the master only waits."""
     program, port = nginx(), free_port()
     if not program:
@@ -126,18 +117,5 @@ def running(core: int) -> Iterator[Target]:
     with scratch("nchan-") as directory:
         (directory / "nginx.conf").write_text(CONFIG.format(module=MODULE, user=user, port=port))
         command = [program, "-p", str(directory), "-c", "nginx.conf"]
-        with server(command, core, directory) as process:
-            try:
-                await_true("nginx answering", lambda: answers(port) and worker_of(process.pid) > 0)
-            except PeerError as error:
-                raise PeerError(f"{error}\n{tail_of(directory / 'log')}") from error
-            yield Target(
-                name="nchan",
-                host="127.0.0.1",
-                port=port,
-                pid=worker_of(process.pid),
-                subscribe_path="/sub/cart",
-                publish_path="/pub/cart",
-                subscribe_headers={"Accept": "text/event-stream"},
-                publish_headers={"Content-Type": "application/json"},
-            )
+        with listening(command, core, directory, port, also=lambda pid: worker_of(pid) > 0) as process:
+            yield plain_target(NAME, port, worker_of(process.pid), channels)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -74,6 +76,62 @@ def await_true(what: str, check: Callable[[], bool], timeout_s: float = 10.0) ->
         if time.monotonic() > end_s:
             raise PeerError(f"{what} did not happen within {timeout_s} s")
         time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port of loopback that was free just now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """True when something on loopback does."""
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def listening(
+    command: Sequence[str],
+    core: int,
+    directory: Path,
+    port: int,
+    env: Mapping[str, str] | None = None,
+    also: Callable[[int], bool] = lambda _pid: True,
+) -> Iterator[subprocess.Popen[str]]:
+    """`server`, once it listens on its port and `also` (which gets its pid) is true; PeerError with its log if not."""
+    with server(command, core, directory, env) as process:
+
+        def ready() -> bool:
+            if process.poll() is not None:
+                raise PeerError(f"{command[0]} ended with status {process.returncode}")
+            return listens(port) and also(process.pid)
+
+        try:
+            await_true(f"{Path(command[0]).name} listening", ready)
+        except PeerError as error:
+            raise PeerError(f"{error}\n{tail_of(directory / 'log')}") from error
+        # Whatever it prints must not fill the pipe and block it.
+        threading.Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]
+        yield process
+
+
+def program_of(variable: str, what: str) -> str:
+    """The path that an environment variable names; PeerError says what to set when there is none."""
+    path = os.environ.get(variable, "")
+    if not path:
+        raise PeerError(f"{what} is not here: set {variable}=/path/to/its/binary to have it measured")
+    if not os.access(path, os.X_OK) or not Path(path).is_file():
+        raise PeerError(f"{variable}={path} is not a program that can be run")
+    return str(Path(path).resolve())
+
+
+def said_by(command: Sequence[str]) -> str:
+    """The first line that a program prints: its version, mostly."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    lines = (done.stdout or done.stderr).strip().splitlines()
+    return lines[0] if lines else "unknown"
 
 
 def tail_of(log: Path, lines: int = 8) -> str:
