@@ -145,31 +145,39 @@ def unsupported(part: plan.Part) -> str:
 
 
 def run_all(asked: argparse.Namespace, peers: dict[str, Peer]) -> tuple[list[report.Run], list[str]]:
-    """Everything, round by round, until the time is over; and what was left out because of that."""
+    """Everything, round by round, until the time is over or Ctrl-C; and what was left out because of that."""
     planned = plan.parts(asked.only, quick=asked.quick, charts=not asked.no_charts)
     left_out = [f"{part.name}: {why}" for part in planned if (why := unsupported(part))]
     planned = [part for part in planned if not unsupported(part)]
     budget = plan.Budget(asked.seconds_max, len(peers))
     runs: list[report.Run] = []
-    for number, part in plan.in_order(planned, asked.rounds):
-        if not budget.fits(part):
-            left_out.append(f"round {number} of {part.name}: no time left of {asked.seconds_max:g} s")
-            continue
-        block_s = time.monotonic()
-        for name, peer in peers.items():
+    try:
+        for number, part in plan.in_order(planned, asked.rounds):
+            if not budget.fits(part):
+                left_out.append(f"round {number} of {part.name}: no time left of {asked.seconds_max:g} s")
+                continue
             started_s = time.monotonic()
-            left_s = budget.left_s - (started_s - block_s)
-            own = part.for_peer(peer.less)
-            run = {"scenario": part.name, "peer": name, "round": number, "options": own.options}
-            run |= measure(peer, own, min(RUN_S_MAX, left_s))
-            runs.append(run)
-            took_s = time.monotonic() - started_s
-            print(
-                f"{report.label(run)} {number}/{asked.rounds} {name:16s} {report.line(run)}  [{took_s:.1f} s]",
-                flush=True,
-            )
-        budget.spend(part, time.monotonic() - block_s)
-    return runs, left_out
+            runs.extend(block(part, number, peers, budget.left_s))  # what it has yielded stays on Ctrl-C
+            budget.spend(part, time.monotonic() - started_s)
+    except KeyboardInterrupt:
+        left_out.append("the rest: interrupted")
+    return runs, list(dict.fromkeys(left_out))
+
+
+def block(part: plan.Part, number: int, peers: dict[str, Peer], seconds_max: float) -> Iterator[report.Run]:
+    """Every server's turn at one part, told as it comes."""
+    end_s = time.monotonic() + seconds_max
+    for name, peer in peers.items():
+        started_s = time.monotonic()
+        own = part.for_peer(peer.less)
+        run = {"scenario": part.name, "peer": name, "round": number, "options": own.options}
+        run |= measure(peer, own, min(RUN_S_MAX, end_s - started_s))
+        took_s = time.monotonic() - started_s
+        print(
+            f"{report.label(run)}, round {number}: {name:16s} {report.line(run)}  [{took_s:.1f} s]",
+            flush=True,
+        )
+        yield run
 
 
 def main() -> int:
