@@ -18,6 +18,7 @@ FIGURES: dict[str, Any] = {
     "received_bytes": 7_000_000,
     "lost": 1,
     "unheard": 7,
+    "unheard_received": 0,
     "duplicates": 0,
     "connections": 50,
     "connections_ok": 49,

@@ -65,6 +65,12 @@ def test_a_channel_without_a_consumer_loses_nothing() -> None:
     assert (outcome.owed, outcome.lost, outcome.unheard) == (1, 0, 1)
 
 
+def test_a_message_that_nobody_was_owed_may_arrive() -> None:
+    """Due just before its consumer was there, sent just after: received, and no part of what a loss is measured by."""
+    outcome = judge([message(0, 5, "a")], [consumer(6, 0, "a")])
+    assert (outcome.owed, outcome.received, outcome.unheard, outcome.unheard_received) == (0, 1, 1, 1)
+
+
 def test_what_came_twice_is_a_duplicate() -> None:
     """A second arrival is neither received nor forgotten."""
     outcome = judge([message(0, 5, "a")], [consumer(1, 0, "a", "a")])

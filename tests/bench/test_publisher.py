@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+
 import pytest
 
-from fast_sse.bench.publisher import Answers
-from fast_sse.bench.target import LoadError
+from fast_sse.bench.loop import Loop
+from fast_sse.bench.publisher import Answers, Publisher, Reply
+from fast_sse.bench.target import LoadError, Route, Target
 
 #: A body with a length, an interim answer, chunks with an extension and trailing answer, none at all.
 ANSWERS = (
@@ -38,3 +42,39 @@ def test_an_answer_without_a_length_is_an_error() -> None:
     """A body until close would take the next answer for its own."""
     with pytest.raises(LoadError, match="without a length"):
         Answers().feed(b"HTTP/1.1 200 OK\r\n\r\n")
+
+
+@pytest.mark.wire
+def test_what_a_server_says_unasked_is_no_answer() -> None:
+    """A 408 before an idle connection ends belongs to no request: the publisher connects again and goes on."""
+    with socket.create_server(("127.0.0.1", 0)) as server, Loop() as loop:
+        host, port = server.getsockname()
+        replies: list[Reply] = []
+        target = Target(name="x", host=host, port=port, routes=[Route("/", "/", {}, {})])
+        publisher = Publisher(loop, target, replies.append)
+        with server.accept()[0] as idle:
+            idle.sendall(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+        server.settimeout(0.0)
+        accepted: list[socket.socket] = []
+
+        def again() -> bool:
+            with contextlib.suppress(BlockingIOError):
+                accepted.append(server.accept()[0])
+            return bool(accepted)
+
+        assert loop.until(again, 5.0)
+        with accepted[0] as connection:
+            publisher.send(target.publish_request(b"1"), "mine")
+            assert loop.until(lambda: _sent(connection), 5.0)
+            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"message_id":"m.7"}')
+            assert loop.until(lambda: bool(replies), 5.0)
+        assert [(reply.request, reply.status, reply.message_id) for reply in replies] == [
+            ("mine", 200, "m.7")
+        ]
+
+
+def _sent(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        return bool(connection.recv(1000))
+    return False

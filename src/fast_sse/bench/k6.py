@@ -39,6 +39,7 @@ def report(figures: dict[str, Any]) -> str:
         f"  Messages Produced : {figures['accepted']}  (through {figures['way']})",
         f"  To a Consumer     : {owed}  (published while it was connected: the denominator)",
         f"  To Nobody         : {figures['unheard']}  (published while no consumer was connected: not loss)",
+        f"    but received    : {figures['unheard_received']}  (its consumer was just coming or going)",
         f"  Messages Received : {figures['delivered']}",
         f"  Duplicates        : {figures['duplicates']}",
         f"  Messages Lost     : {lost}",

@@ -50,7 +50,8 @@ class Outcome(msgspec.Struct):
 
     Attributes:
         owed: published while their consumer was connected. Of these, `lost` did not arrive.
-        unheard: published while nobody was connected to their channel: not loss.
+        unheard: published while nobody was connected to their channel: not loss. Of these, `unheard_received` arrived
+            all the same: their consumer was just coming or going.
         duplicates: arrived more than once.
     """
 
@@ -58,6 +59,7 @@ class Outcome(msgspec.Struct):
     received: int = 0
     lost: int = 0
     unheard: int = 0
+    unheard_received: int = 0
     duplicates: int = 0
 
 
@@ -74,8 +76,9 @@ def judge(messages: list[Message], consumers: list[Consumer]) -> Outcome:
         if consumer.was_connected(message.due_ns):
             outcome.owed += 1
             outcome.lost += got == 0
-        elif not got:
+        else:
             outcome.unheard += 1
+            outcome.unheard_received += got > 0
     return outcome
 
 
@@ -218,6 +221,7 @@ def _figures(play: Play, scale: float) -> dict[str, Any]:
         "received_bytes": sum(consumer.data_bytes for consumer in consumers),
         "lost": outcome.lost,
         "unheard": outcome.unheard,
+        "unheard_received": outcome.unheard_received,
         "duplicates": outcome.duplicates,
         "connections": attempts,
         "connections_ok": sum(consumer.ok for consumer in consumers),

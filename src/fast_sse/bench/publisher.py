@@ -138,5 +138,7 @@ class Publisher:
             self._connect()
             return
         for status, body in self._answers.feed(data):
+            if not self._open:
+                continue  # said unasked (408), before it ends an idle connection
             request, due_ns = self._open.popleft()
             self._on_reply(Reply(self, request, due_ns, status, body))

@@ -107,6 +107,7 @@ class Span:
         crew.loop.run_for(0.1)
         self._before = streams.counts()
         self._bytes_before = streams.bytes_received
+        crew.gather()  # nobody publishes before everybody has counted
         self._window = Window(crew.target.pid if crew.leads else 0, crew.loop)
 
     @property
