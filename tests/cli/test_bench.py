@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from tests.bench.stub import small_hub
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, spawn
 from tests.support.server import Hub
 from tests.support.sign import KID
 
@@ -87,6 +88,41 @@ def test_loss_is_status_1(command: Command, tmp_path: Path, capsys: pytest.Captu
     whole = json.loads((tmp_path / "f.json").read_text())
     assert whole["passed"] is False
     assert whole["runs"][0]["figures"]["lost"] == 1
+
+
+def descendants(pid: int) -> list[int]:
+    """Children, and theirs."""
+    try:
+        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [*children, *(one for child in children for one in descendants(child))]
+
+
+def alive(pid: int) -> bool:
+    """False for one that ended, whether or not somebody has asked for its status."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_bench_that_is_broken_off_leaves_nothing(number: signal.Signals, status: int) -> None:
+    """The hub and the generator that it started end with it."""
+    bench = spawn("bench", "fanout", "--seconds", "60", "--subscribers", "5", "--processes", "1")
+    started: list[int] = []
+    while len(started) < 2 and bench.poll() is None:
+        started = descendants(bench.pid)
+    bench.send_signal(number)
+    bench.communicate()
+    assert bench.returncode == status
+    assert len(started) == 2
+    for pid in started:
+        while alive(pid):  # one that was just starting ends by itself; pytest's limit is the limit
+            pass
 
 
 @pytest.mark.slow

@@ -56,6 +56,7 @@ def own_hub(store: str) -> Iterator[OwnHub]:
                 text=True,
                 process_group=0,  # Ctrl-C ends the bench, which ends the hub
             )
+        before = signal.signal(signal.SIGTERM, _end)
         try:
             signer = Signer(
                 Keyring(secret=secret.encode(), keys={KID: key.encode()}, signing_kid=KID),
@@ -63,6 +64,12 @@ def own_hub(store: str) -> Iterator[OwnHub]:
             yield OwnHub(f"http://{_public(process, directory / 'log')}", process.pid, signer)
         finally:
             _stop(process)
+            signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, _frame: object) -> None:
+    """End as from the keyboard: what was started here must not outlive a SIGTERM."""
+    sys.exit(128 + number)
 
 
 def _environment(directory: Path, secret: str, key: str) -> dict[str, str]:
