@@ -103,6 +103,19 @@ async def test_a_replayed_v2_publish_is_the_same_message(rig: Rig) -> None:
     assert await rig.code(publish(body, x_signature=wrong_scope)) == (403, "forbidden")
 
 
+async def test_a_nonce_of_another_channel_answers_for_nobody(rig: Rig) -> None:
+    """A client that uses a nonce twice publishes twice: what is acknowledged is in the log of its own channel (G1, G3)."""
+    body = b'{"data":1}'
+    times = {"iat": int(NOW), "exp": int(NOW) + 60}
+    for event_id in ("cart1", "cart2"):
+        channel = Channel(event_id, "changed")
+        signature = sign_v2(SECRET, "web-1", "pub", (channel,), body=body, nonce="n" * 16, **times)
+        path = f"/v1/sse/events/{event_id}/types/changed"
+        answer = await rig.ask(publish(body, path=path, x_signature=signature))
+        assert json.loads(answer.body)["data"]["duplicate"] is False
+    assert [record.channel.event_id for record in await rig.log()] == ["cart1", "cart2"]
+
+
 async def test_a_field_that_the_path_gives_may_agree(rig: Rig) -> None:
     """event_id and event_type of the original's package are accepted when they agree with the path."""
     body = {"data": 1, "event_id": "cart1", "event_type": "changed", "send_direct": True}

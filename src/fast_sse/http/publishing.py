@@ -195,11 +195,15 @@ class Publishing:
         now: float,
         nonce_suffix: str = "",
     ) -> Draft:
-        """The draft with its idempotency keys: the nonce of a v2 signature, then the client's own."""
+        """The draft with its idempotency keys: the nonce of a v2 signature, then the client's own.
+
+        Both are keys of the channel, which a signature covers: a nonce that a client uses again for another channel
+        is another message, not an answer about the first one.
+        """
         keys: tuple[Key, ...] = ()
         if grant.nonce and grant.expires_at is not None:
             window_ms = max(1, int((grant.expires_at + SKEW_S - now) * 1000))
-            keys = (Key(_digest("nonce", grant.kid, grant.nonce + nonce_suffix), window_ms),)
+            keys = (Key(_digest("nonce", grant.kid, *target, grant.nonce + nonce_suffix), window_ms),)
         if own is not None:
             keys = (*keys, Key(_digest("key", grant.principal, *target, own)))
         return draft(
