@@ -5,12 +5,13 @@ import json
 from urllib.parse import quote, urlencode
 
 import pytest
-from tests.http.rig import NOW, SECRET, V1, Rig, opened, publish
+from tests.http.rig import NOW, SECRET, V1, Rig, opened, publish, rigged, subscribe
 
 from fast_sse.http.message import Request, Stream
 from fast_sse.http.subscribing import parse_query
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import BadRequestError
+from fast_sse.model.limits import Limits
 from fast_sse.model.signature import sign_v1, sign_v2
 
 CART, PRICE = Channel("cart1", "changed"), Channel("price1", "eur")
@@ -74,6 +75,29 @@ async def test_a_v2_signature_may_stand_in_the_query(rig: Rig) -> None:
     """EventSource cannot send headers."""
     query = f"channel={quote('cart1/changed', safe='')}&channel=price1/eur&signature={sign(CART, PRICE)}"
     assert isinstance(rig.endpoints.handle(Request("GET", "/v1/subscribe", query, {})), Stream)
+
+
+@pytest.mark.parametrize("name", ["last_event_id", "lastEventId"])
+async def test_a_cursor_of_any_bytes_is_a_gap_and_never_a_refusal(rig: Rig, name: str) -> None:
+    """EventSource gives up for good on a 4xx, so a cursor that is not even UTF-8 is named in the stream."""
+    transport = opened(rig, subscribe(f"{name}=%ff%C3%28"))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert b'"reason":"unreadable"' in transport.written
+
+
+async def test_a_channel_that_is_not_utf8_is_a_bad_channel(rig: Rig) -> None:
+    """By this route as by its path."""
+    request = Request("GET", "/v1/subscribe", "channel=cart1/%ff", {"x-signature": V1})
+    assert await rig.code(request) == (400, "bad_channel")
+
+
+async def test_media_types_have_no_case() -> None:
+    """An EventSource by any spelling is told to come back; only who asks for something else gets a 503."""
+    async with rigged(Limits(streams_per_address_max=1)) as rig:
+        opened(rig, subscribe())
+        assert isinstance(rig.endpoints.handle(subscribe(accept="Text/Event-Stream")), Stream)
+        assert await rig.code(subscribe(accept="text/plain")) == (503, "overloaded")
 
 
 def test_a_query_is_decoded_once_and_strictly() -> None:

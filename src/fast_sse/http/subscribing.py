@@ -21,6 +21,9 @@ from fast_sse.model.limits import Limits
 
 _QUERY_FIELDS_MAX = 100
 _LAST_DIGITS_MAX = 4
+#: A cursor that cannot be read is a gap, never a 4xx, which EventSource would take for the end; a channel has its own
+#: refusal.
+_SELF_JUDGED = frozenset({"last_event_id", "lastEventId", "channel"})
 #: Share of `connection_age_s` at which streams begin to end, so that they do not all end at once.
 _AGE_SHARE_MIN = 0.8
 
@@ -62,7 +65,7 @@ class Subscribing:
         counted = self._clients.counts_streams
         address = self._clients.address(request) if counted else ""
         refused = not self._clients.has_room(address)
-        if (refused or self._hub.full) and "text/event-stream" not in headers.get("accept", ""):
+        if (refused or self._hub.full) and "text/event-stream" not in headers.get("accept", "").lower():
             raise OverloadedError("no more streams are taken now", retry_after_s=15)
         subscription = Subscription(
             filter=wanted,
@@ -105,14 +108,28 @@ def _channel_of(value: str) -> Channel:
 
 
 def parse_query(query: str) -> Query:
-    """The fields of a query, form-decoded once. Raises BadRequestError for too many, or bytes that are not UTF-8."""
+    """The fields of a query, form-decoded once; what is not UTF-8 becomes lone surrogates where a field judges that itself.
+
+    Raises BadRequestError for too many fields, or other ones that are not UTF-8.
+    """
     if not query:
         return []
     try:
-        return parse_qsl(
-            query, keep_blank_values=True, max_num_fields=_QUERY_FIELDS_MAX, encoding="utf-8", errors="strict"
+        fields = parse_qsl(
+            query, keep_blank_values=True, max_num_fields=_QUERY_FIELDS_MAX, errors="surrogateescape"
         )
-    except UnicodeDecodeError as error:
-        raise BadRequestError("the query is not valid UTF-8") from error
     except ValueError as error:
         raise BadRequestError(f"the query has more than {_QUERY_FIELDS_MAX} fields") from error
+    if "%" in query:
+        for name, value in fields:
+            _check_utf8(name, value)
+    return fields
+
+
+def _check_utf8(name: str, value: str) -> None:
+    try:
+        name.encode()
+        if name not in _SELF_JUDGED:
+            value.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequestError("the query is not valid UTF-8") from error
