@@ -49,6 +49,18 @@ async def test_an_old_stream_is_told_to_come_back() -> None:
         assert not ageless.transport.is_closing()
 
 
+async def test_a_short_age_is_kept_however_seldom_the_heartbeat() -> None:
+    """`connection_age_s` of seconds ends a stream at its age, not at a heartbeat that is due much later."""
+    async with bench(heartbeat_s=15) as hub:
+        peer = join(hub, "a/t", age_s=2)
+        await manual().elapse(1.9)
+        assert not peer.transport.is_closing()
+        await manual().elapse(0.2)
+        assert peer.transport.is_closing()
+        assert len(peer.retries) == 2
+        assert peer.body.rindex(b"retry:") > peer.body.rindex(b"id:")
+
+
 async def test_a_refused_client_is_told_to_come_back_at_once() -> None:
     """A bound of its client is reached: 200, a `retry:`, no id, the end; its neighbours notice nothing."""
     async with bench() as hub:

@@ -27,6 +27,9 @@ from fast_sse.store.base import Page, Store
 
 T = TypeVar("T")
 
+#: Turns of the wheel within which an age is kept by a timer: looked at once a turn, it would be kept late by up to one.
+_TIMED_TURNS = 20
+
 #: From a transport: bytes the peer has acknowledged so far, or None when nothing is outstanding (or nobody knows).
 Unacknowledged = Callable[[Any], int | None]
 
@@ -106,7 +109,7 @@ class Streams:
         if subscription.expires_in_s is not None:
             subscriber.end_in(subscription.expires_in_s, EXPIRED)
         if subscription.age_s is not None:
-            subscriber.retires_s = self.clock() + subscription.age_s
+            self._retire_in(subscriber, subscription.age_s)
         now = not (start.after or start.earliest or start.last)
         prime = subscriber.cursor if form.ids and (now or own is not None) else None
         subscriber.write(opening(self.jittered_ms(self.limits.retry_ms), prime), head)
@@ -189,6 +192,13 @@ class Streams:
             self._emptied.set()
 
     # -- ending -------------------------------------------------------------------------------------
+
+    def _retire_in(self, subscriber: Subscriber, age_s: float) -> None:
+        """End a stream at its age: at its visit then, or by a timer of its own where a turn of the wheel is too coarse."""
+        if age_s < _TIMED_TURNS * self.wheel.period_s:
+            subscriber.end_in(age_s, come_back(self.jittered_ms(self.limits.retry_ms)))
+        else:
+            subscriber.retires_s = self.clock() + age_s
 
     def retire(self, subscriber: Subscriber) -> None:
         """A stream reached its age: the client comes back soon, perhaps to another node."""
