@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -57,7 +58,7 @@ async def ask(node: Any, path: str, key: bytes = b"", method: str = "GET", autho
     scope = {
         "type": "http",
         "method": method,
-        "path": path,
+        "path": unquote(path),
         "raw_path": path.encode(),
         "root_path": "",
         "query_string": b"",
@@ -140,7 +141,9 @@ async def test_probes_are_open(path: str) -> None:
     assert (await ask(FakeNode(), path, KEY)).status_code == 200
 
 
-@pytest.mark.parametrize(("key", "shown"), [(b"", ""), (KEY, "Bearer operators-only")])
+@pytest.mark.parametrize(
+    ("key", "shown"), [(b"", ""), (KEY, "Bearer operators-only"), (KEY, "bearer operators-only")]
+)
 async def test_unknown_paths_are_404_in_our_shape(key: bytes, shown: str) -> None:
     """With the key, or without one set, what does not exist is 404 with code, message and request_id."""
     answer = await ask(FakeNode(), "/nothing", key, authorization=shown)
@@ -169,6 +172,9 @@ async def test_erasing_what_cannot_be_erased() -> None:
     node = FakeNode()
     for path, expected in (
         ("/v1/channels/a/%2e%2e", 400),
+        ("/v1/channels/a%2Fb/c", 400),
+        ("/v1/channels/a%2Fb", 404),
+        ("/v1/channels//b", 404),
         ("/v1/channels/a", 404),
         ("/v1/channels/a/b/c", 404),
     ):

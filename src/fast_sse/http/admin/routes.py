@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fast_sse.http import message
@@ -87,9 +87,8 @@ def admin_app(node: Node, key: bytes, host: str = "") -> Starlette:
         return _json(200, {"code": "ok", "data": _facts(node)})
 
     async def erase(request: Request) -> Response:
-        raw_id, raw_type = str(request.scope["raw_path"], "ascii").split("/")[3:5]
         try:
-            target = channel_from_path(raw_id, raw_type)
+            target = channel_from_path(request.path_params["event_id"], request.path_params["event_type"])
             erased = await node.erase(target)
         except FastSseError as error:
             return _error(error)
@@ -101,11 +100,20 @@ def admin_app(node: Node, key: bytes, host: str = "") -> Starlette:
             Route("/healthz", healthz),
             Route("/readyz/publish", publish),
             Route("/readyz/subscribe", subscribe),
-            Route("/v1/channels/{event_id}/{event_type}", erase, methods=["DELETE"]),
+            _RawRoute("/v1/channels/{event_id}/{event_type}", erase, methods=["DELETE"]),
         ],
         middleware=[Middleware(_KeyGuard, key=key), Middleware(MutationGuard, host=host)],
         exception_handlers={HTTPException: _http_error, Exception: _defect},
     )
+
+
+class _RawRoute(Route):
+    """Matches the path as sent, so that a `%2F` is part of a segment, as on the public listener, and not one more."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        return super().matches({**scope, "path": str(scope["raw_path"], "latin-1")})
 
 
 class _KeyGuard:
@@ -113,13 +121,14 @@ class _KeyGuard:
 
     def __init__(self, app: ASGIApp, key: bytes) -> None:
         self._app = app
-        self._expected = b"Bearer " + key if key else b""
+        self._key = key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
-        if scope["type"] == "http" and self._expected and scope["path"] not in OPEN_PATHS:
-            shown = Request(scope).headers.get("authorization", "").encode("latin-1")
-            if not hmac.compare_digest(shown, self._expected):
+        if scope["type"] == "http" and self._key and scope["path"] not in OPEN_PATHS:
+            scheme, _, shown = Request(scope).headers.get("authorization", "").partition(" ")
+            right = hmac.compare_digest(shown.encode("latin-1"), self._key)
+            if not right or scheme.lower() != "bearer":  # schemes have no case (RFC 9110, 11.1)
                 refusal = _error(UnauthorizedError("the admin key is missing or wrong"))
                 refusal.headers["WWW-Authenticate"] = "Bearer"
                 app = refusal
