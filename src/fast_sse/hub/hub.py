@@ -188,6 +188,7 @@ class Hub:
                 while entries := await self.store.trim():
                     self._observer.notify(Trimmed(entries))
                     trimmed = (await self.store.bounds()).trimmed.position
+                    self._streams.fanout.tail.trim_to(trimmed)
                     if trimmed + self.limits.trim_records_max >= safe:  # the next step may reach it
                         safe = await self._advance_quiet()
                     await asyncio.sleep(0)

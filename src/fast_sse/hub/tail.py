@@ -99,6 +99,11 @@ class Tail:
         while self._bytes > self._bytes_max or len(self) > self._records_max:
             self._drop_oldest()
 
+    def trim_to(self, position: Position) -> None:
+        """Forget what retention has taken from the store: a cursor below the trim mark is told so, near or far."""
+        while len(self) and self._positions[self._head] <= position:
+            self._drop_oldest()
+
     def _drop_oldest(self) -> None:
         entry = self._entries[self._head]
         self._dropped = entry.record
