@@ -28,6 +28,7 @@ class _Side(asyncio.Protocol):
         self.faces_hub = faces_hub
         self.transport: asyncio.Transport | None = None
         self.other: _Side | None = None
+        self._early = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -54,6 +55,15 @@ class _Side(asyncio.Protocol):
     def _forward(self, data: bytes) -> None:
         if self.other is not None and self.other.transport is not None:
             self.other.transport.write(data)
+        else:
+            self._early += data  # asyncio before 3.11.3 reads on after a pause in `connection_made`
+
+    def joined(self) -> None:
+        """The other half is there: what came too early goes first."""
+        early, self._early = self._early, b""
+        if early:
+            self._forward(early)
+        self.resume()
 
     def pause_writing(self) -> None:
         if self.other is not None:
@@ -127,7 +137,7 @@ class Proxy:
             await loop.sock_connect(plug, self.target)
             front.other, back.other = back, front
             await loop.create_connection(lambda: back, sock=plug)
-            front.resume()
+            front.joined()
         except OSError:
             plug.close()
             front.abort()
