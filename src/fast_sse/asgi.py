@@ -19,7 +19,6 @@ from typing import Any
 import msgspec
 
 from fast_sse import __version__
-from fast_sse.app import make_endpoints, make_hub, make_store, on_defect, warn
 from fast_sse.config import Config, load
 from fast_sse.http.asgi import AsgiApp, Handle
 from fast_sse.http.clients import Clients
@@ -27,6 +26,7 @@ from fast_sse.http.publishing import Publishing
 from fast_sse.model.channel import channel
 from fast_sse.model.errors import BadRequestError, NotStoredError
 from fast_sse.observe.logging import Log, LogObserver, make_log
+from fast_sse.parts import make_endpoints, make_hub, make_store, on_defect, warn
 
 #: Owner of the idempotency keys of `HubApp.publish`.
 _PRINCIPAL = "hub:app"

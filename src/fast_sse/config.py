@@ -13,24 +13,13 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    IPvAnyNetwork,
-    SecretStr,
-    ValidationError,
-    create_model,
-)
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -42,107 +31,32 @@ from fast_sse.model.errors import ConfigError
 from fast_sse.model.limits import MIB, Limits
 from fast_sse.model.secret import is_placeholder, weakness
 from fast_sse.model.signature import Keyring
+from fast_sse.settings import (
+    TOP_LEVEL_LIMITS,
+    Admin,
+    Auth,
+    CorsRules,
+    Group,
+    LimitBounds,
+    Networks,
+    Port,
+    RetentionBounds,
+    Seconds,
+    Tls,
+)
 from fast_sse.store.base import Retention
 
 ENV_PREFIX = "FAST_SSE_"
 
 #: What `retention.max_bytes` is when it is not set.
 _MAX_BYTES = {"sqlite": 1024 * MIB, "memory": 256 * MIB}
-#: Limits that are settings of their own, and limits whose 0 has a meaning.
-_TOP_LEVEL_LIMITS = ("heartbeat_s", "connection_age_s", "drain_s")
-_ZERO_LIMITS = ("coalesce_ms_max", "publish_rate", "streams_max", "streams_per_address_max")
 _MAKE_ONE = "make one with: openssl rand -hex 32"
-
-
-def _json(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        raise ValueError("is not JSON") from None
-
-
-def _words(value: Any) -> Any:
-    """A list given as text: a JSON array, or words between commas; empty text is the empty list."""
-    if not isinstance(value, str) or value.lstrip().startswith("["):
-        return _json(value)
-    return [word.strip() for word in value.split(",") if word.strip()]
 
 
 def _store_name(value: Any) -> Any:
     if value in ("redis", "kafka"):
         raise ValueError(f"{value} is not available in this version; use sqlite or memory")
     return value
-
-
-Port = Annotated[int, Field(ge=0, le=65_535)]
-Bound = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Words = Annotated[frozenset[str], BeforeValidator(_words)]
-Networks = Annotated[frozenset[IPvAnyNetwork], BeforeValidator(_words)]
-#: As a browser sends it: no path, no wildcard, no slash at the end.
-Origin = Annotated[str, Field(pattern=r"\Ahttps?://[^/*\s]+\z")]
-Kid = Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{1,32}\z")]
-
-
-class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Auth(_Group):
-    """Who may publish and who may listen."""
-
-    v1: Literal["both", "subscribe", "off"] = "both"
-    secret: SecretStr | None = None
-    secret_previous: SecretStr | None = None
-    publish_secret: SecretStr | None = None
-    publish_secret_previous: SecretStr | None = None
-    keys: Annotated[dict[Kid, SecretStr], BeforeValidator(_json)] = {}
-    signing_kid: Kid | None = None
-    allowed_event_ids: Words | None = None
-    allowed_event_types: Words | None = None
-
-
-class CorsRules(_Group):
-    """Pages of other origins that may use the hub."""
-
-    origins: Annotated[frozenset[Origin], BeforeValidator(_words)] = frozenset()
-
-
-class Tls(_Group):
-    """Certificate chain and private key of the public listener, PEM files."""
-
-    cert: Path | None = None
-    key: Path | None = None
-
-
-class Admin(_Group):
-    """The operators' listener."""
-
-    key: SecretStr | None = None
-
-
-class RetentionBounds(_Group):
-    """How long the log is kept; 0 takes a bound away."""
-
-    max_age_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 86_400.0
-    max_bytes: Bound | None = None
-    max_messages: Bound = 0
-
-
-def _limit_bounds() -> type[_Group]:
-    """One setting for every field of Limits, of the same name, kind and default."""
-    fields: dict[str, Any] = {}
-    for field in msgspec.structs.fields(Limits):
-        if field.name not in _TOP_LEVEL_LIMITS:
-            least = Field(ge=0) if field.name in _ZERO_LIMITS else Field(gt=0)
-            kind = Annotated[float, least, Field(allow_inf_nan=False)]
-            fields[field.name] = (Annotated[int, least] if field.type is int else kind, field.default)
-    return create_model("LimitBounds", __base__=_Group, **fields)
-
-
-LimitBounds = _limit_bounds()
 
 
 class Config(BaseSettings):
@@ -180,7 +94,7 @@ class Config(BaseSettings):
     @property
     def bounds(self) -> Limits:
         """The limits as the hub takes them."""
-        own = {name: getattr(self, name) for name in _TOP_LEVEL_LIMITS}
+        own = {name: getattr(self, name) for name in TOP_LEVEL_LIMITS}
         return Limits(**own, **dict(self.limits))
 
     @property
@@ -263,7 +177,7 @@ def setting_names() -> list[str]:
 
 def _names(model: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, _Group):
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Group):
             yield from _names(field.annotation, f"{prefix}{name}.")
         else:
             yield prefix + name

@@ -1,0 +1,97 @@
+"""The parts of a node, each made as the configuration wants it: the one place where concrete classes meet.
+
+`app.py` gives them their order of start and drain, `asgi.py` hands them to somebody else's server.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import traceback
+from functools import partial
+
+from fast_sse.config import Config
+from fast_sse.http.access import Access
+from fast_sse.http.boundary import OnDefect
+from fast_sse.http.clients import Clients
+from fast_sse.http.cors import Cors
+from fast_sse.http.endpoints import Endpoints
+from fast_sse.http.page import demo_pages
+from fast_sse.http.sockets import unacknowledged
+from fast_sse.hub.hub import Hub
+from fast_sse.model.signature import sign_v1
+from fast_sse.observe.logging import Log
+from fast_sse.observe.observer import HandlerFailed, Observer
+from fast_sse.store.base import Store, Windows
+from fast_sse.store.memory import MemoryStore
+from fast_sse.store.sqlite import SqliteStore
+
+#: Idempotency keys of a store whose log does not survive the process.
+_MEMORY_WINDOWS = Windows(key_window_s=3600.0, keys_max=1_000_000)
+
+
+def make_store(config: Config) -> Store:
+    """The store that the configuration names, not yet open."""
+    if config.store == "memory":
+        return MemoryStore(config.kept, _MEMORY_WINDOWS)
+    return SqliteStore(config.data_dir, config.kept)
+
+
+def make_hub(config: Config, store: Store, observer: Observer) -> Hub:
+    """A hub over an open store, not yet started; needs a running loop."""
+    return Hub(
+        store,
+        config.bounds,
+        observer,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        rng=random.Random(),  # noqa: S311  jitter, not secrets
+        unacknowledged=unacknowledged,
+    )
+
+
+def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints:
+    """The public routes as the configuration wants them, for any server: the front's or an ASGI one."""
+    access, limits = make_access(config, demo=demo), config.bounds
+    trusted = tuple(config.trusted_proxies)
+    return Endpoints(
+        hub,
+        limits,
+        access,
+        now=time.time,
+        load_route=config.load_route,
+        cors=Cors(config.cors.origins),
+        clients=Clients(trusted, limits.publish_rate, limits.streams_per_address_max),
+        pages=demo_pages(partial(sign_v1, access.keyring.secret)) if demo else None,
+    )
+
+
+def make_access(config: Config, *, demo: bool = False) -> Access:
+    """The rules of access; `demo` lets a v1 signature stand in a query although it never expires."""
+    auth = config.auth
+    return Access(
+        keyring=config.keyring,
+        allowed_event_ids=auth.allowed_event_ids,
+        allowed_event_types=auth.allowed_event_types,
+        v1_query=demo or auth.publish_secret is not None,
+    )
+
+
+def on_defect(observer: Observer) -> OnDefect:
+    """Tells `observer` of a 500 and the exception behind it."""
+
+    def told(request_id: str, error: BaseException) -> None:
+        text = "".join(traceback.format_exception(error))
+        observer.notify(HandlerFailed(repr(error), text, request_id))
+
+    return told
+
+
+def warn(config: Config, log: Log) -> None:
+    """Say which settings are allowed but open a door."""
+    if config.auth.v1 == "both" and config.auth.publish_secret is None:
+        log.warning(
+            "whoever may subscribe may also publish: v1 signs both with auth.secret; "
+            "set auth.publish_secret, or auth.v1"
+        )
+    if config.load_route:
+        log.warning("load_route is on: anybody can publish to POST /v1/sse/events")

@@ -1,0 +1,106 @@
+"""The shapes of the settings, group by group: kinds, bounds and defaults. How they are read is `config.py`'s matter.
+
+A group is frozen and refuses what it does not know. Whatever may be a secret is a SecretStr, which no line shows.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, SecretStr, create_model
+
+from fast_sse.model.limits import Limits
+
+#: Limits that are settings of their own, and limits whose 0 has a meaning.
+TOP_LEVEL_LIMITS = ("heartbeat_s", "connection_age_s", "drain_s")
+_ZERO_LIMITS = ("coalesce_ms_max", "publish_rate", "streams_max", "streams_per_address_max")
+
+
+def _json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError("is not JSON") from None
+
+
+def _words(value: Any) -> Any:
+    """A list given as text: a JSON array, or words between commas; empty text is the empty list."""
+    if not isinstance(value, str) or value.lstrip().startswith("["):
+        return _json(value)
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Bound = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Words = Annotated[frozenset[str], BeforeValidator(_words)]
+Networks = Annotated[frozenset[IPvAnyNetwork], BeforeValidator(_words)]
+#: As a browser sends it: no path, no wildcard, no slash at the end.
+Origin = Annotated[str, Field(pattern=r"\Ahttps?://[^/*\s]+\z")]
+Kid = Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{1,32}\z")]
+
+
+class Group(BaseModel):
+    """Settings that belong together: `[group]` in TOML, `FAST_SSE_GROUP__` in the environment."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Auth(Group):
+    """Who may publish and who may listen."""
+
+    v1: Literal["both", "subscribe", "off"] = "both"
+    secret: SecretStr | None = None
+    secret_previous: SecretStr | None = None
+    publish_secret: SecretStr | None = None
+    publish_secret_previous: SecretStr | None = None
+    keys: Annotated[dict[Kid, SecretStr], BeforeValidator(_json)] = {}
+    signing_kid: Kid | None = None
+    allowed_event_ids: Words | None = None
+    allowed_event_types: Words | None = None
+
+
+class CorsRules(Group):
+    """Pages of other origins that may use the hub."""
+
+    origins: Annotated[frozenset[Origin], BeforeValidator(_words)] = frozenset()
+
+
+class Tls(Group):
+    """Certificate chain and private key of the public listener, PEM files."""
+
+    cert: Path | None = None
+    key: Path | None = None
+
+
+class Admin(Group):
+    """The operators' listener."""
+
+    key: SecretStr | None = None
+
+
+class RetentionBounds(Group):
+    """How long the log is kept; 0 takes a bound away."""
+
+    max_age_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 86_400.0
+    max_bytes: Bound | None = None
+    max_messages: Bound = 0
+
+
+def _limit_bounds() -> type[Group]:
+    """One setting for every field of Limits, of the same name, kind and default."""
+    fields: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Limits):
+        if field.name not in TOP_LEVEL_LIMITS:
+            least = Field(ge=0) if field.name in _ZERO_LIMITS else Field(gt=0)
+            kind = Annotated[float, least, Field(allow_inf_nan=False)]
+            fields[field.name] = (Annotated[int, least] if field.type is int else kind, field.default)
+    return create_model("LimitBounds", __base__=Group, **fields)
+
+
+LimitBounds = _limit_bounds()

@@ -1,0 +1,70 @@
+"""Each part of a node is made as the configuration says."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from fast_sse.config import load
+from fast_sse.observe.logging import make_log
+from fast_sse.observe.observer import Fact, HandlerFailed
+from fast_sse.parts import make_access, make_store, on_defect, warn
+from fast_sse.store.memory import MemoryStore
+from fast_sse.store.sqlite import SqliteStore
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("memory", MemoryStore), ("sqlite", SqliteStore)])
+def test_the_store_is_the_one_named(name: str, kind: type, tmp_path: Path) -> None:
+    """`store` chooses the class; making one touches nothing yet."""
+    store = make_store(load(None, {"store": name, "data_dir": tmp_path / "data"}))
+    assert type(store) is kind
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_is_for_the_demo_or_for_two_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A v1 signature never expires, so it stands in a query only where it opens nothing but one stream."""
+    assert not make_access(load()).v1_query
+    assert make_access(load(), demo=True).v1_query
+    monkeypatch.setenv("FAST_SSE_AUTH__PUBLISH_SECRET", "f" + SECRET[1:])
+    assert make_access(load()).v1_query
+
+
+def test_a_defect_is_told_with_its_traceback() -> None:
+    """The observer gets what the caller does not: the exception behind a 500."""
+    told: list[Fact] = []
+
+    class Listener:
+        def notify(self, fact: Fact) -> None:
+            told.append(fact)
+
+    with pytest.raises(KeyError) as caught:
+        raise KeyError("broken")
+    on_defect(Listener())("req-1", caught.value)
+    (fact,) = told
+    assert isinstance(fact, HandlerFailed)
+    assert (fact.request_id, fact.error) == ("req-1", "KeyError('broken')")
+    assert "raise KeyError" in fact.traceback
+
+
+def test_open_doors_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One warning for each setting that is allowed but opens a door, and none without."""
+
+    def warnings() -> list[str]:
+        stream = io.StringIO()
+        warn(load(), make_log("info", stream))
+        return [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+
+    assert [text.split()[0] for text in warnings()] == ["whoever"]
+    monkeypatch.setenv("FAST_SSE_LOAD_ROUTE", "true")
+    monkeypatch.setenv("FAST_SSE_AUTH__V1", "subscribe")
+    assert [text.split()[0] for text in warnings()] == ["load_route"]
