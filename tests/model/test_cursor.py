@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fast_sse.model.cursor import (
     CURSOR_BYTES_MAX,
+    NO_FINGERPRINT,
     Cursor,
     base32,
     epoch_text,
@@ -51,6 +52,8 @@ def test_a_cursor_reads_back(cursor):
             "r1.k3v9x2qah5m2c.1795000000000-3-0123abv",
             Cursor("r1", EPOCH, (1795000000000 << 64) + 3, "0123abv"),
         ),
+        ("r1.k3v9x2qah5m2c.0-0-0000000", Cursor("r1", EPOCH, 0, NO_FINGERPRINT)),
+        ("k1.k3v9x2qah5m2c.0-0000000", Cursor("k1", EPOCH, 0, NO_FINGERPRINT)),
         ("s1.k3v9x2qah5m2c.9223372036854775807", Cursor("s1", EPOCH, 2**63 - 1)),
     ],
 )

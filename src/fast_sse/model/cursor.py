@@ -11,7 +11,8 @@ bytes, so it never needs escaping and never triggers a CORS preflight (whatwg/fe
     k1.<epoch>.<offset>-<fp>          Kafka
 
 The epoch is 64 random bits in base32 (13 characters), made with the store: a new or restored log is a new
-epoch. A fingerprint is 32 random bits in base32 (7 characters), made at publish and kept in the entry.
+epoch. A fingerprint is 32 random bits in base32 (7 characters), made at publish and kept in the entry. A place
+without an entry, such as the origin of a log, carries NO_FINGERPRINT, so that its text is a cursor, too.
 Numbers are bounded at 20 digits before parsing (int() of 5,000 digits is an error in Python 3.11, CWE-1284)
 and, parsed, at what the backends count with: 63 bits for a counter, 64 for each half of a Redis id. No id
 of ours was ever above that, and a store can bind whatever `parse_cursor` returns.
@@ -27,6 +28,8 @@ Position = int
 
 #: Characters of a cursor's text.
 CURSOR_BYTES_MAX = 128
+#: Of a place of r1 or k1 that no entry was ever at.
+NO_FINGERPRINT = "0000000"
 _N_BITS = 64
 _N_MASK = (1 << _N_BITS) - 1
 _COUNTER_MAX = (1 << 63) - 1
