@@ -1,0 +1,147 @@
+"""A real Kafka broker in a process of its own: started, killed, stopped and continued for real.
+
+One broker is shared by all tests of a worker that do not break it (the fixture `kafka_broker` of
+tests/conftest.py): starting a JVM costs seconds, and a topic name is isolation enough. A test of a fault starts
+its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from tests.support.server import ROOT, stable_port
+
+SCRIPT = ROOT / "scripts" / "kafka-broker"
+#: Fetching the jars is part of the first start.
+FETCH_S = 240.0
+START_S = 60.0
+STOP_S = 30.0
+
+_names = itertools.count(1)
+
+
+def need_kafka() -> None:
+    """Skip, saying so, where no broker can be started; in CI nothing may be skipped for want of one."""
+    missing = [name for name in ("java", "mvn") if shutil.which(name) is None]
+    if missing and os.environ.get("CI") != "true":
+        pytest.skip(f"not installed: {', '.join(missing)}: no Kafka broker can be started")
+    assert not missing, f"not installed: {', '.join(missing)}; see scripts/setup-test-packages"
+
+
+def topic_name() -> str:
+    """A topic that no other test of this worker uses."""
+    return f"test-{os.getpid()}-{next(_names)}"
+
+
+class Broker:
+    """One broker on one directory and two ports, which it keeps over restarts. A context manager.
+
+    `options` are settings of Kafka's server.properties on top of those of `scripts/kafka-broker`, with the
+    underscores of keyword arguments for dots; they may be changed between `stop` and `start`.
+    """
+
+    def __init__(self, directory: Path, **options: str | int) -> None:
+        self.directory = directory
+        self.port = stable_port()
+        while (controller := stable_port()) == self.port:
+            pass
+        self.controller_port = controller
+        self.options = {name.replace("_", "."): str(value) for name, value in options.items()}
+        self.starts = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """What a client is given as `bootstrap.servers`."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The JVM: the script becomes it."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it, and return when it answers requests."""
+        assert self._process is None, "it runs already"
+        subprocess.run([SCRIPT, "fetch"], check=True, timeout=FETCH_S, stdout=subprocess.DEVNULL)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        pairs = [f"{name}={value}" for name, value in self.options.items()]
+        with (self.directory / "broker.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [SCRIPT, str(self.directory), str(self.port), str(self.controller_port), *pairs],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.starts += 1
+        self._wait_for_an_answer()
+
+    def _wait_for_an_answer(self) -> None:
+        """Until the broker has answered a request itself; a client that waits for it notices at once."""
+        assert self._process is not None
+        deadline = time.monotonic() + START_S
+        settings = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, "log_level": 0}
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, **settings})
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise AssertionError(f"the broker ended as it started:\n{self.said()}")
+            try:
+                if admin.list_topics(timeout=1).brokers:
+                    return
+            except KafkaException:  # not yet: the next look is another second of waiting inside the client
+                continue
+        self.kill()
+        raise AssertionError(f"the broker did not answer in {START_S} s:\n{self.said()}")
+
+    def said(self) -> str:
+        """The end of what it wrote."""
+        return (self.directory / "broker.log").read_text(errors="replace")[-4000:]
+
+    def stop(self) -> None:
+        """End it in good order."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """Kill -9; `start` brings it back on the same ports and directory."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait(STOP_S)
+        self._process = None
+
+    def pause(self) -> None:
+        """SIGSTOP: its connections stay open and silent."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Nobody needs its data any more, and a clean stop of a JVM takes a second.
+        self.kill()
