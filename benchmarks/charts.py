@@ -12,7 +12,7 @@ from statistics import median
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from benchmarks.plan import BY_RATE, BY_SUBSCRIBERS
+from benchmarks.plan import BY_CHANNELS, BY_RATE, BY_SUBSCRIBERS
 from benchmarks.report import Run
 
 WIDTH, HEIGHT = 760, 420
@@ -164,6 +164,7 @@ def drawn(runs: list[Run], commit: str) -> dict[str, str]:
         ]
 
     cpu = lines(BY_SUBSCRIBERS, "subscribers", "cpu_us_per_delivery")
+    many = lines(BY_CHANNELS, "channels", "cpu_us_per_delivery")
     late = lines(BY_RATE, "rate", "latency_p99_ms", " p99")
     late += lines(BY_RATE, "rate", "latency_p50_ms", " p50", dashed=True)
     asked = {
@@ -172,6 +173,12 @@ def drawn(runs: list[Run], commit: str) -> dict[str, str]:
             "subscribers of one channel",
             "us per delivery, median and range",
             cpu,
+        ),
+        "cpu-against-channels.svg": (
+            "CPU per delivery of 200 bytes, one subscriber a channel, 1,000 messages a second",
+            "channels",
+            "us per delivery, median and range",
+            many,
         ),
         "latency-against-rate.svg": (
             "Latency from the time due to receipt, 100 subscribers",

@@ -21,9 +21,12 @@ OVERHEAD_S = 6.0
 #: No more deliveries a second than this are due in the chart over subscribers: what is asked is the cost, not the limit.
 CHART_DELIVERIES_PER_S = 30_000
 CHART_RATE_MAX = 300
-CHART_SUBSCRIBERS = (10, 100, 1000, 5000)
+CHART_SUBSCRIBERS = (10, 100, 1000, 10_000)
 CHART_RATES = (10, 30, 100, 300, 1000)
-BY_SUBSCRIBERS, BY_RATE = "by subscribers", "by rate"
+#: One subscriber each. The rate stays, so a message finds its channel among more and more others.
+CHART_CHANNELS = (1, 10, 100, 1000, 10_000)
+CHART_CHANNELS_RATE = 1000
+BY_SUBSCRIBERS, BY_CHANNELS, BY_RATE = "by subscribers", "by channels", "by rate"
 
 
 class Part(NamedTuple):
@@ -33,12 +36,6 @@ class Part(NamedTuple):
     scenario: str
     options: Options
     rounds: int = 1 << 30
-
-    @property
-    def channels(self) -> int:
-        """How many channels the server must have."""
-        found: int = self.options.get("channels", 1)
-        return found
 
     def for_peer(self, less: Mapping[str, Options]) -> Part:
         """With the smaller numbers that one server needs."""
@@ -53,10 +50,14 @@ FULL: dict[str, tuple[str, Options]] = {
         {"subscribers": 1000, "publishers": 32, "messages": 8000, "seconds": 8.0, "size": 200},
     ),
     "large": ("large", {"subscribers": 50, "rate": 30.0, "seconds": 6.0, "size": 50 * 1024}),
-    "publish": ("publish", {"channels": 8, "publishers": 32, "seconds": 8.0, "size": 200}),
+    "publish": ("publish", {"channels": 8, "publishers": 32, "seconds": 12.0, "size": 200}),
     "idle": ("idle", {"subscribers": 5000, "seconds": 2.0}),
     "latency": ("fanout", {"subscribers": 100, "rate": 30.0, "seconds": 8.0, "size": 200}),
+    "replay": ("resume", {"subscribers": 1000, "messages": 100_000, "missed": 100, "size": 200}),
+    "original": ("original", {"seconds": 75.0, "size": 50 * 1024}),
 }
+#: Rounds of a part that is not judged in pairs, and takes minutes.
+FEWER_ROUNDS = {"original": 1}
 QUICK: dict[str, Options] = {
     "fanout": {"seconds": 2.0},
     "burst": {"messages": 1000, "seconds": 2.0},
@@ -64,19 +65,26 @@ QUICK: dict[str, Options] = {
     "publish": {"seconds": 2.0},
     "idle": {"subscribers": 1000, "seconds": 1.0},
     "latency": {"seconds": 2.0},
+    "replay": {"subscribers": 100, "messages": 10_000},
+    "original": {"seconds": 5.0},
 }
 
 
 def chart_parts(seconds: float, rounds: int) -> list[Part]:
-    """The points of both charts; few seconds each, because there are many."""
+    """The points of all charts; few seconds each, because there are many."""
 
     def point(name: str, subscribers: int, rate: float) -> Part:
         options = {"subscribers": subscribers, "rate": float(rate), "seconds": seconds, "size": 200}
         return Part(name, "fanout", options, rounds)
 
     rates = {n: min(CHART_RATE_MAX, CHART_DELIVERIES_PER_S // n) for n in CHART_SUBSCRIBERS}
+    by_channels = {"rate": float(CHART_CHANNELS_RATE), "seconds": seconds, "size": 200}
     return [
         *(point(BY_SUBSCRIBERS, subscribers, rate) for subscribers, rate in rates.items()),
+        *(
+            Part(BY_CHANNELS, "channels", by_channels | {"channels": many, "subscribers": many}, rounds)
+            for many in CHART_CHANNELS
+        ),
         *(point(BY_RATE, 100, rate) for rate in CHART_RATES),
     ]
 
@@ -86,7 +94,8 @@ def parts(only: Iterable[str], *, quick: bool, charts: bool) -> list[Part]:
     found = []
     for name in only:
         scenario, options = FULL[name]
-        found.append(Part(name, scenario, options | (QUICK[name] if quick else {})))
+        rounds = FEWER_ROUNDS.get(name, 1 << 30)
+        found.append(Part(name, scenario, options | (QUICK[name] if quick else {}), rounds))
     if charts:
         found += chart_parts(2.0 if quick else 4.0, CHART_ROUNDS)
     return found

@@ -39,12 +39,6 @@ RUN_S_MAX = 240.0
 #: More of other people's work than this, before we start, makes figures worth little.
 LOAD_AVERAGE_MAX = 0.5
 
-#: Goals that no pair of servers can show, and where they are measured.
-ELSEWHERE = [
-    "SQLite against a bare loop of the same inserts, single and `batch`: `benchmarks/store_append.py`",
-    "replay from SQLite, and a crowd that resumes: `fast-sse bench resume --store sqlite`",
-    "the original's own load test: `fast-sse bench original`",
-]
 #: Of a server that cannot be read back from a message's id, these say nothing.
 READ_BACK = ("lost", "expected", "delivered", "duplicates", "closed_by_server", "witness_agrees")
 
@@ -80,11 +74,12 @@ def arguments() -> argparse.Namespace:
 
 
 def quotable(asked: argparse.Namespace, runs: list[report.Run]) -> bool:
-    """True for a run of everything that had enough pairs of every scenario with both stores."""
+    """True for a run of everything in which every goal had enough rounds, met or not."""
     if asked.quick or asked.no_charts or asked.peers or asked.only != list(plan.FULL):
         return False
-    stores = (report.MEMORY, report.SQLITE)
-    return all(report.pairs(runs, name, store) >= plan.ROUNDS for name in plan.FULL for store in stores)
+    return all(
+        len(goal.measured(runs)) >= plan.FEWER_ROUNDS.get(goal.scenario, plan.ROUNDS) for goal in report.GOALS
+    )
 
 
 def to_be_had(asked: list[str]) -> tuple[dict[str, Peer], list[str]]:
@@ -121,7 +116,12 @@ def at_most(seconds: float) -> Iterator[None]:
 def measure(peer: Peer, part: plan.Part, seconds_max: float) -> dict[str, Any]:
     """One measurement: its `figures`, or the `error` it ended with, or why it is `left_out`."""
     try:
-        with peer.running(SERVER_CORE, part.channels) as target, at_most(seconds_max):
+        if peer.running is None:
+            assert peer.alone is not None
+            with at_most(seconds_max):
+                return {"figures": peer.alone(SERVER_CORE, part.name, part.options)}
+        channels = SCENARIOS[part.scenario].channels(part.options)
+        with peer.running(SERVER_CORE, channels) as target, at_most(seconds_max):
             job = Job(target, part.scenario, part.options)
             figures = conduct(job, prefix=pinned(GENERATOR_CORE, []))
     except NotMeasuredError as error:
@@ -168,6 +168,8 @@ def block(part: plan.Part, number: int, peers: dict[str, Peer], seconds_max: flo
     """Every server's turn at one part, told as it comes."""
     end_s = time.monotonic() + seconds_max
     for name, peer in peers.items():
+        if not peer.plays(part.name, number):
+            continue
         started_s = time.monotonic()
         own = part.for_peer(peer.less)
         run = {"scenario": part.name, "peer": name, "round": number, "options": own.options}
@@ -202,7 +204,7 @@ def main() -> int:
     if facts["load_average"] > LOAD_AVERAGE_MAX:
         print(f"note: load average is {facts['load_average']}; other work on this machine blurs the figures")
     runs, left_out = run_all(asked, peers)
-    facts["absent"] = [*absent, *left_out, *ELSEWHERE]
+    facts["absent"] = [*absent, *left_out]
     if not runs:
         print("nothing was measured:\n" + "\n".join(left_out), file=sys.stderr)
         return 2

@@ -22,14 +22,12 @@ from pathlib import Path
 
 import uvloop
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # started as a file, found as a package
+
+from benchmarks.peers.bare_sqlite import inserts_per_s
 from fast_sse.model.channel import channel
 from fast_sse.model.message import Draft, Key
-from fast_sse.store.dedup import Known
-from fast_sse.store.record import record_of
 from fast_sse.store.sqlite import SqliteStore
-from fast_sse.store.sqlite_files import connect
-from fast_sse.store.sqlite_log import SqliteLog, add_entry, body_of
-from fast_sse.store.sqlite_schema import prepare
 from fast_sse.store.sqlite_writer import SWITCH_INTERVAL_S
 
 CHANNELS = [channel(f"carid{number:06}", kind) for number in range(400) for kind in ("cart_changed", "price")]
@@ -83,29 +81,6 @@ async def through_the_store(
     return appended / elapsed, appended / max(1, groups)
 
 
-def bare(directory: Path, seconds: float, group: int, *, keyed: bool) -> float:
-    """Rows a second of a loop that does nothing else."""
-    connection = connect(directory / "log.db", writer=True)
-    connection.execute("PRAGMA wal_autocheckpoint = 4000")
-    prepare(connection)
-    log = SqliteLog(connection)
-    position = 0
-    end = time.perf_counter() + seconds
-    started = time.perf_counter()
-    while time.perf_counter() < end:
-        values: list[object] = []
-        for _ in range(group):
-            position += 1
-            one = draft(position, keyed=keyed)
-            record = record_of(one, position, 0)
-            keys = [(key.digest, Known(position, b"", 1 << 50)) for key in one.keys]
-            add_entry(values, record, body_of(record), keys)
-        log.insert(values)
-    elapsed = time.perf_counter() - started
-    connection.close()
-    return position / elapsed
-
-
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seconds", type=float, default=3.0)
@@ -131,8 +106,9 @@ def main() -> None:
             rate, group = uvloop.run(
                 through_the_store(root / f"s{number}", given.seconds, publishers, keyed=keyed, busy=busy)
             )
-            (root / f"b{number}").mkdir()
-            base = bare(root / f"b{number}", given.seconds, max(1, round(group)), keyed=keyed)
+            options = {"channels": len(CHANNELS), "size": len(DATA)}
+            rows = max(1, round(group))
+            base = inserts_per_s(root / f"b{number}", options, rows, given.seconds, keyed=keyed)
             what = f"{publishers} publishers{', keys' * keyed}{', busy loop' * busy}"
             print(
                 f"{what}: {rate:,.0f}/s in groups of {group:.1f}; bare {base:,.0f}/s; ratio {rate / base:.2f}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import platform
 import subprocess
 import sys
@@ -24,6 +25,8 @@ NOTES = {"memory": "signed, in memory", "sqlite": "signed, fsynced before it ans
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-for-benchmarks-only-0123456789"
+#: Batches are signed in format v2, which only a key can.
+KID, KEY = "bench", "a-key-for-benchmarks-only-0123456789abc"
 EVENT_TYPE = "cart_changed"
 READY_S_MAX = 20.0
 
@@ -38,6 +41,7 @@ def environment(store: str, directory: Path) -> dict[str, str]:
         "FAST_SSE_STORE": store,
         "FAST_SSE_DATA_DIR": str(directory / "data"),
         "FAST_SSE_AUTH__SECRET": SECRET,
+        "FAST_SSE_AUTH__KEYS": json.dumps({KID: KEY}),
     }
 
 
@@ -97,4 +101,7 @@ def running(core: int, channels: int = 1, *, store: str) -> Iterator[Target]:
                 routes=[route(number) for number in range(channels)],
                 body_prefix='{"data":',
                 body_suffix="}",
+                batch_path="/v1/sse/batch",
+                kid=KID,
+                key=KEY.encode(),
             )

@@ -11,13 +11,13 @@ import signal
 from pathlib import Path
 
 import pytest
-from benchmarks.peers import centrifugo, environment, hub, mercure
+from benchmarks.peers import bare_sqlite, centrifugo, environment, hub, mercure
 from benchmarks.peers.process import PeerError, program_of
 from benchmarks.peers.registry import PEERS
 from benchmarks.peers.routes import NotMeasuredError, one_channel_only, plain_target
 from benchmarks.plan import FULL, Part
 
-from benchmarks import sidebyside
+from benchmarks import plan, report, sidebyside
 
 
 @pytest.mark.parametrize(("variable", "peer"), [("MERCURE", mercure), ("CENTRIFUGO", centrifugo)])
@@ -112,7 +112,7 @@ def test_a_measurement_has_an_end() -> None:
 @pytest.mark.chaos
 @pytest.mark.slow
 @pytest.mark.wire
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("name", [name for name, peer in PEERS.items() if peer.running])
 def test_smoke(name: str) -> None:
     """Each peer that is to be had takes a tiny fan-out, delivers all of it, and ends."""
     peer = PEERS[name]
@@ -126,3 +126,38 @@ def test_smoke(name: str) -> None:
     assert run["figures"]["delivered"] == 50
     assert run["figures"]["lost"] == run["figures"]["duplicates"] == 0
     assert peer.version()
+
+
+def test_what_follows_ids_is_asked_of_hubs_only() -> None:
+    """A server without ids in its answers is not asked to replay from one; the bare loop plays what it has a loop for."""
+    assert [name for name, peer in PEERS.items() if peer.plays("replay", 1)] == [
+        "fast-sse memory",
+        "fast-sse sqlite",
+        "bare sqlite",
+    ]
+    assert not PEERS["bare sqlite"].plays("fanout", 1)
+    assert PEERS["nchan"].plays("fanout", 5)
+
+
+def test_a_peer_that_no_goal_is_judged_by_takes_fewer_rounds() -> None:
+    """Time goes to the pairs that count."""
+    judged = {goal.base for goal in report.GOALS} | {goal.ours for goal in report.GOALS}
+    for name, peer in PEERS.items():
+        assert peer.plays("publish", plan.ROUNDS) == (name in judged)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", ["publish", "replay"])
+def test_the_bare_loop_answers_in_the_names_of_a_hub(scenario: str) -> None:
+    """Its figures stand in the rows of the same table, as a process of its own on the servers' core."""
+    options = {"channels": 2, "publishers": 4, "seconds": 0.04, "size": 200, "messages": 300}
+    figures = bare_sqlite.figures(0, scenario, options)
+    known = {row.key.replace("_32_", "_4_") for row in report.ROWS if row.scenario == scenario}
+    assert known & figures.keys()
+    assert all(value > 0 for value in figures.values())
+
+
+def test_a_bare_loop_that_fails_says_so() -> None:
+    """A figure that was not measured is an error and not a zero."""
+    with pytest.raises(PeerError, match="status 1"):
+        bare_sqlite.figures(0, "fanout", {})

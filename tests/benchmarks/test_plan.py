@@ -39,7 +39,7 @@ def test_a_quick_run_changes_numbers_and_not_questions() -> None:
 def test_chart_points_stay_below_what_is_due() -> None:
     """Over subscribers the rate falls, so that cost is measured and not the limit."""
     points = [part for part in plan.parts([], quick=False, charts=True) if part.name == plan.BY_SUBSCRIBERS]
-    assert [part.options["subscribers"] for part in points] == [10, 100, 1000, 5000]
+    assert [part.options["subscribers"] for part in points] == [10, 100, 1000, 10_000]
     for part in points:
         assert part.options["subscribers"] * part.options["rate"] <= plan.CHART_DELIVERIES_PER_S
 

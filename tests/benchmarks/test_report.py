@@ -69,6 +69,16 @@ def test_every_goal_has_its_line_even_when_nothing_was_measured() -> None:
     assert "| <= 0.85 x nchan | 0.65 [0.50, 0.80] x | 2 | met |" in text
 
 
+def test_a_goal_without_a_base_is_judged_by_itself() -> None:
+    """Seconds and losses are promised as they are; a ratio needs its neighbour."""
+    runs = [run_of(report.SQLITE, number, 1.0, lost=number - 1.0) for number in (1, 2, 3)]
+    alone = Goal("lost", "fanout", "lost", report.SQLITE, 0, base="")
+    assert alone.words == "<= 0"
+    assert alone.measured(runs) == [0.0, 1.0, 2.0]
+    assert not alone.met(1.0)
+    assert Goal("cpu", "fanout", "cpu_us_per_delivery", report.SQLITE, 1).measured(runs) == []
+
+
 def test_goals_and_rows_speak_of_the_same_figures() -> None:
     """A goal is judged by a figure that the table shows."""
     assert {(goal.scenario, goal.key) for goal in report.GOALS} <= {
