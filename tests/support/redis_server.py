@@ -7,7 +7,6 @@ is ready, never for a time to pass. Nothing of the machine's own configuration i
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import threading
@@ -21,6 +20,7 @@ from tests.support.http1 import Address
 from tests.support.server import missing, stable_port
 
 PROGRAM = "redis-server"
+READY = "Ready to accept connections"
 START_S = 20.0
 STOP_S = 20.0
 
@@ -97,28 +97,25 @@ class RedisServer:
             [PROGRAM, str(configuration)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert self._process.stdout is not None
-        self._wait_for_ready(self._process, self._process.stdout)
-        self._logger = threading.Thread(target=self._keep_log, args=(self._process.stdout,), daemon=True)
+        said, ready = list[str](), threading.Event()
+        self._logger = threading.Thread(
+            target=self._keep_log, args=(self._process.stdout, said, ready), daemon=True
+        )
         self._logger.start()
+        if not ready.wait(START_S) or READY not in "".join(said):
+            self.kill()
+            raise RuntimeError(f"redis-server was not ready\n{''.join(said)}")
 
-    def _wait_for_ready(self, process: subprocess.Popen[str], output: IO[str]) -> None:
-        lines: list[str] = []
-        while select.select([output], [], [], START_S)[0]:
-            line = output.readline()
-            lines.append(line)
-            if "Ready to accept connections" in line:
-                return
-            if not line:
-                break
-        process.kill()
-        process.wait()
-        output.close()
-        raise RuntimeError(f"redis-server was not ready\n{''.join(lines)}")
-
-    def _keep_log(self, output: IO[str]) -> None:
+    def _keep_log(self, output: IO[str], said: list[str], ready: threading.Event) -> None:
+        """Every line goes to the log; those up to the ready line, or to an early end, also to who waits for it."""
         with output, self.log.open("a") as log:
             for line in output:
                 log.write(line)
+                if not ready.is_set():
+                    said.append(line)
+                    if READY in line:
+                        ready.set()
+        ready.set()
 
     @property
     def pid(self) -> int:
