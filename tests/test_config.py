@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from fast_sse.config import Config, load, setting_names
+from fast_sse.config import Config, _sharing_problems, load, setting_names
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.limits import Limits
 
@@ -257,6 +258,38 @@ def test_retention_depends_on_the_store(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("FAST_SSE_RETENTION__MAX_MESSAGES", "9")
     kept = load().kept
     assert (kept.max_bytes, kept.max_age_s, kept.max_messages) == (None, None, 9)
+
+
+def test_a_node_is_called_by_its_machine_and_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that differs where processes differ, whatever the machine is called; a free port is known only later."""
+    monkeypatch.setattr("socket.gethostname", lambda: "döner.example")
+    assert load(None, {"port": 8080}).node_name == "d-ner.example-8080"
+    assert load(None, {"port": 0}).node_name == f"d-ner.example-pid{os.getpid()}"
+    monkeypatch.setattr("socket.gethostname", lambda: "x" * 64)
+    assert load(None, {"port": 8080}).node_name == "x" * 59 + "-8080"
+    assert load(None, {"node": "sse-1"}).node_name == "sse-1"
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "a\n", "é", "x" * 65])
+def test_a_node_s_name_is_safe_everywhere(name: str) -> None:
+    """It is part of file names, log lines and labels."""
+    assert refused(node=name).startswith("node: ")
+
+
+@pytest.mark.parametrize("store", ["sqlite", "memory"])
+def test_a_log_of_one_process_is_not_shared(store: str) -> None:
+    """Two hubs on one port with a log each would tell half of their clients nothing."""
+    assert refused(store=store, node="a", reuse_port=True) == (
+        f"reuse_port: needs a store that processes share; the {store} store belongs to one"
+    )
+
+
+def test_processes_on_one_port_need_names_and_the_port() -> None:
+    """What keeps several processes from being one hub is told by key."""
+    config = Config.model_construct(store="redis", reuse_port=True, port=0)
+    assert [key for key, _ in _sharing_problems(config)] == ["node", "port"]
+    config = Config.model_construct(store="redis", reuse_port=True, node="a")
+    assert list(_sharing_problems(config)) == []
 
 
 @pytest.mark.parametrize("store", ["redis", "kafka"])

@@ -59,6 +59,7 @@ class App:
         reload: Callable[[], Config] | None = None,
     ) -> None:
         self.state = "starting"
+        self.node = config.node_name
         self.store = config.store
         self._config = config
         self._limits = config.bounds
@@ -134,7 +135,7 @@ class App:
         tls = _tls_context(config)
         stall_ms = int(self._limits.stall_s * 1000)
         with (
-            listening_socket(config.host, config.port, "", stall_ms) as public,
+            listening_socket(config.host, config.port, "", stall_ms, shared=config.reuse_port) as public,
             listening_socket(config.admin_host, config.admin_port, "admin_", stall_ms) as operators,
         ):
             for number in SIGNALS:

@@ -108,4 +108,4 @@ def app(config: Config | None = None) -> HubApp:
     Raises ConfigError when a setting is wrong.
     """
     config = config or load()
-    return HubApp(config, make_log(config.log_level, sys.stderr))
+    return HubApp(config, make_log(config.log_level, sys.stderr, config.node_name))

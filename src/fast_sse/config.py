@@ -14,6 +14,8 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+import re
+import socket
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -39,6 +41,7 @@ from fast_sse.settings import (
     Group,
     LimitBounds,
     Networks,
+    NodeName,
     Port,
     RetentionBounds,
     Seconds,
@@ -75,6 +78,8 @@ class Config(BaseSettings):
     port: Port = 30_000
     admin_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     admin_port: Port = 30_001
+    node: NodeName | None = None
+    reuse_port: bool = False
     store: Annotated[Literal["sqlite", "memory"], BeforeValidator(_store_name)] = "sqlite"
     data_dir: Path = Path("data")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -90,6 +95,17 @@ class Config(BaseSettings):
     admin: Admin = Admin()
     retention: RetentionBounds = RetentionBounds()
     limits: LimitBounds = LimitBounds()  # type: ignore[valid-type]  # a class made from the fields of Limits
+
+    @property
+    def node_name(self) -> str:
+        """What this process is called in logs, metrics and the names of its files, at most 64 characters.
+
+        Unless `node` says it: the machine and the port, or where the port is the kernel's choice, the process.
+        """
+        if self.node is not None:
+            return self.node
+        suffix = f"-{self.port}" if self.port else f"-pid{os.getpid()}"
+        return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[: 64 - len(suffix)] + suffix
 
     @property
     def bounds(self) -> Limits:
@@ -242,6 +258,7 @@ def _problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "auth.publish_secret", "is the same as auth.secret, so it would separate nothing"
     if auth.signing_kid is not None and auth.signing_kid not in auth.keys:
         yield "auth.signing_kid", "names no key of auth.keys"
+    yield from _sharing_problems(config)
     if (config.tls.cert is None) != (config.tls.key is None):
         yield "tls.cert" if config.tls.cert is None else "tls.key", "is missing; TLS takes both"
     if config.admin.key is not None and (
@@ -250,6 +267,21 @@ def _problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "admin.key", f"is empty or a placeholder; {_MAKE_ONE}"
     if config.admin.key is None and not _is_loopback(config.admin_host):
         yield "admin.key", "is required when admin_host is not a loopback address"
+
+
+def _sharing_problems(config: Config) -> Iterator[tuple[str, str]]:
+    """What keeps several processes from being one hub on one port."""
+    if not config.reuse_port:
+        return
+    if config.store in ("sqlite", "memory"):
+        yield "reuse_port", f"needs a store that processes share; the {config.store} store belongs to one"
+    if config.node is None:
+        yield (
+            "node",
+            "is required with reuse_port: processes on one port have no other name to tell them apart",
+        )
+    if config.port == 0:
+        yield "port", "must be chosen with reuse_port: at 0 each process would take another"
 
 
 def _is_loopback(host: str) -> bool:

@@ -43,6 +43,8 @@ Networks = Annotated[frozenset[IPvAnyNetwork], BeforeValidator(_words)]
 #: As a browser sends it: no path, no wildcard, no slash at the end.
 Origin = Annotated[str, Field(pattern=r"\Ahttps?://[^/*\s]+\z")]
 Kid = Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{1,32}\z")]
+#: Part of file names, of log lines and of labels of metrics.
+NodeName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9._-]{1,64}\z")]
 
 
 class Group(BaseModel):

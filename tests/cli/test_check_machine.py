@@ -13,6 +13,7 @@ from fast_sse.cli import check_machine
 from fast_sse.cli.check_machine import clock, listening_ports, open_files, ports, versions
 from fast_sse.config import Config, load
 from fast_sse.http.descriptors import RESERVED
+from fast_sse.http.listener import listening_socket
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -58,6 +59,20 @@ def test_a_taken_port_is_red_and_a_free_one_is_not_kept() -> None:
         )
         assert taken in listening_ports(os.getpid())
     assert listening_ports(2**22 + 1) == set()
+
+
+def test_a_port_that_nodes_share_is_no_trouble() -> None:
+    """With reuse_port another node that shares it may listen there already; the operators' port stays its own."""
+    with (
+        listening_socket("127.0.0.1", 0, "", 1000, shared=True) as other,
+        socket.create_server(("127.0.0.1", 0)) as operators,
+    ):
+        other.listen()
+        settings = {"port": other.getsockname()[1], "admin_port": operators.getsockname()[1]}
+        public, admin = ports(config(**settings).model_copy(update={"reuse_port": True}), None)
+        assert (public.level, admin.level) == ("green", "red")
+        public, _ = ports(config(**settings), None)
+        assert public.level == "red"
 
 
 def test_an_address_of_another_machine_is_red() -> None:

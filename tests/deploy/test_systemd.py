@@ -1,4 +1,4 @@
-"""The unit of deploy/systemd is held to the hub: what it runs exists, what it allows is enough, what it waits for ends."""
+"""The units of deploy/systemd are held to the hub: what they run exists, what they allow is enough, what they wait for ends."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ from fast_sse.http.admin.server import STOP_S
 from fast_sse.model.limits import Limits
 
 UNIT = ROOT / "deploy" / "systemd" / "fast-sse.service"
+TEMPLATE = ROOT / "deploy" / "systemd" / "fast-sse@.service"
 PAGE = (ROOT / "docs" / "deploying.md").read_text()
 #: Seconds for closing the store and whatever else a machine under load does slowly.
 SPARE_S = 10
 
 
-def directives() -> dict[str, list[str]]:
+def directives(unit: Path = UNIT) -> dict[str, list[str]]:
     """Every directive with its values, in order; one that stands twice has two."""
     found: dict[str, list[str]] = defaultdict(list)
-    for line in UNIT.read_text().splitlines():
+    for line in unit.read_text().splitlines():
         if re.match(r"\w+=", line):
             name, _, value = line.partition("=")
             found[name].append(value)
@@ -61,11 +62,14 @@ def block(language: str, first: str) -> str:
     return str(found[0])
 
 
-def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "name"), [(UNIT, UNIT.name), (TEMPLATE, "fast-sse@1.service")], ids=["one", "several"]
+)
+def test_systemd_understands_the_unit(source: Path, name: str, tmp_path: Path) -> None:
     """`systemd-analyze verify` finds nothing to say, and rates what a taken-over hub could still reach below 2 of 10."""
     need("systemd-analyze")
-    unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("/opt/fast-sse/bin/fast-sse", "/bin/true"))
+    unit = tmp_path / name
+    unit.write_text(source.read_text().replace("/opt/fast-sse/bin/fast-sse", "/bin/true"))
     verified = subprocess.run(
         ["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False
     )
@@ -94,6 +98,31 @@ def test_the_unit_sets_only_settings_that_exist() -> None:
     settings = [name.removeprefix(ENV_PREFIX).lower().replace("__", ".") for name in names]
     assert settings == ["data_dir"]
     assert set(settings) <= set(setting_names())
+
+
+def test_nodes_differ_from_one_hub_only_where_they_must() -> None:
+    """What the unit allows and waits for is proved once: the template is the same but for names, places and the user."""
+    one, several = directives(), directives(TEMPLATE)
+    differing = {name for name in one.keys() | several.keys() if one[name] != several[name]}
+    assert differing == {"Description", "ExecStart", "Environment", "StateDirectory", "User"}
+    assert several["ExecStart"] == [one["ExecStart"][0].replace("hub.toml", "nodes.toml")]
+
+
+def test_what_a_node_owns_is_its_own() -> None:
+    """Two instances share no name, no directory and no operators' port, and run as one user: the kernel asks for that."""
+
+    def instance(number: str) -> dict[str, str]:
+        lines = [line.replace("%i", number) for line in directives(TEMPLATE)["Environment"]]
+        return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+    assert instance("1") == {
+        "FAST_SSE_DATA_DIR": "%S/fast-sse/1",
+        "FAST_SSE_NODE": "%l-1",
+        "FAST_SSE_ADMIN_PORT": "31001",
+    }
+    assert set(instance("1").values()).isdisjoint(instance("9").values())
+    assert directives(TEMPLATE)["StateDirectory"] == ["fast-sse/%i"]
+    assert directives(TEMPLATE)["User"] == ["fast-sse"]
 
 
 def test_files_of_the_docs_start_a_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

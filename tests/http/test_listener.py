@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import ExitStack
+from select import select
 
 import pytest
 
@@ -48,6 +50,44 @@ def test_a_taken_port_is_named_with_its_setting(prefix: str) -> None:
         with pytest.raises(UnavailableError) as caught:
             listening_socket("127.0.0.1", port, prefix, 1000)
     assert str(caught.value) == f"{prefix}port: 127.0.0.1:{port} is already in use"
+
+
+def test_a_shared_port_is_given_to_all_who_share() -> None:
+    """Both processes that ask for it get the port, and each hears of some of the connections."""
+    with listening_socket("127.0.0.1", 0, "", 1000, shared=True) as first:
+        port = first.getsockname()[1]
+        with listening_socket("127.0.0.1", port, "", 1000, shared=True) as second, ExitStack() as clients:
+            first.listen()
+            second.listen()
+            for _ in range(64):
+                clients.enter_context(socket.create_connection(("127.0.0.1", port)))
+            heard = [0, 0]
+            for number, listener in enumerate((first, second)):
+                while select([listener], [], [], 0)[0]:
+                    listener.accept()[0].close()
+                    heard[number] += 1
+    assert sum(heard) == 64
+    assert min(heard) > 0, "the kernel's hash gave 64 connections to one of two: one in 2**63 runs"
+
+
+@pytest.mark.parametrize("mine", [True, False])
+def test_a_port_is_shared_only_by_all(mine: bool) -> None:
+    """A process that did not ask to share neither gets in nor is joined."""
+    with listening_socket("127.0.0.1", 0, "", 1000, shared=mine) as first:
+        first.listen()
+        port = first.getsockname()[1]
+        with pytest.raises(UnavailableError, match="already in use"):
+            listening_socket("127.0.0.1", port, "", 1000, shared=not mine)
+
+
+def test_a_shared_port_that_does_not_listen_yet_gets_nobody() -> None:
+    """A process that is still catching up takes no connection from those that are ready."""
+    with listening_socket("127.0.0.1", 0, "", 1000, shared=True) as first:
+        port = first.getsockname()[1]
+        with listening_socket("127.0.0.1", port, "", 1000, shared=True):
+            first.listen()
+            for _ in range(32):
+                socket.create_connection(("127.0.0.1", port)).close()
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no such host", "a" * 300, "é..x"])

@@ -22,9 +22,9 @@ V2 = sign_v2(SECRET, "web-1", "sub", [Channel("a", "b")], body=None, iat=0, exp=
 class Written:
     """A logger and what it wrote."""
 
-    def __init__(self, level: str = "debug") -> None:
+    def __init__(self, level: str = "debug", node: str = "") -> None:
         self.stream = io.StringIO()
-        self.log = make_log(level, self.stream)
+        self.log = make_log(level, self.stream, node)
 
     @property
     def text(self) -> str:
@@ -44,6 +44,16 @@ def test_a_line_is_one_json_object() -> None:
     (line,) = written.lines
     assert line.pop("timestamp").endswith("Z")
     assert line == {"event": "store is slow", "level": "warning", "after_s": 1.5, "peer": "127.0.0.1"}
+
+
+def test_every_line_names_its_node() -> None:
+    """Where the lines of several nodes meet, each says whose it is, whoever wrote it."""
+    written = Written(node="sse-1")
+    written.log.info("ready")
+    LogObserver(written.log).notify(facts.StoreRecovered())
+    record = logging.LogRecord("asyncio", logging.ERROR, "", 0, "broken", None, None)
+    StandardHandler(written.log).emit(record)
+    assert [line["node"] for line in written.lines] == ["sse-1"] * 3
 
 
 def test_the_level_is_a_floor() -> None:

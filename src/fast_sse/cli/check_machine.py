@@ -53,7 +53,8 @@ def ports(config: Config, hub_pid: int | None) -> Iterator[Finding]:
             yield Finding(name, "green", "0: the system chooses one")
             continue
         try:
-            listening_socket(host, port, prefix, 1000).close()
+            shared = config.reuse_port and not prefix
+            listening_socket(host, port, prefix, 1000, shared=shared).close()
         except UnavailableError as error:
             if hub_pid is not None and port in listening_ports(hub_pid):
                 yield Finding(name, "green", f"{port}, in use by the running hub (pid {hub_pid})")
@@ -68,7 +69,7 @@ def ports(config: Config, hub_pid: int | None) -> Iterator[Finding]:
                 f"set {prefix}host to an address of this machine, {name} to a free port",
             )
         else:
-            yield Finding(name, "green", f"{host}:{port} is free")
+            yield Finding(name, "green", f"{host}:{port} is {'ours to share' if shared else 'free'}")
 
 
 def listening_ports(pid: int) -> set[int]:

@@ -105,7 +105,7 @@ def _write(file: Path, text: str, *, force: bool) -> None:
         raise
 
 
-def show(
+def show(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
     config: ConfigFileOption = None,
     host: Annotated[str | None, Option(help="As for serve.")] = None,
     port: Annotated[int | None, Option(help="As for serve.")] = None,
@@ -113,6 +113,8 @@ def show(
     admin_port: Annotated[int | None, Option(help="As for serve.")] = None,
     store: Annotated[str | None, Option(help="As for serve.")] = None,
     data_dir: Annotated[Path | None, Option(metavar="DIR", help="As for serve.")] = None,
+    node: Annotated[str | None, Option(help="As for serve.")] = None,
+    reuse_port: Annotated[bool | None, Option("--reuse-port/--no-reuse-port", help="As for serve.")] = None,
     log_level: Annotated[str | None, Option(help="As for serve.")] = None,
 ) -> None:
     """Print every setting as a hub would have it, and where its value is from. No secret is shown.
@@ -129,6 +131,8 @@ def show(
         "admin_port": admin_port,
         "store": store,
         "data_dir": data_dir,
+        "node": node,
+        "reuse_port": reuse_port,
         "log_level": log_level,
     }
     lines = [

@@ -31,7 +31,7 @@ def run(
         UnavailableError: exit 1.
     """
     config = read()
-    log = make_log(config.log_level, sys.stderr)
+    log = make_log(config.log_level, sys.stderr, config.node_name)
     logging.basicConfig(handlers=[StandardHandler(log)], level=logging.WARNING)
     _raise_file_limit(log)
     # The store's thread comes back from an fsync while the loop computes. By default it then waits 5 ms for the

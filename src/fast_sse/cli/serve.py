@@ -11,7 +11,7 @@ from fast_sse.cli.process import run
 from fast_sse.config import load
 
 
-def serve(
+def serve(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
     config: Annotated[Path | None, Option(metavar="FILE", help="Settings in TOML.")] = None,
     host: Annotated[str | None, Option(help="Address of the public listener.")] = None,
     port: Annotated[int | None, Option(help="Its port; 0 takes a free one.")] = None,
@@ -19,6 +19,11 @@ def serve(
     admin_port: Annotated[int | None, Option(help="Its port; 0 takes a free one.")] = None,
     store: Annotated[str | None, Option(help="Where the log lives: sqlite or memory.")] = None,
     data_dir: Annotated[Path | None, Option(metavar="DIR", help="Where sqlite keeps the log.")] = None,
+    node: Annotated[str | None, Option(help="Name of this process among those that share a store.")] = None,
+    reuse_port: Annotated[
+        bool | None,
+        Option("--reuse-port/--no-reuse-port", help="Let other nodes listen on the public port, too."),
+    ] = None,
     log_level: Annotated[str | None, Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Run a hub. Flags beat the environment (FAST_SSE_A__B), the environment beats the file.
@@ -40,6 +45,8 @@ def serve(
         "admin_port": admin_port,
         "store": store,
         "data_dir": data_dir,
+        "node": node,
+        "reuse_port": reuse_port,
         "log_level": log_level,
     }
     run(lambda: load(config, flags))

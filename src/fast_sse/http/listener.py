@@ -6,6 +6,9 @@ Set once here, they cost nothing per connection:
 - SO_KEEPALIVE 30/10/3: a peer that vanished is noticed after a minute of silence;
 - TCP_USER_TIMEOUT: unacknowledged bytes, or a window that stays shut, end the connection in the kernel too;
 - no SO_LINGER: with linger 0 a close is a reset, and the tail of the stream is dropped on the way.
+
+With SO_REUSEPORT several processes of one user bind the same port, and the kernel gives each new connection to one of
+those that listen (socket(7)). Every one of them must have asked for it, so a stranger still finds the port taken.
 """
 
 from __future__ import annotations
@@ -18,8 +21,12 @@ from fast_sse.model.errors import ConfigError, UnavailableError
 _KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 
 
-def listening_socket(host: str, port: int, prefix: str, stall_ms: int) -> socket.socket:
+def listening_socket(
+    host: str, port: int, prefix: str, stall_ms: int, *, shared: bool = False
+) -> socket.socket:
     """Bind `host` and `port`; the caller listens. Errors name the settings `<prefix>host` and `<prefix>port`.
+
+    `shared` lets other processes of the same user bind the port, too.
 
     Raises:
         UnavailableError: somebody else listens there.
@@ -34,6 +41,8 @@ def listening_socket(host: str, port: int, prefix: str, stall_ms: int) -> socket
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, stall_ms)

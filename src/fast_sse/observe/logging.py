@@ -58,9 +58,9 @@ class Log(Protocol):
         """An operator should act."""
 
 
-def make_log(level: str, stream: TextIO) -> Log:
-    """A logger of its own that writes JSON lines at or above `level` to `stream`."""
-    log: Log = structlog.wrap_logger(
+def make_log(level: str, stream: TextIO, node: str = "") -> Log:
+    """A logger of its own that writes JSON lines at or above `level` to `stream`, each with the name of its `node`."""
+    log = structlog.wrap_logger(
         structlog.WriteLogger(stream),
         processors=[
             structlog.processors.add_log_level,
@@ -70,13 +70,14 @@ def make_log(level: str, stream: TextIO) -> Log:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
     )
-    return log
+    named: Log = log.bind(node=node) if node else log
+    return named
 
 
 def clean(_logger: Any, _method: str, event: Event) -> Event:
     """The three rules, as a structlog processor; what one reads first comes first."""
     fields = {name: _cleaned(name, value) for name, value in event.items()}
-    first = {name: fields.pop(name) for name in ("timestamp", "level", "event") if name in fields}
+    first = {name: fields.pop(name) for name in ("timestamp", "level", "event", "node") if name in fields}
     return first | fields
 
 

@@ -19,6 +19,7 @@ class FakeNode:
     """A process in a state of the test's choice."""
 
     def __init__(self, state: str = "ready", error: UnavailableError | None = None) -> None:
+        self.node = "n1"
         self.state, self.store, self.durability, self.following = state, "sqlite", "fsync", True
         self.error = error
         self.probes = 0
@@ -96,7 +97,7 @@ async def test_ready_means_ready(path: str) -> None:
     assert answer.headers["cache-control"] == "no-store"
     assert answer.json() == {
         "code": "ok",
-        "data": {"state": "ready", "store": "sqlite", "durability": "fsync", "following": True},
+        "data": {"node": "n1", "state": "ready", "store": "sqlite", "durability": "fsync", "following": True},
     }
 
 

@@ -44,6 +44,7 @@ class Node(Protocol):
     """What the admin listener asks of the process it is in.
 
     Attributes:
+        node: the name of this process among those that share a store.
         state: `starting`, `ready` or `draining`.
         store: the store's name.
         durability: what a 2xx means with this store.
@@ -51,7 +52,9 @@ class Node(Protocol):
     """
 
     @property
-    def state(self) -> str: ...  # noqa: D102  see the class
+    def node(self) -> str: ...  # noqa: D102  see the class
+    @property
+    def state(self) -> str: ...  # noqa: D102
     @property
     def store(self) -> str: ...  # noqa: D102
     @property
@@ -137,6 +140,7 @@ class _KeyGuard:
 
 def _facts(node: Node) -> dict[str, Any]:
     return {
+        "node": node.node,
         "state": node.state,
         "store": node.store,
         "durability": node.durability,
