@@ -1,7 +1,7 @@
 """The stores that the contract is proved on, and what each of them can do.
 
-A test asks for a capability, never for a class. To add a store: one entry in BACKENDS, and the suite and the
-state machine run on it.
+A test asks for a capability, never for a class. To add a store: one Place and one entry in BACKENDS, and the
+suite and the state machine run on it.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+
+from tests.contract.places import MemoryPlace, Place, SqlitePlace
 
 from fast_sse.model.channel import channel
 from fast_sse.model.message import Draft, Key
-from fast_sse.store.base import Retention, Store, Windows
-from fast_sse.store.memory import MemoryStore
-from fast_sse.store.sqlite import SqliteStore
+from fast_sse.store.base import Retention
 
 #: No bound at all: what is stored stays.
 FOREVER = Retention(max_age_s=None, max_bytes=None, max_messages=None)
@@ -35,32 +34,21 @@ class Clock:
         self.ms += int(seconds * 1000)
 
 
-class Make(Protocol):
-    """A new, unopened store on one place."""
-
-    def __call__(
-        self, place: Path, retention: Retention, windows: Windows, clock: Callable[[], int]
-    ) -> Store: ...
-
-
 @dataclass(frozen=True)
 class Backend:
-    """One store. `durable`: what was answered is there after closing and opening the same place."""
+    """One store. `place` gives a new place for its log, below a directory or isolated in another way, and skips the
+    test on a laptop without the server. `durable`: it is a DurablePlace.
+    """
 
     name: str
-    make: Make
+    place: Callable[[Path], Place]
     durable: bool
 
 
-def _memory(place: Path, retention: Retention, windows: Windows, clock: Callable[[], int]) -> Store:
-    return MemoryStore(retention, windows, now_ms=clock)
-
-
-def _sqlite(place: Path, retention: Retention, windows: Windows, clock: Callable[[], int]) -> Store:
-    return SqliteStore(place, retention, windows, now_ms=clock, ballast_bytes=4096)
-
-
-BACKENDS = (Backend("memory", _memory, durable=False), Backend("sqlite", _sqlite, durable=True))
+BACKENDS = (
+    Backend("memory", lambda _: MemoryPlace(), durable=False),
+    Backend("sqlite", SqlitePlace, durable=True),
+)
 
 
 def draft(

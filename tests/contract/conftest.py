@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.contract.backends import BACKENDS, FOREVER, Backend, Clock
+from tests.contract.places import Place
 
 from fast_sse.store.base import Retention, Store, Windows
 
@@ -24,11 +25,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def open_store(backend: Backend, tmp_path: Path, clock: Clock) -> AsyncIterator[Opener]:
+async def place(backend: Backend, tmp_path: Path) -> AsyncIterator[Place]:
+    found = backend.place(tmp_path / "log")
+    yield found
+    await found.clear()
+
+
+@pytest.fixture
+async def open_store(place: Place, clock: Clock) -> AsyncIterator[Opener]:
     opened: list[Store] = []
 
     async def open_store(retention: Retention = FOREVER, windows: Windows | None = None) -> Store:
-        store = backend.make(tmp_path / "log", retention, windows or Windows(), clock)
+        store = place.make(retention, windows or Windows(), clock)
         await store.open()
         opened.append(store)
         return store

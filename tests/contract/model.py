@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor
@@ -11,15 +11,26 @@ from fast_sse.model.message import Draft
 
 @dataclass
 class Model:
-    """The log as a list. `losses` are open intervals; `floor` is where the last loss ended."""
+    """The log as a list. `losses` are open intervals; `anchors` is the fingerprint of every place that was given and
+    not lost; `by_anchor` says which of the two a store tells a loss by (see `places`).
+    """
 
+    by_anchor: bool
+    blank: str = ""
     records: list[tuple[int, Draft, int]] = field(default_factory=list)
     keys: dict[bytes, tuple[int, bytes, int]] = field(default_factory=dict)
     losses: list[tuple[int, int]] = field(default_factory=list)
+    anchors: dict[int, str] = field(default_factory=dict)
     trimmed: int = 0
 
     def copy(self) -> Model:
-        return Model(list(self.records), dict(self.keys), list(self.losses), self.trimmed)
+        return replace(
+            self,
+            records=list(self.records),
+            keys=dict(self.keys),
+            losses=list(self.losses),
+            anchors=dict(self.anchors),
+        )
 
     @property
     def newest(self) -> int:
@@ -31,12 +42,25 @@ class Model:
             position for position, one, _ in self.records if position > place and wanted.matches(one.channel)
         ]
 
+    def forget_above(self, last: int) -> None:
+        """Everything stored after `last` never was."""
+        self.records = [record for record in self.records if record[0] <= last]
+        self.keys = {digest: known for digest, known in self.keys.items() if known[0] <= last}
+        self.anchors = {place: mark for place, mark in self.anchors.items() if place <= last}
+
+    def cursor(self, log: Cursor, place: int) -> Cursor:
+        """The cursor that the store should name for a place."""
+        return log.at(place, self.anchors.get(place, self.blank))
+
     def expected_gap(self, cursor: Cursor, epoch: str) -> tuple[str, int] | None:
+        place = cursor.position
         if cursor.epoch != epoch:
             return ("epoch", self.trimmed)
-        if cursor.position < self.trimmed:
+        if place < self.trimmed:
             return ("trimmed", self.trimmed)
-        if cursor.position > self.newest:
+        if place > self.newest:
             return ("ahead", self.newest)
-        lost = [upper for lower, upper in self.losses if lower < cursor.position < upper]
+        if self.by_anchor and self.anchors.get(place, self.blank) != cursor.fingerprint:
+            return ("lost_tail", max([self.trimmed, *(p for p, _, _ in self.records if p < place)]))
+        lost = [upper for lower, upper in self.losses if lower < place < upper]
         return ("lost_tail", lost[0]) if lost else None

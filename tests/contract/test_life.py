@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 from tests.contract.asserting import EVERYTHING, everything, page, put, trim_all
 from tests.contract.backends import FOREVER, Backend, Clock, draft
 from tests.contract.conftest import Opener
+from tests.contract.places import Place
 
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import StoreClosedError
@@ -43,9 +43,9 @@ async def test_every_call_after_close_raises(store: Store, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_every_call_before_open_raises(backend: Backend, tmp_path: Path, name: str) -> None:
+async def test_every_call_before_open_raises(place: Place, name: str) -> None:
     """A store that was never opened answers nothing either."""
-    store = backend.make(tmp_path, FOREVER, Windows(), Clock())
+    store = place.make(FOREVER, Windows(), Clock())
     with pytest.raises(StoreClosedError):
         await CALLS[name](store)
     await store.close()

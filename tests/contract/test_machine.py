@@ -1,16 +1,15 @@
 """The contract as a state machine: any sequence of calls and misfortunes, against a plain list.
 
 Hypothesis appends with and without keys, reads with random filters from every cursor it was ever given, follows,
-trims, lets time pass, opens again, kills, loses tails, puts old backups back and takes the sidecar away; after
-each step the store must answer as the list does. A kill is a copy of the directory taken while the store is open:
-that is what the disk holds when a process dies. (A process that really dies is in tests/store/test_sqlite_kill.py.)
+trims, lets time pass, opens again, kills, loses tails, puts old backups back and takes the log's identity away;
+after each step the store must answer as the list does. What a misfortune does to a store is told by its place
+(`places`). Processes that really die are in the stores' own tests.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
@@ -29,6 +28,7 @@ from hypothesis.stateful import (
 )
 from tests.contract.backends import Backend, Clock, draft
 from tests.contract.model import Model
+from tests.contract.places import DurablePlace
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.errors import KeyConflictError
@@ -60,18 +60,20 @@ class StoreMachine(RuleBasedStateMachine):
     def start(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.root = Path(tempfile.mkdtemp(prefix="fast-sse-machine-"))
-        self.place = self.root / "log"
+        self.place = self.backend.place(self.root / "log")
         self.clock = Clock()
-        self.model = Model()
+        self.model = Model(by_anchor=isinstance(self.place, DurablePlace) and self.place.losses == "anchors")
         self.given: set[int] = set()
         self.backup: Model | None = None
         self.open()
-        self.epoch = self.bounds().newest.epoch
-        self.cursors = [self.bounds().newest]
+        newest = self.bounds().newest
+        self.epoch, self.model.blank = newest.epoch, newest.fingerprint
+        self.cursors = [newest]
 
     def teardown(self) -> None:
         if hasattr(self, "loop"):
             self.run(self.store.close())
+            self.run(self.place.clear())
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.run_until_complete(self.loop.shutdown_default_executor())
             self.loop.close()
@@ -85,7 +87,7 @@ class StoreMachine(RuleBasedStateMachine):
     def open(self) -> None:
         retention = Retention(max_age_s=MAX_AGE_S, max_bytes=None, max_messages=MAX_MESSAGES)
         windows = Windows(key_window_s=WINDOW_S)
-        self.store = self.backend.make(self.place, retention, windows, self.clock)
+        self.store = self.place.make(retention, windows, self.clock)
         self.run(self.store.open())
         self.follower: AsyncIterator[list[Record]] | None = None
 
@@ -110,6 +112,7 @@ class StoreMachine(RuleBasedStateMachine):
             assert position > self.model.newest
             self.given.add(position)
             self.model.records.append((position, one, now))
+            self.model.anchors[position] = outcome.cursor.fingerprint
             self.cursors.append(outcome.cursor)
         for key in one.keys:
             if key.digest not in self.model.keys or self.model.keys[key.digest][2] <= now:
@@ -139,7 +142,11 @@ class StoreMachine(RuleBasedStateMachine):
         place = cursor
         while True:
             one = self.run(self.store.read(wanted, place, records_max, bytes_max))
-            expected = Gap(gap[0], self.bounds().newest.at(gap[1])) if gap and place is cursor else None
+            expected = (
+                Gap(gap[0], self.model.cursor(self.bounds().newest, gap[1]))
+                if gap and place is cursor
+                else None
+            )
             assert one.gap == expected
             assert len(one.records) <= records_max
             found += one.records
@@ -231,75 +238,54 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def kill(self) -> None:
         """What was answered is there after a kill, and its numbers are not given again."""
-        self.replace_by(self.snapshot())
+        self.run(self.hurt.kill(self.store))
+        self.open_on_what_is_left()
 
     @precondition(durable)
     @rule(rows=st.integers(1, 5))
     def lose_tail(self, rows: int) -> None:
-        """Rows that vanish are told: cursors into them are `lost_tail`, and their numbers are not given again."""
-        place = self.snapshot()
+        """Entries that vanish are told: cursors into them are `lost_tail`, and their numbers are not given again."""
         kept = self.model.records[:-rows]
-        last = kept[-1][0] if kept else 0
-        self.delete_above(place, max(last, self.model.trimmed))
-        self.model.records = kept
-        keys = self.model.keys.items()
-        self.model.keys = {
-            digest: known for digest, known in keys if known[0] <= max(last, self.model.trimmed)
-        }
-        self.replace_by(place)
+        last = max(kept[-1][0] if kept else 0, self.model.trimmed)
+        self.run(self.hurt.lose_tail(self.store, last))
+        self.model.forget_above(last)
+        self.open_on_what_is_left()
 
     @precondition(durable)
     @rule()
     def back_up(self) -> None:
-        """Keep a copy of the database as it is now, without the sidecar."""
-        shutil.rmtree(self.root / "backup", ignore_errors=True)
-        self.snapshot().rename(self.root / "backup")
+        """Keep a copy of the log as it is now."""
+        self.run(self.hurt.back_up(self.store))
         self.backup = self.model.copy()
         self.backup_epoch = self.epoch
 
     @precondition(lambda self: self.backend.durable and self.backup and self.backup_epoch == self.epoch)
     @rule()
     def restore(self) -> None:
-        """An old database under a newer sidecar: everything since is told as lost."""
-        place = self.root / "restored"
-        shutil.copytree(self.root / "backup", place)
-        shutil.copy(self.place / "log.reserve", place / "log.reserve")
+        """An old log under newer cursors: everything since is told as lost."""
+        self.run(self.hurt.restore(self.store))
         assert self.backup is not None
         self.model = self.backup.copy()
-        self.replace_by(place)
+        self.open_on_what_is_left()
 
     @precondition(durable)
-    @rule(damage=st.sampled_from(["missing", "torn", "foreign"]))
-    def lose_sidecar(self, damage: str) -> None:
-        """Without a sidecar that speaks of it, the log begins a new epoch, and every old cursor is told."""
-        place = self.snapshot()
-        path = place / "log.reserve"
-        if damage == "missing":
-            path.unlink()
-        elif damage == "torn":
-            path.write_bytes(path.read_bytes()[:-3])
+    @rule(data=st.data())
+    def lose_identity(self, data: st.DataObject) -> None:
+        """Without what says which log it is, it begins a new epoch, and every old cursor is told."""
+        self.run(self.hurt.lose_identity(self.store, data.draw(st.sampled_from(self.hurt.identity_damages))))
+        if self.hurt.keeps_records_without_identity:
+            self.model.losses = []
         else:
-            path.write_bytes(path.read_bytes().replace(self.epoch.encode(), b"0" * 13))
-        self.model.losses = []
+            self.model = Model(by_anchor=self.model.by_anchor, blank=self.model.blank)
         self.given = {position for position, _, _ in self.model.records}
-        self.replace_by(place, same_epoch=False)
+        self.open_on_what_is_left(same_epoch=False)
 
-    def snapshot(self) -> Path:
-        """What the disk holds now, the store being open."""
-        place = self.root / "snapshot"
-        shutil.copytree(self.place, place, ignore=shutil.ignore_patterns("log.lock"))
-        return place
+    @property
+    def hurt(self) -> DurablePlace:
+        assert isinstance(self.place, DurablePlace)
+        return self.place
 
-    def delete_above(self, place: Path, last: int) -> None:
-        with sqlite3.connect(place / "log.db") as connection:
-            connection.execute("DELETE FROM log WHERE seq > ?", (last,))
-            connection.execute("DELETE FROM key WHERE seq > ?", (last,))
-        connection.close()
-
-    def replace_by(self, place: Path, *, same_epoch: bool = True) -> None:
-        self.run(self.store.close())
-        shutil.rmtree(self.place)
-        place.rename(self.place)
+    def open_on_what_is_left(self, *, same_epoch: bool = True) -> None:
         self.open()
         assert (self.bounds().newest.epoch == self.epoch) == same_epoch
         self.epoch = self.bounds().newest.epoch
@@ -308,6 +294,9 @@ class StoreMachine(RuleBasedStateMachine):
     def note_loss(self) -> None:
         """Between what the model knows and where the store now begins, everything is told as lost."""
         newest = self.bounds().newest
+        if self.model.by_anchor:
+            assert newest == self.model.cursor(newest, self.model.newest)
+            return
         assert newest.position >= self.model.newest
         assert newest.position >= max(self.given, default=0)
         if newest.position > self.model.newest:
