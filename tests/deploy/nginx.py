@@ -74,12 +74,16 @@ class Certificate:
 class Nginx:
     """One nginx before one hub. A context manager.
 
+    `recipe` is the text of one that is not RECIPE as it stands, but has its words.
+
     Attributes:
         plain: where it speaks HTTP/1.1 without TLS, for raw sockets.
         secure: where it speaks TLS, HTTP/2 and HTTP/1.1.
     """
 
-    def __init__(self, directory: Path, hub: Address, certificate: Certificate) -> None:
+    def __init__(
+        self, directory: Path, hub: Address, certificate: Certificate, recipe: str | None = None
+    ) -> None:
         self.directory = directory
         self.certificate = certificate
         self.plain: Address = ("127.0.0.1", stable_port())
@@ -89,8 +93,8 @@ class Nginx:
         self._started = threading.Event()
         self._reader = threading.Thread()
         plain, secure = (f"{host}:{port}" for host, port in (self.plain, self.secure))
-        recipe = rendered(
-            RECIPE.read_text(),
+        ours = rendered(
+            recipe or RECIPE.read_text(),
             {
                 "server 127.0.0.1:30000;": f"server {hub[0]}:{hub[1]};",
                 "listen 443 ssl http2;": f"listen {secure} ssl http2; listen {plain};",
@@ -100,7 +104,7 @@ class Nginx:
                 "/var/log/nginx/fast-sse.error.log": "error.log",
             },
         )
-        (directory / "recipe.conf").write_text(recipe)
+        (directory / "recipe.conf").write_text(ours)
         user = "user root;" if os.geteuid() == 0 else ""
         (directory / "nginx.conf").write_text(FRAME.format(user=user))
 
