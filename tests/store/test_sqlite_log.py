@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,6 @@ from fast_sse.store.sqlite_log import ENTRIES_MAX, SqliteLog, Totals, add_entry,
 from fast_sse.store.sqlite_schema import prepare
 
 EVERYTHING = ranges(Filter.of(Channel("*", "*")))
-NAMES = ("*", "a", "b")
 A_T = Channel("a", "t")
 
 
@@ -87,19 +85,6 @@ def test_positions_and_fingerprints_come_from_outside(log: SqliteLog) -> None:
     insert(log, *records)
     assert log.page(EVERYTHING, 0, 10, 1 << 20).records == records
     assert log.get(2**40) == records[1]
-
-
-@pytest.mark.parametrize("pattern", list(itertools.product(NAMES, NAMES)), ids="-".join)
-def test_every_filter_is_walked_on_an_index(log: SqliteLog, pattern: tuple[str, str]) -> None:
-    """No filter scans the log: each of its ranges is a search on an index or on the rowid."""
-    from fast_sse.store.sqlite_log import _page_sql, _shape
-
-    wanted = ranges(Filter.of(Channel(*pattern)))
-    values = [value for one in wanted for value in (*(part for part in one if part), 0, 10)]
-    plan = log.connection.execute("EXPLAIN QUERY PLAN " + _page_sql(_shape(wanted)), (*values, 10, 0, 0, 10))
-    on_log = [text for *_, text in plan if "log" in text.split()]
-    assert on_log
-    assert not [text for text in on_log if text.startswith("SCAN")]
 
 
 def test_a_page_reads_only_the_bodies_it_returns(log: SqliteLog) -> None:

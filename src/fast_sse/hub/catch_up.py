@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fast_sse.hub.frames import frames_of
 from fast_sse.hub.subscriber import CATCHING_UP
-from fast_sse.hub.tail import Entry, acceptor
+from fast_sse.hub.tail import acceptor
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.frame import gap
 
@@ -71,7 +72,7 @@ async def follow_up(subscriber: Subscriber, streams: Streams) -> None:
             entries = fanout.tail.first_after(after.position, streams.limits.tail_scan_records_max)
             last = entries[-1]
             wanted = [entry for entry in entries if accepts(entry.record.channel)]
-            subscriber.send(wanted, after.at(last.position, last.record.fingerprint))
+            subscriber.send_entries(wanted, after.at(last.position, last.record.fingerprint))
         else:
             page = await streams.read(subscriber.filter, after)
             if subscriber.state != CATCHING_UP:
@@ -99,7 +100,8 @@ def _write_page(subscriber: Subscriber, streams: Streams, page: Page) -> None:
         streams.gaps[page.gap.reason] += 1
         subscriber.write(gap(page.gap.reason, lost_from, page.gap.resumed_at))
     if subscriber.state == CATCHING_UP:
-        at = page.through.at
-        entries = [Entry(record, at(record.position, record.fingerprint).text) for record in page.records]
-        streams.replayed += len(entries)
-        subscriber.send(entries, page.through)
+        now_ms = streams.now_ms()
+        records = [record for record in page.records if record.due(now_ms)]
+        streams.replayed += len(records)
+        frames = frames_of(records, page.through, addressed=subscriber.filter.addressed)
+        subscriber.send(records, frames, page.through)

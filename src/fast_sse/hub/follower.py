@@ -13,6 +13,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
 from fast_sse.hub.fanout import Fanout
+from fast_sse.hub.frames import id_texts
 from fast_sse.hub.tail import Entry
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import StoreClosedError, UnavailableError
@@ -92,15 +93,9 @@ class Follower:
         """Deliver records until the live sets are full; the rest of the group."""
         fanout = self._fanout
         now_ms = self._now_ms()
-        origin = fanout.level
-        prefix = f"{origin.kind}.{origin.epoch}."
+        text = id_texts(fanout.level)
         for taken, record in enumerate(group, 1):
-            id_text = (
-                origin.at(record.position, record.fingerprint).text
-                if record.fingerprint
-                else f"{prefix}{record.position}"
-            )
-            fanout.deliver(Entry(record, id_text), live=record.due(now_ms))
+            fanout.deliver(Entry(record, text(record)), live=record.due(now_ms))
             if record.is_control:
                 fanout.tail.erase(record.channel)
                 self._on_erased(record.channel)

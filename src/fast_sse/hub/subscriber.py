@@ -19,6 +19,7 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, Any
 
+from fast_sse.hub.frames import pieces
 from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.frame import HEARTBEAT, LAST_CHUNK, chunk, id_only
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fast_sse.hub.live_set import Form, LiveSet
     from fast_sse.hub.streams import Streams
     from fast_sse.hub.tail import Entry
+    from fast_sse.model.message import Record
 
 CATCHING_UP, JOINING, LIVE, PAUSED, ENDED = range(5)
 
@@ -78,39 +80,27 @@ class Subscriber(asyncio.Protocol):
             self.write(id_only(cursor))
             self.sent = cursor.position
 
-    def send(self, entries: Iterable[Entry], through: Cursor) -> bool:
-        """Write entries in bounded pieces, without those that expired, and stand at `through`.
+    def send_entries(self, entries: Iterable[Entry], through: Cursor) -> bool:
+        """`send` what the tail holds, which is encoded already or is then for everybody."""
+        now_ms = self.streams.now_ms()
+        due = [entry for entry in entries if entry.record.due(now_ms)]
+        addressed = self.filter.addressed
+        return self.send([one.record for one in due], [one.frame(addressed) for one in due], through)
+
+    def send(self, records: list[Record], frames: list[bytes], through: Cursor) -> bool:
+        """Write the frames of records in bounded pieces, and stand at `through`.
 
         False when that paused the transport; the cursor is then where the writing stopped.
         """
-        now_ms = self.streams.now_ms()
-        bytes_max = self.streams.limits.flush_bytes_max
-        addressed = self.filter.addressed
-        piece: list[bytes] = []
-        size = 0
-        last: Entry | None = None
-        for entry in entries:
-            if not entry.record.due(now_ms):
-                continue
-            data = entry.frame(addressed)
-            if last is not None and size + len(data) > bytes_max:
-                self._stand(last, through)
-                self.write(b"".join(piece))
-                if self.state != CATCHING_UP:
-                    return False
-                piece, size = [], 0
-            piece.append(data)
-            size += len(data)
-            last = entry
-        if last is not None:
-            self._stand(last, through)
-            self.write(b"".join(piece))
+        for sent, piece in pieces(frames, self.streams.limits.flush_bytes_max):
+            last = records[sent - 1]
+            self.cursor = through.at(last.position, last.fingerprint)
+            self.sent = last.position
+            self.write(piece)
+            if self.state != CATCHING_UP and sent < len(records):
+                return False
         self.cursor = through
         return self.state == CATCHING_UP
-
-    def _stand(self, last: Entry, origin: Cursor) -> None:
-        self.cursor = origin.at(last.position, last.record.fingerprint)
-        self.sent = last.position
 
     # -- becoming live ------------------------------------------------------------------------------
 
@@ -178,7 +168,7 @@ class Subscriber(asyncio.Protocol):
         fanout = self.streams.fanout
         level = fanout.level_of(live_set)
         missing = fanout.tail.between(self.cursor.position, level.position)
-        if self.send([entry for entry in missing if live_set.accepts(entry.record.channel)], level):
+        if self.send_entries([one for one in missing if live_set.accepts(one.record.channel)], level):
             self.advance(level)
         if self.state == CATCHING_UP:
             self.state = LIVE

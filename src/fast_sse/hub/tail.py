@@ -9,11 +9,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 
+from fast_sse.hub.frames import frame_of
 from fast_sse.model.channel import Channel, Filter, matches
 from fast_sse.model.cursor import Cursor, Position
-from fast_sse.model.frame import frame
 from fast_sse.model.limits import Limits
-from fast_sse.model.message import Record, addressed_envelope, bare_envelope
+from fast_sse.model.message import Record
 
 #: Dropped entries are cut off the front of the list when they are this many and half of it.
 _COMPACT_MIN = 1024
@@ -37,10 +37,10 @@ class Entry:
         """The SSE bytes of this record: bare for exact streams, addressed for those that carry several channels."""
         if addressed:
             if not self._addressed:
-                self._addressed = frame(self.id_text, self.record.event, addressed_envelope(self.record))
+                self._addressed = frame_of(self.record, self.id_text, addressed=True)
             return self._addressed
         if not self._bare:
-            self._bare = frame(self.id_text, self.record.event, bare_envelope(self.record))
+            self._bare = frame_of(self.record, self.id_text, addressed=False)
         return self._bare
 
 

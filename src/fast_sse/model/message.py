@@ -75,8 +75,11 @@ class Draft(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return len(self.data) + len(self.headers) + len(self.meta) + 200
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """A message as the log holds it. `time_ms` is store time; `expires_ms` 0 means never."""
+class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A message as the log holds it. `time_ms` is store time; `expires_ms` 0 means never.
+
+    The order of its fields is that of its encoded form in the log: new ones come last, with a default.
+    """
 
     position: Position
     channel: Channel
@@ -99,7 +102,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
     def due(self, now_ms: int) -> bool:
         """Whether a client is to see it at `now_ms`."""
-        return not (self.expired(now_ms) or self.is_control)
+        return not (self.expires_ms or self.event) or not (self.expired(now_ms) or self.is_control)
 
 
 def bare_envelope(record: Record) -> bytes:

@@ -23,11 +23,12 @@ import msgspec
 from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import Position
 from fast_sse.model.message import Record
+from fast_sse.store import sqlite_pages as pages
 from fast_sse.store.dedup import Known
 from fast_sse.store.judge import Ends
 from fast_sse.store.ranges import Range
 from fast_sse.store.record import OVERHEAD_BYTES
-from fast_sse.store.sqlite_body import records_of
+from fast_sse.store.sqlite_body import records_of, records_of_page
 
 #: The largest integer SQLite can hold.
 INTEGER_MAX = (1 << 63) - 1
@@ -42,7 +43,6 @@ _ROWS_LARGE = (96, 128, 192, 256, 384, 512, 768, 1024)
 ENTRIES_MAX = _ROWS_LARGE[-1]
 _LOOKUP_SIZES = (1, 4, 16, 64, 256)
 
-_NEWEST = "max((SELECT ifnull(max(seq), 0) FROM log), trimmed, (SELECT ifnull(max(upper), 0) FROM loss))"
 _decode_pairs = msgspec.json.Decoder(list[tuple[int, int]]).decode
 _decode_known = msgspec.json.Decoder(list[tuple[str, int, str, int]]).decode
 _decode_oldest = msgspec.json.Decoder(list[tuple[int, int, int]]).decode
@@ -187,7 +187,9 @@ class SqliteLog:
     def ends(self) -> Ends:
         """The ends of the log and every loss."""
         losses = "(SELECT json_group_array(json_array(lower, upper)) FROM loss)"
-        trimmed, newest, text = self._execute(f"SELECT trimmed, {_NEWEST}, {losses} FROM mark").fetchone()  # noqa: S608
+        trimmed, newest, text = self._execute(
+            f"SELECT trimmed, {pages.NEWEST}, {losses} FROM mark"  # noqa: S608
+        ).fetchone()
         return Ends(trimmed, newest, tuple(_decode_pairs(text)))
 
     def page(self, wanted: Sequence[Range], after: Position, records_max: int, bytes_max: int) -> Found:
@@ -196,10 +198,18 @@ class SqliteLog:
         values: list[Any] = []
         for one in wanted:
             values += (*(part for part in one if part is not None), after, records_max)
-        values += (records_max, after, after, bytes_max)
-        found = self._execute(_page_sql(_shape(wanted)), values).fetchone()
-        trimmed, newest, losses, hits, text, bodies = found
-        records, damaged = records_of(_decode_pairs(text), bodies)
+        values += (records_max, after, after)
+        shape = pages.shape_of(wanted)
+        found = self._execute(pages.whole_sql(shape), (*values, pages.JOINT, bytes_max)).fetchone()
+        trimmed, newest, losses, hits, sizes, joined, positions_sum = found
+        records: list[Record] | None = []
+        damaged = None
+        if hits:
+            records = records_of_page(sizes, joined, positions_sum) if sizes else None
+        if records is None:  # too heavy for one page, or damaged: a second look, a row at a time
+            found = self._execute(pages.cut_sql(shape), (*values, bytes_max)).fetchone()
+            trimmed, newest, losses, hits, text, bodies = found
+            records, damaged = records_of(_decode_pairs(text), bodies)
         full = hits == records_max or len(records) < hits
         damaged = None if records else damaged
         return Found(Ends(trimmed, newest, tuple(_decode_pairs(losses))), records, full, damaged)
@@ -209,7 +219,7 @@ class SqliteLog:
         values: list[Any] = []
         for one in wanted:
             values += (*(part for part in one if part is not None), count)
-        first, newest = self._execute(_last_sql(_shape(wanted)), (*values, count)).fetchone()
+        first, newest = self._execute(pages.last_sql(pages.shape_of(wanted)), (*values, count)).fetchone()
         return first, newest
 
     def get(self, position: Position) -> Record | None:
@@ -254,51 +264,3 @@ def _known_sql(size: int) -> str:
         "SELECT json_group_array(json_array(hex(digest), seq, hex(sha), expires_ms)) "  # noqa: S608
         f"FROM key WHERE digest IN ({wanted})"
     )
-
-
-def _shape(wanted: Sequence[Range]) -> tuple[tuple[bool, bool], ...]:
-    """Which segments each range names: all that the text of a statement depends on."""
-    return tuple((event_id is not None, event_type is not None) for event_id, event_type in wanted)
-
-
-_SOURCES = {
-    (True, True): "log INDEXED BY log_channel WHERE id = ? AND type = ?",
-    (True, False): "log INDEXED BY log_id WHERE id = ?",
-    (False, True): "log INDEXED BY log_type WHERE type = ?",
-    (False, False): "log WHERE 1",
-}
-
-
-@lru_cache(maxsize=256)
-def _page_sql(shape: tuple[tuple[bool, bool], ...]) -> str:
-    # Every range is walked on its own index up to the page's size; UNION merges them, each record once.
-    # Weights are added up before any body is read, so a page of large records reads only what it returns.
-    arms = " UNION ".join(
-        f"SELECT seq FROM (SELECT seq FROM {_SOURCES[names]} AND seq > ? ORDER BY seq LIMIT ?)"  # noqa: S608
-        for names in shape
-    )
-    return f"""
-        WITH hit(seq) AS ({arms} ORDER BY 1 LIMIT ?),
-        sized(seq, total) AS (
-            SELECT hit.seq, sum(length(log.body) + {OVERHEAD_BYTES}) OVER (ORDER BY hit.seq)
-            FROM hit CROSS JOIN log ON log.seq = hit.seq)
-        SELECT trimmed, {_NEWEST},
-            (SELECT json_group_array(json_array(lower, upper)) FROM loss WHERE lower < ? AND ? < upper),
-            (SELECT count(*) FROM hit), page.sizes, page.bodies
-        FROM mark, (
-            SELECT json_group_array(json_array(sized.seq, length(log.body))) AS sizes, CAST(group_concat(log.body, '') AS BLOB) AS bodies
-            FROM sized CROSS JOIN log ON log.seq = sized.seq
-            WHERE sized.total <= ? OR sized.seq = (SELECT min(seq) FROM hit)) AS page
-    """  # noqa: S608
-
-
-@lru_cache(maxsize=256)
-def _last_sql(shape: tuple[tuple[bool, bool], ...]) -> str:
-    arms = " UNION ".join(
-        f"SELECT seq FROM (SELECT seq FROM {_SOURCES[names]} ORDER BY seq DESC LIMIT ?)"  # noqa: S608
-        for names in shape
-    )
-    return f"""
-        WITH hit(seq) AS ({arms} ORDER BY 1 DESC LIMIT ?)
-        SELECT (SELECT min(seq) FROM hit), {_NEWEST} FROM mark
-    """  # noqa: S608

@@ -1,0 +1,57 @@
+"""Frames of a page are those of the tail, and pieces of them lose nothing."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fast_sse.hub.frames import frame_of, frames_of, id_texts, pieces
+from fast_sse.hub.tail import Entry
+from fast_sse.model.channel import Channel
+from fast_sse.model.cursor import Cursor, parse_cursor
+from fast_sse.model.message import Record
+
+LOGS = {kind: Cursor(kind, "0" * 13, 0) for kind in ("m1", "s1", "r1", "k1")}
+
+records = st.builds(
+    Record,
+    st.integers(1, 1 << 62),
+    st.builds(Channel, st.sampled_from(["a", "b é"]), st.just("*")),
+    st.sampled_from([b"1", b'{"a":"\xc3\xa9"}', b"[1,\n2]", b"[1,\r\n2]"]),
+    st.just(b'{"send_time":"x"}'),
+    st.sampled_from(["", "tick"]),
+    st.just(b""),
+    st.just(0),
+    fingerprint=st.just("0123456"),
+)
+
+
+@given(st.lists(records, max_size=5), st.sampled_from(sorted(LOGS)), st.booleans())
+def test_a_replayed_frame_is_the_live_one(some: list[Record], kind: str, addressed: bool) -> None:
+    """Encoded page by page or entry by entry, a record is the same bytes."""
+    log = LOGS[kind]
+    one_by_one = [Entry(record, id_texts(log)(record)).frame(addressed) for record in some]
+    assert frames_of(some, log, addressed=addressed) == one_by_one
+
+
+@given(records, st.sampled_from(sorted(LOGS)))
+def test_the_id_is_the_cursor_of_the_record(record: Record, kind: str) -> None:
+    """What a client sends back is the place of the record it had."""
+    fingerprint = record.fingerprint if kind in ("r1", "k1") else ""
+    cursor = LOGS[kind].at(record.position, fingerprint)
+    assert id_texts(LOGS[kind])(record) == cursor.text
+    assert parse_cursor(cursor.text) == cursor
+    assert frame_of(record, cursor.text, addressed=False).startswith(b"id: %b\n" % cursor.text.encode())
+
+
+@given(st.lists(st.binary(min_size=1, max_size=9), max_size=9), st.integers(1, 20))
+def test_pieces_are_bounded_and_whole(frames: list[bytes], bytes_max: int) -> None:
+    """Joined they are all frames in order; a piece is above its bound only when it is one frame; counts tell what is out."""
+    found = list(pieces(frames, bytes_max))
+    assert b"".join(piece for _, piece in found) == b"".join(frames)
+    before = 0
+    for sent, piece in found:
+        assert piece == b"".join(frames[before:sent])
+        assert len(piece) <= bytes_max or sent == before + 1
+        before = sent
+    assert before == len(frames)
