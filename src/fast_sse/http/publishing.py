@@ -9,25 +9,25 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future
 from collections.abc import Callable
-from hashlib import blake2b, sha256
+from hashlib import sha256
 
 import msgspec
 
 from fast_sse.http.access import Access
 from fast_sse.http.body import JSON, NDJSON, content
 from fast_sse.http.clients import Clients
-from fast_sse.http.clock import SendTime
 from fast_sse.http.errors import error_response
 from fast_sse.http.message import Answer, Deferred, Request, Response
+from fast_sse.hub.clock import SendTime
 from fast_sse.hub.hub import Hub
 from fast_sse.model.channel import WILDCARD, Channel, channel
 from fast_sse.model.errors import BadRequestError, FastSseError, TooLargeError
+from fast_sse.model.keys import key_digest, own_key
 from fast_sse.model.limits import KIB, Limits
 from fast_sse.model.message import Draft, Key, PublishBody, draft, parse_publish
 from fast_sse.model.signature import SKEW_S, Grant
 from fast_sse.store.base import Appended, Outcome
 
-_KEY_BYTES = 16
 #: Lines of a batch that are parsed before the loop gets a turn.
 _LINES_A_TURN = 200
 
@@ -181,9 +181,7 @@ class Publishing:
             if own is not None and own != header:
                 raise BadRequestError("the header Idempotency-Key and idempotency_key differ")
             own = header
-        if own is not None and not 0 < len(own.encode()) <= self._limits.key_bytes_max:
-            raise BadRequestError(f"an idempotency key has 1 to {self._limits.key_bytes_max} bytes")
-        return own
+        return own_key(own, self._limits)
 
     def _draft(
         self,
@@ -203,9 +201,9 @@ class Publishing:
         keys: tuple[Key, ...] = ()
         if grant.nonce and grant.expires_at is not None:
             window_ms = max(1, int((grant.expires_at + SKEW_S - now) * 1000))
-            keys = (Key(_digest("nonce", grant.kid, *target, grant.nonce + nonce_suffix), window_ms),)
+            keys = (Key(key_digest("nonce", grant.kid, target, grant.nonce + nonce_suffix), window_ms),)
         if own is not None:
-            keys = (*keys, Key(_digest("key", grant.principal, *target, own)))
+            keys = (*keys, Key(key_digest("key", grant.principal, target, own)))
         return draft(
             target,
             body,
@@ -223,8 +221,3 @@ def _check_agrees(body: PublishBody, target: Channel) -> None:
     """Fields of the original that the path already gives must agree with it."""
     if body.event_id not in (None, target.event_id) or body.event_type not in (None, target.event_type):
         raise BadRequestError("event_id or event_type differs from the path")
-
-
-def _digest(*parts: str) -> bytes:
-    """A key of the idempotency table. Only the last part can hold NUL, so no two lists of parts join alike."""
-    return blake2b("\0".join(parts).encode(), digest_size=_KEY_BYTES).digest()

@@ -93,6 +93,18 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     retry_store_s: float = 0.2
     retry_store_s_max: float = 5.0
 
+    # -- foreign queues -----------------------------------------------------------------------------
+    #: Entries of a queue that are in hand at a time, from reading to acknowledging.
+    ingest_entries_max: int = 100
+    #: Bytes of them that are given to the store at once (or one larger entry).
+    ingest_bytes_max: int = 4 * MIB
+    #: Seconds after a reader's last sign of life until another node reads its queue.
+    ingest_lease_s: float = 10.0
+    #: Seconds that a drain waits for entries in hand to be stored and acknowledged.
+    ingest_stop_s: float = 2.0
+    #: Quarantined entries that are kept beside a Redis queue, about.
+    ingest_poison_max: int = 10_000
+
     # -- retention ----------------------------------------------------------------------------------
     #: Records one trim step removes at most.
     trim_records_max: int = 500

@@ -127,6 +127,11 @@ class LogObserver:
         facts.Trimmed: "debug",
         facts.HandlerFailed: "error",
         facts.DefectSeen: "error",
+        facts.IngestLeaseLost: "warning",
+        facts.IngestFailed: "error",
+        facts.IngestRecovered: "warning",
+        facts.IngestPoisoned: "warning",
+        facts.IngestGone: "error",
     }
 
     def __init__(self, log: Log) -> None:

@@ -87,6 +87,65 @@ class DefectSeen(Fact, frozen=True, gc=False):
     traceback: str = ""
 
 
+class IngestStarted(Fact, frozen=True, gc=False):
+    """A foreign queue will be read by this node: `kind` is `redis_stream` or `kafka_topic`, `queue` its name."""
+
+    kind: str
+    queue: str
+
+
+class IngestStopped(Fact, frozen=True, gc=False):
+    """The queue is no more read by this node; `entries` were stored or quarantined, and acknowledged."""
+
+    kind: str
+    queue: str
+    entries: int
+
+
+class IngestLeaseWon(Fact, frozen=True, gc=False):
+    """From now on this node, and no other, reads the queue."""
+
+    queue: str
+
+
+class IngestLeaseLost(Fact, frozen=True, gc=False):
+    """Another node reads the queue, or may: this one was silent for too long."""
+
+    queue: str
+
+
+class IngestFailed(Fact, frozen=True, gc=False):
+    """The queue cannot be read, or the hub does not store what was read; told once a trouble, not once an attempt."""
+
+    kind: str
+    queue: str
+    error: str
+
+
+class IngestRecovered(Fact, frozen=True, gc=False):
+    """The queue is read and stored again."""
+
+    kind: str
+    queue: str
+
+
+class IngestPoisoned(Fact, frozen=True, gc=False):
+    """An entry cannot become a message and was quarantined. `place` names it, `error` says why, nothing its content."""
+
+    kind: str
+    queue: str
+    place: str
+    error: str
+
+
+class IngestGone(Fact, frozen=True, gc=False):
+    """The queue deleted entries that it had given to a reader and not seen acknowledged: nobody has them now."""
+
+    kind: str
+    queue: str
+    entries: int
+
+
 class Observer(Protocol):
     """Whoever wants to know. `notify` is called on the event loop's thread: it must not block and must not raise."""
 

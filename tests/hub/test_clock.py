@@ -1,8 +1,8 @@
-"""Rules of `http.clock`."""
+"""Rules of `hub.clock`."""
 
 import time
 
-from fast_sse.http.clock import SendTime
+from fast_sse.hub.clock import SendTime
 
 
 def test_send_time_is_local_time_with_milliseconds() -> None:

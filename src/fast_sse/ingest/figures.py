@@ -1,0 +1,25 @@
+"""What a source has done so far, as plain integers: read by whoever exports them, written on the loop's thread only."""
+
+from __future__ import annotations
+
+
+class Figures:
+    """Counts of one queue on this node since the start of the process.
+
+    Attributes:
+        taken: entries done with: stored or quarantined, and acknowledged to the queue.
+        duplicates: of those, entries that the hub had stored before: read again, or repeated by their producer.
+        poison: of those, entries that cannot become a message and were quarantined.
+        gone: entries that the queue deleted after it gave them to a reader and before it saw them acknowledged.
+        held_up: attempts to publish that the hub's store did not answer with a place in the log.
+        lag: entries of the queue that are not done with, as last asked; None when the queue cannot say, or this
+            node does not read it.
+        reading: whether this node reads the queue now.
+    """
+
+    __slots__ = ("duplicates", "gone", "held_up", "lag", "poison", "reading", "taken")
+
+    def __init__(self) -> None:
+        self.taken = self.duplicates = self.poison = self.gone = self.held_up = 0
+        self.lag: int | None = None
+        self.reading = False

@@ -1,0 +1,139 @@
+"""From a queue into the hub, in the queue's order: each entry is published until it is stored, or is named as poison.
+
+    503, 504, 507, overloaded      again with the same keys, after a wait that doubles; nothing behind it goes first
+    4xx                            poison: it would fail tomorrow, too
+    500, from the package          poison: our defect, told as one, and it must not hold up the queue
+
+Order survives the unknown. An attempt that was given up as unknown may still reach the store while the next one is
+under way, but each of them is in the queue's order and each entry is stored at its first arrival, so that whatever
+way they interleave, an entry never arrives for the first time behind one that follows it in the queue. The same
+holds for two nodes that publish the same entries, as when one wakes up that everybody took for dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from fast_sse.hub.hub import Hub
+from fast_sse.ingest.figures import Figures
+from fast_sse.ingest.package import Entry, Packages
+from fast_sse.model.errors import (
+    ClientFaultError,
+    DefectError,
+    FastSseError,
+    StoreClosedError,
+    UnavailableError,
+)
+from fast_sse.model.message import Draft
+from fast_sse.observe.observer import DefectSeen, Observer
+from fast_sse.store.base import Appended
+
+#: Bytes of packages that are parsed before the loop gets a turn.
+_TURN_BYTES = 256 * 1024
+
+
+class Poison(NamedTuple):
+    """An entry that cannot become a message, and why."""
+
+    entry: Entry
+    error: FastSseError
+
+
+class Forwarder:
+    """Publishes the entries of one queue.
+
+    Args:
+        hub: takes the drafts.
+        packages: makes them.
+        figures: counts.
+        observer: hears of defects.
+        on_held_up: called with the error each time the hub did not store.
+        may_publish: raises when this node may not publish any more; asked before each attempt.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        packages: Packages,
+        figures: Figures,
+        observer: Observer,
+        on_held_up: Callable[[FastSseError], None],
+        may_publish: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._hub = hub
+        self._limits = hub.limits
+        self._packages = packages
+        self._figures = figures
+        self._observer = observer
+        self._on_held_up = on_held_up
+        self._may_publish = may_publish
+
+    async def forward(self, entries: Sequence[Entry]) -> list[Poison]:
+        """Publish entries in order, however long it takes; what was not stored, because it never can be.
+
+        May be cancelled at any moment: what was not reported as done is given to it again.
+        Raises StoreClosedError when the hub's store is closed.
+        """
+        poison: list[Poison] = []
+        some: list[tuple[Entry, Draft]] = []
+        size = turn = 0
+        for entry in entries:
+            made = self._draft(entry)
+            if isinstance(made, Poison):
+                poison.append(made)
+                continue
+            if some and size + made.size_bytes > self._limits.ingest_bytes_max:
+                poison += await self._publish(some)
+                some, size = [], 0
+            some.append((entry, made))
+            size += made.size_bytes
+            turn += made.size_bytes
+            if turn > _TURN_BYTES:
+                turn = 0
+                await asyncio.sleep(0)  # large packages must not hold up everybody's heartbeats
+        return poison + await self._publish(some)
+
+    def _draft(self, entry: Entry) -> Draft | Poison:
+        try:
+            return self._packages.draft(entry)
+        except ClientFaultError as error:
+            return Poison(entry, error)
+        except Exception as error:  # noqa: BLE001  one entry that meets a defect of ours must not end the queue
+            self._observer.notify(DefectSeen("ingest", repr(error), traceback.format_exc()))
+            return Poison(entry, DefectError("a defect of the hub; its log has the details"))
+
+    async def _publish(self, some: Sequence[tuple[Entry, Draft]]) -> list[Poison]:
+        """Publish until each is stored or can never be."""
+        poison: list[Poison] = []
+        wait_s = self._limits.retry_store_s
+        while some:
+            some, error = await self._attempt(some, poison)
+            if error is None:
+                break
+            self._on_held_up(error)
+            await asyncio.sleep(max(wait_s, error.retry_after_s))
+            wait_s = min(2 * wait_s, self._limits.retry_store_s_max)
+        return poison
+
+    async def _attempt(
+        self, some: Sequence[tuple[Entry, Draft]], poison: list[Poison]
+    ) -> tuple[Sequence[tuple[Entry, Draft]], FastSseError | None]:
+        """Publish once; what is left to be done, and the error that stands in its way."""
+        self._may_publish()
+        try:
+            outcomes = await self._hub.publish([draft for _, draft in some])
+        except StoreClosedError:
+            raise
+        except UnavailableError as error:
+            return some, error
+        for done, ((entry, _), outcome) in enumerate(zip(some, outcomes, strict=True)):
+            if isinstance(outcome, Appended):
+                self._figures.duplicates += outcome.duplicate
+            elif isinstance(outcome, ClientFaultError):
+                poison.append(Poison(entry, outcome))
+            else:
+                return some[done:], outcome
+        return (), None

@@ -1,0 +1,107 @@
+"""What foreign queues carry: the original's JSON package, from bytes to a draft.
+
+    {"event_id": "carid000001", "event_type": "cart_changed", "event_name": "CartItemUpdated",
+     "user": {...}, "data": {...}, "headers": {...}, "send_direct": false}
+
+It is the body of a publish that names its channel itself, or has it named by the queue: the field of a Redis entry,
+the headers of a Kafka record. Checks and limits are those of a publish over HTTP; who may write to the queue has
+taken the place of the signature. What cannot become a message is an error of the caller's kind (4xx): poison.
+
+Every draft carries a key made of the queue, the entry's place in it and the entry's bytes. An entry that comes again,
+because nobody acknowledged it, is the earlier message; a place that was given out again (a queue deleted and made
+anew, a failover to a replica that lagged) is another one. A package may bring an `idempotency_key` of its own, which
+the whole queue shares: a producer that repeats itself is heard once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+
+import msgspec
+
+from fast_sse.hub.clock import SendTime
+from fast_sse.model.channel import Channel, channel
+from fast_sse.model.errors import BadChannelError, BadRequestError, TooLargeError
+from fast_sse.model.keys import key_digest, own_key
+from fast_sse.model.limits import Limits
+from fast_sse.model.message import Draft, Key, PublishBody, draft, parse_publish
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One entry of a queue, as it was read.
+
+    Attributes:
+        place: where it is in the queue, unique there: `1795600000000-0`, `<topic id>-3-4711`.
+        package: the bytes that should be the JSON package; None when the entry holds none, and `flaw` says why.
+        event_id, event_type: what the queue says beside the package, as bytes; None when it says nothing.
+        flaw: why the entry cannot be read as one package.
+    """
+
+    place: str
+    package: bytes | None
+    event_id: bytes | None = None
+    event_type: bytes | None = None
+    flaw: str = ""
+
+
+class Packages:
+    """Entries of one queue to drafts.
+
+    Args:
+        owner: of the idempotency keys, `hub:…`.
+        limits: of a publish.
+        now: seconds since 1970, for `send_time`.
+        check: raises ForbiddenError for a channel that this hub does not allow.
+    """
+
+    def __init__(
+        self, owner: str, limits: Limits, now: Callable[[], float], check: Callable[[Channel], None]
+    ) -> None:
+        self._owner = owner
+        self._limits = limits
+        self._now = now
+        self._check = check
+        self._send_time = SendTime()
+
+    def draft(self, entry: Entry) -> Draft:
+        """The draft of one entry. Raises ClientFaultError when it cannot become a message."""
+        package = entry.package
+        if package is None or entry.flaw:
+            raise BadRequestError(entry.flaw or "the entry is empty")
+        if len(package) > self._limits.body_bytes_max:
+            raise TooLargeError(f"the package is larger than {self._limits.body_bytes_max} bytes")
+        body = parse_publish(package, self._limits)
+        target = channel(
+            _segment("event_id", body.event_id, entry.event_id),
+            _segment("event_type", body.event_type, entry.event_type),
+        )
+        self._check(target)
+        digest = sha256(package).digest()
+        return draft(
+            target,
+            body,
+            send_time=self._send_time.text(self._now()),
+            keys=self._keys(target, entry.place, body, digest),
+            body_sha256=digest,
+        )
+
+    def _keys(self, target: Channel, place: str, body: PublishBody, digest: bytes) -> tuple[Key, ...]:
+        keys = (Key(key_digest("entry", self._owner, target, f"{place} {digest.hex()}")),)
+        own = own_key(body.idempotency_key, self._limits)
+        return keys if own is None else (*keys, Key(key_digest("key", self._owner, target, own)))
+
+
+def _segment(name: str, inside: str | None, beside: bytes | None) -> str:
+    """One half of the channel: from the package, or else from what stands beside it; both must agree."""
+    if beside is None:
+        if inside is None:
+            raise BadRequestError(f"the package names no {name}")
+        return inside
+    try:
+        named = beside.decode("utf-8", "strict")
+    except UnicodeDecodeError as error:
+        raise BadChannelError(f"{name} beside the package is not valid UTF-8") from error
+    if inside is not None and inside != named:
+        raise BadRequestError(f"{name} in the package differs from the one beside it")
+    return named

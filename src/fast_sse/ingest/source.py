@@ -1,0 +1,136 @@
+"""The life of a source: start, trouble, recovery, stop; the same whichever queue it reads.
+
+A source is beside the hub, never in its way: whatever the queue does (down at the start, lost on the way, refusing,
+holding something unreadable), the hub serves on, and the source tries again with a wait that doubles. Trouble is told
+once when it begins and once when it ends, not at every attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+
+from fast_sse.ingest.figures import Figures
+from fast_sse.ingest.forward import Poison
+from fast_sse.model.errors import FastSseError, StoreClosedError
+from fast_sse.model.limits import Limits
+from fast_sse.observe.observer import (
+    DefectSeen,
+    IngestFailed,
+    IngestPoisoned,
+    IngestRecovered,
+    IngestStarted,
+    IngestStopped,
+    Observer,
+)
+
+
+class QueueError(Exception):
+    """The queue cannot be read now. Its text is written for a log: no URL, no secret."""
+
+
+class Source(ABC):
+    """One queue of another system, read by this node.
+
+    Attributes:
+        kind: `redis_stream` or `kafka_topic`, as the settings call it.
+        queue: its name.
+        figures: what was done so far.
+    """
+
+    kind: str
+
+    def __init__(self, queue: str, limits: Limits, observer: Observer) -> None:
+        self.queue = queue
+        self.figures = Figures()
+        self._limits = limits
+        self._observer = observer
+        self._task: asyncio.Task[None] | None = None
+        self._trouble = ""
+        self._ending = False
+        self._idle = False
+
+    # -- life -----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to read, in a task of its own. The hub must have been started."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"ingest {self.queue}")
+        self._observer.notify(IngestStarted(self.kind, self.queue))
+
+    async def stop(self) -> None:
+        """Read nothing more; what is in hand has a moment to be stored and acknowledged. Idempotent.
+
+        What was not done by then stays in the queue, and is read again by whoever reads it next.
+        """
+        task, self._task = self._task, None
+        if task is None:
+            return
+        self._ending = True
+        if self._idle:
+            task.cancel()
+        _, late = await asyncio.wait({task}, timeout=self._limits.ingest_stop_s)
+        if late:
+            task.cancel()
+            await asyncio.wait({task})
+        self.figures.reading, self.figures.lag = False, None
+        self._observer.notify(IngestStopped(self.kind, self.queue, self.figures.taken))
+
+    @abstractmethod
+    async def _read(self) -> None:
+        """Read until `_ending`. Raises QueueError when the queue cannot be read now."""
+
+    async def _run(self) -> None:
+        """`_read` again and again, until it returns."""
+        wait_s = self._limits.retry_store_s
+        while not self._ending:
+            taken = self.figures.taken
+            try:
+                await self._read()
+            except StoreClosedError:
+                return
+            except QueueError as error:
+                self._in_trouble(str(error))
+            except Exception as error:  # noqa: BLE001  a queue that is read no more, silently, is the worst outcome
+                self._observer.notify(DefectSeen(f"ingest {self.queue}", repr(error), traceback.format_exc()))
+            finally:
+                self.figures.reading, self.figures.lag = False, None
+            if self.figures.taken != taken:
+                wait_s = self._limits.retry_store_s
+            await self._wait(partial(asyncio.sleep, wait_s))
+            wait_s = min(2 * wait_s, self._limits.retry_store_s_max)
+
+    async def _wait(self, wait: Callable[[], Awaitable[object]]) -> None:
+        """A wait with nothing in hand, which `stop` cuts short."""
+        if self._ending:
+            return
+        self._idle = True
+        try:
+            await wait()
+        finally:
+            self._idle = False
+
+    # -- what is told ---------------------------------------------------------------------------------------
+
+    def _held_up(self, error: FastSseError) -> None:
+        """The hub did not store: its own trouble, and the queue fills meanwhile."""
+        self.figures.held_up += 1
+        self._in_trouble(f"the hub does not store: {error.message}")
+
+    def _in_trouble(self, error: str) -> None:
+        if error != self._trouble:
+            self._trouble = error
+            self._observer.notify(IngestFailed(self.kind, self.queue, error))
+
+    def _well(self) -> None:
+        if self._trouble:
+            self._trouble = ""
+            self._observer.notify(IngestRecovered(self.kind, self.queue))
+
+    def _poisoned(self, poison: Iterable[Poison]) -> None:
+        """Count and name entries that were quarantined, without their content."""
+        for entry, error in poison:
+            self.figures.poison += 1
+            self._observer.notify(IngestPoisoned(self.kind, self.queue, entry.place, error.message))

@@ -1,0 +1,475 @@
+"""Rules of `ingest.redis_stream`, on a real server: what is in the queue comes into the log once, and in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64decode
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.ingest.conftest import LIMITS, Facts, FailingStore, make_hub, package, until
+from tests.support.proxy import Proxy
+from tests.support.redis_server import RedisServer, need_redis
+
+from fast_sse.hub.hub import Hub
+from fast_sse.ingest.redis_stream import RedisStream
+from fast_sse.model.errors import NotStoredError
+from fast_sse.observe.observer import (
+    IngestFailed,
+    IngestGone,
+    IngestLeaseLost,
+    IngestLeaseWon,
+    IngestPoisoned,
+    IngestRecovered,
+)
+
+pytestmark = [pytest.mark.wire, pytest.mark.slow]
+
+
+class Queue:
+    """A queue as its producers and its operator see it."""
+
+    def __init__(self, server: RedisServer, name: str) -> None:
+        self.server = server
+        self.name = name
+
+    def do(self, command: str, *words: Any) -> Any:
+        return self.server.do(command, self.name, *words)
+
+    def add(self, *data: Any, field: str = "car0") -> None:
+        """Plain XADD, as the original's producers do it."""
+        for value in data:
+            self.do("XADD", "*", field, package(value))
+
+    def add_raw(self, *words: Any) -> bytes:
+        """XADD of fields and values as they are; the entry's id."""
+        added: bytes = self.do("XADD", "*", *words)
+        return added
+
+    @property
+    def pending(self) -> int:
+        return int(self.do("XPENDING", "fast-sse")["pending"])
+
+    @property
+    def dead(self) -> list[dict[bytes, bytes]]:
+        """The quarantined entries."""
+        return [fields for _, fields in self.server.do("XRANGE", f"{self.name}:dead_letter", "-", "+")]
+
+    def take(self, count: int) -> None:
+        """Take entries and never acknowledge them: what a reader that crashed has done."""
+        self.server.do("XGROUP", "CREATE", self.name, "fast-sse", "0", "MKSTREAM")
+        group = ("GROUP", "fast-sse", "somebody")
+        self.server.do("XREADGROUP", *group, "COUNT", count, "STREAMS", self.name, ">")
+
+
+Make = Callable[..., RedisStream]
+
+
+@pytest.fixture
+def foreign(server: RedisServer, queue: str) -> Queue:
+    return Queue(server, queue)
+
+
+@pytest.fixture
+async def make(server: RedisServer, queue: str, hub: Hub, facts: Facts) -> AsyncIterator[Make]:
+    """`make()` starts a source on the queue of the test; all are stopped later."""
+    sources: list[RedisStream] = []
+
+    def made(url: str = server.url, node: str = "node-1", hub: Hub = hub) -> RedisStream:
+        source = RedisStream(url, queue, "fast-sse", node, hub, facts)
+        sources.append(source)
+        source.start()
+        return source
+
+    yield made
+    for source in sources:
+        await source.stop()
+
+
+async def test_a_queue_comes_into_the_log(make: Make, foreign: Queue, store: FailingStore) -> None:
+    """What was there before the first start and what comes later is stored in queue order, and acknowledged."""
+    foreign.add(*range(25))
+    source = make()
+    await until(lambda: source.figures.taken == 25)
+    foreign.add(*range(25, 30))
+    await until(lambda: source.figures.taken == 30)
+    assert await store.payloads() == list(range(30))
+    assert [record.channel for record in await store.records()][0] == ("car0", "sold")
+    assert foreign.pending == 0
+    assert foreign.do("XLEN") == 30, "the queue is not ours to trim"
+
+
+async def test_a_queue_that_is_not_there_is_made(make: Make, foreign: Queue, store: FailingStore) -> None:
+    """The hub may come before the first producer."""
+    source = make()
+    await until(lambda: source.figures.reading and source.figures.lag == 0)
+    foreign.add(1)
+    await until(lambda: source.figures.taken)
+    assert await store.payloads() == [1]
+
+
+async def test_quiet_queues_wake_at_once(make: Make, foreign: Queue, store: FailingStore) -> None:
+    """Each entry is taken when it is added, not when a turn of polling comes: twenty, one after the other's arrival."""
+    source = make()
+    await until(lambda: source.figures.lag == 0)
+    async with asyncio.timeout(LIMITS.ingest_lease_s * 5):
+        for turn in range(50):
+            foreign.add(turn)
+            await until(lambda turn=turn: source.figures.taken == turn + 1)  # type: ignore[misc]
+    assert await store.payloads() == list(range(50))
+
+
+POISON: dict[str, tuple[Any, ...]] = {
+    "not JSON": ("car0", b"hello"),
+    "empty": ("car0", b""),
+    "data is missing": ("car0", package(...)),
+    "bad channel": ("a/b", package(1, event_id=...)),
+    "wrong field": ("car1", package(1)),
+    "field is not UTF-8": (b"\xff\xfe", package(1, event_id=...)),
+    "binary": ("car0", bytes(range(256))),
+    "lone surrogate": ("car0", package("A").replace(b"A", rb"\ud800")),
+    "invalid UTF-8": ("car0", package("A").replace(b"A", b"\xff")),
+    "NaN": ("car0", package(float("nan"))),
+    "too large": ("car0", package("x" * LIMITS.body_bytes_max)),
+    "too deep": ("car0", package("D").replace(b'"D"', b"[" * 1000 + b"]" * 1000)),
+    "several fields": ("car0", package(1), "car0", package(2)),
+    "thousands of fields": tuple(part for n in range(5000) for part in (f"f{n}", b"\xff")),
+}
+
+
+@pytest.mark.parametrize("fields", POISON.values(), ids=POISON)
+async def test_poison_is_kept_aside(
+    make: Make, foreign: Queue, store: FailingStore, facts: Facts, fields: tuple[Any, ...]
+) -> None:
+    """What cannot become a message lands beside the queue with its raw bytes, its source and why; the queue goes on."""
+    foreign.add(1)
+    place = foreign.add_raw(*fields)
+    foreign.add(3)
+    source = make()
+    await until(lambda: source.figures.taken == 3)
+    assert await store.payloads() == [1, 3]
+    assert foreign.pending == 0
+    (kept,) = foreign.dead
+    assert (kept[b"reason"], kept[b"source_id"]) == (b"poison", place)
+    assert kept[b"error"]
+    assert _original(kept) == [part.encode() if isinstance(part, str) else part for part in fields]
+    (fact,) = facts.of(IngestPoisoned)
+    assert fact.place == place.decode()
+    assert source.figures.poison == 1
+
+
+def _original(kept: dict[bytes, bytes]) -> list[bytes]:
+    """Fields and values as they were added."""
+    if b"fields" in kept:
+        return [b64decode(part) for part in json.loads(kept[b"fields"])]
+    return [kept[b"field"], b64decode(kept[b"raw"])]
+
+
+async def test_dead_letters_are_bounded(
+    server: RedisServer, foreign: Queue, store: FailingStore, facts: Facts
+) -> None:
+    """A producer that writes nothing but poison fills no memory: the oldest of it goes, about."""
+    limits = msgspec.structs.replace(LIMITS, ingest_poison_max=100)
+    hub = make_hub(store, facts, limits)
+    await hub.start()
+    for _ in range(5):
+        foreign.server.do(
+            "EVAL", "for n = 1, 100 do redis.call('XADD', KEYS[1], '*', 'a', 'bad') end", 1, foreign.name
+        )
+    source = RedisStream(server.url, foreign.name, "fast-sse", "node-1", hub, facts)
+    source.start()
+    await until(lambda: source.figures.taken == 500)
+    await source.stop()
+    await hub.close()
+    assert 100 <= len(foreign.dead) <= 200
+
+
+async def test_dead_letters_that_cannot_be_kept_hold_up_the_queue(
+    make: Make, foreign: Queue, store: FailingStore, facts: Facts
+) -> None:
+    """Poison is never thrown away: while it cannot be kept it stays pending, loudly."""
+    dead = f"{foreign.name}:dead_letter"
+    foreign.server.do("SET", dead, "mine")
+    foreign.add_raw("car0", "bad")
+    source = make()
+    await until(lambda: facts.of(IngestFailed))
+    assert "WRONGTYPE" in facts.of(IngestFailed)[0].error
+    assert foreign.pending == 1
+    foreign.server.do("DEL", dead)
+    await until(lambda: source.figures.poison)
+    assert len(foreign.dead) == 1
+
+
+async def test_what_a_crashed_reader_took_comes_first(make: Make, foreign: Queue, store: FailingStore) -> None:
+    """Entries that somebody took and did not acknowledge are stored before those nobody took, in queue order."""
+    foreign.add(*range(25))
+    foreign.take(23)
+    source = make()
+    await until(lambda: source.figures.taken == 25)
+    assert await store.payloads() == list(range(25))
+    assert foreign.pending == 0
+
+
+async def test_stored_but_not_acknowledged_is_one_message(
+    make: Make, foreign: Queue, store: FailingStore, server: RedisServer
+) -> None:
+    """The reply to the acknowledgement is lost, or the hub dies before it asks: read again, known by its key."""
+    foreign.add(*range(10))
+    first = make()
+    await until(lambda: first.figures.taken == 10)
+    await first.stop()
+    server.do("XGROUP", "DESTROY", foreign.name, "fast-sse")  # as if nothing had been acknowledged
+    foreign.add(10)
+    second = make()
+    await until(lambda: second.figures.taken == 11)
+    assert await store.payloads() == list(range(11))
+    assert second.figures.duplicates == 10
+
+
+async def test_pending_entries_that_were_deleted_are_named(
+    make: Make, foreign: Queue, store: FailingStore, facts: Facts
+) -> None:
+    """What others deleted between taking and acknowledging cannot be stored; it is counted and told, not skipped."""
+    foreign.add(0)
+    place = foreign.add_raw("car0", package(1))
+    foreign.add(2)
+    foreign.take(3)
+    foreign.do("XDEL", place)
+    source = make()
+    await until(lambda: source.figures.taken == 2)
+    assert await store.payloads() == [0, 2]
+    assert source.figures.gone == 1
+    assert [fact.entries for fact in facts.of(IngestGone)] == [1]
+    assert foreign.pending == 0
+
+
+async def test_while_the_hub_does_not_store_the_queue_fills(
+    make: Make, foreign: Queue, store: FailingStore, facts: Facts
+) -> None:
+    """Nothing is acknowledged, the lease is kept, the lag grows and is told; then all of it comes, in order."""
+    store.down = NotStoredError("the store is down")
+    source = make()
+    foreign.add(*range(25))
+    await until(lambda: source.figures.held_up > 10)
+    assert foreign.pending == 10, "one batch is in hand"
+    assert await store.payloads() == []
+    assert len(facts.of(IngestFailed)) == 1
+    store.down = None
+    await until(lambda: source.figures.taken == 25)
+    assert await store.payloads() == list(range(25))
+    assert len(facts.of(IngestRecovered)) == 1
+    assert facts.of(IngestLeaseLost) == []
+
+
+async def test_lag_is_what_is_not_done(make: Make, foreign: Queue, store: FailingStore) -> None:
+    """Entries that nobody took plus those in hand; none when the queue is level, unknown when it is not read."""
+    foreign.add(*range(10))
+    source = make()
+    await until(lambda: source.figures.lag == 0 and source.figures.taken == 10)
+    store.down = NotStoredError()
+    foreign.add(*range(15))
+    await until(lambda: foreign.pending == 10)
+    assert await source._ask_lag(at_once=True)
+    assert source.figures.lag == 15
+    await source.stop()
+    assert source.figures.lag is None
+
+
+async def test_a_second_node_waits(make: Make, foreign: Queue, store: FailingStore) -> None:
+    """One node at a time reads a queue; when it stops the next one goes on without waiting for the lease to run out."""
+    first, second = make(), make(node="node-2")
+    await until(lambda: first.figures.reading or second.figures.reading)
+    reader, other = (first, second) if first.figures.reading else (second, first)
+    foreign.add(*range(30))
+    await until(lambda: reader.figures.taken == 30)
+    assert (other.figures.taken, other.figures.reading, other.figures.lag) == (0, False, None)
+    await reader.stop()
+    foreign.add(30)
+    await until(lambda: other.figures.taken == 1, within_s=LIMITS.ingest_lease_s)
+    assert await store.payloads() == list(range(31))
+
+
+async def test_a_node_that_vanished_is_followed(
+    make: Make, foreign: Queue, store: FailingStore, server: RedisServer, facts: Facts
+) -> None:
+    """Cut off in the middle of work, it loses the lease in its time; the next node goes on with what it had in hand."""
+    async with Proxy(server.address) as proxy:
+        first = make(f"redis://127.0.0.1:{proxy.address[1]}/0")
+        await until(lambda: first.figures.lag == 0)
+        store.down = NotStoredError()
+        foreign.add(*range(15))
+        await until(lambda: foreign.pending == 10)
+        proxy.blackhole()
+        second = make(node="node-2")
+        await until(lambda: second.figures.reading)
+        store.down = None
+        await until(lambda: second.figures.taken == 15)
+        proxy.mode = "pass"
+        proxy.cut()
+    assert await store.payloads() == list(range(15))
+    assert foreign.pending == 0
+
+
+async def test_a_node_that_wakes_up_publishes_nothing_twice(
+    make: Make, foreign: Queue, store: FailingStore, server: RedisServer, facts: Facts
+) -> None:
+    """Taken for dead with entries in hand, it stops at its next step: it takes, stores and acknowledges nothing more."""
+    first = make()
+    await until(lambda: first.figures.lag == 0)
+    store.down = NotStoredError()
+    foreign.add(*range(10))
+    await until(lambda: foreign.pending == 10)
+    server.do("SET", f"{foreign.name}:lease:fast-sse", "another", "PX", 60_000)
+    await until(lambda: facts.of(IngestLeaseLost))
+    store.down = None
+    foreign.add(10)
+    assert not first.figures.reading
+    assert foreign.pending == 10
+    assert await store.payloads() == []
+    server.do("DEL", f"{foreign.name}:lease:fast-sse")
+    await until(lambda: first.figures.taken == 11)
+    assert await store.payloads() == list(range(11))
+
+
+async def test_flushall_is_survived(
+    make: Make, foreign: Queue, store: FailingStore, server: RedisServer
+) -> None:
+    """Queue, group and lease are gone: they are made again, and what comes then is stored, whatever its ids."""
+    foreign.add(1)
+    source = make()
+    await until(lambda: source.figures.taken == 1)
+    server.do("FLUSHALL")
+    foreign.do("XADD", "5-5", "car0", package(2))
+    await until(lambda: source.figures.taken == 2)
+    foreign.add(3)
+    await until(lambda: source.figures.taken == 3)
+    assert await store.payloads() == [1, 2, 3]
+
+
+async def test_a_group_that_is_gone_is_made_where_it_was(
+    make: Make, foreign: Queue, store: FailingStore, server: RedisServer
+) -> None:
+    """Without its group a long queue is not published a second time: only its last minutes are read again, and known."""
+    foreign.do("XADD", "1-1", "car0", package("old"))
+    foreign.add(1)
+    source = make()
+    await until(lambda: source.figures.taken == 2)
+    server.do("XGROUP", "DESTROY", foreign.name, "fast-sse")
+    foreign.add(2)
+    await until(lambda: source.figures.taken == 4)
+    assert await store.payloads() == ["old", 1, 2]
+    assert source.figures.duplicates == 1
+
+
+async def test_an_id_given_out_again_is_another_message(
+    make: Make, foreign: Queue, store: FailingStore, server: RedisServer
+) -> None:
+    """A queue that was deleted may repeat its ids: other bytes at the same place are stored, too."""
+    source = make()
+    foreign.do("XADD", "7-7", "car0", package("a"))
+    await until(lambda: source.figures.taken == 1)
+    server.do("DEL", foreign.name)
+    foreign.do("XADD", "7-7", "car0", package("b"))
+    await until(lambda: source.figures.taken == 2)
+    assert await store.payloads() == ["a", "b"]
+
+
+@pytest.mark.parametrize("persistence", ["none", "always"])
+async def test_a_server_that_comes_and_goes(
+    tmp_path: Path, hub: Hub, store: FailingStore, facts: Facts, persistence: Any
+) -> None:
+    """Down at the start, killed under way: the hub serves on, and the queue is read as soon as it answers."""
+    need_redis()
+    server = RedisServer(tmp_path, persistence=persistence)
+    foreign = Queue(server, "sse:events")
+    source = RedisStream(server.url, foreign.name, "fast-sse", "node-1", hub, facts)
+    source.start()
+    await until(lambda: facts.of(IngestFailed))
+    assert "cannot be reached" in facts.of(IngestFailed)[0].error
+    with server:
+        foreign.add(1)
+        await until(lambda: source.figures.taken == 1)
+        server.restart()
+        foreign.add(2)
+        await until(lambda: source.figures.taken == 2)
+    await source.stop()
+    assert await store.payloads() == [1, 2]
+    assert facts.of(IngestRecovered)
+
+
+async def test_a_url_is_never_told(tmp_path: Path, hub: Hub, facts: Facts) -> None:
+    """Whatever goes wrong, no fact holds the password or the address."""
+    need_redis()
+    with RedisServer(tmp_path, options=("requirepass right",)) as server:
+        port = server.address[1]
+        for url in (
+            f"redis://:hunter2hunter2@127.0.0.1:{port}/0",
+            f"redis://u:hunter2hunter2@127.0.0.1:{port}/0",
+            "redis://:hunter2hunter2@127.0.0.1:1/0",
+        ):
+            source = RedisStream(url, "q", "fast-sse", "node-1", hub, facts)
+            seen = len(facts.of(IngestFailed))
+            source.start()
+            await until(lambda seen=seen: len(facts.of(IngestFailed)) > seen)  # type: ignore[misc]
+            await source.stop()
+    told = [fact.error for fact in facts.of(IngestFailed)]
+    assert any("refuses the user" in error for error in told)
+    assert not [error for error in told if "hunter2" in error or str(port) in error]
+
+
+async def test_a_key_of_another_type_is_told(make: Make, foreign: Queue, facts: Facts) -> None:
+    """A string under the queue's name is an operator's mistake: said, and tried again until it is gone."""
+    foreign.server.do("SET", foreign.name, "mine")
+    source = make()
+    await until(lambda: facts.of(IngestFailed))
+    assert "WRONGTYPE" in facts.of(IngestFailed)[0].error
+    foreign.server.do("DEL", foreign.name)
+    foreign.add(1)
+    await until(lambda: source.figures.taken == 1)
+
+
+async def test_replies_that_are_cut_lose_and_repeat_nothing(
+    make: Make, foreign: Queue, store: FailingStore, server: RedisServer
+) -> None:
+    """Every command has run and its reply is lost, again and again: each entry is in the log once, in order."""
+    async with Proxy(server.address) as proxy:
+        source = make(f"redis://127.0.0.1:{proxy.address[1]}/0")
+        await until(lambda: source.figures.lag == 0)
+        for turn in range(20):
+            proxy.mode = "cut_reply"
+            foreign.add(*range(turn * 5, turn * 5 + 5))
+            cut = proxy.replies_cut
+            await until(lambda cut=cut: proxy.replies_cut > cut)  # type: ignore[misc]
+            proxy.mode = "pass"
+            await until(lambda: foreign.pending == 0 and source.figures.lag == 0)
+    assert await store.payloads() == list(range(100))
+
+
+async def test_a_stop_leaves_nothing_behind(make: Make, foreign: Queue, server: RedisServer) -> None:
+    """After a stop the lease is free and the connections are closed; a second stop does nothing."""
+    source = make()
+    await until(lambda: source.figures.lag == 0)
+    connections = server.info("clients")["connected_clients"]
+    await source.stop()
+    await source.stop()
+    assert not server.do("EXISTS", f"{foreign.name}:lease:fast-sse")
+    assert server.info("clients")["connected_clients"] < connections
+
+
+async def test_a_stop_finishes_what_is_in_hand(make: Make, foreign: Queue, store: FailingStore) -> None:
+    """Entries that are with the store when the stop comes are acknowledged, so nobody has to read them again."""
+    source = make()
+    await until(lambda: source.figures.lag == 0)
+    store.down = NotStoredError()
+    foreign.add(*range(5))
+    await until(lambda: store.appends)
+    stopping = asyncio.create_task(source.stop())
+    await asyncio.sleep(0)
+    store.down = None
+    await stopping
+    assert source.figures.taken == len(await store.payloads()) > 0
+    assert foreign.pending == 0
