@@ -8,12 +8,13 @@ import json
 import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.http1 import Address, Connection, Reply, request, request_bytes
+from tests.support.redis_server import RedisServer, need_redis
 from tests.support.sign import SECRET, v1, v2
 
 from fast_sse import app
@@ -419,3 +420,59 @@ async def test_a_certificate_that_cannot_be_used_is_a_wrong_setting(
         monkeypatch.setenv("FAST_SSE_TLS__KEY", str(tmp_path / name))
         with pytest.raises(ConfigError, match=r"^tls.cert: "):
             await start().addresses()
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of this test's own."""
+    need_redis()
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
+
+
+async def test_a_queue_is_read_from_ready_to_drain(
+    start: Start, store: StubbornStore, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in the queue comes to subscribers; the node lets go of the queue before it stops, and not of its hub."""
+    monkeypatch.setenv("FAST_SSE_INGEST__REDIS_STREAM__URL", redis_server.url)
+    package = json.dumps({"event_type": "cart_changed", "data": {"quantity": 2}})
+    node = start(node="node-1")
+    public, _ = await node.addresses()
+
+    async def lease_is_held() -> bool:
+        return str(redis_server.do("GET", "sse:events:lease:fast-sse")).startswith("b'node-1:")
+
+    await until(lease_is_held)
+    reader, writer = await asyncio.open_connection(*public)
+    writer.write(request_bytes("GET", SUBSCRIBE, SIGNED))
+    await reader.readuntil(b"\nid: ")
+    redis_server.do("XADD", "sse:events", "*", "carid000001", package)
+    await reader.readuntil(b'"quantity": 2')
+    writer.close()
+    node.app.stop()
+    await node.task
+    assert not redis_server.do("EXISTS", "sse:events:lease:fast-sse")
+    (stopped,) = node.lines("ingest stopped")
+    assert (stopped["queue"], stopped["entries"]) == ("sse:events", 1)
+    assert not node.lines("ingest failed")
+    assert redis_server.url not in node.log.getvalue()
+
+
+async def test_a_reload_holds_for_queues(
+    start: Start, store: StubbornStore, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A channel that the allow-lists name no more is refused from then on, whoever writes it to the queue."""
+    monkeypatch.setenv("FAST_SSE_INGEST__REDIS_STREAM__URL", redis_server.url)
+    node = start()
+    await node.addresses()
+    node.app._reload = lambda: load(None, {"auth": {"secret": SECRET, "allowed_event_ids": ["other"]}})
+    node.app.reload()
+    redis_server.do("XADD", "sse:events", "*", "carid000001", '{"event_type": "t", "data": 1}')
+
+    async def quarantined() -> bool:
+        return bool(redis_server.do("XLEN", "sse:events:dead_letter"))
+
+    await until(quarantined)
+    assert store.appends == 0
+    (poisoned,) = node.lines("ingest poisoned")
+    assert "not allowed" in poisoned["error"]

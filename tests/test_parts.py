@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fast_sse.config import load
+from fast_sse.model.errors import ConfigError
 from fast_sse.observe.logging import make_log
 from fast_sse.observe.observer import Fact, HandlerFailed
-from fast_sse.parts import make_access, make_store, on_defect, warn
+from fast_sse.parts import make_access, make_sources, make_store, needs_extra, on_defect, warn
 from fast_sse.store.memory import MemoryStore
 from fast_sse.store.sqlite import SqliteStore
 
@@ -29,6 +33,25 @@ def test_the_store_is_the_one_named(name: str, kind: type, tmp_path: Path) -> No
     store = make_store(load(None, {"store": name, "data_dir": tmp_path / "data"}))
     assert type(store) is kind
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_queue_is_read_unless_it_is_named() -> None:
+    """Without `ingest` there is no source, and no client library is asked for."""
+    nobody: Any = None
+    assert make_sources(load())(nobody, nobody, nobody) == []
+
+
+def test_a_library_that_is_missing_is_named() -> None:
+    """The setting that asks for it, and the command that installs it."""
+    with pytest.raises(ConfigError, match=r"some.key: .*pip install 'fast-sse-hub\[redis\]'"):
+        needs_extra("redis", "some.key", "fast_sse.no_such_module", "Name")
+
+
+def test_the_core_needs_no_queue_library() -> None:
+    """Starting a hub without queues imports neither Redis nor Kafka."""
+    script = "import sys, fast_sse.app, fast_sse.asgi; print({'redis', 'confluent_kafka'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_a_link_is_for_the_demo_or_for_two_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from fast_sse.model.limits import Limits
-from fast_sse.settings import TOP_LEVEL_LIMITS, Auth, CorsRules, Group, LimitBounds
+from fast_sse.settings import TOP_LEVEL_LIMITS, Auth, CorsRules, Group, LimitBounds, RedisStreamSource
 
 
 @pytest.mark.parametrize("group", Group.__subclasses__())
@@ -36,3 +36,30 @@ def test_limits_have_the_model_s_kinds_and_defaults() -> None:
     assert dict(LimitBounds()) == {
         name: value for name, value in fields.items() if name not in TOP_LEVEL_LIMITS
     }
+
+
+@pytest.mark.parametrize("url", ["redis://h", "rediss://u:p@h:7000/1?ssl_ca_certs=/a", "redis://:p@[::1]:1"])
+def test_a_redis_is_named_by_its_url(url: str) -> None:
+    """Host, port, user, password and TLS as redis-py takes them; a secret, because of the password."""
+    source = RedisStreamSource.model_validate({"url": url})
+    assert source.url is not None
+    assert source.url.get_secret_value() == url
+    assert "p@" not in repr(source)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "h:6379", "http://h", "redis+sentinel://hunter2@h", "redis://", "redis://h:hunter2", "redis://h:0"],
+)
+def test_what_is_no_redis_is_refused(url: str) -> None:
+    """Another scheme, no host, no port: refused at the start, without showing it."""
+    with pytest.raises(ValidationError) as caught:
+        RedisStreamSource.model_validate({"url": url})
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\n", "x" * 257])
+def test_a_queue_has_a_plain_name(name: str) -> None:
+    """No white space or control characters: it stands in logs and metrics."""
+    with pytest.raises(ValidationError):
+        RedisStreamSource.model_validate({"queue_name": name})

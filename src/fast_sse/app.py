@@ -1,7 +1,8 @@
 """The composition root: the order of start and drain; `parts.py` makes what is ordered here.
 
     start   bind both sockets -> admin answers -> open the store -> follow the log -> listen -> announce
-    drain   readiness off -> close the public listener -> finish publishes and spread stream ends
+            -> read foreign queues
+    drain   readiness off -> close the public listener -> finish publishes, let go of queues, spread stream ends
             -> stop admin -> stop the hub -> close the store
 
 A socket that is bound but does not listen refuses connections, which clients retry; one that accepts and cannot
@@ -33,7 +34,7 @@ from fast_sse.hub.hub import Hub
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError, NotStoredError, UnavailableError
 from fast_sse.observe.logging import Log, LogObserver
-from fast_sse.parts import make_access, make_endpoints, make_hub, make_store, on_defect, warn
+from fast_sse.parts import make_access, make_endpoints, make_hub, make_sources, make_store, on_defect, warn
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Connections that may wait to be accepted: a whole fleet of browsers comes back at once after a restart.
@@ -68,6 +69,7 @@ class App:
         self._announce = announce
         self._demo = demo
         self._store = make_store(config)
+        self._make_sources = make_sources(config)
         self._hub: Hub | None = None
         self._endpoints: Endpoints | None = None
         self._reload = reload
@@ -204,9 +206,16 @@ class App:
             self.state = "ready"
             self._log.info("ready", public=address(public), admin=admin_address)
             self._announce(address(public), admin_address)
+        sources = self._make_sources(hub, self._observer, endpoints.check)
+        for source in sources:
+            source.start()
         await self._stop.wait()
         server.close()
-        await asyncio.gather(hub.drain(self._limits.drain_s), self._finish_answers(fronts))
+        await asyncio.gather(
+            *(source.stop() for source in sources),
+            hub.drain(self._limits.drain_s),
+            self._finish_answers(fronts),
+        )
 
     async def _finish_answers(self, fronts: Fronts) -> None:
         """Let requests under way end, each with its answer; whoever only dawdles is cut."""

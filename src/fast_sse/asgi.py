@@ -10,6 +10,7 @@ What a server promises (deadlines, slow clients, drain) is then that server's pr
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 import time
@@ -26,7 +27,7 @@ from fast_sse.http.publishing import Publishing
 from fast_sse.model.channel import channel
 from fast_sse.model.errors import BadRequestError, NotStoredError
 from fast_sse.observe.logging import Log, LogObserver, make_log
-from fast_sse.parts import make_endpoints, make_hub, make_store, on_defect, warn
+from fast_sse.parts import make_endpoints, make_hub, make_sources, make_store, on_defect, warn
 
 #: Owner of the idempotency keys of `HubApp.publish`.
 _PRINCIPAL = "hub:app"
@@ -40,6 +41,7 @@ class HubApp(AsgiApp):
         super().__init__(self._hub_running, config.bounds, on_defect(self._observer))
         self._config = config
         self._log = log
+        self._make_sources = make_sources(config)
         self._publishing: Publishing | None = None
 
     async def publish(
@@ -89,10 +91,14 @@ class HubApp(AsgiApp):
                 "start", version=__version__, server="asgi", store=config.store, durability=store.durability
             )
             warn(config, self._log)
-            handle = make_endpoints(config, hub).handle
+            endpoints = make_endpoints(config, hub)
             self._publishing = Publishing(hub, config.bounds, Clients(), time.time)
-            yield handle
+            sources = self._make_sources(hub, self._observer, endpoints.check)
+            for source in sources:
+                source.start()
+            yield endpoints.handle
             self._publishing = None
+            await asyncio.gather(*(source.stop() for source in sources))
             await hub.drain(config.drain_s)  # what the server has left open
         finally:
             self._publishing = None

@@ -39,6 +39,7 @@ from fast_sse.settings import (
     Auth,
     CorsRules,
     Group,
+    Ingest,
     LimitBounds,
     Networks,
     NodeName,
@@ -94,6 +95,7 @@ class Config(BaseSettings):
     tls: Tls = Tls()
     admin: Admin = Admin()
     retention: RetentionBounds = RetentionBounds()
+    ingest: Ingest = Ingest()
     limits: LimitBounds = LimitBounds()  # type: ignore[valid-type]  # a class made from the fields of Limits
 
     @property

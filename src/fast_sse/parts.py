@@ -8,7 +8,10 @@ from __future__ import annotations
 import random
 import time
 import traceback
+from collections.abc import Callable
 from functools import partial
+from importlib import import_module
+from typing import Any
 
 from fast_sse.config import Config
 from fast_sse.http.access import Access
@@ -19,12 +22,18 @@ from fast_sse.http.endpoints import Endpoints
 from fast_sse.http.page import demo_pages
 from fast_sse.http.sockets import unacknowledged
 from fast_sse.hub.hub import Hub
+from fast_sse.ingest.source import Source
+from fast_sse.model.channel import Channel
+from fast_sse.model.errors import ConfigError
 from fast_sse.model.signature import sign_v1
 from fast_sse.observe.logging import Log
 from fast_sse.observe.observer import HandlerFailed, Observer
 from fast_sse.store.base import Store, Windows
 from fast_sse.store.memory import MemoryStore
 from fast_sse.store.sqlite import SqliteStore
+
+#: Makes the sources of a hub; the last argument raises ForbiddenError for a channel that is not allowed here.
+MakeSources = Callable[[Hub, Observer, Callable[[Channel], None]], list[Source]]
 
 #: Idempotency keys of a store whose log does not survive the process.
 _MEMORY_WINDOWS = Windows(key_window_s=3600.0, keys_max=1_000_000)
@@ -74,6 +83,29 @@ def make_access(config: Config, *, demo: bool = False) -> Access:
         allowed_event_types=auth.allowed_event_types,
         v1_query=demo or auth.publish_secret is not None,
     )
+
+
+def make_sources(config: Config) -> MakeSources:
+    """How to make the sources that the configuration names, once there is a hub.
+
+    Raises ConfigError when the client library of one is not installed: the core needs none.
+    """
+    makers: list[Callable[..., Source]] = []
+    stream = config.ingest.redis_stream
+    if stream.url is not None:
+        kind = needs_extra("redis", "ingest.redis_stream.url", "fast_sse.ingest.redis_stream", "RedisStream")
+        url = stream.url.get_secret_value()
+        makers.append(partial(kind, url, stream.queue_name, stream.group, config.node_name))
+    return lambda hub, observer, check: [make(hub, observer, check=check) for make in makers]
+
+
+def needs_extra(extra: str, key: str, module: str, name: str) -> Any:
+    """`name` of a module of ours that imports what an extra installs. Raises ConfigError naming the setting's `key`."""
+    try:
+        return getattr(import_module(module), name)
+    except ImportError as error:
+        problem = f"needs a library that is not installed: pip install 'fast-sse-hub[{extra}]'"
+        raise ConfigError(key, problem) from error
 
 
 def on_defect(observer: Observer) -> OnDefect:

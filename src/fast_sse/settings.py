@@ -8,9 +8,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, SecretStr, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    create_model,
+)
 
 from fast_sse.model.limits import Limits
 
@@ -35,6 +45,20 @@ def _words(value: Any) -> Any:
     return [word.strip() for word in value.split(",") if word.strip()]
 
 
+def _redis_url(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    if not text.startswith(("redis://", "rediss://")):
+        raise ValueError("must begin with redis:// or rediss://; Sentinel and Cluster are not supported")
+    try:
+        parts = urlsplit(text)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its text would show a part of the URL
+        named = False
+    if not named:
+        raise ValueError("names no host, or no port from 1 to 65535")
+    return url
+
+
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Bound = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -45,6 +69,12 @@ Origin = Annotated[str, Field(pattern=r"\Ahttps?://[^/*\s]+\z")]
 Kid = Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{1,32}\z")]
 #: Part of file names, of log lines and of labels of metrics.
 NodeName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9._-]{1,64}\z")]
+
+
+#: What a queue or a group of its readers is called: no white space, no control characters.
+QueueName = Annotated[str, Field(pattern=r"\A[^\x00-\x20\x7f]{1,256}\z")]
+#: Where a Redis is, with user and password if it asks for them; a secret for their sake.
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 
 
 class Group(BaseModel):
@@ -92,6 +122,20 @@ class RetentionBounds(Group):
     max_age_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 86_400.0
     max_bytes: Bound | None = None
     max_messages: Bound = 0
+
+
+class RedisStreamSource(Group):
+    """A Redis stream that others write to; read when `url` is set."""
+
+    url: RedisUrl | None = None
+    queue_name: QueueName = "sse:events"
+    group: QueueName = "fast-sse"
+
+
+class Ingest(Group):
+    """Queues of other systems whose messages are published here."""
+
+    redis_stream: RedisStreamSource = RedisStreamSource()
 
 
 def _limit_bounds() -> type[Group]:

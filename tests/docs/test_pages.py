@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.docs.shell import DOCS, blocks, follow, needs_curl
+from tests.support.redis_server import need_redis
 from tests.support.server import ROOT
 
 SIGNATURES = ROOT / "examples" / "signatures"
@@ -68,6 +69,20 @@ def test_subscribing(tmp_path: Path) -> None:
     assert len(rest) == 3
     ((_, addressed),) = events(several)
     assert addressed["headers"]["event_type"] == "cart_changed"  # type: ignore[index]
+
+
+@needs_curl
+@pytest.mark.wire
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_ingest(tmp_path: Path) -> None:
+    """What is added to the queue by hand arrives; poison is where the page says, and mended it arrives, too."""
+    need_redis()
+    _, arrived, poison, _mended = follow("ingest.md", tmp_path)
+    assert [data["data"] for _, data in events(arrived)] == [{"quantity": 2}]  # type: ignore[index]
+    assert "missing required field `data`" in poison
+    for name in ("reason", "error", "source_id", "field", "raw"):
+        assert f"\n{name}\n" in poison
 
 
 @needs_curl

@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 import pytest
-from tests.ingest.conftest import LIMITS, Facts, FailingStore, make_hub, package
+from tests.ingest.conftest import LIMITS, Facts, FailingStore, make_hub, package, until
 
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.figures import Figures
@@ -92,8 +92,7 @@ async def test_nothing_overtakes_what_is_tried_again(way: Way, store: FailingSto
     """While an entry waits for the store, those behind it wait, too."""
     store.down = NotStoredError()
     first = asyncio.create_task(way.go(1, 2))
-    while len(store.appends) < 3:
-        await asyncio.sleep(0)
+    await until(lambda: len(store.appends) >= 3)
     assert await store.payloads() == []
     store.down = None
     await first
@@ -186,8 +185,7 @@ async def test_who_may_not_publish_does_not(way: Way, store: FailingStore) -> No
     """The right to publish is looked at before each attempt, also between two of them."""
     store.down = NotStoredError()
     work = asyncio.create_task(way.go(1))
-    while not store.appends:
-        await asyncio.sleep(0)
+    await until(lambda: store.appends)
     way.lost, store.down = True, None
     with pytest.raises(PermissionError):
         await work

@@ -33,7 +33,7 @@ async def test_one_node_has_it(client: redis.asyncio.Redis, queue: str) -> None:
     assert await first.acquire()
     assert not await second.acquire()
     assert await first.acquire()
-    assert (await client.get(f"{queue}:lease")).startswith(b"node-1:")
+    assert str(await client.get(f"{queue}:lease")).startswith("b'node-1:")
 
 
 async def test_given_back_it_is_free(client: redis.asyncio.Redis, queue: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from tests.ingest.conftest import LIMITS, Facts, FailingStore, make_hub, package, until
 from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer, need_redis
+from tests.support.server import ROOT
 
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.redis_stream import RedisStream
@@ -22,7 +24,6 @@ from fast_sse.observe.observer import (
     IngestFailed,
     IngestGone,
     IngestLeaseLost,
-    IngestLeaseWon,
     IngestPoisoned,
     IngestRecovered,
 )
@@ -98,7 +99,7 @@ async def test_a_queue_comes_into_the_log(make: Make, foreign: Queue, store: Fai
     foreign.add(*range(25, 30))
     await until(lambda: source.figures.taken == 30)
     assert await store.payloads() == list(range(30))
-    assert [record.channel for record in await store.records()][0] == ("car0", "sold")
+    assert next(record.channel for record in await store.records()) == ("car0", "sold")
     assert foreign.pending == 0
     assert foreign.do("XLEN") == 30, "the queue is not ours to trim"
 
@@ -204,7 +205,9 @@ async def test_dead_letters_that_cannot_be_kept_hold_up_the_queue(
     assert len(foreign.dead) == 1
 
 
-async def test_what_a_crashed_reader_took_comes_first(make: Make, foreign: Queue, store: FailingStore) -> None:
+async def test_what_a_crashed_reader_took_comes_first(
+    make: Make, foreign: Queue, store: FailingStore
+) -> None:
     """Entries that somebody took and did not acknowledge are stored before those nobody took, in queue order."""
     foreign.add(*range(25))
     foreign.take(23)
@@ -473,3 +476,29 @@ async def test_a_stop_finishes_what_is_in_hand(make: Make, foreign: Queue, store
     await stopping
     assert source.figures.taken == len(await store.payloads()) > 0
     assert foreign.pending == 0
+
+
+async def test_a_user_with_few_rights_is_enough(
+    tmp_path: Path, hub: Hub, store: FailingStore, facts: Facts
+) -> None:
+    """The rights that docs/ingest.md names, and no others, are what the hub needs: for messages, poison and crashes."""
+    need_redis()
+    page = (ROOT / "docs" / "ingest.md").read_text()
+    found = re.search(r"of its ACL: `([^`]*)` on `([^`]*)`", page)
+    assert found
+    rights = " ".join(found[1].split())
+    with RedisServer(tmp_path, options=(f"user few on >pw {found[2]} {rights}",)) as server:
+        foreign = Queue(server, "sse:events")
+        foreign.add(1)
+        foreign.take(1)
+        foreign.add_raw("car0", "poison")
+        foreign.add(2)
+        url = server.url.replace("//", "//few:pw@")
+        source = RedisStream(url, foreign.name, "fast-sse", "node-1", hub, facts)
+        source.start()
+        await until(lambda: source.figures.taken == 3 and source.figures.lag == 0)
+        await source.stop()
+        assert len(foreign.dead) == 1
+        assert not server.do("EXISTS", "sse:events:lease:fast-sse")
+    assert await store.payloads() == [1, 2]
+    assert facts.of(IngestFailed) == []

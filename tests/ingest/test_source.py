@@ -152,8 +152,7 @@ async def test_a_stop_cuts_a_wait_short(facts: Facts) -> None:
     """A wait with nothing in hand ends with the stop, also one that had not begun yet."""
 
     async def work(source: Scripted) -> None:
-        while not source._ending:
-            await asyncio.sleep(0)
+        await until(lambda: source._ending)
         await source._wait(asyncio.Event().wait)
 
     source = Scripted(facts, work)

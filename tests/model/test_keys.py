@@ -30,7 +30,9 @@ def test_every_part_makes_another_key() -> None:
 
 def test_parts_do_not_run_into_each_other() -> None:
     """What ends one part and begins the next is a part of the digest."""
-    assert key_digest("key", "v1a", Channel("b", "c"), "d") != key_digest("key", "v1", Channel("ab", "c"), "d")
+    assert key_digest("key", "v1a", Channel("b", "c"), "d") != key_digest(
+        "key", "v1", Channel("ab", "c"), "d"
+    )
 
 
 def test_the_digest_stays_what_it_is() -> None:
@@ -45,4 +47,3 @@ def test_a_key_has_a_length(text: str) -> None:
     assert own_key("é" * 128, Limits()) == "é" * 128
     with pytest.raises(BadRequestError):
         own_key(text, Limits())
-

@@ -25,7 +25,7 @@ from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
 from fast_sse.http.publishing import Publishing
 from fast_sse.http.subscribing import Subscribing
 from fast_sse.hub.hub import Hub
-from fast_sse.model.channel import channel_from_path
+from fast_sse.model.channel import Channel, channel_from_path
 from fast_sse.model.errors import FastSseError, MethodNotAllowedError, NotFoundError
 from fast_sse.model.limits import Limits
 
@@ -75,6 +75,10 @@ class Endpoints:
         if "origin" not in request.headers:
             return answer
         return self._marked(request, answer)
+
+    def check(self, channel: Channel) -> None:
+        """Raise ForbiddenError when the allow-lists in force now do not name the channel."""
+        self.access.check(channel)
 
     def reload(self, access: Access) -> int:
         """Swap the rules of access; streams that these would not grant end as expired. How many ended."""
