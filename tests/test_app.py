@@ -337,6 +337,43 @@ async def test_settings_of_the_public_listener_reach_it(
     assert statuses == [200, 200, 429]
 
 
+async def test_numbers_of_every_part_are_read_in_one_place(start: Start) -> None:
+    """/metrics joins process, node, hub and listener, and holds no word that a client chose."""
+    node = start(node="sse-1")
+    public, admin = await node.addresses()
+    assert (await request(public, "POST", PUBLISH, SIGNED, BODY)).status == 200
+    assert (await request(public, "GET", "/nothing/carid000001")).status == 404
+    reply = await ask(admin, "/metrics")
+    assert (reply.status, reply.headers["content-type"][:10]) == (200, "text/plain")
+    lines = reply.body.decode().splitlines()
+    for line in (
+        'fast_sse_node_info{durability="process",node="sse-1",store="memory"} 1.0',
+        'fast_sse_ready{node="sse-1"} 1.0',
+        'fast_sse_store_up{node="sse-1"} 1.0',
+        'fast_sse_publishes_total{node="sse-1",outcome="stored"} 1.0',
+        'fast_sse_refused_total{code="not_found",node="sse-1"} 1.0',
+        'fast_sse_requests_total{node="sse-1"} 2.0',
+    ):
+        assert line in lines
+    assert any(line.startswith("process_resident_memory_bytes") for line in lines)
+    assert "carid000001" not in reply.body.decode()
+
+
+async def test_numbers_are_told_while_the_store_is_away(start: Start, store: StubbornStore) -> None:
+    """Before the log is there the process already has numbers, and says that it is not ready."""
+    store.error = NotStoredError("the store is down")
+    node = start()
+
+    async def started() -> bool:
+        return bool(node.lines("start"))
+
+    await until(started)
+    (line,) = node.lines("start")
+    reply = await ask(_address(line["admin"]), "/metrics")
+    assert 'fast_sse_ready{node="' in reply.body.decode()
+    assert "fast_sse_streams_open" not in reply.body.decode()
+
+
 async def test_one_secret_for_both_is_warned_of(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """The start says what a 2xx means, and that every subscriber could publish; not where that is not so."""
     node = start()

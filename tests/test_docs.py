@@ -23,8 +23,9 @@ from fast_sse.model.errors import ConfigError, FastSseError
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-INDEX, CLI, SUBSCRIBING, SETTINGS, ERRORS = (
-    (DOCS / f"{name}.md").read_text() for name in ("README", "cli", "subscribing", "settings", "errors")
+INDEX, CLI, SUBSCRIBING, SETTINGS, ERRORS, METRICS = (
+    (DOCS / f"{name}.md").read_text()
+    for name in ("README", "cli", "subscribing", "settings", "errors", "metrics")
 )
 SETTINGS_DOCS = [sys.executable, str(ROOT / "scripts" / "settings-docs"), "--check"]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -72,6 +73,37 @@ def test_every_error_stands_with_its_status() -> None:
 
     found = set(re.findall(r"^\| (\d{3}) \| `(\w+)` \|", ERRORS, re.MULTILINE))
     assert found == {*tree(FastSseError), ("503", "not_ready")}
+
+
+def metrics() -> dict[str, str]:
+    """Name and kind of each number that any part can tell: where a sample is made, both stand as they are."""
+    found = {}
+    files = [
+        file for file in SOURCES if file.name != "metrics.py"
+    ]  # where `counted` passes its own arguments on
+    for node in (node for file in files for node in ast.walk(ast.parse(file.read_text()))):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        if node.func.id in ("Sample", "counted"):
+            name, kind = ast.literal_eval(node.args[0]), node.args[1]
+            found[name] = ast.literal_eval(kind) if node.func.id == "Sample" else "counter"
+    return found
+
+
+def test_every_metric_is_described() -> None:
+    """docs/metrics.md has one row for each number with its kind, and no other; a counter's name ends in _total."""
+    known = metrics()
+    assert len(known) > 20, "no metric found: a rule that looks at nothing proves nothing"
+    shown = {
+        (name if name.startswith("process_") else f"fast_sse_{name}"): kind for name, kind in known.items()
+    }
+    table = {
+        name: cells[0] for name, cells in rows(METRICS).items() if name.startswith(("fast_sse_", "process_"))
+    }
+    assert table == shown
+    assert {name for name, kind in shown.items() if kind == "counter"} == {
+        name for name in shown if name.endswith("_total")
+    }
 
 
 def test_every_public_route_is_named() -> None:

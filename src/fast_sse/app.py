@@ -18,7 +18,7 @@ import resource
 import signal
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -34,11 +34,16 @@ from fast_sse.hub.hub import Hub
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError, NotStoredError, UnavailableError
 from fast_sse.observe.logging import Log, LogObserver
+from fast_sse.observe.metrics import Measured, Sample, Sampler
+from fast_sse.observe.process import process_samples
+from fast_sse.observe.prometheus import exposition
 from fast_sse.parts import make_access, make_endpoints, make_hub, make_sources, make_store, on_defect, warn
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Connections that may wait to be accepted: a whole fleet of browsers comes back at once after a restart.
 BACKLOG_MAX = 4096
+#: How long the numbers wait for a store that is slow to say where its log ends.
+LOOK_S = 1.0
 #: Called once with the public and the admin address when both accept.
 Announce = Callable[[str, str], None]
 
@@ -70,6 +75,9 @@ class App:
         self._demo = demo
         self._store = make_store(config)
         self._make_sources = make_sources(config)
+        self._samplers: list[Sampler] = [process_samples, self._samples]
+        if isinstance(self._store, Measured):
+            self._samplers.append(self._store.samples)
         self._hub: Hub | None = None
         self._endpoints: Endpoints | None = None
         self._reload = reload
@@ -92,6 +100,19 @@ class App:
         if self._hub is None:
             raise UnavailableError("the store is not open yet")
         await self._hub.probe_publish()
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """The numbers of all parts, and the media type of the text."""
+        if self._hub is not None:
+            await self._hub.look(LOOK_S)
+        return exposition(self._samplers, self.node, accept)
+
+    def _samples(self) -> Iterator[Sample]:
+        facts = (("store", self.store), ("durability", self.durability))
+        yield Sample("node_info", "gauge", "What this node keeps its log in, in its labels.", 1, facts)
+        yield Sample(
+            "ready", "gauge", "1 while the node serves, 0 before and in a drain.", self.state == "ready"
+        )
 
     async def erase(self, target: Channel) -> int:
         """Erase a channel's history and end its streams; how many entries went."""
@@ -144,7 +165,8 @@ class App:
                 loop.add_signal_handler(number, self.stop)
             loop.add_signal_handler(signal.SIGHUP, self.reload)
             key = config.admin.key.get_secret_value().encode() if config.admin.key else b""
-            admin = AdminServer(admin_app(self, key, config.admin_host), operators)
+            app = admin_app(self, key, config.admin_host, metrics_open=config.admin.metrics_open)
+            admin = AdminServer(app, operators)
             try:
                 await admin.start()
                 self._log_start(address(public), address(operators))
@@ -169,6 +191,7 @@ class App:
                     opened = True
                 if self._hub is None:
                     self._hub = make_hub(self._config, self._store, self._observer)
+                    self._samplers.append(self._hub.samples)
                 await self._hub.start()
                 return self._hub
             except UnavailableError as error:
@@ -192,6 +215,7 @@ class App:
             on_defect=on_defect(self._observer),
             descriptors=Descriptors(for_clients(_open_files_max()), self._on_full),
         )
+        self._samplers += [endpoints.samples, fronts.samples]
         try:
             server = await loop.create_server(
                 fronts,
@@ -208,6 +232,7 @@ class App:
             self._announce(address(public), admin_address)
         sources = self._make_sources(hub, self._observer, endpoints.check)
         for source in sources:
+            self._samplers.append(source.samples)
             source.start()
         await self._stop.wait()
         server.close()

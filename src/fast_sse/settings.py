@@ -114,6 +114,7 @@ class Admin(Group):
     """The operators' listener."""
 
     key: SecretStr | None = None
+    metrics_open: bool = False
 
 
 class RetentionBounds(Group):

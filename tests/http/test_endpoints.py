@@ -15,6 +15,16 @@ from fast_sse.model.limits import Limits
 from fast_sse.model.signature import sign_v2
 
 
+async def test_refusals_are_counted_by_code(rig: Rig) -> None:
+    """By the code of the answer, a word of ours, and never by a path or a channel that a client chose."""
+    for path in ("/nothing", "/nothing/else"):
+        await rig.ask(publish(path=path))
+    await rig.ask(publish(x_signature="0" * 64))
+    await rig.ask(publish())
+    found = {sample.labels: sample.value for sample in rig.endpoints.samples()}
+    assert found == {(("code", "not_found"),): 2, (("code", "unauthorized"),): 1}
+
+
 async def test_a_publish_is_answered_with_the_id_that_subscribers_see(rig: Rig) -> None:
     """200 with message_id, durability and duplicate, once the log holds the message."""
     answer = await rig.ask(publish())

@@ -56,6 +56,24 @@ async def turn() -> None:
         await asyncio.sleep(0)
 
 
+async def test_the_listener_in_numbers() -> None:
+    """What was read, refused, late and broken, each counted once."""
+    rig = Rig()
+    rig.connect(GET + GET)
+    rig.connect(b"nonsense\r\n\r\n")
+    rig.connect(b"GET /late")
+    rig.after(60)
+    found = {sample.name: sample.value for sample in rig.fronts.samples()}
+    assert found == {
+        "connections": rig.fronts.connections,
+        "requests_total": 2,
+        "malformed_total": 1,
+        "timeouts_total": 1,
+        "turned_away_total": 0,
+        "defects_total": 0,
+    }
+
+
 async def test_each_connection_has_its_own_protocol() -> None:
     """The factory makes one protocol a connection; nothing one sends shows up in another."""
     rig = Rig()

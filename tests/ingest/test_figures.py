@@ -5,6 +5,18 @@ from __future__ import annotations
 from fast_sse.ingest.figures import Figures
 
 
+def test_operators_see_what_was_done() -> None:
+    """Each figure is a number of its own, told by the kind of the queue; a lag that nobody knows is left out."""
+    figures = Figures()
+    figures.taken, figures.poison, figures.reading = 5, 1, True
+    found = {sample.name: sample.value for sample in figures.samples("redis_stream")}
+    assert (found["ingest_taken_total"], found["ingest_poison_total"], found["ingest_reading"]) == (5, 1, 1)
+    assert "ingest_lag" not in found
+    figures.lag = 7
+    (lag,) = (sample for sample in figures.samples("redis_stream") if sample.name == "ingest_lag")
+    assert (lag.value, lag.labels) == (7, (("queue", "redis_stream"),))
+
+
 def test_a_queue_that_nobody_read_yet_has_no_lag() -> None:
     """Zero would say that there is nothing to do; nobody knows."""
     figures = Figures()

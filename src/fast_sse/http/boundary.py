@@ -32,11 +32,13 @@ def retrieve(future: asyncio.Future[Any]) -> None:
 class Boundary:
     """The handler, behind a wall."""
 
-    __slots__ = ("_handle", "_on_defect")
+    __slots__ = ("_handle", "_on_defect", "defects")
 
     def __init__(self, handle: Callable[[Request], Answer], on_defect: OnDefect) -> None:
         self._handle = handle
         self._on_defect = on_defect
+        #: Answers with 500 since the start.
+        self.defects = 0
 
     def ask(self, request: Request) -> Answer:
         """The handler's answer. A stream for a HEAD is a defect: it would have no body (RFC 9110 §9.3.2)."""
@@ -64,6 +66,7 @@ class Boundary:
 
     def defect(self, error: Exception) -> Response:
         """A 500 that says nothing, and the exception to whoever watches."""
+        self.defects += 1
         request_id = new_request_id()
         self._on_defect(request_id, error)
         return error_response(DefectError("Internal error"), request_id)

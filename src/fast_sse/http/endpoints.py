@@ -15,7 +15,8 @@ allow-lists, body. OPTIONS is answered on every route without a signature (CORS 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
 from fast_sse.http.access import Access
 from fast_sse.http.clients import Clients
@@ -28,6 +29,7 @@ from fast_sse.hub.hub import Hub
 from fast_sse.model.channel import Channel, channel_from_path
 from fast_sse.model.errors import FastSseError, MethodNotAllowedError, NotFoundError
 from fast_sse.model.limits import Limits
+from fast_sse.observe.metrics import Sample, counted
 
 BATCH = "/v1/sse/batch"
 _LOAD = "/v1/sse/events"
@@ -56,6 +58,7 @@ class Endpoints:
         pages: Mapping[str, Response] | None = None,
     ) -> None:
         self.access = access
+        self._refused: Counter[str] = Counter()
         self._hub = hub
         self._cors = cors or Cors()
         self._load_route = load_route
@@ -71,6 +74,7 @@ class Endpoints:
         try:
             answer = self._route(request)
         except FastSseError as error:
+            self._refused[error.code] += 1
             answer = error_response(error)
         if "origin" not in request.headers:
             return answer
@@ -84,6 +88,11 @@ class Endpoints:
         """Swap the rules of access; streams that these would not grant end as expired. How many ended."""
         self.access = access
         return self._hub.revoke(access.stands)
+
+    def samples(self) -> Iterable[Sample]:
+        """Refusals by code; what the store refuses is the hub's to count."""
+        text = "Requests refused before the store was asked, by the code of the answer."
+        return counted("refused_total", text, "code", self._refused)
 
     def _marked(self, request: Request, answer: Answer) -> Answer:
         if isinstance(answer, Deferred):

@@ -6,7 +6,7 @@ Each connection is a `Connection` on llhttp; see there for the contract, and doc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from fast_sse.http.boundary import Boundary, OnDefect, ignore_defect
 from fast_sse.http.connection import Connection
@@ -15,6 +15,7 @@ from fast_sse.http.descriptors import Descriptors
 from fast_sse.http.message import Answer, Request
 from fast_sse.http.shared import Shared
 from fast_sse.model.limits import Limits
+from fast_sse.observe.metrics import Sample
 
 
 class Fronts:
@@ -60,6 +61,24 @@ class Fronts:
     def timeouts(self) -> int:
         """Requests and answers that did not get through in time."""
         return self._shared.timeouts
+
+    def samples(self) -> Iterator[Sample]:
+        """The public listener in numbers."""
+        shared = self._shared
+        yield Sample("connections", "gauge", "Open connections that are not streams.", self.connections)
+        yield Sample("requests_total", "counter", "Complete requests that were read.", shared.requests)
+        yield Sample(
+            "malformed_total", "counter", "Requests refused unread: malformed or too large.", shared.malformed
+        )
+        yield Sample(
+            "timeouts_total",
+            "counter",
+            "Requests and answers that took too long on the wire.",
+            shared.timeouts,
+        )
+        text = "Connections closed at once, because too few files were left."
+        yield Sample("turned_away_total", "counter", text, shared.descriptors.turned_away)
+        yield Sample("defects_total", "counter", "Requests answered 500.", shared.boundary.defects)
 
     def sweep(self) -> None:
         """Expire every connection past its deadline, as the timer does."""

@@ -41,7 +41,7 @@ class Fanout:
         self._level: Cursor | None = None
         self._waiting: dict[asyncio.Future[None], Position] = {}
         #: Counted since the start.
-        self.flushes = 0
+        self.flushes = self.deliveries = 0
 
     # -- the follower's side ------------------------------------------------------------------------
 
@@ -112,6 +112,11 @@ class Fanout:
                 del self._waiting[future]
 
     @property
+    def pending_bytes(self) -> int:
+        """Bytes of frames that wait for their flush, over all live sets."""
+        return self._pending_bytes
+
+    @property
     def full(self) -> bool:
         """Whether so much waits for its flush that the follower should take nothing more."""
         return self._pending_bytes >= self.limits.pending_bytes_max
@@ -172,7 +177,7 @@ class Fanout:
             return  # deserted since it became dirty
         waiting = live_set.pending_bytes
         try:
-            live_set.flush(self.limits.flush_bytes_max, now_s)
+            self.deliveries += live_set.flush(self.limits.flush_bytes_max, now_s)
         finally:
             self._pending_bytes -= waiting - live_set.pending_bytes
         self.flushes += 1

@@ -50,6 +50,8 @@ class Follower:
         self._on_erased = on_erased
         #: Whether the last attempt is still reading.
         self.following = False
+        #: Records taken and restarts since the start.
+        self.records = self.restarts = 0
 
     async def run(self) -> None:
         """Follow until the store closes or the task is cancelled."""
@@ -69,6 +71,7 @@ class Follower:
                 self._observer.notify(DefectSeen("follower", repr(error), traceback.format_exc()))
             finally:
                 self.following = False
+            self.restarts += 1
             if self._fanout.level != seen:
                 wait_s = self._limits.retry_store_s
             await asyncio.sleep(wait_s)
@@ -85,6 +88,7 @@ class Follower:
                     await self._fanout.room()
                     rest = self._take(rest)
                 taken += len(group)
+                self.records += len(group)
                 if taken >= TURN_RECORDS_MAX:
                     taken = 0
                     await asyncio.sleep(0)

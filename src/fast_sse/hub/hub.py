@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import random
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fast_sse.hub.follower import Follower
 from fast_sse.hub.heartbeat import advance_quiet
+from fast_sse.hub.numbers import fanout_samples, follower_samples, newest, publish_samples, stream_samples
 from fast_sse.hub.publishes import Publishes
 from fast_sse.hub.streams import Streams, Subscription, Unacknowledged
 from fast_sse.hub.subscriber import Subscriber
 from fast_sse.model.channel import Channel, Filter
-from fast_sse.model.cursor import Position
+from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.errors import NotStoredError, StoreClosedError, UnavailableError
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft
+from fast_sse.observe.metrics import Sample
 from fast_sse.observe.observer import (
     DefectSeen,
     Drained,
@@ -73,6 +75,9 @@ class Hub:
         self._probed_s = float("-inf")
         self._probe: asyncio.Task[None] | None = None
         self._probe_error: UnavailableError | None = None
+        self._newest: Cursor | None = None
+        self._store_up = False
+        self._trimmed = 0
 
     # -- facts --------------------------------------------------------------------------------------
 
@@ -160,6 +165,28 @@ class Hub:
         if self._probe_error is not None:
             raise self._probe_error
 
+    async def look(self, within_s: float) -> None:
+        """Ask the store what `samples` tells of it; one that is silent for that long is down."""
+        probe = asyncio.ensure_future(self.probe_publish())
+        self._newest = await newest(self.store, within_s)
+        await asyncio.wait({probe}, timeout=within_s)
+        self._store_up = probe.done() and probe.exception() is None
+        probe.cancel()
+
+    def samples(self) -> Iterator[Sample]:
+        """The numbers of this hub and, as far as `look` could see, of its store; none unless it runs."""
+        if not self._tasks:
+            return
+        fanout = self._streams.fanout
+        yield from stream_samples(self._streams)
+        yield from fanout_samples(fanout)
+        yield from follower_samples(self._follower, fanout.level, self._newest)
+        yield from publish_samples(self._publishes)
+        yield Sample("trimmed_total", "counter", "Entries that retention removed.", self._trimmed)
+        yield Sample("store_up", "gauge", "0 when a publish would not be stored just now.", self._store_up)
+        text = "Idempotency keys forgotten before their window ended, because there were too many."
+        yield Sample("keys_cut_total", "counter", text, self.store.keys_cut)
+
     async def _ping(self) -> None:
         before = self._probe_error
         try:
@@ -186,6 +213,7 @@ class Hub:
             try:
                 safe = await self._advance_quiet()
                 while entries := await self.store.trim():
+                    self._trimmed += entries
                     self._observer.notify(Trimmed(entries))
                     trimmed = (await self.store.bounds()).trimmed.position
                     self._streams.fanout.tail.trim_to(trimmed)

@@ -90,15 +90,20 @@ class LiveSet:
         self.pending_bytes += size
         return size
 
-    def flush(self, bytes_max: int, now_s: float) -> None:
-        """Write one piece of what is pending, at most `bytes_max` (or one larger frame), to every member."""
+    def flush(self, bytes_max: int, now_s: float) -> int:
+        """Write one piece of what is pending, at most `bytes_max` (or one larger frame), to every member.
+
+        Returns how many deliveries that were: records times members.
+        """
         taken = self._take(bytes_max)
         frames = [entry.frame(self.addressed) for entry in taken]
         data = b"".join(frames)
         last = taken[-1]
         self.level = self.sent = self.level.at(last.position, last.record.fingerprint)
         self.advanced_s = now_s
+        deliveries = len(taken) * len(self._writers)
         self.write_all(chunk(data) if self.form.chunked else data)
+        return deliveries
 
     def _take(self, bytes_max: int) -> list[Entry]:
         pending = self.pending

@@ -8,14 +8,14 @@ ever completes the store's own future.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from fast_sse.model.errors import OverloadedError, UnknownOutcomeError
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft
-from fast_sse.store.base import Outcome, Store
+from fast_sse.store.base import Appended, Outcome, Store
 
 Answer = asyncio.Future[list[Outcome]]
 
@@ -31,6 +31,8 @@ class Publishes:
         #: Drafts and bytes that the store has not answered yet.
         self.drafts = 0
         self.bytes = 0
+        #: How often each answer was given since the start: `stored`, `duplicate`, or the code of an error.
+        self.outcomes: Counter[str] = Counter()
 
     def append(self, drafts: Sequence[Draft]) -> Answer:
         """Append drafts; the future resolves entry by entry, at the latest (as unknown) at the append deadline.
@@ -48,6 +50,8 @@ class Publishes:
             raise OverloadedError("too many publishes are waiting for the store", retry_after_s=1)
         stored = self._store.append(drafts)
         if stored.done():
+            if not stored.cancelled() and stored.exception() is None:
+                self._count(stored.result())
             return stored
         answer: Answer = self._loop.create_future()
         self.drafts += count
@@ -67,7 +71,15 @@ class Publishes:
         elif (error := stored.exception()) is not None:
             answer.set_exception(error)
         else:
+            self._count(stored.result())
             answer.set_result(stored.result())
+
+    def _count(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            if isinstance(outcome, Appended):
+                self.outcomes["duplicate" if outcome.duplicate else "stored"] += 1
+            else:
+                self.outcomes[outcome.code] += 1
 
     async def watch(self) -> None:
         """A store that does not answer in time leaves the outcome open: 504, retry with the same key."""
@@ -80,7 +92,9 @@ class Publishes:
                 if answer.done():
                     continue
                 if deadline_s <= now_s:
-                    answer.set_result([UnknownOutcomeError("the store did not answer in time")] * count)
+                    unknown: list[Outcome] = [UnknownOutcomeError("the store did not answer in time")] * count
+                    self._count(unknown)
+                    answer.set_result(unknown)
                 else:
                     still.append((deadline_s, answer, count))
             self._waiting = still

@@ -77,8 +77,9 @@ class Streams:
         self.fanout = Fanout(limits, self.loop)
         self.wheel = Wheel(limits, self.loop, rng)
         self.draining = False
-        #: Counted since the start: gaps by reason, records replayed by pages, members that fell behind and came back.
+        #: Counted since the start: gaps and evictions by reason, records replayed by pages, members that fell behind and came back.
         self.gaps: Counter[str] = Counter()
+        self.evicted: Counter[str] = Counter()
         self.replayed = self.fell_behind = self.came_back = self.opened = 0
         #: Streams that have not ended; the wheel also holds those whose last bytes are still on their way.
         self.open_count = 0
@@ -177,6 +178,7 @@ class Streams:
         """Cut a stream and say so, unless it has ended already."""
         if subscriber.state == ENDED:
             return
+        self.evicted[reason] += 1
         peer = subscriber.transport.get_extra_info("peername")
         self._observer.notify(StreamEvicted(reason, str(peer[0]) if isinstance(peer, tuple) else "", after_s))
         subscriber.cut()

@@ -75,6 +75,11 @@ class Tail:
     def __len__(self) -> int:
         return len(self._entries) - self._head
 
+    @property
+    def size_bytes(self) -> int:
+        """Memory that its records take, roughly."""
+        return self._bytes
+
     def reset(self, floor: Cursor) -> None:
         """Forget everything; from now on the tail holds what follows `floor`."""
         self._entries.clear()

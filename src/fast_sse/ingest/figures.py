@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from fast_sse.observe.metrics import Sample
+
 
 class Figures:
     """Counts of one queue on this node since the start of the process.
@@ -23,3 +27,20 @@ class Figures:
         self.taken = self.duplicates = self.poison = self.gone = self.held_up = 0
         self.lag: int | None = None
         self.reading = False
+
+    def samples(self, kind: str) -> Iterator[Sample]:
+        """The same for the operators, with the kind of the queue as a label: a node reads at most one of each."""
+        label = (("queue", kind),)
+        yield Sample("ingest_taken_total", "counter", "Entries of a queue done with.", self.taken, label)
+        yield Sample("ingest_duplicates_total", "counter", "Of those, stored before.", self.duplicates, label)
+        yield Sample("ingest_poison_total", "counter", "Of those, quarantined.", self.poison, label)
+        yield Sample(
+            "ingest_gone_total", "counter", "Entries deleted before they were read.", self.gone, label
+        )
+        text = "Attempts that the hub's store did not take."
+        yield Sample("ingest_held_up_total", "counter", text, self.held_up, label)
+        yield Sample("ingest_reading", "gauge", "1 on the node that reads the queue.", self.reading, label)
+        if self.lag is not None:
+            yield Sample(
+                "ingest_lag", "gauge", "Entries not done with, on the node that reads.", self.lag, label
+            )

@@ -17,6 +17,7 @@ from fast_sse.ingest.figures import Figures
 from fast_sse.ingest.forward import Poison
 from fast_sse.model.errors import FastSseError, StoreClosedError
 from fast_sse.model.limits import Limits
+from fast_sse.observe.metrics import Sample
 from fast_sse.observe.observer import (
     DefectSeen,
     IngestFailed,
@@ -77,6 +78,10 @@ class Source(ABC):
             await asyncio.wait({task})
         self.figures.reading, self.figures.lag = False, None
         self._observer.notify(IngestStopped(self.kind, self.queue, self.figures.taken))
+
+    def samples(self) -> Iterable[Sample]:
+        """The figures, for the operators."""
+        return self.figures.samples(self.kind)
 
     @abstractmethod
     async def _read(self) -> None:

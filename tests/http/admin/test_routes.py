@@ -25,6 +25,10 @@ class FakeNode:
         self.probes = 0
         self.erased: list[Channel] = []
 
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """One number, in whatever form was asked for."""
+        return b"fast_sse_streams_open 3\n", accept or "text/plain; version=0.0.4; charset=utf-8"
+
     async def erase(self, target: Channel) -> int:
         """Remember it."""
         if self.error:
@@ -52,7 +56,15 @@ class Answer:
         return json.loads(self.text)
 
 
-async def ask(node: Any, path: str, key: bytes = b"", method: str = "GET", authorization: str = "") -> Answer:
+async def ask(
+    node: Any,
+    path: str,
+    key: bytes = b"",
+    method: str = "GET",
+    authorization: str = "",
+    *,
+    metrics_open: bool = False,
+) -> Answer:
     """One request to the application."""
     sent: list[Any] = []
     headers = [(b"host", b"127.0.0.1:30001"), (b"authorization", authorization.encode("latin-1"))]
@@ -75,10 +87,30 @@ async def ask(node: Any, path: str, key: bytes = b"", method: str = "GET", autho
         sent.append(part)
 
     try:
-        await admin_app(node, key)(scope, receive, send)
+        await admin_app(node, key, metrics_open=metrics_open)(scope, receive, send)
     except ZeroDivisionError:
         assert sent, "a defect is answered before it is passed on to the server's log"
     return Answer(sent)
+
+
+async def test_metrics_are_the_node_s() -> None:
+    """The body and the media type are the node's, and nobody keeps a copy."""
+    answer = await ask(FakeNode(), "/metrics")
+    assert (answer.status_code, answer.text) == (200, "fast_sse_streams_open 3\n")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("opened", "shown", "status"),
+    [(False, "", 401), (False, f"Bearer {KEY.decode()}", 200), (True, "", 200), (True, "Bearer wrong", 200)],
+)
+async def test_metrics_ask_for_the_key_unless_they_are_open(opened: bool, shown: str, status: int) -> None:
+    """How many streams are open is the operators' business, until they say otherwise; nothing else opens with it."""
+    answer = await ask(FakeNode(), "/metrics", KEY, authorization=shown, metrics_open=opened)
+    assert answer.status_code == status
+    path = "/v1/channels/a/b"
+    assert (await ask(FakeNode(), path, KEY, "DELETE", metrics_open=opened)).status_code == 401
 
 
 @pytest.mark.parametrize("state", ["starting", "ready", "draining"])

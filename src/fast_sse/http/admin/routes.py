@@ -4,7 +4,8 @@ Liveness and the two kinds of readiness are three questions, because each has an
 is restarted; a node whose store is lost gets no publishers, but keeps its subscribers, since a load balancer
 without any backend would answer 503, and a browser's EventSource never comes back from that.
 
-Probes are open, for whoever restarts and balances; everything else asks for `admin.key` when there is one.
+Probes are open, for whoever restarts and balances; everything else asks for `admin.key` when there is one (the metrics,
+too, unless `admin.metrics_open` says that they are for everybody who reaches the listener).
 Errors have the shape of the public protocol.
 """
 
@@ -38,6 +39,7 @@ from fast_sse.model.errors import (
 
 #: What a probe may ask without a key.
 OPEN_PATHS = frozenset({"/healthz", "/readyz/publish", "/readyz/subscribe"})
+METRICS = "/metrics"
 
 
 class Node(Protocol):
@@ -65,12 +67,19 @@ class Node(Protocol):
     async def probe_publish(self) -> None:
         """Raises UnavailableError when a publish would not be stored."""
 
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """The numbers of this moment in a form that the Accept header asks for, and its media type."""
+
     async def erase(self, target: Channel) -> int:
         """Erase a channel's history, end its streams; how many entries went. Raises UnavailableError."""
 
 
-def admin_app(node: Node, key: bytes, host: str = "") -> Starlette:
-    """The ASGI application of the admin listener; an empty `key` asks nobody. `host`: the name it is reached by."""
+def admin_app(node: Node, key: bytes, host: str = "", *, metrics_open: bool = False) -> Starlette:
+    """The ASGI application of the admin listener.
+
+    An empty `key` asks nobody; with `metrics_open` it is not asked for the numbers either. `host`: the name that the
+    listener is reached by.
+    """
 
     async def healthz(_request: Request) -> Response:
         return _json(200, {"code": "ok", "data": {"state": "alive"}})
@@ -89,6 +98,10 @@ def admin_app(node: Node, key: bytes, host: str = "") -> Starlette:
             return _not_ready(node, f"the hub is {node.state}")
         return _json(200, {"code": "ok", "data": _facts(node)})
 
+    async def metrics(request: Request) -> Response:
+        text, media_type = await node.metrics(request.headers.get("accept", ""))
+        return Response(text, 200, {"Cache-Control": "no-store"}, media_type)
+
     async def erase(request: Request) -> Response:
         try:
             target = channel_from_path(request.path_params["event_id"], request.path_params["event_type"])
@@ -103,9 +116,13 @@ def admin_app(node: Node, key: bytes, host: str = "") -> Starlette:
             Route("/healthz", healthz),
             Route("/readyz/publish", publish),
             Route("/readyz/subscribe", subscribe),
+            Route(METRICS, metrics),
             _RawRoute("/v1/channels/{event_id}/{event_type}", erase, methods=["DELETE"]),
         ],
-        middleware=[Middleware(_KeyGuard, key=key), Middleware(MutationGuard, host=host)],
+        middleware=[
+            Middleware(_KeyGuard, key=key, open_paths=OPEN_PATHS | {METRICS} if metrics_open else OPEN_PATHS),
+            Middleware(MutationGuard, host=host),
+        ],
         exception_handlers={HTTPException: _http_error, Exception: _defect},
     )
 
@@ -122,13 +139,14 @@ class _RawRoute(Route):
 class _KeyGuard:
     """Asks for the key before any route is looked for, so that without it nothing can be probed."""
 
-    def __init__(self, app: ASGIApp, key: bytes) -> None:
+    def __init__(self, app: ASGIApp, key: bytes, open_paths: frozenset[str]) -> None:
         self._app = app
         self._key = key
+        self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
-        if scope["type"] == "http" and self._key and scope["path"] not in OPEN_PATHS:
+        if scope["type"] == "http" and self._key and scope["path"] not in self._open_paths:
             scheme, _, shown = Request(scope).headers.get("authorization", "").partition(" ")
             right = hmac.compare_digest(shown.encode("latin-1"), self._key)
             if not right or scheme.lower() != "bearer":  # schemes have no case (RFC 9110, 11.1)
