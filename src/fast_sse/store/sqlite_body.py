@@ -42,7 +42,7 @@ def records_of_page(sizes: str, joined: bytes, positions_sum: int) -> list[Recor
     lengths = _decode_sizes(f"[{sizes}]")
     try:
         found = _decode_page(_ARRAY + _UINT32.pack(2 * len(lengths)) + JOINT + joined)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     checksums, records = found[::2], cast("list[Record]", found[1::2])
     view, at = memoryview(joined), _UINT32.size
