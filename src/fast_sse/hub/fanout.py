@@ -75,8 +75,8 @@ class Fanout:
         before = self.level
         record = entry.record
         self.tail.append(entry)
-        self._level = before.at(record.position, record.fingerprint)
-        if live:
+        self._level = Cursor(before.kind, before.epoch, record.position, record.fingerprint)
+        if live and self._sets:
             for live_set in self._matching(record.channel):
                 self._queue(live_set, entry, before)
 

@@ -18,7 +18,7 @@ from fast_sse.hub.tail import Entry
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import StoreClosedError, UnavailableError
 from fast_sse.model.limits import Limits
-from fast_sse.model.message import Record
+from fast_sse.model.message import ERASED, Record
 from fast_sse.observe.observer import DefectSeen, FollowerRestarted, Observer
 from fast_sse.store.base import OvertakenError, Store
 
@@ -85,7 +85,8 @@ class Follower:
             async for group in groups:
                 rest = group
                 while rest:
-                    await self._fanout.room()
+                    if self._fanout.full:
+                        await self._fanout.room()
                     rest = self._take(rest)
                 taken += len(group)
                 self.records += len(group)
@@ -100,7 +101,7 @@ class Follower:
         text = id_texts(fanout.level)
         for taken, record in enumerate(group, 1):
             fanout.deliver(Entry(record, text(record)), live=record.due(now_ms))
-            if record.is_control:
+            if record.event == ERASED:
                 fanout.tail.erase(record.channel)
                 self._on_erased(record.channel)
             if fanout.full and taken < len(group):

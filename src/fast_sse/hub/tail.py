@@ -22,16 +22,13 @@ _COMPACT_MIN = 1024
 class Entry:
     """A record with its frames. A form is encoded when it is first asked for, and then shared by everyone."""
 
-    __slots__ = ("_addressed", "_bare", "id_text", "position", "record", "size_bytes")
+    __slots__ = ("_addressed", "_bare", "id_text", "position", "record")
 
     def __init__(self, record: Record, id_text: str) -> None:
         self.record = record
         self.position: Position = record.position
         self.id_text = id_text
-        self._bare = b""
-        self._addressed = b""
-        #: What the entry weighs: the record and, as an estimate that needs no encoding, one frame of it.
-        self.size_bytes = 2 * (len(record.data) + len(record.headers)) + len(record.meta) + 400
+        self._bare = self._addressed = b""
 
     def frame(self, addressed: bool) -> bytes:
         """The SSE bytes of this record: bare for exact streams, addressed for those that carry several channels."""
@@ -42,6 +39,11 @@ class Entry:
         if not self._bare:
             self._bare = frame_of(self.record, self.id_text, addressed=False)
         return self._bare
+
+
+def _weight(record: Record) -> int:
+    """What an entry weighs: the record and, as an estimate that needs no encoding, one frame of it."""
+    return 2 * (len(record.data) + len(record.headers)) + len(record.meta) + 400
 
 
 def acceptor(wanted: Filter) -> Callable[[Channel], bool]:
@@ -99,9 +101,9 @@ class Tail:
     def append(self, entry: Entry) -> None:
         """Add the next record of the log, dropping the oldest ones past the bounds."""
         self._entries.append(entry)
-        self._positions.append(entry.position)
-        self._bytes += entry.size_bytes
-        while self._bytes > self._bytes_max or len(self) > self._records_max:
+        self._positions.append(entry.record.position)
+        self._bytes += _weight(entry.record)
+        while self._bytes > self._bytes_max or len(self._entries) - self._head > self._records_max:
             self._drop_oldest()
 
     def trim_to(self, position: Position) -> None:
@@ -112,7 +114,7 @@ class Tail:
     def _drop_oldest(self) -> None:
         entry = self._entries[self._head]
         self._dropped = entry.record
-        self._bytes -= entry.size_bytes
+        self._bytes -= _weight(entry.record)
         self._entries[self._head] = self._husk  # lets go of it now, and not when the list is cut
         self._head += 1
         if self._head > _COMPACT_MIN and self._head * 2 > len(self._entries):
@@ -127,7 +129,7 @@ class Tail:
             if entry.record.channel != target or entry.record.is_control
         ]
         self._entries, self._positions, self._head = kept, [entry.position for entry in kept], 0
-        self._bytes = sum(entry.size_bytes for entry in kept)
+        self._bytes = sum(_weight(entry.record) for entry in kept)
 
     def covers(self, cursor: Cursor) -> bool:
         """Whether every record after the cursor that the follower has seen is in the tail.

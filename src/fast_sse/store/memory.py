@@ -27,6 +27,8 @@ from fast_sse.store.relay import Relay
 #: Entries of one trim step, and records and bytes of one page for a follower.
 _STEP = 500
 _PAGE_BYTES = 1 << 20
+#: Records of one group for followers, so that one turn of the loop is not all theirs.
+_GROUP = 256
 _RETENTION = Retention(max_bytes=256 << 20)
 _EVERYTHING = Filter.of(Channel("*", "*"))
 
@@ -57,6 +59,7 @@ class MemoryStore(Store):
         self._keys: dict[bytes, Known] = {}
         self._expiries: list[tuple[int, bytes]] = []
         self._relay = Relay(0)
+        self._fresh: list[Record] = []
         self._open = False
         self._keys_cut = 0
 
@@ -72,19 +75,22 @@ class MemoryStore(Store):
     async def close(self) -> None:
         """End the followers; what was appended goes with the object."""
         self._open = False
+        self._hand_on()
         self._relay.close()
 
     def append(self, drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
         """Store drafts at once: the future is done when it is returned."""
-        future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Outcome]] = loop.create_future()
         if not self._open:
             future.set_exception(StoreClosedError("the store is closed"))
             return future
-        now_ms = self._now_ms()
-        fresh: list[Record] = []
+        now_ms, fresh = self._now_ms(), self._fresh
+        if not fresh:
+            loop.call_soon(self._hand_on)
         future.set_result([self._append(draft, now_ms, fresh) for draft in drafts])
-        if fresh:
-            self._relay.push(fresh)
+        if len(fresh) >= _GROUP:
+            self._hand_on()
         return future
 
     async def read(self, wanted: Filter, after: Cursor, records_max: int, bytes_max: int) -> Page:
@@ -139,6 +145,12 @@ class MemoryStore(Store):
 
     def _ends(self) -> Ends:
         return Ends(self._log.trimmed, self._log.newest)
+
+    def _hand_on(self) -> None:
+        """Everything of one turn of the loop is one group: followers wake once for it."""
+        if self._fresh:
+            group, self._fresh = self._fresh, []
+            self._relay.push(group)
 
     def _append(self, draft: Draft, now_ms: int, fresh: list[Record]) -> Outcome:
         earlier = resolve(draft, self._keys.get, now_ms) if draft.keys else None

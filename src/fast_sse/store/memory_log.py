@@ -39,7 +39,11 @@ class MemoryLog:
         """Append one record; its position is above the newest."""
         self._records[record.position] = record
         for index in _indexes_of(record):
-            self._indexes.setdefault(index, []).append(record.position)
+            positions = self._indexes.get(index)
+            if positions is None:
+                self._indexes[index] = [record.position]
+            else:
+                positions.append(record.position)
         self.newest = record.position
         self.weight += weight(record)
 

@@ -41,12 +41,12 @@ class Relay:
         self._bytes = 0
         #: Every record after it is in the window.
         self._floor = position
-        self._wake: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self._closed = False
 
     def push(self, records: list[Record]) -> None:
         """Hand on one committed group, ascending and never empty."""
-        weight = sum([len(r.data) + len(r.headers) for r in records]) + 200 * len(records)
+        weight = sum([len(r.data) + len(r.headers) + 200 for r in records])
         self._groups.append((records, weight))
         self._records += len(records)
         self._bytes += weight
@@ -105,12 +105,13 @@ class Relay:
         return number
 
     async def _changed(self) -> None:
-        if self._wake is None:
-            self._wake = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._wake)
+        own = asyncio.get_running_loop().create_future()  # so that nobody's end is felt by another
+        self._waiting.append(own)
+        await own
 
     def _wake_all(self) -> None:
-        if self._wake is not None:
-            if not self._wake.done():
-                self._wake.set_result(None)
-            self._wake = None
+        if self._waiting:
+            woken, self._waiting = self._waiting, []
+            for one in woken:
+                if not one.done():
+                    one.set_result(None)
