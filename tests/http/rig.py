@@ -36,11 +36,12 @@ class Rig:
         self.endpoints = endpoints
 
     async def ask(self, request: Request) -> Response:
-        """The response to a request, waited for."""
+        """The response to a request, waited for until this node follows what it stored."""
         answer = self.endpoints.handle(request)
         if isinstance(answer, Deferred):
             await asyncio.wait([answer.future])
             answer = answer.render(answer.future)
+        await self.hub._streams.fanout.reached(self.store._log.newest)
         assert isinstance(answer, Response), answer
         return answer
 

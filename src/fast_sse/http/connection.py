@@ -63,7 +63,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         peer = transport.get_extra_info("peername")
         address = str(peer[0]) if isinstance(peer, tuple) else ""
-        self._reader = RequestReader(self._shared.limits, self._on_request, address)
+        shared = self._shared
+        self._reader = RequestReader(shared.limits, self._on_request, address, shared.heads)
         self._shared.add(self)
         self.deadline = self._shared.deadlines.head
         if self._shared.draining:

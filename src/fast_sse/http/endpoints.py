@@ -57,7 +57,7 @@ class Endpoints:
         clients: Clients | None = None,
         pages: Mapping[str, Response] | None = None,
     ) -> None:
-        self.access = access
+        self.access = access  # also what verdicts hold under: a new value, and no kept head is judged
         self._refused: Counter[str] = Counter()
         self._hub = hub
         self._cors = cors or Cors()
@@ -71,8 +71,12 @@ class Endpoints:
 
     def handle(self, request: Request) -> Answer:
         """Answer one request."""
+        verdict = None if request.head is None else request.head.verdict
         try:
-            answer = self._route(request)
+            if verdict is not None and verdict.rules is self.access:
+                answer = verdict.answer(request)
+            else:
+                answer = self._route(request)
         except FastSseError as error:
             self._refused[error.code] += 1
             answer = error_response(error)

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from fast_sse.http.heads import Head
+
 
 class Request(msgspec.Struct, gc=False):
     """One complete request.
@@ -24,6 +26,7 @@ class Request(msgspec.Struct, gc=False):
         http11: whether streams are chunked by us; False for HTTP/1.0, whose streams are delimited by the close, and
             for a server that frames them itself.
         peer: the address of the other end, for logs and limits.
+        head: the kept head that it came with, None for one that is not kept.
     """
 
     method: str
@@ -33,6 +36,7 @@ class Request(msgspec.Struct, gc=False):
     body: bytes = b""
     http11: bool = True
     peer: str = ""
+    head: Head | None = None
 
 
 class Response(msgspec.Struct, gc=False):

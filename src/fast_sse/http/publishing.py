@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 
 import msgspec
@@ -17,6 +18,7 @@ from fast_sse.http.access import Access
 from fast_sse.http.body import JSON, NDJSON, content
 from fast_sse.http.clients import Clients
 from fast_sse.http.errors import error_response
+from fast_sse.http.heads import Verdict
 from fast_sse.http.message import Answer, Deferred, Request, Response
 from fast_sse.hub.clock import SendTime
 from fast_sse.hub.hub import Hub
@@ -66,9 +68,20 @@ class Publishing:
         headers, now = request.headers, self._now()
         raw = content(headers, request.body, JSON, self._limits, self._limits.inflated_bytes_max)
         grant = access.grant(headers.get("x-signature", ""), "pub", (target,), body=request.body, now=now)
+        if request.head is not None and grant.expires_at is None and "content-encoding" not in headers:
+            # A v1 signature covers the channel alone and never expires: what it grants, it grants to the next one.
+            request.head.verdict = Verdict(access, partial(self._granted, target, grant))
+        return self._take(target, grant, request, raw, now)
+
+    def _granted(self, target: Channel, grant: Grant, request: Request) -> Answer:
+        """A publish whose head was judged when it came before."""
+        return self._take(target, grant, request, request.body, self._now())
+
+    def _take(self, target: Channel, grant: Grant, request: Request, raw: bytes, now: float) -> Answer:
         body = parse_publish(raw, self._limits)
-        _check_agrees(body, target)
-        own = self._own_key(body, headers.get("idempotency-key"))
+        if body.event_id is not None or body.event_type is not None:
+            _check_agrees(body, target)
+        own = self._own_key(body, request.headers.get("idempotency-key"))
         message = self._draft(target, body, raw, grant, own, now)
         self._clients.charge(request, 1, now)
         return self._append(message)
@@ -107,8 +120,9 @@ class Publishing:
         send_time = self._send_time.text(now)
         return self._append(draft(channel(body.event_id, WILDCARD), generated, send_time=send_time))
 
-    def _append(self, message: Draft) -> Deferred:
-        return Deferred(self._hub.publish((message,)), self._published)
+    def _append(self, message: Draft) -> Answer:
+        future = self._hub.publish((message,))
+        return self._published(future) if future.done() else Deferred(future, self._published)
 
     def _published(self, future: Future[list[Outcome]]) -> Response:
         try:
@@ -176,6 +190,8 @@ class Publishing:
 
     def _own_key(self, body: PublishBody, header: str | None) -> str | None:
         own = body.idempotency_key
+        if own is None and header is None:
+            return None
         if header is not None:
             header = header.encode("latin-1").decode("utf-8", "replace")
             if own is not None and own != header:
@@ -199,6 +215,8 @@ class Publishing:
         is another message, not an answer about the first one.
         """
         keys: tuple[Key, ...] = ()
+        if own is None and not grant.nonce:
+            return draft(target, body, send_time=self._send_time.text(now))
         if grant.nonce and grant.expires_at is not None:
             window_ms = max(1, int((grant.expires_at + SKEW_S - now) * 1000))
             keys = (Key(key_digest("nonce", grant.kid, target, grant.nonce + nonce_suffix), window_ms),)

@@ -17,6 +17,7 @@ from typing import Final
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from fast_sse.http.heads import Head, Heads, plain_length
 from fast_sse.http.message import Request
 from fast_sse.model.errors import BadRequestError, HeadersTooLargeError, TooLargeError
 from fast_sse.model.limits import Limits
@@ -47,6 +48,10 @@ _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(
 _BATCH: Final = b"/v1/sse/batch"
 
 
+#: Keeps nothing.
+_NO_HEADS: Final = Heads()
+
+
 class _StopError(Exception):
     """Raised through llhttp when nothing behind this request may be looked at."""
 
@@ -63,15 +68,24 @@ class RequestReader:
     """
 
     __slots__ = (
-        "_body", "_body_bytes", "_body_max", "_chunks", "_fed", "_head_bytes", "_headers", "_http11", "_keep_alive", "_limits",
-        "_long", "_method", "_on_request", "_parser", "_peer", "_stopped", "_target", "_upgrade", "expects", "phase",
+        "_body", "_body_bytes", "_body_max", "_chunks", "_due", "_fed", "_head_bytes", "_headers", "_heads", "_http11",
+        "_keep_alive", "_limits", "_long", "_method", "_on_request", "_parser", "_peer", "_stopped", "_target",
+        "_upgrade", "expects", "phase",
     )  # fmt: skip
 
-    def __init__(self, limits: Limits, on_request: Callable[[Request, bool], bool], peer: str = "") -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        on_request: Callable[[Request, bool], bool],
+        peer: str = "",
+        heads: Heads | None = None,
+    ) -> None:
         self._limits = limits
         self._on_request = on_request
         self._peer = peer
-        self._parser = HttpRequestParser(self)
+        self._heads = _NO_HEADS if heads is None else heads
+        self._parser: HttpRequestParser | None = None  # made when it is first needed
+        self._due = b""  # the bytes of the head that is read next, if it is to be kept
         self._fed = 0
         self._method, self._http11, self._keep_alive = "", True, True
         self._upgrade = b""
@@ -95,8 +109,14 @@ class RequestReader:
         request that began inside `data` is measured from the next call on: what is kept stays under the limit plus
         one read of the socket.
         """
-        self._fed += len(data)
         rest: bytes | memoryview = data
+        if self.phase == IDLE:
+            rest = self._read_known(data)
+            if not rest:
+                return
+        self._fed += len(rest)
+        if self._parser is None:
+            self._parser = HttpRequestParser(self)
         try:
             while rest:
                 rest = self._feed_until_upgrade(rest)
@@ -112,9 +132,41 @@ class RequestReader:
         if framing > self._limits.head_bytes_max:
             raise HeadersTooLargeError("Request line, headers and trailers are too large")
 
+    def _read_known(self, data: bytes) -> bytes | memoryview:
+        """Read the requests at the start of `data` that are all there and whose heads are kept; what follows them.
+
+        A head ends at its first empty line: llhttp takes none inside one, and bytes that begin with one are not kept.
+        """
+        heads, at = self._heads, 0
+        while (end := data.find(b"\r\n\r\n", at) + 4) > 3:
+            key = data[at:end]
+            head = heads.find(key) or heads.look(key)
+            if head is None:
+                self._due = key if key[0] not in b"\r\n" and heads.is_due(key) else b""
+                break
+            start, end = end, end + head.length
+            if end > len(data):
+                break
+            at = end
+            request = Request(
+                head.method,
+                head.path,
+                head.query,
+                head.headers,
+                data[start:end],
+                head.http11,
+                self._peer,
+                head,
+            )
+            if not self._on_request(request, head.keep_alive) or not head.keep_alive:
+                return b""
+            if at == len(data):
+                return b""
+        return memoryview(data)[at:] if at else data
+
     def close(self) -> None:
         """Break the cycle between reader, parser and connection, so that all three go at once."""
-        self._parser = None  # type: ignore[assignment]
+        self._parser = None
         self._on_request = None  # type: ignore[assignment]
 
     def _feed_until_upgrade(self, data: bytes | memoryview) -> bytes | memoryview:
@@ -124,7 +176,7 @@ class RequestReader:
         real clients (Java's, for h2c) send one.
         """
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(data)  # type: ignore[union-attr]
         except HttpParserUpgrade as upgrade:
             if self._upgrade:
                 self._read_body_behind_upgrade()
@@ -167,6 +219,7 @@ class RequestReader:
     def on_headers_complete(self) -> None:
         """Judge the head before a byte of the body is kept."""
         parser, headers, target = self._parser, self._headers, self._target
+        assert parser is not None
         method = parser.get_method()
         self._method = _METHODS.get(method) or method.decode("latin-1")
         version = parser.get_http_version()
@@ -192,6 +245,23 @@ class RequestReader:
             self.expects = True
         if framed and "upgrade" in headers and parser.should_upgrade():
             self._upgrade = self._framing_head()
+        if self._due:
+            self._keep_head()
+
+    def _keep_head(self) -> None:
+        """Keep the head that was just accepted, if a length is all that says how it goes on."""
+        key, self._due = self._due, b""
+        length = plain_length(self._headers)
+        if length >= 0:
+            head = Head(
+                self._method,
+                self._target,
+                self._headers,
+                http11=self._http11,
+                keep_alive=self._keep_alive,
+                length=length,
+            )
+            self._heads.keep(key, head)
 
     def _check_framing(self) -> bool:
         """True when a body follows. Raises when its length is unsure or too large.

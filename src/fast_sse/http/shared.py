@@ -7,6 +7,7 @@ import asyncio
 from fast_sse.http.boundary import Boundary
 from fast_sse.http.deadlines import Deadlines, Timed
 from fast_sse.http.descriptors import Descriptors
+from fast_sse.http.heads import Heads
 from fast_sse.model.limits import Limits
 
 
@@ -19,7 +20,7 @@ class Shared:
     """
 
     __slots__ = (
-        "_empty", "boundary", "deadlines", "descriptors", "draining", "limits", "malformed", "requests", "timeouts",
+        "_empty", "boundary", "deadlines", "descriptors", "draining", "heads", "limits", "malformed", "requests", "timeouts",
     )  # fmt: skip
 
     def __init__(
@@ -31,6 +32,7 @@ class Shared:
     ) -> None:
         self.boundary = boundary
         self.limits = limits
+        self.heads = Heads(limits.heads_kept_max, limits.heads_kept_bytes_max)
         self.deadlines = deadlines
         self.descriptors = descriptors or Descriptors()
         self.draining = False

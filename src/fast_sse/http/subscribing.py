@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from fast_sse.http.access import Access
 from fast_sse.http.clients import Clients
+from fast_sse.http.heads import Verdict
 from fast_sse.http.message import Answer, Request, Stream
 from fast_sse.hub.catch_up import Start
 from fast_sse.hub.hub import Hub
@@ -18,6 +19,7 @@ from fast_sse.hub.streams import Subscription
 from fast_sse.model.channel import Channel, Filter, channel
 from fast_sse.model.errors import BadChannelError, BadRequestError, OverloadedError
 from fast_sse.model.limits import Limits
+from fast_sse.model.signature import Grant
 
 _QUERY_FIELDS_MAX = 100
 _LAST_DIGITS_MAX = 4
@@ -62,16 +64,32 @@ class Subscribing:
             signature, in_query = fields.get("signature", ""), True
         grant = access.grant(signature, "sub", wanted.patterns, body=None, now=now, in_query=in_query)
         start = self._start(headers, fields)
+        form = Form(chunked=request.http11, ids=fields.get("prime") != "0")
+        if grant.expires_at is not None:
+            return self._open(wanted, form, start, grant, max(0.0, grant.expires_at - now), request)
+        if request.head is not None:  # for ever: the same to the next who sends it
+            request.head.verdict = Verdict(access, partial(self._open, wanted, form, start, grant, None))
+        return self._open(wanted, form, start, grant, None, request)
+
+    def _open(
+        self,
+        wanted: Filter,
+        form: Form,
+        start: Start,
+        grant: Grant,
+        expires_in_s: float | None,
+        request: Request,
+    ) -> Answer:
         counted = self._clients.counts_streams
         address = self._clients.address(request) if counted else ""
         refused = not self._clients.has_room(address)
-        if (refused or self._hub.full) and "text/event-stream" not in headers.get("accept", "").lower():
-            raise OverloadedError("no more streams are taken now", retry_after_s=15)
+        if refused or self._hub.full:
+            self._check_waits(request)
         subscription = Subscription(
             filter=wanted,
-            form=Form(chunked=request.http11, ids=fields.get("prime") != "0"),
+            form=form,
             start=start,
-            expires_in_s=None if grant.expires_at is None else max(0.0, grant.expires_at - now),
+            expires_in_s=expires_in_s,
             age_s=self._limits.connection_age_s * self._rng.uniform(_AGE_SHARE_MIN, 1),
             right=grant,
             refused=refused,
@@ -84,6 +102,11 @@ class Subscribing:
             return self._hub.subscribe(transport, subscription, head)
 
         return Stream(attach)
+
+    def _check_waits(self, request: Request) -> None:
+        """Only who asks for an event stream is told by one when to come back; raises OverloadedError for others."""
+        if "text/event-stream" not in request.headers.get("accept", "").lower():
+            raise OverloadedError("no more streams are taken now", retry_after_s=15)
 
     def _start(self, headers: dict[str, str], fields: dict[str, str]) -> Start:
         """Where the stream begins; a cursor beats `last`."""

@@ -26,6 +26,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     batch_lines_max: int = 10_000
     #: Request line and headers together.
     head_bytes_max: int = 32 * KIB
+    #: Heads of requests that are kept to be known again, and their bytes; 0 keeps none.
+    heads_kept_max: int = 8192
+    heads_kept_bytes_max: int = 8 * MIB
     #: Levels of arrays and objects in a message's `data`, and in its `user`.
     json_depth_max: int = 64
     #: Entries of a publisher's `headers`.
