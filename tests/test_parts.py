@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import pytest
 from fast_sse.config import load
 from fast_sse.model.errors import ConfigError
 from fast_sse.observe.logging import make_log
-from fast_sse.observe.observer import Fact, HandlerFailed
-from fast_sse.parts import make_access, make_sources, make_store, needs_extra, on_defect, warn
+from fast_sse.observe.observer import Fact, HandlerFailed, NullObserver
+from fast_sse.parts import make_access, make_hub, make_sources, make_store, needs_extra, on_defect, warn
 from fast_sse.store.memory import MemoryStore
 from fast_sse.store.sqlite import SqliteStore
 
@@ -91,3 +92,21 @@ def test_open_doors_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAST_SSE_LOAD_ROUTE", "true")
     monkeypatch.setenv("FAST_SSE_AUTH__V1", "subscribe")
     assert [text.split()[0] for text in warnings()] == ["load_route"]
+
+
+async def test_lifetimes_are_judged_by_the_store_s_clock(tmp_path: Path) -> None:
+    """A store on another machine says what time it is; the node's own clock is asked only where it is the store's."""
+
+    class Elsewhere(MemoryStore):
+        def now_ms(self) -> int:
+            return 1234
+
+    config = load(None, {"data_dir": tmp_path})
+    for store, expected in (
+        (Elsewhere(), 1234),
+        (MemoryStore(), pytest.approx(time.time() * 1000, abs=5000)),
+    ):
+        await store.open()
+        hub = make_hub(config, store, NullObserver())
+        assert hub._streams.now_ms() == expected
+        await store.close()

@@ -28,7 +28,8 @@ from fast_sse.model.errors import ConfigError
 from fast_sse.model.signature import sign_v1
 from fast_sse.observe.logging import Log
 from fast_sse.observe.observer import HandlerFailed, Observer
-from fast_sse.store.base import Store, Windows
+from fast_sse.store.base import Clocked, Store, Windows
+from fast_sse.store.clock import wall_ms
 from fast_sse.store.memory import MemoryStore
 from fast_sse.store.sqlite import SqliteStore
 
@@ -52,7 +53,7 @@ def make_hub(config: Config, store: Store, observer: Observer) -> Hub:
         store,
         config.bounds,
         observer,
-        now_ms=lambda: time.time_ns() // 1_000_000,
+        now_ms=store.now_ms if isinstance(store, Clocked) else wall_ms,
         rng=random.Random(),  # noqa: S311  jitter, not secrets
         unacknowledged=unacknowledged,
     )

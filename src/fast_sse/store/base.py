@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -99,6 +100,14 @@ class Bounds(msgspec.Struct, frozen=True, gc=False):
 
 
 Outcome = Appended | FastSseError
+
+
+@runtime_checkable
+class Clocked(Protocol):
+    """A store on another machine, whose clock is the one that counts: lifetimes end when it says so."""
+
+    def now_ms(self) -> int:
+        """The store's time in milliseconds since 1970, as far as this node knows it."""
 
 
 class Store(ABC):
