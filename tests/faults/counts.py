@@ -29,6 +29,8 @@ REPLIES_CUT = {"ci": 100, "chaos": 2_000}
 UNREAD_MIB = {"ci": 48, "chaos": 256}
 #: Drains under load.
 DRAINS = {"ci": 1, "chaos": 10}
+#: Entries of a foreign queue that is drained by a hub that is killed on the way.
+QUEUED = {"ci": Kills(2, 2_000), "chaos": Kills(5, 50_000)}
 
 #: Parametrises a fault test over both: `@each_scale`, argument `scale`.
 each_scale = pytest.mark.parametrize(

@@ -143,12 +143,6 @@ class Crowd:
 
 def judge(messages: list[Message], pairs: list[tuple[Subscription, Client]]) -> Report:
     """Histories of publishers and clients, put before the checker."""
-    for subscription, client in pairs:
-        subscription.delivered = [
-            Delivered(event.connection, event.id, payload_of(event)) for event in client.events
-        ]
-        subscription.gaps = [gap.data for gap in client.gaps]
-        subscription.finals = client.finals
     published = [
         Published(
             message.publisher,
@@ -160,4 +154,15 @@ def judge(messages: list[Message], pairs: list[tuple[Subscription, Client]]) -> 
         )
         for message in messages
     ]
-    return check(published, [subscription for subscription, _ in pairs])
+    return check(published, heard(pairs))
+
+
+def heard(pairs: list[tuple[Subscription, Client]]) -> list[Subscription]:
+    """What each subscription was for, and what its client saw."""
+    for subscription, client in pairs:
+        subscription.delivered = [
+            Delivered(event.connection, event.id, payload_of(event)) for event in client.events
+        ]
+        subscription.gaps = [gap.data for gap in client.gaps]
+        subscription.finals = client.finals
+    return [subscription for subscription, _ in pairs]

@@ -1,0 +1,199 @@
+"""A foreign queue full of messages and poison, and a hub that is killed while it reads it.
+
+The judge is the checker of the other fault tests: the queue is a publisher whose every entry is ok the moment it is
+in the queue, and whose order is the order of the log. The kill comes when a subscriber has seen its share of the
+queue, and it counts as one that bit when the queue still holds entries that were taken and not acknowledged, or
+that nobody took.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from base64 import b64decode
+from pathlib import Path
+from typing import NamedTuple, Protocol, Self
+
+import redis
+from tests.faults.checker import Published, Subscription, check
+from tests.faults.crowd import IDS, TYPES, heard, payload_of
+from tests.faults.scenarios import PRODUCT, Run
+from tests.support.http1 import Address
+from tests.support.publisher import Pair, signed, subscribe_target
+from tests.support.redis_server import RedisServer
+from tests.support.server import Hub
+from tests.support.sse import Client
+
+#: One of them is poison, in the middle of the others.
+POISON_EVERY = 100
+#: Who listens: exact channels, and each kind of wildcard.
+PATTERNS: list[Pair] = [("car0", "sold"), ("car3", "seen"), ("car1", "*"), ("*", "seen"), ("*", "*")]
+_AT_ONCE = 1000
+
+
+class Left(NamedTuple):
+    """What a queue still holds: taken and not acknowledged, and not taken."""
+
+    in_hand: int
+    waiting: int
+
+
+class Queue(Protocol):
+    """A queue as its producers and its operator see it."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Of the hub that reads it."""
+
+    def fill(self, entries: list[tuple[Pair, bytes]]) -> None:
+        """Put entries into it, in order, the way its producers do."""
+
+    def left(self) -> Left:
+        """What is not done with."""
+
+    def dead(self) -> list[bytes]:
+        """The raw bytes of every quarantined entry."""
+
+
+class RedisQueue:
+    """The original's: plain XADD of one field, the event id, whose value is the package."""
+
+    def __init__(self, server: RedisServer, name: str = "sse:events") -> None:
+        self.name = name
+        self.server = server
+        self.settings: dict[str, str] = {}
+        self.at(server.url)
+
+    def at(self, url: str) -> None:
+        """Where hubs find it: the server, or a proxy before it."""
+        self.settings = {
+            "FAST_SSE_INGEST__REDIS_STREAM__URL": url,
+            "FAST_SSE_INGEST__REDIS_STREAM__QUEUE_NAME": self.name,
+        }
+
+    def fill(self, entries: list[tuple[Pair, bytes]]) -> None:
+        with redis.Redis.from_url(self.server.url) as client:
+            for first in range(0, len(entries), _AT_ONCE):
+                with client.pipeline(transaction=False) as pipeline:
+                    for (event_id, _), package in entries[first : first + _AT_ONCE]:
+                        pipeline.execute_command("XADD", self.name, "*", event_id, package)
+                    pipeline.execute()
+
+    def left(self) -> Left:
+        with redis.Redis.from_url(self.server.url) as client:
+            (group,) = client.xinfo_groups(self.name)
+            return Left(group["pending"], group["lag"])
+
+    def dead(self) -> list[bytes]:
+        found = self.server.do("XRANGE", f"{self.name}:dead_letter", "-", "+")
+        return [b64decode(fields[b"raw"]) for _, fields in found]
+
+
+def filled(entries: int, seed: int = 1) -> tuple[list[tuple[Pair, bytes]], list[Published], list[bytes]]:
+    """What goes into the queue, what should come out of it, and what should be kept aside."""
+    chance = random.Random(seed)
+    packages: list[tuple[Pair, bytes]] = []
+    published: list[Published] = []
+    poison: list[bytes] = []
+    for n in range(entries):
+        channel = (chance.choice(IDS), chance.choice(TYPES))
+        package: dict[str, object] = {"event_id": channel[0], "event_type": channel[1], "event_name": "Load"}
+        if n % POISON_EVERY == POISON_EVERY // 2:
+            poison.append(json.dumps({**package, "number": n}).encode())
+            packages.append((channel, poison[-1]))
+        else:
+            payload = f"q-{n}"
+            published.append(Published("queue", n, payload, channel, "ok"))
+            packages.append(
+                (channel, json.dumps({**package, "data": {"p": payload, "pad": "x" * 150}}).encode())
+            )
+    return packages, published, poison
+
+
+class Listeners:
+    """Subscribers to everything that the queue is about. `async with` lets them listen from the beginning of the log."""
+
+    def __init__(self, address: Address) -> None:
+        self.pairs = [
+            (
+                Subscription(f"s{n}", [pattern]),
+                Client(
+                    f"s{n}", address, subscribe_target(pattern) + "?last_event_id=earliest", signed(pattern)
+                ),
+            )
+            for n, pattern in enumerate(PATTERNS)
+        ]
+        self.whole = self.pairs[-1][1]
+
+    async def seen(self, messages: int, within_s: float) -> None:
+        """Wait until the one that hears everything has seen that many."""
+        await self.whole.until(lambda: len(self.whole.seen) >= messages, within_s)
+
+    async def seen_last(self, published: list[Published], within_s: float) -> bool:
+        """Wait until each has seen the last message that is for it; False when one never did."""
+        try:
+            for subscription, client in self.pairs:
+                last = [message.payload for message in published if subscription.wants(message.channel)][-1]
+                await client.until(lambda last=last, client=client: _ends_with(client, last), within_s)  # type: ignore[misc]
+        except TimeoutError:
+            return False  # what never came is the checker's to name
+        return True
+
+    async def __aenter__(self) -> Self:
+        for _, client in self.pairs:
+            client.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*(client.stop() for _, client in self.pairs))
+
+
+def _ends_with(client: Client, payload: str) -> bool:
+    """Whether it is among the last that a client saw: the queue is in order, and only a late duplicate follows."""
+    return any(event.is_message and payload_of(event) == payload for event in client.seen[-50:])
+
+
+async def drained(
+    directory: Path,
+    queue: Queue,
+    *,
+    entries: int,
+    kills: int,
+    module: str = PRODUCT,
+    within_s: float = 120.0,
+) -> Run:
+    """Fill a queue, let a hub on SQLite read it, and kill it again and again on the way."""
+    packages, published, poison = filled(entries)
+    queue.fill(packages)
+    left: list[Left] = []
+    # Small batches and a short lease: more places for a kill to land in, and less to wait for after it.
+    limits = {"FAST_SSE_LIMITS__INGEST_LEASE_S": "0.5", "FAST_SSE_LIMITS__INGEST_ENTRIES_MAX": "20"}
+    hub = Hub(directory, settings={**limits, **queue.settings}, module=module)
+    async with hub, Listeners(hub.public) as listeners:
+        for kill in range(1, kills + 1):
+            await listeners.seen(kill * len(published) // (kills + 1), within_s)
+            hub.kill_now()
+            await hub.await_exit()
+            left.append(await asyncio.to_thread(queue.left))
+            await hub.astart()
+        if await listeners.seen_last(published, within_s):
+            await _done(queue, within_s)
+        report = check(published, heard(listeners.pairs))
+    report.require(kills=len(left), kills_on_the_way=sum(sum(kill) > 0 for kill in left))
+    dead = queue.dead()
+    if set(dead) != set(poison):
+        report.defects["lost"].append(f"poison: {len(set(dead))} of {len(poison)} entries were kept aside")
+    in_hand = sum(kill.in_hand > 0 for kill in left)
+    return Run(
+        report,
+        f"{report.text()}; {in_hand} of {kills} kills with entries taken and not acknowledged; "
+        f"{len(poison)} entries were poison and {len(dead)} were kept aside",
+    )
+
+
+async def _done(queue: Queue, within_s: float) -> None:
+    """Wait until the queue has nothing left to do."""
+    async with asyncio.timeout(within_s):
+        while any(await asyncio.to_thread(queue.left)):  # noqa: ASYNC110  nothing announces an acknowledgement
+            await asyncio.sleep(0.05)
