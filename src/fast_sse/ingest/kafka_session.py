@@ -1,0 +1,228 @@
+"""One membership in a consumer group, on a thread of its own: the client library blocks, the hub's loop must not.
+
+    poll -> hand a batch to the loop and wait for it -> poison is kept -> commit
+
+The thread waits for the loop, and the broker must not take that for death: while a batch waits long (the hub's store
+is down), every partition is paused and polling goes on, so that the group goes on, too. A partition that is taken
+away meanwhile is not committed any more; its new reader begins at what was committed, and publishes again what is in
+hand here, under the same keys. Offsets are committed in the background: what a crash leaves uncommitted is read again,
+and known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any, Protocol
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from fast_sse.ingest.forward import Poison
+from fast_sse.ingest.kafka_poison import KafkaPoison
+from fast_sse.ingest.package import Entry
+
+#: Longest wait for a record before looking whether the end has come, and between signs of life in a long wait.
+_POLL_S = 0.2
+#: A batch that takes longer than this pauses its partitions.
+_LONG_S = 1.0
+#: Commits that fail because the partition, or the membership, is another's now.
+_NOT_OURS = frozenset(
+    {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError._ASSIGNMENT_LOST,  # noqa: SLF001  the library's own name for it
+        KafkaError._NO_OFFSET,  # noqa: SLF001
+    }
+)
+
+
+class Owner(Protocol):
+    """Who a session works for. Every method but `ended` is called on the loop's thread."""
+
+    def ended(self) -> bool:
+        """Whether the session should end when nothing is in hand; asked on the session's thread."""
+
+    async def forward(self, entries: list[Entry]) -> list[Poison]:
+        """Publish a batch; what cannot be."""
+
+    def done(self, entries: int, poison: list[Poison]) -> None:
+        """A batch was stored, its poison kept, its offsets handed over."""
+
+    def level(self, lag: int | None, *, reading: bool) -> None:
+        """How far behind the assigned partitions are; whether there are any."""
+
+    def failed(self, error: KafkaError) -> None:
+        """The client says that something is wrong."""
+
+
+class Session:
+    """One consumer, from subscribe to close. `run` is its thread's whole life; `abandon` makes it give up its batch."""
+
+    def __init__(
+        self,
+        consumer: Mapping[str, Any],
+        poison: Mapping[str, Any],
+        topic: str,
+        entries_max: int,
+        loop: asyncio.AbstractEventLoop,
+        owner: Owner,
+    ) -> None:
+        self._topic = topic
+        self._entries_max = entries_max
+        self._loop = loop
+        self._owner = owner
+        self._poison = KafkaPoison(poison, topic, self._still_waiting, self._failed)
+        self._next: dict[int, int] = {}
+        self._early: list[Message] = []
+        self._paused = False
+        self._abandoned = False
+        callbacks = {"error_cb": self._failed, "on_commit": self._on_commit}
+        self._consumer = Consumer({**consumer, **callbacks})
+
+    def run(self) -> None:
+        """Read until the owner ends it. Raises KafkaException."""
+        consumer = self._consumer
+        try:
+            consumer.subscribe(
+                [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+            )
+            while not self._owner.ended():
+                messages = self._take()
+                if messages:
+                    self._deal_with(messages)
+                self._tell_level()
+        finally:
+            consumer.close()
+
+    def abandon(self) -> None:
+        """Give up the batch in hand: it was not committed, so it is read again."""
+        self._abandoned = True
+
+    # -- entries --------------------------------------------------------------------------------------------
+
+    def _take(self) -> list[Message]:
+        """What is there, at most a batch; waits a moment for the first record only."""
+        early, self._early = self._early, []
+        if not early:
+            first = self._consumer.poll(_POLL_S)
+            if first is None:
+                return []
+            early = [first, *self._consumer.consume(self._entries_max - 1, 0)]
+        good: list[Message] = []
+        for message in early:
+            error = message.error()
+            if error is None:
+                good.append(message)
+            elif error.fatal():
+                raise KafkaException(error)
+            else:
+                self._failed(error)
+        return good
+
+    def _deal_with(self, messages: list[Message]) -> None:
+        """Publish, keep poison aside, commit; nothing of it when the batch is abandoned."""
+        entries = [_entry(message) for message in messages]
+        future = asyncio.run_coroutine_threadsafe(self._owner.forward(entries), self._loop)
+        poison = self._wait_for(future)
+        if poison is None:
+            return
+        of = {id(entry): message for entry, message in zip(entries, messages, strict=True)}
+        if not self._poison.keep([(of[id(one.entry)], one.error) for one in poison]):
+            return
+        self._commit(messages)
+        self._resume()
+        self._loop.call_soon_threadsafe(self._owner.done, len(messages), poison)
+
+    def _wait_for(self, future: Future[list[Poison]]) -> list[Poison] | None:
+        """The outcome of a batch; None when it was abandoned."""
+        patience_s = _LONG_S
+        while True:
+            try:
+                return future.result(patience_s)
+            except FutureTimeoutError:
+                if future.done():
+                    raise
+            if not self._still_waiting():
+                future.cancel()
+                return None
+            patience_s = _POLL_S
+
+    def _still_waiting(self) -> bool:
+        """A sign of life to the group, without taking more; False when the batch was abandoned."""
+        if self._abandoned:
+            return False
+        if not self._paused:
+            self._paused = True
+            self._consumer.pause(self._consumer.assignment())
+        message = self._consumer.poll(0)
+        if message is not None:  # fetched before the pause
+            self._early.append(message)
+        return True
+
+    def _resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._consumer.resume(self._consumer.assignment())
+
+    # -- partitions and offsets -----------------------------------------------------------------------------
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_assign(partitions)
+        if self._paused:
+            consumer.pause(partitions)
+        committed: list[TopicPartition] = []
+        with contextlib.suppress(KafkaException):  # only the lag is unknown until the first commit
+            committed = consumer.committed(partitions, timeout=_LONG_S)
+        for partition in partitions:
+            self._next[partition.partition] = 0
+        for partition in committed:
+            self._next[partition.partition] = max(0, partition.offset)
+
+    def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for partition in partitions:
+            self._next.pop(partition.partition, None)
+        self._early = [message for message in self._early if message.partition() in self._next]
+
+    def _commit(self, messages: list[Message]) -> None:
+        """Of the partitions that are still ours, in the background."""
+        ends = {message.partition(): (message.offset() or 0) + 1 for message in messages}
+        mine = {partition: end for partition, end in ends.items() if partition in self._next}
+        self._next.update(mine)
+        if mine:
+            offsets = [TopicPartition(self._topic, partition, end) for partition, end in mine.items()]
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+
+    def _on_commit(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
+        if error is not None and error.code() not in _NOT_OURS:
+            self._failed(error)
+
+    def _tell_level(self) -> None:
+        """How far the ends of the assigned partitions, as last fetched, are ahead of what is done."""
+        lag: int | None = 0 if self._next else None
+        for partition, done in self._next.items():
+            low, high = self._consumer.get_watermark_offsets(
+                TopicPartition(self._topic, partition), cached=True
+            )
+            if lag is not None:
+                lag = None if high < 0 else lag + max(0, high - max(done, low))
+        self._loop.call_soon_threadsafe(lambda: self._owner.level(lag, reading=bool(self._next)))
+
+    def _failed(self, error: KafkaError) -> None:
+        self._loop.call_soon_threadsafe(self._owner.failed, error)
+
+
+def _entry(message: Message) -> Entry:
+    """A record as an entry: its place is partition, offset and timestamp, since a topic made anew repeats the first two."""
+    _, timestamp_ms = message.timestamp()
+    place = f"{message.partition()}-{message.offset()}-{timestamp_ms}"
+    headers = message.headers() or ()
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    beside = {name: value for name, value in pairs if isinstance(value, bytes)}  # given twice: the last
+    value = message.value()
+    if value is None:
+        return Entry(place, None, flaw="the record has no value")
+    return Entry(place, value, beside.get("event_id"), beside.get("event_type"))

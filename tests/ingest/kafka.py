@@ -1,0 +1,73 @@
+"""A topic as its producers and its operator see it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from tests.ingest.conftest import package
+from tests.support.kafka_broker import Broker
+
+QUIET = {"log_level": "0", "reconnect.backoff.ms": "20", "reconnect.backoff.max.ms": "100"}
+ANSWER_S = 20.0
+
+
+class Topic:
+    """One topic. What it does blocks; tests call it between awaits."""
+
+    def __init__(self, broker: Broker, name: str, partitions: int = 1) -> None:
+        self.broker = broker
+        self.name = name
+        self.settings: dict[str, str] = {"bootstrap.servers": broker.bootstrap, **QUIET}
+        self.admin = AdminClient({**self.settings})
+        self.make(partitions)
+
+    def make(self, partitions: int = 1) -> None:
+        """Create it, for records larger than a message may be."""
+        topic = NewTopic(self.name, partitions, config={"max.message.bytes": "4000000"})
+        self.admin.create_topics([topic])[self.name].result(ANSWER_S)
+
+    def delete(self) -> None:
+        """Delete it, and wait until it is gone."""
+        self.admin.delete_topics([self.name])[self.name].result(ANSWER_S)
+
+    def add(self, *data: Any, partition: int = 0) -> None:
+        """What a producer of the original would write."""
+        self.add_raw(*map(package, data), partition=partition)
+
+    def add_raw(self, *values: bytes | None, partition: int = 0, **more: Any) -> None:
+        """Records as they are, acknowledged."""
+        producer = Producer({**self.settings, "message.max.bytes": 4_000_000})
+        for value in values:
+            producer.produce(self.name, value=value, partition=partition, **more)
+        assert producer.flush(ANSWER_S) == 0
+
+    def committed(self, group: str = "fast-sse", partition: int = 0) -> int:
+        """The committed offset of the group; negative for none."""
+        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(self.name, partition)])
+        found = self.admin.list_consumer_group_offsets([asked])[group].result(ANSWER_S)
+        return int(found.topic_partitions[0].offset)
+
+    def dead(self, count: int) -> list[Message]:
+        """The first `count` quarantined records; all partitions of their topic."""
+        reader = Consumer({**self.settings, "group.id": "nobody", "auto.offset.reset": "earliest"})
+        topic = f"{self.name}.dead_letter"
+        partitions = self.admin.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions
+        reader.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+        found: list[Message] = []
+        while len(found) < count:
+            message = reader.poll(ANSWER_S)
+            assert message is not None, f"only {len(found)} of {count} are there"
+            assert message.error() is None
+            found.append(message)
+        reader.close()
+        return found
+
+    async def until_committed(self, offset: int, within_s: float = 20.0, partition: int = 0) -> None:
+        """Wait until the group has committed that far."""
+        async with asyncio.timeout(within_s):
+            while await asyncio.to_thread(self.committed, partition=partition) != offset:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)

@@ -1,0 +1,185 @@
+"""Rules of `ingest.kafka_session`, on a real broker: what a membership does while a batch waits, and what it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+from confluent_kafka import KafkaError
+from tests.ingest.conftest import until
+from tests.ingest.kafka import Topic
+from tests.support.kafka_broker import Broker, topic_name
+
+from fast_sse.ingest.forward import Poison
+from fast_sse.ingest.kafka_session import Session
+from fast_sse.ingest.package import Entry
+from fast_sse.model.errors import BadRequestError
+
+pytestmark = [pytest.mark.wire, pytest.mark.slow]
+
+WITHIN_S = 30.0
+CONSUMER = {
+    "group.id": "fast-sse",
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "earliest",
+    "partition.assignment.strategy": "cooperative-sticky",
+}
+
+
+class Member:
+    """An owner that notes what its session says, and lets batches wait as long as the test likes."""
+
+    def __init__(self, topic: Topic, *, entries_max: int = 100) -> None:
+        self.batches: list[list[Entry]] = []
+        self.go = asyncio.Event()
+        self.go.set()
+        self.entries = 0
+        self.lags: list[int | None] = []
+        self.reading = False
+        self.errors: list[KafkaError] = []
+        self.ending = False
+        self.poison = False
+        loop = asyncio.get_running_loop()
+        self.session = Session(
+            {**topic.settings, **CONSUMER}, topic.settings, topic.name, entries_max, loop, self
+        )
+        self.thread = threading.Thread(target=self.session.run, daemon=True)
+        self.thread.start()
+
+    @property
+    def places(self) -> list[str]:
+        """Partition and offset of every entry that came, in order."""
+        return [entry.place.rpartition("-")[0] for batch in self.batches for entry in batch]
+
+    def ended(self) -> bool:
+        return self.ending
+
+    async def forward(self, entries: list[Entry]) -> list[Poison]:
+        self.batches.append(entries)
+        await self.go.wait()
+        return [Poison(entry, BadRequestError()) for entry in entries if self.poison]
+
+    def done(self, entries: int, poison: list[Poison]) -> None:
+        self.entries += entries
+
+    def level(self, lag: int | None, *, reading: bool) -> None:
+        self.lags.append(lag)
+        self.reading = reading
+
+    def failed(self, error: KafkaError) -> None:
+        self.errors.append(error)
+
+    async def stop(self) -> None:
+        self.ending = True
+        self.go.set()
+        await asyncio.to_thread(self.thread.join, WITHIN_S)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def topic(kafka_broker: Broker) -> Topic:
+    return Topic(kafka_broker, topic_name(), partitions=2)
+
+
+@pytest.fixture
+async def member(topic: Topic) -> AsyncIterator[Member]:
+    member = Member(topic)
+    yield member
+    await member.stop()
+
+
+async def test_a_batch_is_what_is_there(topic: Topic) -> None:
+    """One record is not kept waiting for others, and many come together up to the bound."""
+    topic.add(*range(25))
+    member = Member(topic, entries_max=10)
+    await until(lambda: member.entries == 25, WITHIN_S)
+    await member.stop()
+    assert max(map(len, member.batches)) <= 10
+    assert member.places == [f"0-{offset}" for offset in range(25)]
+
+
+async def test_commits_follow_the_store(topic: Topic, member: Member) -> None:
+    """Nothing is committed while a batch waits; then the offset behind it is."""
+    member.go.clear()
+    topic.add(1, 2)
+    await until(lambda: member.batches, WITHIN_S)
+    assert topic.committed() < 0
+    member.go.set()
+    await topic.until_committed(2)
+
+
+async def test_a_long_wait_keeps_the_membership(topic: Topic, member: Member) -> None:
+    """While a batch waits for longer than a moment its partitions are paused, and no record is lost or repeated."""
+    member.go.clear()
+    topic.add(0)
+    await until(lambda: member.session._paused, WITHIN_S)
+    topic.add(1, 2)
+    topic.add(0, partition=1)
+    assert len(member.batches) == 1
+    member.go.set()
+    await until(lambda: member.entries == 4, WITHIN_S)
+    assert sorted(member.places) == ["0-0", "0-1", "0-2", "1-0"]
+    assert [place for place in member.places if place[0] == "0"] == ["0-0", "0-1", "0-2"]
+
+
+async def test_a_partition_that_was_taken_away_is_not_committed(topic: Topic, member: Member) -> None:
+    """Another member takes a partition while its batch waits here: it begins where the group was, and commits alone."""
+    member.go.clear()
+    topic.add(1, partition=0)
+    topic.add(1, partition=1)
+    await until(lambda: len(member.places) == 2 or member.session._paused, WITHIN_S)
+    held = set(member.places)
+    other = Member(topic)
+    await until(lambda: other.reading and other.entries, WITHIN_S)
+    (taken,) = {int(place[0]) for place in other.places}
+    await topic.until_committed(1, partition=taken)
+    member.go.set()
+    await until(lambda: member.entries >= len(held), WITHIN_S)
+    assert member.session._next.keys() == {1 - taken}
+    await other.stop()
+
+
+async def test_an_abandoned_batch_is_not_committed(topic: Topic, member: Member) -> None:
+    """Given up, it leaves the group where it was, and the session ends."""
+    member.go.clear()
+    topic.add(1)
+    await until(lambda: member.batches, WITHIN_S)
+    member.ending = True
+    member.session.abandon()
+    await asyncio.to_thread(member.thread.join, WITHIN_S)
+    assert topic.committed() < 0
+
+
+async def test_poison_comes_before_its_commit(topic: Topic, member: Member) -> None:
+    """By the time that the offset is committed the copy is in the dead letters."""
+    member.poison = True
+    topic.add(1, 2)
+    await topic.until_committed(2)
+    assert len(topic.dead(2)) == 2
+
+
+async def test_lag_counts_what_is_not_done(topic: Topic, member: Member) -> None:
+    """Of all assigned partitions together; zero when level; the group's committed offsets count from the first moment."""
+    topic.add(*range(5))
+    topic.add(*range(3), partition=1)
+    await until(lambda: member.entries == 8, WITHIN_S)
+    await until(lambda: member.lags[-1] == 0, WITHIN_S)
+    member.go.clear()
+    topic.add(*range(4))
+    before = len(member.lags)
+    await until(lambda: len(member.batches[-1]) and member.session._paused, WITHIN_S)
+    assert topic.committed() == 5
+    member.go.set()
+    await until(lambda: member.entries == 12, WITHIN_S)
+    await until(lambda: member.lags[-1] == 0, WITHIN_S)
+    assert len(member.lags) > before
+    await member.stop()
+    again = Member(topic)
+    await until(lambda: again.reading, WITHIN_S)
+    topic.add(1)
+    await until(lambda: again.entries == 1, WITHIN_S)
+    assert all(lag is None or lag <= 1 for lag in again.lags)
+    await again.stop()
