@@ -337,3 +337,11 @@ def test_a_file_that_cannot_be_read_is_a_wrong_setting(tmp_path: Path) -> None:
     for file in unreadable(tmp_path):
         with pytest.raises(ConfigError, match=r"^--config: "):
             load(file)
+
+
+def test_a_topic_needs_its_brokers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A topic without a place to find it is refused by name."""
+    monkeypatch.setenv("FAST_SSE_INGEST__KAFKA_TOPIC__TOPIC", "orders")
+    assert refused().startswith("ingest.kafka_topic.bootstrap_servers: is missing")
+    monkeypatch.setenv("FAST_SSE_INGEST__KAFKA_TOPIC__BOOTSTRAP_SERVERS", "a:9092,b:9092")
+    assert load().ingest.kafka_topic.bootstrap_servers == "a:9092,b:9092"

@@ -7,7 +7,15 @@ import pytest
 from pydantic import ValidationError
 
 from fast_sse.model.limits import Limits
-from fast_sse.settings import TOP_LEVEL_LIMITS, Auth, CorsRules, Group, LimitBounds, RedisStreamSource
+from fast_sse.settings import (
+    TOP_LEVEL_LIMITS,
+    Auth,
+    CorsRules,
+    Group,
+    KafkaTopicSource,
+    LimitBounds,
+    RedisStreamSource,
+)
 
 
 @pytest.mark.parametrize("group", Group.__subclasses__())
@@ -63,3 +71,18 @@ def test_a_queue_has_a_plain_name(name: str) -> None:
     """No white space or control characters: it stands in logs and metrics."""
     with pytest.raises(ValidationError):
         RedisStreamSource.model_validate({"queue_name": name})
+
+
+def test_options_of_kafka_are_secrets() -> None:
+    """What goes through to the client may hold a password: it is kept, and never shown; as JSON where it is text."""
+    options = '{"sasl.password": "hunter2"}'
+    source = KafkaTopicSource.model_validate({"topic": "t", "options": options})
+    assert source.options["sasl.password"].get_secret_value() == "hunter2"
+    assert "hunter2" not in repr(source)
+
+
+@pytest.mark.parametrize("servers", ["", "a b", "a:1,", ",a:1"])
+def test_brokers_are_host_and_port(servers: str) -> None:
+    """Several stand between commas, without white space."""
+    with pytest.raises(ValidationError):
+        KafkaTopicSource.model_validate({"bootstrap_servers": servers})

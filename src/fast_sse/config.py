@@ -263,6 +263,9 @@ def _problems(config: Config) -> Iterator[tuple[str, str]]:
     yield from _sharing_problems(config)
     if (config.tls.cert is None) != (config.tls.key is None):
         yield "tls.cert" if config.tls.cert is None else "tls.key", "is missing; TLS takes both"
+    topic = config.ingest.kafka_topic
+    if topic.topic is not None and topic.bootstrap_servers is None:
+        yield "ingest.kafka_topic.bootstrap_servers", "is missing; ingest.kafka_topic.topic needs it"
     if config.admin.key is not None and (
         not _bytes(config.admin.key) or is_placeholder(_bytes(config.admin.key))
     ):

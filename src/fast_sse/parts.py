@@ -92,11 +92,15 @@ def make_sources(config: Config) -> MakeSources:
     Raises ConfigError when the client library of one is not installed: the core needs none.
     """
     makers: list[Callable[..., Source]] = []
-    stream = config.ingest.redis_stream
-    if stream.url is not None:
+    if (stream := config.ingest.redis_stream).url is not None:
         kind = needs_extra("redis", "ingest.redis_stream.url", "fast_sse.ingest.redis_stream", "RedisStream")
         url = stream.url.get_secret_value()
         makers.append(partial(kind, url, stream.queue_name, stream.group, config.node_name))
+    if (topic := config.ingest.kafka_topic).topic is not None:
+        kind = needs_extra("kafka", "ingest.kafka_topic.topic", "fast_sse.ingest.kafka_topic", "KafkaTopic")
+        options = {name: value.get_secret_value() for name, value in topic.options.items()}
+        settings = {**options, "bootstrap.servers": topic.bootstrap_servers}
+        makers.append(partial(kind, settings, topic.topic, topic.group, config.node_name))
     return lambda hub, observer, check: [make(hub, observer, check=check) for make in makers]
 
 

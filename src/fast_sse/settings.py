@@ -73,6 +73,10 @@ NodeName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9._-]{1,64}\z")]
 
 #: What a queue or a group of its readers is called: no white space, no control characters.
 QueueName = Annotated[str, Field(pattern=r"\A[^\x00-\x20\x7f]{1,256}\z")]
+#: Brokers of Kafka: `host:port`, several between commas.
+Servers = Annotated[str, Field(pattern=r"\A[^\s,]+(,[^\s,]+)*\z")]
+#: Settings of librdkafka that go through as they are; secrets, because passwords are among them.
+Options = Annotated[dict[str, SecretStr], BeforeValidator(_json)]
 #: Where a Redis is, with user and password if it asks for them; a secret for their sake.
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 
@@ -133,10 +137,20 @@ class RedisStreamSource(Group):
     group: QueueName = "fast-sse"
 
 
+class KafkaTopicSource(Group):
+    """A Kafka topic that others write to; read when `topic` is set."""
+
+    topic: QueueName | None = None
+    group: QueueName = "fast-sse"
+    bootstrap_servers: Servers | None = None
+    options: Options = {}
+
+
 class Ingest(Group):
     """Queues of other systems whose messages are published here."""
 
     redis_stream: RedisStreamSource = RedisStreamSource()
+    kafka_topic: KafkaTopicSource = KafkaTopicSource()
 
 
 def _limit_bounds() -> type[Group]:

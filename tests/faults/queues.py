@@ -1,9 +1,9 @@
 """A foreign queue full of messages and poison, and a hub that is killed while it reads it.
 
-The judge is the checker of the other fault tests: the queue is a publisher whose every entry is ok the moment it is
-in the queue, and whose order is the order of the log. The kill comes when a subscriber has seen its share of the
-queue, and it counts as one that bit when the queue still holds entries that were taken and not acknowledged, or
-that nobody took.
+The judge is the checker of the other fault tests: each lane of the queue (a stream, a partition) is a publisher whose
+every entry is ok the moment it is in the queue, and whose order is the order of the log. The kill comes when a
+subscriber has seen its share of the queue, and it counts as one that bit when the queue still holds entries that were
+not acknowledged.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ import asyncio
 import json
 import random
 from base64 import b64decode
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
 import redis
+from confluent_kafka import Producer
 from tests.faults.checker import Published, Subscription, check
 from tests.faults.crowd import IDS, TYPES, heard, payload_of
 from tests.faults.scenarios import PRODUCT, Run
+from tests.ingest.kafka import Topic
 from tests.support.http1 import Address
 from tests.support.publisher import Pair, signed, subscribe_target
 from tests.support.redis_server import RedisServer
@@ -32,8 +36,16 @@ PATTERNS: list[Pair] = [("car0", "sold"), ("car3", "seen"), ("car1", "*"), ("*",
 _AT_ONCE = 1000
 
 
+class Queued(NamedTuple):
+    """One entry on its way into a queue."""
+
+    lane: int
+    channel: Pair
+    package: bytes
+
+
 class Left(NamedTuple):
-    """What a queue still holds: taken and not acknowledged, and not taken."""
+    """What a queue still holds: taken and not acknowledged (where it can say so), and the rest."""
 
     in_hand: int
     waiting: int
@@ -42,11 +54,12 @@ class Left(NamedTuple):
 class Queue(Protocol):
     """A queue as its producers and its operator see it."""
 
-    @property
-    def settings(self) -> dict[str, str]:
-        """Of the hub that reads it."""
+    #: How many orders it keeps.
+    lanes: int
+    #: Of the hub that reads it.
+    settings: dict[str, str]
 
-    def fill(self, entries: list[tuple[Pair, bytes]]) -> None:
+    def fill(self, entries: list[Queued]) -> None:
         """Put entries into it, in order, the way its producers do."""
 
     def left(self) -> Left:
@@ -58,6 +71,8 @@ class Queue(Protocol):
 
 class RedisQueue:
     """The original's: plain XADD of one field, the event id, whose value is the package."""
+
+    lanes = 1
 
     def __init__(self, server: RedisServer, name: str = "sse:events") -> None:
         self.name = name
@@ -72,12 +87,12 @@ class RedisQueue:
             "FAST_SSE_INGEST__REDIS_STREAM__QUEUE_NAME": self.name,
         }
 
-    def fill(self, entries: list[tuple[Pair, bytes]]) -> None:
+    def fill(self, entries: list[Queued]) -> None:
         with redis.Redis.from_url(self.server.url) as client:
             for first in range(0, len(entries), _AT_ONCE):
                 with client.pipeline(transaction=False) as pipeline:
-                    for (event_id, _), package in entries[first : first + _AT_ONCE]:
-                        pipeline.execute_command("XADD", self.name, "*", event_id, package)
+                    for entry in entries[first : first + _AT_ONCE]:
+                        pipeline.execute_command("XADD", self.name, "*", entry.channel[0], entry.package)
                     pipeline.execute()
 
     def left(self) -> Left:
@@ -90,25 +105,52 @@ class RedisQueue:
         return [b64decode(fields[b"raw"]) for _, fields in found]
 
 
-def filled(entries: int, seed: int = 1) -> tuple[list[tuple[Pair, bytes]], list[Published], list[bytes]]:
+class KafkaQueue:
+    """A topic with several partitions, filled in turn."""
+
+    lanes = 4
+
+    def __init__(self, topic: Topic) -> None:
+        self.topic = topic
+        options = {"session.timeout.ms": "1500", "heartbeat.interval.ms": "300"}
+        self.settings = {
+            "FAST_SSE_INGEST__KAFKA_TOPIC__TOPIC": topic.name,
+            "FAST_SSE_INGEST__KAFKA_TOPIC__BOOTSTRAP_SERVERS": topic.broker.bootstrap,
+            "FAST_SSE_INGEST__KAFKA_TOPIC__OPTIONS": json.dumps(options),
+        }
+
+    def fill(self, entries: list[Queued]) -> None:
+        producer = Producer({**self.topic.settings, "linger.ms": 5})
+        for entry in entries:
+            producer.produce(self.topic.name, value=entry.package, partition=entry.lane)
+        assert producer.flush(60) == 0
+
+    def left(self) -> Left:
+        ends = (self.topic.end(lane) - max(0, self.topic.committed(partition=lane)) for lane in range(4))
+        return Left(0, sum(ends))
+
+    def dead(self) -> list[bytes]:
+        return [message.value() or b"" for message in self.topic.dead()]
+
+
+def filled(entries: int, lanes: int, seed: int = 1) -> tuple[list[Queued], list[Published], list[bytes]]:
     """What goes into the queue, what should come out of it, and what should be kept aside."""
     chance = random.Random(seed)
-    packages: list[tuple[Pair, bytes]] = []
+    queued: list[Queued] = []
     published: list[Published] = []
     poison: list[bytes] = []
     for n in range(entries):
+        lane = n % lanes
         channel = (chance.choice(IDS), chance.choice(TYPES))
         package: dict[str, object] = {"event_id": channel[0], "event_type": channel[1], "event_name": "Load"}
         if n % POISON_EVERY == POISON_EVERY // 2:
-            poison.append(json.dumps({**package, "number": n}).encode())
-            packages.append((channel, poison[-1]))
+            package["number"] = n
+            poison.append(json.dumps(package).encode())
         else:
-            payload = f"q-{n}"
-            published.append(Published("queue", n, payload, channel, "ok"))
-            packages.append(
-                (channel, json.dumps({**package, "data": {"p": payload, "pad": "x" * 150}}).encode())
-            )
-    return packages, published, poison
+            published.append(Published(f"q{lane}", n, f"q-{n}", channel, "ok"))
+            package["data"] = {"p": f"q-{n}", "pad": "x" * 150}
+        queued.append(Queued(lane, channel, json.dumps(package).encode()))
+    return queued, published, poison
 
 
 class Listeners:
@@ -131,11 +173,16 @@ class Listeners:
         await self.whole.until(lambda: len(self.whole.seen) >= messages, within_s)
 
     async def seen_last(self, published: list[Published], within_s: float) -> bool:
-        """Wait until each has seen the last message that is for it; False when one never did."""
+        """Wait until each has seen the last message of every lane that is for it; False when one never did."""
         try:
             for subscription, client in self.pairs:
-                last = [message.payload for message in published if subscription.wants(message.channel)][-1]
-                await client.until(lambda last=last, client=client: _ends_with(client, last), within_s)  # type: ignore[misc]
+                last = {
+                    message.publisher: message.payload
+                    for message in published
+                    if subscription.wants(message.channel)
+                }
+                for payload in last.values():
+                    await client.until(partial(_has_seen, client, {payload}, [0]), within_s)
         except TimeoutError:
             return False  # what never came is the checker's to name
         return True
@@ -149,9 +196,11 @@ class Listeners:
         await asyncio.gather(*(client.stop() for _, client in self.pairs))
 
 
-def _ends_with(client: Client, payload: str) -> bool:
-    """Whether it is among the last that a client saw: the queue is in order, and only a late duplicate follows."""
-    return any(event.is_message and payload_of(event) == payload for event in client.seen[-50:])
+def _has_seen(client: Client, missing: set[str], at: list[int]) -> bool:
+    """Whether nothing is missing any more; looks at each event once."""
+    fresh, at[0] = client.seen[at[0] :], len(client.seen)
+    missing.difference_update(payload_of(event) for event in fresh if event.is_message)
+    return not missing
 
 
 async def drained(
@@ -162,10 +211,11 @@ async def drained(
     kills: int,
     module: str = PRODUCT,
     within_s: float = 120.0,
+    before_kill: Callable[[], None] = lambda: None,
 ) -> Run:
     """Fill a queue, let a hub on SQLite read it, and kill it again and again on the way."""
-    packages, published, poison = filled(entries)
-    queue.fill(packages)
+    queued, published, poison = filled(entries, queue.lanes)
+    await asyncio.to_thread(queue.fill, queued)
     left: list[Left] = []
     # Small batches and a short lease: more places for a kill to land in, and less to wait for after it.
     limits = {"FAST_SSE_LIMITS__INGEST_LEASE_S": "0.5", "FAST_SSE_LIMITS__INGEST_ENTRIES_MAX": "20"}
@@ -173,6 +223,7 @@ async def drained(
     async with hub, Listeners(hub.public) as listeners:
         for kill in range(1, kills + 1):
             await listeners.seen(kill * len(published) // (kills + 1), within_s)
+            before_kill()
             hub.kill_now()
             await hub.await_exit()
             left.append(await asyncio.to_thread(queue.left))
@@ -181,15 +232,13 @@ async def drained(
             await _done(queue, within_s)
         report = check(published, heard(listeners.pairs))
     report.require(kills=len(left), kills_on_the_way=sum(sum(kill) > 0 for kill in left))
-    dead = queue.dead()
+    dead = await asyncio.to_thread(queue.dead)
     if set(dead) != set(poison):
         report.defects["lost"].append(f"poison: {len(set(dead))} of {len(poison)} entries were kept aside")
     in_hand = sum(kill.in_hand > 0 for kill in left)
-    return Run(
-        report,
-        f"{report.text()}; {in_hand} of {kills} kills with entries taken and not acknowledged; "
-        f"{len(poison)} entries were poison and {len(dead)} were kept aside",
-    )
+    known = f"; {in_hand} of {kills} kills with entries taken and not acknowledged" if in_hand else ""
+    kept = f"{len(poison)} entries were poison and {len(dead)} were kept aside"
+    return Run(report, f"{report.text()}{known}; {kept}")
 
 
 async def _done(queue: Queue, within_s: float) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # it is exported
 from confluent_kafka.cimpl import NewTopic
 from tests.ingest.conftest import package
 from tests.support.kafka_broker import Broker
@@ -51,12 +51,21 @@ class Topic:
         found = self.admin.list_consumer_group_offsets([asked])[group].result(ANSWER_S)
         return int(found.topic_partitions[0].offset)
 
-    def dead(self, count: int) -> list[Message]:
-        """The first `count` quarantined records; all partitions of their topic."""
-        reader = Consumer({**self.settings, "group.id": "nobody", "auto.offset.reset": "earliest"})
+    def end(self, partition: int = 0) -> int:
+        """The offset behind the last record."""
+        asked = {TopicPartition(self.name, partition): OffsetSpec.latest()}
+        (found,) = self.admin.list_offsets(asked).values()
+        return int(found.result(ANSWER_S).offset)
+
+    def dead(self) -> list[Message]:
+        """The quarantined records, of all partitions of their topic."""
         topic = f"{self.name}.dead_letter"
         partitions = self.admin.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions
-        reader.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+        places = [TopicPartition(topic, partition, 0) for partition in partitions]
+        ends = self.admin.list_offsets({place: OffsetSpec.latest() for place in places}).values()
+        count = sum(end.result(ANSWER_S).offset for end in ends)
+        reader = Consumer({**self.settings, "group.id": "nobody"})
+        reader.assign(places)
         found: list[Message] = []
         while len(found) < count:
             message = reader.poll(ANSWER_S)

@@ -54,7 +54,7 @@ def test_a_record_is_copied_whole(topic: Topic) -> None:
     """Key, value and headers as they were, and behind them what is wrong with it and where it stood."""
     topic.add_raw(b"\xff", key=b"k", headers=[("a", b"1"), ("a", None)])
     assert poison(topic, Waits()).keep([(read(topic), BadRequestError("é"))])
-    (copy,) = topic.dead(1)
+    (copy,) = topic.dead()
     assert (copy.key(), copy.value()) == (b"k", b"\xff")
     assert copy.headers() == [
         ("a", b"1"),
@@ -70,7 +70,7 @@ def test_what_the_queue_took_fits(topic: Topic) -> None:
     topic.add_raw(b"x" * 3_900_000)
     waits = Waits()
     assert poison(topic, waits).keep([(read(topic), BadRequestError())])
-    assert len(topic.dead(1)[0].value() or b"") == 3_900_000
+    assert len(topic.dead()[0].value() or b"") == 3_900_000
     assert waits.troubles == []
 
 
@@ -122,4 +122,4 @@ def test_a_copy_that_no_broker_acknowledges_is_waited_for(tmp_path: Path) -> Non
         broker.resume()
         waits.most += 1_000
         assert kept.keep([(first, BadRequestError())])
-        assert {message.value() for message in topic.dead(2)} == {b"first"}
+        assert {message.value() for message in topic.dead()} == {b"first"}

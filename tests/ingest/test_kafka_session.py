@@ -158,7 +158,7 @@ async def test_poison_comes_before_its_commit(topic: Topic, member: Member) -> N
     member.poison = True
     topic.add(1, 2)
     await topic.until_committed(2)
-    assert len(topic.dead(2)) == 2
+    assert len(topic.dead()) == 2
 
 
 async def test_lag_counts_what_is_not_done(topic: Topic, member: Member) -> None:
