@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # it is exported
 from confluent_kafka.cimpl import NewTopic
 from tests.ingest.conftest import package
@@ -53,17 +61,26 @@ class Topic:
 
     def end(self, partition: int = 0) -> int:
         """The offset behind the last record."""
-        asked = {TopicPartition(self.name, partition): OffsetSpec.latest()}
-        (found,) = self.admin.list_offsets(asked).values()
-        return int(found.result(ANSWER_S).offset)
+        return self._ends([TopicPartition(self.name, partition)])
+
+    def _ends(self, places: list[TopicPartition]) -> int:
+        """The sum of their ends; asked again when a broker that was away has led to another epoch."""
+        deadline_s = time.monotonic() + ANSWER_S
+        while True:
+            answers = self.admin.list_offsets({place: OffsetSpec.latest() for place in places}).values()
+            try:
+                return sum(answer.result(ANSWER_S).offset for answer in answers)
+            except KafkaException:
+                if time.monotonic() > deadline_s:
+                    raise
+                self.admin.list_topics(timeout=ANSWER_S)
 
     def dead(self) -> list[Message]:
         """The quarantined records, of all partitions of their topic."""
         topic = f"{self.name}.dead_letter"
         partitions = self.admin.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions
         places = [TopicPartition(topic, partition, 0) for partition in partitions]
-        ends = self.admin.list_offsets({place: OffsetSpec.latest() for place in places}).values()
-        count = sum(end.result(ANSWER_S).offset for end in ends)
+        count = self._ends(places)
         reader = Consumer({**self.settings, "group.id": "nobody"})
         reader.assign(places)
         found: list[Message] = []
