@@ -111,13 +111,13 @@ def section(facts: Facts, runs: list[Run]) -> str:
     )
 
 
-def between_markers(text: str, new: str) -> str:
+def between_markers(text: str, new: str, first: str = BEGIN, last: str = END) -> str:
     """The page with `new` between its markers. Raises ValueError where it has none."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = text.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"no {BEGIN} … {END} in the page")
-    return f"{before}{BEGIN}\n{new}\n{END}{after}"
+        raise ValueError(f"no {first} … {last} in the page")
+    return f"{before}{first}\n{new}\n{last}{after}"
 
 
 def write(root: Path, facts: Facts, runs: list[Run], *, quotable: bool) -> list[Path]:

@@ -79,6 +79,25 @@ def ready_line(process: subprocess.Popen[str]) -> dict[str, str]:
     raise PeerError(f"the hub ended or was not ready within {READY_S_MAX} s")
 
 
+def target(
+    store: str, port: int, pid: int, channels: int, publish_port: int = 0, *, host: str = "127.0.0.1"
+) -> Target:
+    """What to send to a hub that runs."""
+    return Target(
+        name=f"fast-sse {store}",
+        host=host,
+        port=port,
+        publish_port=publish_port,
+        pid=pid,
+        routes=[route(number) for number in range(channels)],
+        body_prefix='{"data":',
+        body_suffix="}",
+        batch_path="/v1/sse/batch",
+        kid=KID,
+        key=KEY.encode(),
+    )
+
+
 @contextmanager
 def running(core: int, channels: int = 1, *, store: str) -> Iterator[Target]:
     """A hub with an empty log on one core, all its threads."""
@@ -93,15 +112,4 @@ def running(core: int, channels: int = 1, *, store: str) -> Iterator[Target]:
             host, _, port = public.rpartition(":")
             # Whatever else it prints must not fill the pipe and block it.
             threading.Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]
-            yield Target(
-                name=f"fast-sse {store}",
-                host=host,
-                port=int(port),
-                pid=process.pid,
-                routes=[route(number) for number in range(channels)],
-                body_prefix='{"data":',
-                body_suffix="}",
-                batch_path="/v1/sse/batch",
-                kid=KID,
-                key=KEY.encode(),
-            )
+            yield target(store, int(port), process.pid, channels, host=host)

@@ -45,6 +45,22 @@ def test_an_answer_without_a_length_is_an_error() -> None:
 
 
 @pytest.mark.wire
+def test_publishes_may_go_to_another_node() -> None:
+    """With a port of their own they go there: what is measured then is the way from node to node."""
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        host, port = first.getsockname()
+        other = second.getsockname()[1]
+        target = Target(name="x", host=host, port=port, publish_port=other, routes=[Route("/", "/", {}, {})])
+        with Loop() as loop:
+            Publisher(loop, target, lambda _reply: None)
+            second.settimeout(5.0)
+            second.accept()[0].close()
+            first.settimeout(0.0)
+            with pytest.raises(BlockingIOError):
+                first.accept()
+
+
+@pytest.mark.wire
 def test_what_a_server_says_unasked_is_no_answer() -> None:
     """A 408 before an idle connection ends belongs to no request: the publisher connects again and goes on."""
     with socket.create_server(("127.0.0.1", 0)) as server, Loop() as loop:

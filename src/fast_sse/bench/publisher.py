@@ -95,7 +95,7 @@ class Publisher:
     def _connect(self) -> None:
         self._answers = Answers()
         self._unsent = b""
-        self._sock = open_socket(self._target.host, self._target.port, 0)
+        self._sock = open_socket(self._target.host, self._target.publish_port or self._target.port, 0)
         self._watch = select.EPOLLIN | select.EPOLLOUT
         self._loop.add(self._sock, self._watch, self._on_event)
         self._connected = False

@@ -40,7 +40,7 @@ class Route(msgspec.Struct, frozen=True):
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A server under load, and the process whose CPU time and memory are its cost (`pid` 0: not known).
 
-    `body_prefix` and `body_suffix` wrap one JSON value into what its publish route takes. `needle` starts the
+    `publish_port`, where it is not 0, is another node of the same hub, which takes the publishes. `body_prefix` and `body_suffix` wrap one JSON value into what its publish route takes. `needle` starts the
     data of one event on the wire. With `kid` and `key` each publish is signed in format v2, which covers its
     body; without, the headers of its route are all. Batches are always signed so.
     """
@@ -48,6 +48,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     host: str
     port: int
+    publish_port: int = 0
     pid: int = 0
     routes: list[Route]
     body_prefix: str = ""
