@@ -57,7 +57,17 @@ def test_a_redis_is_named_by_its_url(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "h:6379", "http://h", "redis+sentinel://hunter2@h", "redis://", "redis://h:hunter2", "redis://h:0"],
+    [
+        "",
+        "h:6379",
+        "http://h",
+        "redis+sentinel://hunter2@h",
+        "redis://",
+        "redis://h:hunter2",
+        "redis://h:0",
+        "redis://h?hunter2=1",
+        "redis://h?hunter2",
+    ],
 )
 def test_what_is_no_redis_is_refused(url: str) -> None:
     """Another scheme, no host, no port: refused at the start, without showing it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from pydantic import (
@@ -27,6 +27,9 @@ from fast_sse.model.limits import Limits
 #: Limits that are settings of their own, and limits whose 0 has a meaning.
 TOP_LEVEL_LIMITS = ("heartbeat_s", "connection_age_s", "drain_s")
 _ZERO_LIMITS = ("coalesce_ms_max", "publish_rate", "streams_max", "streams_per_address_max")
+
+#: What may stand behind `?` in the URL of a Redis.
+_REDIS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"}
 
 
 def _json(value: Any) -> Any:
@@ -52,10 +55,13 @@ def _redis_url(url: SecretStr) -> SecretStr:
     try:
         parts = urlsplit(text)
         named = bool(parts.hostname) and parts.port != 0
+        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     except ValueError:  # its text would show a part of the URL
-        named = False
+        named, options = False, {}
     if not named:
-        raise ValueError("names no host, or no port from 1 to 65535")
+        raise ValueError("is no URL with a host, and a port from 1 to 65535 if any")
+    if not set(options) <= _REDIS_OPTIONS:
+        raise ValueError(f"knows no options but {', '.join(sorted(_REDIS_OPTIONS))}")
     return url
 
 

@@ -182,7 +182,7 @@ class Listeners:
                     if subscription.wants(message.channel)
                 }
                 for payload in last.values():
-                    await client.until(partial(_has_seen, client, {payload}, [0]), within_s)
+                    await client.until(partial(has_seen, client, {payload}, [0]), within_s)
         except TimeoutError:
             return False  # what never came is the checker's to name
         return True
@@ -196,7 +196,7 @@ class Listeners:
         await asyncio.gather(*(client.stop() for _, client in self.pairs))
 
 
-def _has_seen(client: Client, missing: set[str], at: list[int]) -> bool:
+def has_seen(client: Client, missing: set[str], at: list[int]) -> bool:
     """Whether nothing is missing any more; looks at each event once."""
     fresh, at[0] = client.seen[at[0] :], len(client.seen)
     missing.difference_update(payload_of(event) for event in fresh if event.is_message)
@@ -229,7 +229,7 @@ async def drained(
             left.append(await asyncio.to_thread(queue.left))
             await hub.astart()
         if await listeners.seen_last(published, within_s):
-            await _done(queue, within_s)
+            await done(queue, within_s)
         report = check(published, heard(listeners.pairs))
     report.require(kills=len(left), kills_on_the_way=sum(sum(kill) > 0 for kill in left))
     dead = await asyncio.to_thread(queue.dead)
@@ -241,7 +241,7 @@ async def drained(
     return Run(report, f"{report.text()}{known}; {kept}")
 
 
-async def _done(queue: Queue, within_s: float) -> None:
+async def done(queue: Queue, within_s: float) -> None:
     """Wait until the queue has nothing left to do."""
     async with asyncio.timeout(within_s):
         while any(await asyncio.to_thread(queue.left)):  # noqa: ASYNC110  nothing announces an acknowledgement

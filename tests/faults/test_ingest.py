@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.faults.counts import QUEUED, Record, each_scale
-from tests.faults.queues import KafkaQueue, RedisQueue, drained
+from tests.faults.crowd import payload_of
+from tests.faults.queues import KafkaQueue, RedisQueue, done, drained, filled, has_seen
 from tests.faults.scenarios import Run
 from tests.ingest.kafka import Topic
 from tests.support.kafka_broker import Broker, need_kafka
 from tests.support.proxy import Proxy
+from tests.support.publisher import publish_once, signed, subscribe_target
 from tests.support.redis_server import RedisServer, need_redis
+from tests.support.server import Hub
+from tests.support.sse import Client
 
 pytestmark = pytest.mark.wire
 
@@ -89,3 +97,64 @@ async def test_acknowledging_before_storing_is_found(tmp_path: Path, redis_queue
     module = "tests.faults.broken.ack_before_store"
     run = await drained(tmp_path, redis_queue, entries=1_000, kills=1, module=module, within_s=5)
     assert "lost" in run.report.found, run.figure
+
+
+@pytest.mark.slow
+async def test_a_node_that_was_stopped_takes_nothing_from_its_follower(
+    tmp_path: Path, redis_queue: RedisQueue
+) -> None:
+    """SIGSTOP in the middle of the queue: another node goes on with what was in hand; woken up, the first one adds nothing.
+
+    Each has a log of its own, so that what each of them published can be told apart: the first the beginning of the
+    queue, the second the rest, and both at most the one batch that the first had stored and not acknowledged.
+    """
+    entries, batch = 3_000, 20
+    settings = {
+        **redis_queue.settings,
+        "FAST_SSE_LIMITS__INGEST_LEASE_S": "0.5",
+        "FAST_SSE_LIMITS__INGEST_ENTRIES_MAX": str(batch),
+    }
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    hubs = [Hub(tmp_path / name, settings={**settings, "FAST_SSE_NODE": name}) for name in ("a", "b")]
+    async with hubs[0], hubs[1]:
+        everything = subscribe_target(("*", "*")), signed(("*", "*"))
+        clients = [
+            await Client(str(n), hub.public, *everything).start().ready() for n, hub in enumerate(hubs)
+        ]
+        queued, published, _ = filled(entries, 1)
+        good = [message.payload for message in published]
+        redis_queue.fill(queued)
+        first = await first_to_see(clients, 500)
+        second = 1 - first
+        os.kill(hubs[first].pid, signal.SIGSTOP)
+        left = redis_queue.left()
+        await clients[second].until(partial(has_seen, clients[second], {good[-1]}, [0]))
+        await done(redis_queue, 20)
+        os.kill(hubs[first].pid, signal.SIGCONT)
+        await said(hubs[first], "ingest lease lost")
+        await publish_once(hubs[first].public, ("car0", "sold"), "marker")
+        await clients[first].until_payload("marker")
+        await asyncio.gather(*(client.stop() for client in clients))
+    began, ended = ([payload_of(event) for event in clients[n].events] for n in (first, second))
+    assert began.pop() == "marker"
+    assert sum(left) > 0, "it was stopped in the middle of the queue"
+    assert began == good[: len(began)]
+    assert ended == good[-len(ended) :]
+    assert 0 <= len(began) + len(ended) - len(good) <= batch
+
+
+async def first_to_see(clients: list[Client], events: int) -> int:
+    """The number of the client that is the first to have seen that many."""
+    waits = [asyncio.ensure_future(client.count(events)) for client in clients]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    return next(n for n, wait in enumerate(waits) if wait.done())
+
+
+async def said(hub: Hub, words: str, within_s: float = 20.0) -> None:
+    """Wait until a hub has written some words to its log."""
+    async with asyncio.timeout(within_s):
+        while words not in hub.log.read_text():  # noqa: ASYNC110  another process writes it
+            await asyncio.sleep(0.02)

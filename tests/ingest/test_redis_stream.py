@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
 from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.support.redis_server import RedisServer, need_redis
 from tests.support.server import ROOT
 
 from fast_sse.hub.hub import Hub
+from fast_sse.ingest import redis_stream
+from fast_sse.ingest.lease import LeaseLostError
 from fast_sse.ingest.redis_stream import RedisStream
 from fast_sse.model.errors import NotStoredError
 from fast_sse.observe.observer import (
@@ -421,7 +424,7 @@ async def test_a_url_is_never_told(tmp_path: Path, hub: Hub, facts: Facts) -> No
             await source.stop()
     told = [fact.error for fact in facts.of(IngestFailed)]
     assert any("refuses the user" in error for error in told)
-    assert not [error for error in told if "hunter2" in error or str(port) in error]
+    assert not [error for error in told if "hunter2" in error or "127.0.0.1" in error]
 
 
 async def test_a_key_of_another_type_is_told(make: Make, foreign: Queue, facts: Facts) -> None:
@@ -502,3 +505,84 @@ async def test_a_user_with_few_rights_is_enough(
         assert not server.do("EXISTS", "sse:events:lease:fast-sse")
     assert await store.payloads() == [1, 2]
     assert facts.of(IngestFailed) == []
+
+
+async def test_past_its_lease_a_node_publishes_nothing(
+    tmp_path: Path, hub: Hub, store: FailingStore, facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While Redis does not answer nobody knows who reads: by its own clock the node stops at the end of its lease."""
+    need_redis()
+    monkeypatch.setattr(redis_stream, "_REPLY_S", 1.5)
+    with RedisServer(tmp_path, persistence="always") as server:
+        foreign = Queue(server, "sse:events")
+        source = RedisStream(server.url, foreign.name, "fast-sse", "node-1", hub, facts)
+        source.start()
+        await until(lambda: source.figures.lag == 0)
+        store.down = NotStoredError()
+        foreign.add(*range(5))
+        await until(lambda: source.figures.held_up)
+        server.pause()
+        await until(lambda: _is_past(source))
+        store.down = None
+        await until(lambda: not source.figures.reading)
+        assert await store.payloads() == []
+        server.resume()
+        await until(lambda: source.figures.taken == 5)
+        await source.stop()
+    assert await store.payloads() == list(range(5))
+
+
+def _is_past(source: RedisStream) -> bool:
+    """Whether its lease is over by its own clock."""
+    try:
+        source._lease.check()
+    except LeaseLostError:
+        return True
+    return False
+
+
+async def test_a_lag_that_redis_does_not_know_is_none(
+    make: Make, foreign: Queue, store: FailingStore
+) -> None:
+    """After deletions in the middle of what nobody took yet, Redis counts no more: no number is better than a wrong one."""
+    foreign.add(*range(30))
+    middle = foreign.do("XRANGE", "-", "+", "COUNT", 20)[-1][0]
+    foreign.take(5)
+    foreign.do("XDEL", middle)
+    store.down = NotStoredError()
+    source = make()
+    await until(lambda: source.figures.held_up)
+    assert await source._ask_lag(at_once=True)
+    assert source.figures.lag is None
+    store.down = None
+    await until(lambda: source.figures.taken == 29 and source.figures.lag == 0)
+
+
+def make_certificate(cert: Path, key: Path) -> None:
+    """A certificate for 127.0.0.1, signed by itself."""
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=127.0.0.1"
+    )
+    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run([*command.split(), *files], check=True, capture_output=True)
+
+
+async def test_tls(tmp_path: Path, hub: Hub, store: FailingStore, facts: Facts) -> None:
+    """`rediss://` speaks TLS, and takes a server whose authority it was given; another it does not."""
+    need_redis()
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    make_certificate(cert, key)
+    with RedisServer(tmp_path / "redis", tls=(cert, key)) as server:
+        foreign = Queue(server, "sse:events")
+        foreign.add(1)
+        stranger = RedisStream(server.url, foreign.name, "fast-sse", "node-1", hub, facts)
+        stranger.start()
+        await until(lambda: facts.of(IngestFailed))
+        await stranger.stop()
+        assert stranger.figures.taken == 0
+        url = f"{server.url}?ssl_ca_certs={cert}"
+        source = RedisStream(url, foreign.name, "fast-sse", "node-2", hub, facts)
+        source.start()
+        await until(lambda: source.figures.taken == 1)
+        await source.stop()
+    assert await store.payloads() == [1]
