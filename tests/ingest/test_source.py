@@ -11,6 +11,7 @@ from fast_sse.ingest.forward import Poison
 from fast_sse.ingest.package import Entry
 from fast_sse.ingest.source import QueueError, Source
 from fast_sse.model.errors import BadRequestError, NotStoredError, StoreClosedError
+from fast_sse.model.limits import Limits
 from fast_sse.observe.observer import (
     DefectSeen,
     IngestFailed,
@@ -141,7 +142,7 @@ async def test_a_stop_lets_what_is_in_hand_finish(facts: Facts) -> None:
 async def test_a_stop_does_not_wait_for_ever(facts: Facts) -> None:
     """Work that does not end, because the store is down, is left in the queue."""
     source = Scripted(facts, lambda _source: asyncio.Event().wait())  # type: ignore[arg-type, return-value]
-    source._limits = LIMITS.__class__(ingest_stop_s=0.01)
+    source._limits = Limits(ingest_stop_s=0.01)
     source.start()
     await until(lambda: source.sessions)
     await source.stop()
@@ -149,16 +150,27 @@ async def test_a_stop_does_not_wait_for_ever(facts: Facts) -> None:
 
 
 async def test_a_stop_cuts_a_wait_short(facts: Facts) -> None:
-    """A wait with nothing in hand ends with the stop, also one that had not begun yet."""
+    """A wait with nothing in hand ends with the stop."""
+    source = Scripted(facts)
+    source._limits = Limits(ingest_stop_s=60)
+    source.start()
+    await until(lambda: source._idle)
+    async with asyncio.timeout(5):
+        await source.stop()
+
+
+async def test_after_a_stop_no_wait_begins(facts: Facts) -> None:
+    """Work that comes to a wait only after the stop does not wait any more."""
 
     async def work(source: Scripted) -> None:
         await until(lambda: source._ending)
         await source._wait(asyncio.Event().wait)
 
     source = Scripted(facts, work)
+    source._limits = Limits(ingest_stop_s=60)
     source.start()
     await until(lambda: source.sessions)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(5):
         await source.stop()
 
 
