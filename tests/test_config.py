@@ -292,11 +292,44 @@ def test_processes_on_one_port_need_names_and_the_port() -> None:
     assert list(_sharing_problems(config)) == []
 
 
-@pytest.mark.parametrize("store", ["redis", "kafka"])
-def test_later_stores_are_told_apart_from_typos(store: str) -> None:
+def test_later_stores_are_told_apart_from_typos() -> None:
     """A store of a later version is refused as such."""
-    assert refused(store=store) == f"store: {store} is not available in this version; use sqlite or memory"
-    assert refused(store="sqlit") == "store: Input should be 'sqlite' or 'memory'"
+    assert (
+        refused(store="redis") == "store: redis is not available in this version; use sqlite, memory or kafka"
+    )
+    assert refused(store="sqlit") == "store: Input should be 'sqlite', 'memory' or 'kafka'"
+
+
+def test_options_of_kafka_are_texts_and_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers and booleans are written as librdkafka reads them, and no value is ever shown."""
+    monkeypatch.setenv(
+        "FAST_SSE_KAFKA__OPTIONS", '{"sasl.password": "hunter2", "linger.ms": 5, "debug": true}'
+    )
+    config = load(None, {"store": "kafka"})
+    found = {name: value.get_secret_value() for name, value in config.kafka.options.items()}
+    assert found == {"sasl.password": "hunter2", "linger.ms": "5", "debug": "true"}
+    assert "hunter2" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TOPIC", ".."), ("TOPIC", "a b"), ("BOOTSTRAP_SERVERS", "kafka://user:password@host")],
+)
+def test_a_place_that_kafka_cannot_have_is_refused(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names of topics are Kafka's, brokers are host:port, and the line does not show what may be a password."""
+    monkeypatch.setenv(f"FAST_SSE_KAFKA__{name}", value)
+    said = refused(store="kafka")
+    assert said.startswith(f"kafka.{name.lower()}: ")
+    assert "password" not in said
+
+
+def test_kafka_cannot_count_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound that no broker keeps is refused, instead of being ignored."""
+    monkeypatch.setenv("FAST_SSE_RETENTION__MAX_MESSAGES", "5")
+    assert refused(store="kafka").startswith("retention.max_messages: is not for kafka")
+    assert load(None, {"store": "sqlite"}).kept.max_messages == 5
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "hub.example"])

@@ -91,6 +91,11 @@ class App:
         return self._store.durability
 
     @property
+    def erased_stays(self) -> bool:
+        """Whether the backend keeps what was erased until retention takes it."""
+        return self._store.erased_stays
+
+    @property
     def following(self) -> bool:
         """Whether this node reads the log right now."""
         return self._hub is not None and self._hub.following

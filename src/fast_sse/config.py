@@ -40,6 +40,7 @@ from fast_sse.settings import (
     CorsRules,
     Group,
     Ingest,
+    KafkaCluster,
     LimitBounds,
     Networks,
     NodeName,
@@ -53,13 +54,13 @@ from fast_sse.store.base import Retention
 ENV_PREFIX = "FAST_SSE_"
 
 #: What `retention.max_bytes` is when it is not set.
-_MAX_BYTES = {"sqlite": 1024 * MIB, "memory": 256 * MIB}
+_MAX_BYTES = {"sqlite": 1024 * MIB, "memory": 256 * MIB, "kafka": 1024 * MIB}
 _MAKE_ONE = "make one with: openssl rand -hex 32"
 
 
 def _store_name(value: Any) -> Any:
-    if value in ("redis", "kafka"):
-        raise ValueError(f"{value} is not available in this version; use sqlite or memory")
+    if value == "redis":
+        raise ValueError(f"{value} is not available in this version; use sqlite, memory or kafka")
     return value
 
 
@@ -81,7 +82,7 @@ class Config(BaseSettings):
     admin_port: Port = 30_001
     node: NodeName | None = None
     reuse_port: bool = False
-    store: Annotated[Literal["sqlite", "memory"], BeforeValidator(_store_name)] = "sqlite"
+    store: Annotated[Literal["sqlite", "memory", "kafka"], BeforeValidator(_store_name)] = "sqlite"
     data_dir: Path = Path("data")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     loop: Literal["uvloop", "asyncio"] = "uvloop"
@@ -95,6 +96,7 @@ class Config(BaseSettings):
     tls: Tls = Tls()
     admin: Admin = Admin()
     retention: RetentionBounds = RetentionBounds()
+    kafka: KafkaCluster = KafkaCluster()
     ingest: Ingest = Ingest()
     limits: LimitBounds = LimitBounds()  # type: ignore[valid-type]  # a class made from the fields of Limits
 
@@ -261,6 +263,8 @@ def _problems(config: Config) -> Iterator[tuple[str, str]]:
     if auth.signing_kid is not None and auth.signing_kid not in auth.keys:
         yield "auth.signing_kid", "names no key of auth.keys"
     yield from _sharing_problems(config)
+    if config.store == "kafka" and config.retention.max_messages:
+        yield "retention.max_messages", "is not for kafka: the broker trims, by age and bytes"
     if (config.tls.cert is None) != (config.tls.key is None):
         yield "tls.cert" if config.tls.cert is None else "tls.key", "is missing; TLS takes both"
     topic = config.ingest.kafka_topic

@@ -48,6 +48,17 @@ def _words(value: Any) -> Any:
     return [word.strip() for word in value.split(",") if word.strip()]
 
 
+def _options(value: Any) -> Any:
+    """Librdkafka's settings are texts; TOML and JSON may give numbers and booleans."""
+    given = _json(value)
+    if not isinstance(given, dict):
+        return given
+    return {
+        name: str(one).lower() if isinstance(one, bool) else str(one) if isinstance(one, int | float) else one
+        for name, one in given.items()
+    }
+
+
 def _redis_url(url: SecretStr) -> SecretStr:
     text = url.get_secret_value()
     if not text.startswith(("redis://", "rediss://")):
@@ -80,9 +91,10 @@ NodeName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9._-]{1,64}\z")]
 #: What a queue or a group of its readers is called: no white space, no control characters.
 QueueName = Annotated[str, Field(pattern=r"\A[^\x00-\x20\x7f]{1,256}\z")]
 #: Brokers of Kafka: `host:port`, several between commas.
-Servers = Annotated[str, Field(pattern=r"\A[^\s,]+(,[^\s,]+)*\z")]
+Servers = Annotated[str, Field(pattern=r"\A[^\s,@/]+(,[^\s,@/]+)*\z")]
 #: Settings of librdkafka that go through as they are; secrets, because passwords are among them.
-Options = Annotated[dict[str, SecretStr], BeforeValidator(_json)]
+Options = Annotated[dict[str, SecretStr], BeforeValidator(_options)]
+TopicName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}\z")]
 #: Where a Redis is, with user and password if it asks for them; a secret for their sake.
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 
@@ -133,6 +145,16 @@ class RetentionBounds(Group):
     max_age_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 86_400.0
     max_bytes: Bound | None = None
     max_messages: Bound = 0
+
+
+class KafkaCluster(Group):
+    """Where the log of `store = "kafka"` lives."""
+
+    bootstrap_servers: Servers = "127.0.0.1:9092"
+    topic: TopicName = "fast-sse"
+    min_insync_replicas: Annotated[int, Field(ge=1)] = 1
+    replication_factor: Annotated[int, Field(ge=1)] | None = None
+    options: Options = {}
 
 
 class RedisStreamSource(Group):

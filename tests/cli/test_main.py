@@ -55,7 +55,7 @@ def test_a_wrong_setting_is_one_line_and_2(command: Command, capsys: pytest.Capt
     assert command("serve", "--store", "redis") == 2
     assert (
         capsys.readouterr().err
-        == "fast-sse: store: redis is not available in this version; use sqlite or memory\n"
+        == "fast-sse: store: redis is not available in this version; use sqlite, memory or kafka\n"
     )
     Path("evil.toml").write_text('"a\\u001b[2Jb\\n" = 1')
     assert command("serve", "--config", "evil.toml") == 2

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.contract.kafka_place import KafkaPlace
 from tests.contract.places import MemoryPlace, Place, SqlitePlace
 
 from fast_sse.model.channel import channel
@@ -43,11 +44,14 @@ class Backend:
     name: str
     place: Callable[[Path], Place]
     durable: bool
+    #: Sequences that the state machine tries: fewer where each step asks a server.
+    examples: int = 30
 
 
 BACKENDS = (
     Backend("memory", lambda _: MemoryPlace(), durable=False),
     Backend("sqlite", SqlitePlace, durable=True),
+    Backend("kafka", KafkaPlace, durable=True, examples=5),
 )
 
 

@@ -21,6 +21,9 @@ class Model:
     keys: dict[bytes, tuple[int, bytes, int]] = field(default_factory=dict)
     losses: list[tuple[int, int]] = field(default_factory=list)
     anchors: dict[int, str] = field(default_factory=dict)
+    #: The newest place when a key was told of: with a log that tells keys by entries they go with its tail.
+    told: dict[bytes, int] = field(default_factory=dict)
+    told_by_entries: bool = False
     trimmed: int = 0
 
     def copy(self) -> Model:
@@ -30,6 +33,7 @@ class Model:
             keys=dict(self.keys),
             losses=list(self.losses),
             anchors=dict(self.anchors),
+            told=dict(self.told),
         )
 
     @property
@@ -45,7 +49,10 @@ class Model:
     def forget_above(self, last: int) -> None:
         """Everything stored after `last` never was."""
         self.records = [record for record in self.records if record[0] <= last]
-        self.keys = {digest: known for digest, known in self.keys.items() if known[0] <= last}
+        when = {digest: known[0] for digest, known in self.keys.items()}
+        if self.told_by_entries:
+            when = self.told
+        self.keys = {digest: known for digest, known in self.keys.items() if when[digest] <= last}
         self.anchors = {place: mark for place, mark in self.anchors.items() if place <= last}
 
     def cursor(self, log: Cursor, place: int) -> Cursor:

@@ -45,6 +45,12 @@ class DurablePlace(Place):
 
     #: See the head of this file.
     losses: ClassVar[Literal["intervals", "anchors"]]
+    #: Whether the numbers of a lost tail are given again, told apart by fingerprints alone.
+    reuses_numbers: ClassVar[bool] = False
+    #: Whether a key is known by the entry that told it, duplicates included, and goes with that entry.
+    keys_by_entries: ClassVar[bool] = False
+    #: Whether an old copy can take the log's place under the same identity.
+    restorable: ClassVar[bool] = True
     #: The ways in which a log can lose what says which log it is.
     identity_damages: ClassVar[tuple[str, ...]]
     #: Whether what was stored is still read after that, under a new epoch.
@@ -58,13 +64,13 @@ class DurablePlace(Place):
     async def lose_tail(self, store: Store, last: Position) -> None:
         """Everything stored after `last`, keys included, vanishes behind the store's back."""
 
-    @abstractmethod
     async def back_up(self, store: Store) -> None:
         """Keep a copy of the log as it is now, as an operator would; the store stays open. Replaces an earlier one."""
+        raise AssertionError("this log cannot be put back")
 
-    @abstractmethod
     async def restore(self, store: Store) -> None:
         """The log is the copy again; what the store's node knew beside it (SQLite's sidecar) is as new as it was."""
+        raise AssertionError("this log cannot be put back")
 
     @abstractmethod
     async def lose_identity(self, store: Store, damage: str) -> None:

@@ -47,13 +47,14 @@ def test_a_cursor_reads_back(cursor):
     [
         ("m1.k3v9x2qah5m2c.0", Cursor("m1", EPOCH, 0)),
         ("s1.k3v9x2qah5m2c.4711", Cursor("s1", EPOCH, 4711)),
-        ("k1.k3v9x2qah5m2c.12-0123abv", Cursor("k1", EPOCH, 12, "0123abv")),
+        ("k1.k3v9x2qah5m2c.12-0123abv", Cursor("k1", EPOCH, 13, "0123abv")),
         (
             "r1.k3v9x2qah5m2c.1795000000000-3-0123abv",
             Cursor("r1", EPOCH, (1795000000000 << 64) + 3, "0123abv"),
         ),
         ("r1.k3v9x2qah5m2c.0-0-0000000", Cursor("r1", EPOCH, 0, NO_FINGERPRINT)),
-        ("k1.k3v9x2qah5m2c.0-0000000", Cursor("k1", EPOCH, 0, NO_FINGERPRINT)),
+        ("k1.k3v9x2qah5m2c.0-0000000", Cursor("k1", EPOCH, 1, NO_FINGERPRINT)),
+        ("k1.k3v9x2qah5m2c.-1-0000000", Cursor("k1", EPOCH, 0, NO_FINGERPRINT)),
         ("s1.k3v9x2qah5m2c.9223372036854775807", Cursor("s1", EPOCH, 2**63 - 1)),
     ],
 )

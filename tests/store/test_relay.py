@@ -10,7 +10,7 @@ from tests.contract.backends import draft
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import StoreClosedError, UnavailableError
 from fast_sse.model.message import Record
-from fast_sse.store.base import Page
+from fast_sse.store.base import Gap, OvertakenError, Page
 from fast_sse.store.record import record_of
 from fast_sse.store.relay import Relay
 
@@ -29,8 +29,9 @@ class Pages:
         self.asked = 0
         self.broken = False
 
-    async def __call__(self, place: int) -> Page:
+    async def __call__(self, after: Cursor) -> Page:
         self.asked += 1
+        place = after.position
         if self.broken:
             raise UnavailableError("down")
         found = [record for record in self.log if record.position > place][:2]
@@ -41,7 +42,7 @@ async def test_the_window_needs_no_store() -> None:
     """A follower inside the window is handed the very groups, and the store is never asked."""
     relay, pages = Relay(0), Pages()
     first, second = records(1, 2), records(5)
-    follower = relay.follow(0, pages)
+    follower = relay.follow(LOG.at(0), pages)
     relay.push(first)
     relay.push(second)
     assert await anext(follower) is first
@@ -53,13 +54,13 @@ async def test_part_of_a_group_is_not_repeated() -> None:
     """A follower whose cursor lies inside a group is handed the rest of it."""
     relay, pages = Relay(0), Pages()
     relay.push(records(1, 2, 3))
-    assert [one.position for one in await anext(relay.follow(2, pages))] == [3]
+    assert [one.position for one in await anext(relay.follow(LOG.at(2), pages))] == [3]
 
 
 async def test_what_was_read_ahead_is_not_repeated() -> None:
     """A cursor above what was pushed so far (a read saw the commit first) waits for what is above it."""
     relay, pages = Relay(0), Pages()
-    follower = relay.follow(2, pages)
+    follower = relay.follow(LOG.at(2), pages)
     relay.push(records(1, 2))
     relay.push(records(3))
     assert [one.position for one in await anext(follower)] == [3]
@@ -69,7 +70,7 @@ async def test_what_was_read_ahead_is_not_repeated() -> None:
 async def test_the_window_is_bounded(bound: dict[str, int]) -> None:
     """What falls out of the window comes from the store by pages, then the window goes on without a seam."""
     relay, pages = Relay(0, **bound), Pages()
-    follower = relay.follow(0, pages)
+    follower = relay.follow(LOG.at(0), pages)
     for place in range(1, 10):
         pages.log += records(place)
         relay.push(pages.log[-1:])
@@ -83,7 +84,7 @@ async def test_the_window_is_bounded(bound: dict[str, int]) -> None:
 async def test_a_restart_sends_everybody_to_the_store() -> None:
     """After an unknown outcome the log may hold what was never pushed: followers read it."""
     relay, pages = Relay(0), Pages()
-    follower = relay.follow(0, pages)
+    follower = relay.follow(LOG.at(0), pages)
     waiting = asyncio.ensure_future(anext(follower))
     await asyncio.sleep(0)
     pages.log = records(1)
@@ -93,19 +94,58 @@ async def test_a_restart_sends_everybody_to_the_store() -> None:
     assert [one.position for one in await anext(follower)] == [2]
 
 
+async def test_a_restart_makes_everybody_look_whether_their_place_stands() -> None:
+    """Also a follower that is level or ahead asks the store once, with the fingerprint of what it heard last."""
+    relay, pages = Relay(0), Pages()
+    follower = relay.follow(LOG.at(0), pages)
+    relay.push([record_of(draft(), 3, 0, "0123abv")])
+    await anext(follower)
+    asked: list[Cursor] = []
+
+    async def read(after: Cursor) -> Page:
+        asked.append(after)
+        return Page([], after, after, Gap("lost_tail", LOG.at(1)))
+
+    again = relay.follow(LOG.at(3, "0123abv"), read)
+    waiting = asyncio.ensure_future(anext(again))
+    await asyncio.sleep(0)
+    relay.restart(1)
+    relay.push(records(2, 5))
+    with pytest.raises(OvertakenError) as caught:
+        await waiting
+    assert (caught.value.gap, asked) == (Gap("lost_tail", LOG.at(1)), [LOG.at(3, "0123abv")])
+    after_it = relay.follow(LOG.at(1), pages)
+    assert [one.position for one in await anext(after_it)] == [2, 5]
+
+
+async def test_a_failed_relay_says_so_until_it_heals() -> None:
+    """Followers hear why nothing comes, those that wait and those that come later; afterwards it goes on."""
+    relay, pages = Relay(0), Pages()
+    waiting = asyncio.ensure_future(anext(relay.follow(LOG.at(0), pages)))
+    await asyncio.sleep(0)
+    relay.fail(UnavailableError("down"))
+    for follower in (waiting, anext(relay.follow(LOG.at(0), pages))):
+        with pytest.raises(UnavailableError, match="down"):
+            await follower
+    relay.heal()
+    relay.push(records(1))
+    assert [one.position for one in await anext(relay.follow(LOG.at(0), pages))] == [1]
+    assert pages.asked == 0
+
+
 async def test_an_error_of_the_store_reaches_the_follower() -> None:
     """A follower that cannot be served hears why, and may follow again."""
     relay, pages = Relay(0), Pages()
     relay.restart(5)
     pages.broken = True
     with pytest.raises(UnavailableError):
-        await anext(relay.follow(0, pages))
+        await anext(relay.follow(LOG.at(0), pages))
 
 
 async def test_one_cancelled_follower_leaves_the_others() -> None:
     """Followers wait for the same news, and one that leaves takes it from nobody."""
     relay, pages = Relay(0), Pages()
-    followers = [asyncio.ensure_future(anext(relay.follow(0, pages))) for _ in range(2)]
+    followers = [asyncio.ensure_future(anext(relay.follow(LOG.at(0), pages))) for _ in range(2)]
     await asyncio.sleep(0)
     followers[0].cancel()
     await asyncio.sleep(0)
@@ -116,9 +156,9 @@ async def test_one_cancelled_follower_leaves_the_others() -> None:
 async def test_a_closed_relay_ends_its_followers() -> None:
     """Followers that wait and followers that come later hear that the store is closed."""
     relay, pages = Relay(0), Pages()
-    waiting = asyncio.ensure_future(anext(relay.follow(0, pages)))
+    waiting = asyncio.ensure_future(anext(relay.follow(LOG.at(0), pages)))
     await asyncio.sleep(0)
     relay.close()
-    for follower in (waiting, anext(relay.follow(0, pages))):
+    for follower in (waiting, anext(relay.follow(LOG.at(0), pages))):
         with pytest.raises(StoreClosedError):
             await follower

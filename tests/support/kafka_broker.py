@@ -1,17 +1,19 @@
 """A real Kafka broker in a process of its own: started, killed, stopped and continued for real.
 
-One broker is shared by all tests of a worker that do not break it (the fixture `kafka_broker` of
-tests/conftest.py): starting a JVM costs seconds, and a topic name is isolation enough. A test of a fault starts
-its own.
+One broker is shared by all tests of a worker that do not break it (`shared_broker`): starting a JVM costs seconds, and
+a topic name is isolation enough. A test of a fault starts its own.
 """
 
 from __future__ import annotations
 
+import atexit
+import functools
 import itertools
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +44,22 @@ def need_kafka() -> None:
 def topic_name() -> str:
     """A topic that no other test of this worker uses."""
     return f"test-{os.getpid()}-{next(_names)}"
+
+
+@functools.cache
+def shared_broker() -> Broker:
+    """The broker of this worker, for tests that leave it as they found it; started when the first one asks."""
+    need_kafka()
+    directory = Path(tempfile.mkdtemp(prefix="fast-sse-kafka-"))
+    broker = Broker(directory)
+    broker.start()
+
+    def end() -> None:
+        broker.kill()
+        shutil.rmtree(directory)
+
+    atexit.register(end)
+    return broker
 
 
 class Broker:

@@ -8,7 +8,7 @@ bytes, so it never needs escaping and never triggers a CORS preflight (whatwg/fe
     m1.<epoch>.4711                   memory
     s1.<epoch>.4711                   SQLite
     r1.<epoch>.<ms>-<n>-<fp>          Redis; the position is ms * 2**64 + n
-    k1.<epoch>.<offset>-<fp>          Kafka
+    k1.<epoch>.<offset>-<fp>          Kafka; the position is offset + 1, and before the first entry offset is -1
 
 The epoch is 64 random bits in base32 (13 characters), made with the store: a new or restored log is a new
 epoch. A fingerprint is 32 random bits in base32 (7 characters), made at publish and kept in the entry. A place
@@ -38,7 +38,7 @@ _BASE32 = "0123456789abcdefghijklmnopqrstuv"
 _FORMS = {
     "m1": re.compile(r"(\d{1,20})()\Z", re.ASCII),
     "s1": re.compile(r"(\d{1,20})()\Z", re.ASCII),
-    "k1": re.compile(r"(\d{1,20})-([0-9a-v]{7})\Z", re.ASCII),
+    "k1": re.compile(r"(-1|\d{1,20})-([0-9a-v]{7})\Z", re.ASCII),
     "r1": re.compile(r"(\d{1,20}-\d{1,20})-([0-9a-v]{7})\Z", re.ASCII),
 }
 _HEAD = re.compile(r"([msrk]1)\.([0-9a-z]{13})\.", re.ASCII)
@@ -62,6 +62,8 @@ class Cursor(msgspec.Struct, frozen=True, gc=False):
         place = str(self.position)
         if self.kind == "r1":
             place = f"{self.position >> _N_BITS}-{self.position & _N_MASK}"
+        elif self.kind == "k1":
+            place = str(self.position - 1)
         tail = f"-{self.fingerprint}" if self.fingerprint else ""
         return f"{self.kind}.{self.epoch}.{place}{tail}"
 
@@ -79,7 +81,7 @@ def parse_cursor(text: str) -> Cursor | None:
         if ms > _N_MASK or n > _N_MASK:
             return None
         return Cursor(kind, epoch, (ms << _N_BITS) | n, fingerprint)
-    position = int(number)
+    position = int(number) + (kind == "k1")
     return None if position > _COUNTER_MAX else Cursor(kind, epoch, position, fingerprint)
 
 

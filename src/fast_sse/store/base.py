@@ -3,7 +3,8 @@
 What every store promises (proved by one shared suite and one Hypothesis state machine, `tests/contract`):
 
 - positions strictly increase and may have gaps; once a position is readable nothing smaller ever appears;
-- a position is never used twice, not even after losing a tail;
+- a position is never used twice, not even after losing a tail (where the numbers are the backend's and it gives them
+  again, as Kafka after an unclean election, the position with its fingerprint never is);
 - an entry that was answered survives reopening (durable stores);
 - a cursor below the trim mark, ahead of the newest, inside a lost tail or of another epoch is reported as a
   gap, never skipped silently;
@@ -117,6 +118,8 @@ class Store(ABC):
     kind: str
     #: What a 2xx means with this store; repeated by the API.
     durability: str
+    #: Whether what was erased lies on in the backend until retention takes it, although no node reads it any more.
+    erased_stays: bool = False
 
     @property
     @abstractmethod

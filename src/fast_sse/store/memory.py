@@ -115,7 +115,7 @@ class MemoryStore(Store):
     def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:
         """Groups as they are appended; a slow follower is served by pages."""
         self._check_open()
-        return self._relay.follow(after.position, self._page_for_follower)
+        return self._relay.follow(after, self._page_for_follower)
 
     async def bounds(self) -> Bounds:
         """The ends of the log."""
@@ -183,8 +183,8 @@ class MemoryStore(Store):
         at = self._origin.at
         return Page(records, at(start), at(max(start, through)), gap)
 
-    async def _page_for_follower(self, place: Position) -> Page:
-        return await self.read(_EVERYTHING, self._origin.at(place), _STEP, _PAGE_BYTES)
+    async def _page_for_follower(self, after: Cursor) -> Page:
+        return await self.read(_EVERYTHING, after, _STEP, _PAGE_BYTES)
 
     def _trim_records(self, now_ms: int) -> int:
         kept = self._retention

@@ -4,6 +4,9 @@ A follower that keeps up is handed each committed group as it is, by one wake-up
 window is served from the store, page by page, until it is inside again. Nothing polls, and a slow follower
 costs nobody anything. The window moves only after a commit returned (Mercure once advanced inside the
 transaction, and told subscribers what was then rolled back).
+
+A store whose log lives elsewhere may learn that what its followers heard is not in the log any more: it restarts
+the window, and every follower asks the store again whether its place still stands.
 """
 
 from __future__ import annotations
@@ -12,8 +15,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from fast_sse.model.cursor import Position
-from fast_sse.model.errors import StoreClosedError
+from fast_sse.model.cursor import Cursor, Position
+from fast_sse.model.errors import StoreClosedError, UnavailableError
 from fast_sse.model.message import Record
 from fast_sse.store.base import OvertakenError, Page
 
@@ -21,7 +24,7 @@ from fast_sse.store.base import OvertakenError, Page
 WINDOW_RECORDS_MAX = 8192
 WINDOW_BYTES_MAX = 8 << 20
 
-ReadPage = Callable[[Position], Awaitable[Page]]
+ReadPage = Callable[[Cursor], Awaitable[Page]]
 
 
 class Relay:
@@ -41,6 +44,8 @@ class Relay:
         self._bytes = 0
         #: Every record after it is in the window.
         self._floor = position
+        self._restarts = 0
+        self._error: UnavailableError | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self._closed = False
 
@@ -59,34 +64,49 @@ class Relay:
         self._wake_all()
 
     def restart(self, position: Position) -> None:
-        """Forget the window: the log now reaches to `position`, by a way that did not pass here."""
+        """Forget the window: what comes next follows `position`, and every follower looks into the store first."""
+        self._restarts += 1
         self._first += len(self._groups)
         self._groups.clear()
         self._records = self._bytes = 0
         self._floor = position
         self._wake_all()
 
+    def fail(self, error: UnavailableError) -> None:
+        """Nothing can be handed on for now: followers are told so until `heal`."""
+        self._error = error
+        self._wake_all()
+
+    def heal(self) -> None:
+        """Groups come again; the window is as good as before."""
+        self._error = None
+
     def close(self) -> None:
         """End every follower with StoreClosedError."""
         self._closed = True
         self._wake_all()
 
-    async def follow(self, place: Position, read: ReadPage) -> AsyncIterator[list[Record]]:
-        """Every record after `place`, in groups. See `Store.follow`; `read` gives a page of the whole log."""
-        number = -1
+    async def follow(self, after: Cursor, read: ReadPage) -> AsyncIterator[list[Record]]:
+        """Every record after a cursor, in groups. See `Store.follow`; `read` gives a page of the whole log."""
+        place, number, restarts = after, -1, self._restarts
         while not self._closed:
-            if place < self._floor:
+            if self._error is not None:
+                raise self._error
+            if place.position < self._floor or restarts != self._restarts:
+                restarts = self._restarts
                 page = await read(place)
                 if page.gap is not None:
                     raise OvertakenError(page.gap)
-                place = page.through.position
+                place = page.through
                 if page.records:
                     yield page.records
-            elif (number := self._next_group(number, place)) < self._first + len(self._groups):
+            elif (number := self._next_group(number, place.position)) < self._first + len(self._groups):
                 group = self._groups[number - self._first][0]
                 number += 1
-                fresh = group if group[0].position > place else [r for r in group if r.position > place]
-                place = max(place, group[-1].position)
+                passed, last = place.position, group[-1]
+                fresh = group if group[0].position > passed else [r for r in group if r.position > passed]
+                if last.position > passed:
+                    place = place.at(last.position, last.fingerprint)
                 if fresh:
                     yield fresh
             else:

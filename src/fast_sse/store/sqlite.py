@@ -245,15 +245,14 @@ class SqliteStore(Store):
     def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:
         """Groups as they are committed; a slow follower is served by pages."""
         self._opened()
-        return self._relay.follow(after.position, self._page_for_follower)
+        return self._relay.follow(after, self._page_for_follower)
 
     async def bounds(self) -> Bounds:
         """The ends of the log: this process alone moves them."""
         self._opened()
         return Bounds(self._origin.at(self._trimmed), self._origin.at(self._newest))
 
-    async def _page_for_follower(self, place: Position) -> Page:
-        after = self._origin.at(place)
+    async def _page_for_follower(self, after: Cursor) -> Page:
         return await self._read(
             lambda log: self._page(log, (ALL,), after, _FOLLOWER_RECORDS, _FOLLOWER_BYTES)
         )

@@ -21,6 +21,7 @@ class FakeNode:
     def __init__(self, state: str = "ready", error: UnavailableError | None = None) -> None:
         self.node = "n1"
         self.state, self.store, self.durability, self.following = state, "sqlite", "fsync", True
+        self.erased_stays = False
         self.error = error
         self.probes = 0
         self.erased: list[Channel] = []
@@ -198,6 +199,14 @@ async def test_erasing_a_channel() -> None:
     answer = await ask(node, "/v1/channels/caf%C3%A9/*", method="DELETE")
     assert (answer.status_code, node.erased) == (200, [Channel("café", "*")])
     assert answer.json() == {"code": "ok", "data": {"event_id": "café", "event_type": "*", "erased": 3}}
+
+
+async def test_erasing_says_what_stays() -> None:
+    """Where the backend keeps the bytes until retention takes them, the answer does not pretend otherwise."""
+    node = FakeNode()
+    node.erased_stays = True
+    answer = await ask(node, "/v1/channels/a/t", method="DELETE")
+    assert answer.json()["data"]["bodies"].startswith("stay in the backend until retention")
 
 
 async def test_erasing_what_cannot_be_erased() -> None:

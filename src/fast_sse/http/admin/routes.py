@@ -51,6 +51,7 @@ class Node(Protocol):
         store: the store's name.
         durability: what a 2xx means with this store.
         following: whether this node reads the log right now.
+        erased_stays: whether the store's backend keeps what was erased until retention takes it.
     """
 
     @property
@@ -63,6 +64,8 @@ class Node(Protocol):
     def durability(self) -> str: ...  # noqa: D102
     @property
     def following(self) -> bool: ...  # noqa: D102
+    @property
+    def erased_stays(self) -> bool: ...  # noqa: D102
 
     async def probe_publish(self) -> None:
         """Raises UnavailableError when a publish would not be stored."""
@@ -108,7 +111,13 @@ def admin_app(node: Node, key: bytes, host: str = "", *, metrics_open: bool = Fa
             erased = await node.erase(target)
         except FastSseError as error:
             return _error(error)
-        data = {"event_id": target.event_id, "event_type": target.event_type, "erased": erased}
+        data: dict[str, str | int] = {
+            "event_id": target.event_id,
+            "event_type": target.event_type,
+            "erased": erased,
+        }
+        if node.erased_stays:
+            data["bodies"] = "stay in the backend until retention takes them; no node reads them"
         return _json(200, {"code": "ok", "data": data})
 
     return Starlette(

@@ -1,0 +1,151 @@
+"""From entries of the topic to rows of the view: which is new, which is an earlier message again, which is poison.
+
+The first occurrence of a key in the topic wins, within the window that begins at its LogAppendTime. Later ones are
+duplicates or conflicts; neither is a record. That follows from the topic alone, so every node says the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from fast_sse.model.cursor import NO_FINGERPRINT, Cursor, Position
+from fast_sse.model.errors import KeyConflictError
+from fast_sse.model.message import Draft, Record
+from fast_sse.store.base import Appended, Outcome
+from fast_sse.store.dedup import Known, resolve, to_remember
+from fast_sse.store.kafka.entry import Entry, fingerprint_of
+from fast_sse.store.record import record_of
+from fast_sse.store.sqlite_body import body_of
+from fast_sse.store.sqlite_log import SqliteLog, add_entry, add_keys
+
+#: What follows a key's sha: the fingerprint of what it stands for, and the place that told it.
+PLACE_BYTES = 8
+_TAIL_BYTES = len(NO_FINGERPRINT) + PLACE_BYTES
+#: Of a place that holds poison. It stands for every channel: whose message it was meant to be, nobody can tell.
+_POISON = ("*", "*")
+POISON_BODY = b""
+
+
+class Raw(NamedTuple):
+    """One entry as the consumer gave it."""
+
+    offset: int
+    time_ms: int
+    value: bytes | None
+
+
+class Answered(NamedTuple):
+    """What became of a readable entry: a place and its fingerprint, or the conflict of its key."""
+
+    token: int
+    position: Position
+    fingerprint: str
+    duplicate: bool = False
+    conflict: KeyConflictError | None = None
+
+
+class Group(NamedTuple):
+    """What some entries did to the view.
+
+    `erased`: by position of a control record, how many records went. `fresh`: they were written just now.
+    """
+
+    records: list[Record]
+    answers: list[Answered]
+    poisoned: list[Position]
+    erased: dict[Position, int]
+    fresh: bool = False
+
+
+class Folding:
+    """Some entries on their way into the view."""
+
+    def __init__(self, window_ms: int) -> None:
+        self._window_ms = window_ms
+        self._stored: dict[bytes, Known] = {}
+        self._fresh: dict[bytes, Known] = {}
+        self._prints: dict[Position, str] = {}
+        self.values: list[Any] = []
+        #: Places and fingerprints of entries that are no records.
+        self.others: list[tuple[Position, str]] = []
+        self.group = Group([], [], [], {})
+
+    @property
+    def ended(self) -> list[bytes]:
+        """Stored keys past their window that are given anew."""
+        return list(self._fresh.keys() & self._stored.keys())
+
+    def know(self, stored: dict[bytes, Known], prints: dict[Position, str]) -> None:
+        """Begin with the stored keys that the entries carry, and the fingerprints of their places."""
+        self._stored, self._prints = stored, prints
+
+    def take(self, raw: Raw, entry: Entry | None) -> None:
+        """Judge the next entry."""
+        position = raw.offset + 1
+        if entry is None:
+            self.values += (position, *_POISON, raw.time_ms, POISON_BODY, None, None, None)
+            self.group.poisoned.append(position)
+            return
+        token, draft = entry
+        earlier = resolve(draft, self._lookup, raw.time_ms) if draft.keys else None
+        if isinstance(earlier, KeyConflictError):
+            self.others.append((position, fingerprint_of(token)))
+            self.group.answers.append(Answered(token, position, "", conflict=earlier))
+            return
+        place = earlier.position if earlier else position
+        self._prints.setdefault(place, fingerprint_of(token))
+        keys = dict(to_remember(draft, place, self._lookup, raw.time_ms, self._window_ms))
+        self._fresh |= keys
+        packed = [(digest, _packed(known, self._prints[place], position)) for digest, known in keys.items()]
+        if earlier:
+            self.others.append((position, fingerprint_of(token)))
+            add_keys(self.values, packed)
+        else:
+            record = record_of(draft, position, raw.time_ms, fingerprint_of(token))
+            add_entry(self.values, record, body_of(record), packed)
+            self.group.records.append(record)
+        self.group.answers.append(Answered(token, place, self._prints[place], duplicate=earlier is not None))
+
+    def _lookup(self, digest: bytes) -> Known | None:
+        return self._fresh.get(digest) or self._stored.get(digest)
+
+
+def _packed(known: Known, fingerprint: str, told_at: Position) -> Known:
+    """A key as it is stored: its sha followed by what only a view needs."""
+    tail = fingerprint.encode() + told_at.to_bytes(PLACE_BYTES, "big")
+    return known._replace(body_sha256=known.body_sha256 + tail)
+
+
+def _unpacked(known: Known) -> tuple[Known, str]:
+    """A stored key as what it stands for, and the fingerprint of that place."""
+    sha, tail = known.body_sha256[:-_TAIL_BYTES], known.body_sha256[-_TAIL_BYTES:]
+    return known._replace(body_sha256=sha), tail[:-PLACE_BYTES].decode()
+
+
+def known_keys(log: SqliteLog, digests: Sequence[bytes]) -> tuple[dict[bytes, Known], dict[Position, str]]:
+    """Which of these keys are stored, those past their window included, and the fingerprints of their places."""
+    known: dict[bytes, Known] = {}
+    prints: dict[Position, str] = {}
+    for digest, stored in log.known(digests).items():
+        known[digest], fingerprint = _unpacked(stored)
+        prints[known[digest].position] = fingerprint
+    return known, prints
+
+
+def known_outcomes(
+    log: SqliteLog, drafts: Sequence[Draft], now_ms: int, origin: Cursor
+) -> list[Outcome | None]:
+    """What the view can answer of drafts with keys, in their order; None for those that the log must judge."""
+    known, prints = known_keys(log, [key.digest for draft in drafts for key in draft.keys])
+    found: list[Outcome | None] = []
+    for draft in drafts:
+        earlier = resolve(draft, known.get, now_ms)
+        # Keys that are not known yet must be remembered for the earlier message, on every node.
+        if earlier is None or not all(key.digest in known for key in draft.keys):
+            found.append(None)
+        elif isinstance(earlier, KeyConflictError):
+            found.append(earlier)
+        else:
+            found.append(Appended(origin.at(earlier.position, prints[earlier.position]), duplicate=True))
+    return found

@@ -1,0 +1,301 @@
+"""The one reader of the topic on this node: a thread that moves the view along the topic and tells the loop.
+
+It assigns the partition and seeks: no group, no commits, and never a jump (`auto.offset.reset=error`). Each session
+begins with what the cluster says of the topic now, and with the last entry that the view holds: read again, it must
+carry the same fingerprint. If it does not, the topic lost its tail; the last common entry is searched for, and the
+view drops what lies above. A session ends when a connection breaks or a read fails, and the next one begins.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from typing import NamedTuple, Protocol
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from fast_sse.model.cursor import NO_FINGERPRINT, Position
+from fast_sse.model.errors import FastSseError, UnavailableError
+from fast_sse.store.kafka.entry import decode, fingerprint_of
+from fast_sse.store.kafka.failures import unavailable
+from fast_sse.store.kafka.fold import Group, Raw
+from fast_sse.store.kafka.readers import Readers
+from fast_sse.store.kafka.settings import KafkaSettings, make_consumer
+from fast_sse.store.kafka.topic import Facts, Topic
+from fast_sse.store.kafka.view import View
+
+_log = logging.getLogger(__name__)
+
+#: Entries that go into the view at once.
+_GROUP_ENTRIES = 1000
+#: How long the thread waits before it looks whether it is to stop.
+_POLL_S = 0.1
+_BACKOFF_S = (0.1, 2.0)
+#: Groups that the loop may have waiting.
+_GROUPS_AHEAD = 16
+_PROGRESS_S = 5.0
+
+
+class Place(NamedTuple):
+    """A position and its fingerprint."""
+
+    position: Position
+    fingerprint: str
+
+
+class Begun(NamedTuple):
+    """A session reads on.
+
+    Attributes:
+        facts: what the cluster says of the topic.
+        trimmed, newest: the ends of the view.
+        anew: the view may not continue what was read before: another topic, a lost tail, or records not told of.
+        lost: the topic lost its tail.
+    """
+
+    facts: Facts
+    trimmed: Place
+    newest: Place
+    anew: bool
+    lost: bool
+
+
+class Told(Protocol):
+    """Who hears of it: called on the follower's thread, in order."""
+
+    def begun(self, begun: Begun) -> None:
+        """The view is level with the topic, for the first time or again."""
+
+    def group(self, group: Group, epoch: str) -> None:
+        """Some entries are in the view; their records are left out where `begun` will speak for them."""
+
+    def down(self, error: FastSseError) -> None:
+        """The session ended and the next could not begin."""
+
+
+class _SuspectError(Exception):
+    """Something happened to the connection or to the topic: look again before reading on."""
+
+
+class Follower:
+    """The thread. It owns the view's writing, but for trimming."""
+
+    def __init__(
+        self, settings: KafkaSettings, topic: Topic, view: View, readers: Readers, told: Told
+    ) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._view = view
+        self._readers = readers
+        self._told = told
+        self._stopping = threading.Event()
+        self._room = threading.Semaphore(_GROUPS_AHEAD)
+        self._suspect = False
+        self._damaged = False
+        self._epoch = ""
+        self._began = False
+        self._next = 0
+        #: The topic's end was reached, so what comes next was written since; what came last had been.
+        self._at_end = self._fresh = False
+        self._thread = threading.Thread(target=self._run, name="fast-sse-follower", daemon=True)
+
+    def start(self) -> None:
+        """Begin the first session."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and close the view. Blocking."""
+        self._stopping.set()
+        self._room.release()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._view.close()
+
+    def taken(self) -> None:
+        """The loop has handled a group."""
+        self._room.release()
+
+    def suspect(self) -> None:
+        """Look at the topic again before reading on. From any thread."""
+        self._suspect = True
+
+    def damaged(self) -> None:
+        """Make the view anew. From any thread."""
+        self._damaged = self._suspect = True
+
+    # -- sessions -----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        wait_s = _BACKOFF_S[0]
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                self._session()
+            except _SuspectError:
+                wait_s = _BACKOFF_S[0]
+            except FastSseError as error:
+                self._told.down(error)
+            except sqlite3.Error as error:
+                _log.error("the view cannot be written", exc_info=error)
+                self._damaged = not isinstance(error, sqlite3.OperationalError)
+                self._told.down(UnavailableError("the view of the log cannot be written now"))
+            except Exception as error:  # noqa: BLE001  loud, and alive: a follower that stands still silently is the worst outcome
+                _log.critical("a defect ended the follower's session", exc_info=error)
+                self._told.down(UnavailableError("the log cannot be followed now"))
+            if time.monotonic() - began > _BACKOFF_S[1]:
+                wait_s = _BACKOFF_S[0]
+            self._stopping.wait(wait_s)
+            wait_s = min(2 * wait_s, _BACKOFF_S[1])
+
+    def _session(self) -> None:
+        self._suspect = False
+        facts = self._topic.look()
+        anew = self._opened(facts.epoch)
+        if (
+            self._view.trimmed > facts.low
+        ):  # no topic ever gets back what it let go: this is not what was read
+            self._damaged = True
+            anew = self._opened(facts.epoch)
+        while self._view.trim_to(facts.low):
+            pass
+        consumer = make_consumer(self._settings, self._on_error)
+        try:
+            lost = self._anchored(consumer, facts)
+            anew = anew or lost
+            self._read_to(consumer, facts.high, quiet=anew)
+            newest = self._place_at(self._view.newest)
+            self._readers.resume()
+            trimmed = self._place_at(self._view.trimmed)
+            self._told.begun(Begun(facts, trimmed, newest, anew, lost))
+            self._began = True
+            while not self._stopping.is_set():
+                if batch := self._polled(consumer):
+                    self._take(batch)
+        finally:
+            consumer.close()
+
+    def _opened(self, epoch: str) -> bool:
+        """Open the view of this topic, made anew where it is no use; whether it was opened now."""
+        if epoch == self._epoch and not self._damaged:
+            return False
+        self._readers.suspend()
+        if self._damaged:
+            self._view.discard()
+        self._view.open(epoch)
+        self._damaged, self._epoch = False, epoch
+        return True
+
+    def _place_at(self, position: Position) -> Place:
+        return Place(position, self._view.print_at(position) or NO_FINGERPRINT)
+
+    def _on_error(self, error: KafkaError) -> None:
+        _log.info("the client says: %s", error.str())
+        self._suspect = True
+
+    # -- where to read on ---------------------------------------------------------------------------
+
+    def _anchored(self, consumer: Consumer, facts: Facts) -> bool:
+        """Set the place to read on from; whether the topic lost its tail."""
+        anchor, floor = self._view.anchor, max(self._view.trimmed, facts.low)
+        lost = anchor > floor and not self._same(consumer, anchor, facts)
+        if lost:
+            common = self._last_common(consumer, floor, anchor, facts)
+            _log.critical("the topic lost its tail: %d entries above offset %d", anchor - common, common - 1)
+            self._view.cut(common)
+        self._next = max(self._view.read_to, facts.low)
+        consumer.assign([TopicPartition(self._settings.topic, 0, self._next)])
+        return lost
+
+    def _same(self, consumer: Consumer, position: Position, facts: Facts) -> bool:
+        """Whether the topic still holds at this place what the view does."""
+        if position > facts.high:
+            return False
+        consumer.assign([TopicPartition(self._settings.topic, 0, position - 1)])
+        message = self._awaited(consumer)
+        if message is None or message.offset() != position - 1:
+            return False
+        entry = decode(message.value())
+        found = NO_FINGERPRINT if entry is None else fingerprint_of(entry.token)
+        return found == self._view.print_at(position)
+
+    def _last_common(self, consumer: Consumer, good: Position, bad: Position, facts: Facts) -> Position:
+        """The last place where view and topic agree: up to it they are one history, above it they are two."""
+        while True:
+            middle = self._view.entry_near((good + bad) // 2, above=False)
+            if middle is None or middle <= good:
+                middle = self._view.entry_near(good, above=True)
+            if middle is None or middle >= bad:
+                return good
+            if self._same(consumer, middle, facts):
+                good = middle
+            else:
+                bad = middle
+
+    def _awaited(self, consumer: Consumer) -> Message | None:
+        """The first message from where the consumer was assigned to; None at the end of the topic."""
+        deadline = time.monotonic() + self._settings.deadline_s
+        while time.monotonic() < deadline and not self._stopping.is_set():
+            message = consumer.poll(_POLL_S)
+            if message is None:
+                if self._suspect:
+                    raise UnavailableError("the broker does not answer")
+                continue
+            error = message.error()
+            if error is None:
+                return message
+            if error.name() in ("_PARTITION_EOF", "_AUTO_OFFSET_RESET"):
+                return None
+            raise unavailable(error)
+        raise UnavailableError("the broker does not answer")
+
+    # -- reading ------------------------------------------------------------------------------------
+
+    def _read_to(self, consumer: Consumer, high: int, *, quiet: bool) -> None:
+        """Take everything below an offset, saying how far it is when it takes long."""
+        first, said = self._next, time.monotonic()
+        self._at_end = first >= high
+        while self._next < high and not self._stopping.is_set():
+            batch = self._polled(consumer)
+            if batch is None:
+                break
+            if batch:
+                self._take(batch, quiet=quiet)
+            if time.monotonic() - said > _PROGRESS_S:
+                said = time.monotonic()
+                share = (self._next - first) / (high - first)
+                _log.info("reading the topic into the view: %.0f %% of %d", share * 100, high - first)
+
+    def _take(self, batch: list[Raw], *, quiet: bool = False) -> None:
+        """Fold entries into the view and tell of them; when quiet, only those who wait for an answer."""
+        group = self._view.fold(batch)
+        for position in group.poisoned:
+            _log.error("the entry at offset %d of the topic is unreadable and was skipped", position - 1)
+        if self._began:
+            self._room.acquire()
+            records = [] if quiet else group.records
+            self._told.group(group._replace(records=records, fresh=self._fresh), self._epoch)
+
+    def _polled(self, consumer: Consumer) -> list[Raw] | None:
+        """The entries that have come, in order; none when none came in time, None at the topic's end."""
+        if self._suspect:
+            raise _SuspectError
+        first = consumer.poll(_POLL_S)
+        if first is None:
+            return []
+        batch: list[Raw] = []
+        error: KafkaError | None = None
+        for message in (first, *consumer.consume(_GROUP_ENTRIES, 0)):
+            error = message.error()
+            if error is None:
+                offset = message.offset()
+                assert offset is not None
+                if offset >= self._next:
+                    batch.append(Raw(offset, message.timestamp()[1], message.value()))
+                    self._next = offset + 1
+            elif error.name() != "_PARTITION_EOF":
+                _log.warning("reading the topic failed: %s", error.str())
+                self._suspect = True
+        self._fresh, self._at_end = self._at_end, error is not None
+        return batch if batch or not self._at_end else None

@@ -1,0 +1,344 @@
+"""The Kafka store: several nodes, one topic, a view on each of them.
+
+A publish is an entry of the topic (acks=all, idempotent) and is answered when this node's follower has read it back:
+then its place, its fingerprint and the winner of its key are what every node sees, and this node's view has it. A
+key that the view knows is answered from it. Only the view answers reads; the broker alone says what is ahead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import ClassVar, TypeVar, cast
+
+from confluent_kafka import Producer
+
+from fast_sse.model.channel import Channel, Filter
+from fast_sse.model.cursor import NO_FINGERPRINT, Cursor, Position
+from fast_sse.model.errors import FastSseError, NotStoredError, StoreClosedError, UnavailableError
+from fast_sse.model.message import Draft, Record, erasure
+from fast_sse.observe.metrics import Sample
+from fast_sse.store.base import Appended, Bounds, Outcome, OvertakenError, Page, Retention, Store, Windows
+from fast_sse.store.clock import StoreClock
+from fast_sse.store.kafka.appends import Appends
+from fast_sse.store.kafka.fold import Group, known_outcomes
+from fast_sse.store.kafka.follower import Begun, Follower
+from fast_sse.store.kafka.pages import KIND, AheadError, last, page
+from fast_sse.store.kafka.readers import Readers
+from fast_sse.store.kafka.sender import Failures, Sender
+from fast_sse.store.kafka.settings import KafkaSettings, OnError, check_options, make_producer
+from fast_sse.store.kafka.topic import Topic
+from fast_sse.store.kafka.view import View
+from fast_sse.store.ranges import ranges
+from fast_sse.store.relay import Relay
+from fast_sse.store.sqlite_log import SqliteLog
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+_EVERYTHING = Filter.of(Channel("*", "*"))
+#: One page for a follower that lags behind the window.
+_FOLLOWER_RECORDS = 512
+_FOLLOWER_BYTES = 1 << 20
+#: Keys are remembered as on every store of several nodes.
+_WINDOWS = Windows(key_window_s=3600.0, keys_max=1_000_000)
+
+
+class KafkaStore(Store):
+    """The log in one topic, with a view of it in `directory`."""
+
+    kind = KIND
+    durability = "acks-all"
+    erased_stays = True
+    topic_class: ClassVar[type[Topic]] = Topic
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        directory: Path,
+        retention: Retention = Retention(),  # noqa: B008 - frozen
+        windows: Windows = _WINDOWS,
+        *,
+        now_ms: Callable[[], int] | None = None,
+    ) -> None:
+        """`now_ms`: a clock moved by hand, for tests; None leaves time to the broker."""
+        check_options(settings.options)
+        self._settings = settings
+        self._now_ms = now_ms
+        self._topic = self.topic_class(settings, retention, broker_time=now_ms is None)
+        self._view = View(directory / f"view-{settings.node}.db", windows)
+        self._readers: Readers | None = None
+        self._follower: Follower | None = None
+        self._sender: Sender | None = None
+        self._appends: Appends | None = None
+        self._closed = False
+        self._origin = Cursor(self.kind, "", 0, NO_FINGERPRINT)
+        self._newest = self._trimmed = self._origin
+        self._relay = Relay(0)
+        self._down: FastSseError | None = None
+        self._clock = StoreClock()
+        self._clock_heard = False
+        self._erased: dict[Position, int] = {}
+        #: Entries that nobody could read, since the start.
+        self.poisoned = 0
+
+    # -- life ---------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Find or make the topic and bring the view level with it; after an error it may be tried again."""
+        if self._closed or self._follower is not None:
+            raise StoreClosedError("the store is open already, or was closed")
+        self._loop = asyncio.get_running_loop()
+        self._opening: asyncio.Future[None] = self._loop.create_future()
+        self._readers = Readers(self._view.path, self._on_damage)
+        self._follower = Follower(self._settings, self._topic, self._view, self._readers, self)
+        self._follower.start()
+        try:
+            await self._opening
+        except BaseException:
+            await self._stop()
+            raise
+        self._appends = Appends(self._look_up, self._send, self._settings.deadline_s)
+
+    async def close(self) -> None:
+        """Finish what was appended, end the followers, leave the view as it is."""
+        self._closed = True
+        if self._appends is not None:
+            await self._appends.finish()
+        self._appends = None
+        self._relay.close()
+        await self._stop()
+
+    async def _stop(self) -> None:
+        follower, self._follower = self._follower, None
+        sender, self._sender = self._sender, None
+        readers, self._readers = self._readers, None
+        if follower is not None and readers is not None:
+            ends = [asyncio.to_thread(follower.stop), asyncio.to_thread(readers.close)]
+            if sender is not None:
+                ends.append(sender.close())
+            await asyncio.gather(*ends)
+
+    @property
+    def keys_cut(self) -> int:
+        """Keys forgotten before their window ended, because there were more than `keys_max`."""
+        return self._view.keys_cut
+
+    def samples(self) -> list[Sample]:
+        """What this store counts beside the hub."""
+        text = "entries of the log that nobody could read: each is a gap for who passes it"
+        return [Sample("log_unreadable_total", "counter", text, self.poisoned)]
+
+    # -- what the follower's thread tells ------------------------------------------------------------
+
+    def begun(self, begun: Begun) -> None:
+        """See `follower.Told`. On the follower's thread, as the next two."""
+        self._call(self._on_begun, begun)
+
+    def group(self, group: Group, epoch: str) -> None:
+        """See `follower.Told`."""
+        self._call(self._on_group, group, epoch)
+
+    def down(self, error: FastSseError) -> None:
+        """See `follower.Told`."""
+        self._call(self._on_down, error)
+
+    def _call(self, callback: Callable[..., object], *args: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+            self._loop.call_soon_threadsafe(callback, *args)
+
+    def _on_begun(self, begun: Begun) -> None:
+        self._origin = Cursor(self.kind, begun.facts.epoch, 0, NO_FINGERPRINT)
+        self._newest, self._trimmed = self._origin.at(*begun.newest), self._origin.at(*begun.trimmed)
+        if begun.anew:
+            self._relay.restart(begun.newest.position)
+            if begun.lost and self._sender is not None:
+                self._sender.renew()
+        self._relay.heal()
+        if self._down is not None:
+            _log.info("the log is followed again")
+            self._down = None
+        if self._sender is None and not self._closed:
+            self._sender = Sender(
+                self._settings,
+                begun.facts.bytes_max,
+                self._now_ms,
+                self._on_failures,
+                self._suspect,
+                self._make_producer,
+            )
+        if not self._opening.done():
+            self._opening.set_result(None)
+
+    def _make_producer(self, settings: KafkaSettings, bytes_max: int, on_error: OnError) -> Producer:
+        return make_producer(settings, bytes_max, on_error)
+
+    def _on_group(self, group: Group, epoch: str) -> None:
+        origin = Cursor(self.kind, epoch, 0, NO_FINGERPRINT)
+        self.poisoned += len(group.poisoned)
+        self._erased.update(group.erased)
+        if epoch == self._origin.epoch:
+            self._advance(group)
+        if self._appends is not None:
+            self._appends.read_back(group.answers, origin)
+        if self._follower is not None:
+            self._follower.taken()
+
+    def _advance(self, group: Group) -> None:
+        records = group.records
+        if records:
+            self._newest = self._origin.at(records[-1].position, records[-1].fingerprint)
+            if group.fresh:
+                self._clock.heard(records[-1].time_ms)
+                self._clock_heard = True
+        if group.poisoned:
+            if group.poisoned[-1] > self._newest.position:
+                self._newest = self._origin.at(group.poisoned[-1], NO_FINGERPRINT)
+            self._relay.restart(self._newest.position)
+        elif records:
+            self._relay.push(records)
+
+    def _on_down(self, error: FastSseError) -> None:
+        if not self._opening.done():
+            self._opening.set_exception(error)
+        elif self._down is None:
+            _log.error("the log cannot be followed: %s", error.message)
+        self._down = error
+        self._relay.fail(UnavailableError(error.message))
+
+    def _on_damage(self) -> None:
+        if self._follower is not None:
+            self._follower.damaged()
+
+    def _suspect(self) -> None:
+        if self._follower is not None:
+            self._follower.suspect()
+
+    def _on_failures(self, failures: Failures) -> None:
+        if self._appends is not None:
+            self._appends.give_up(failures)
+
+    # -- writing ------------------------------------------------------------------------------------
+
+    def append(self, drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
+        """Send the drafts to the topic; they are answered as they are read back."""
+        if self._appends is None or self._closed:
+            future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+            future.set_exception(StoreClosedError("the store is closed"))
+            return future
+        if not drafts:
+            future = self._loop.create_future()
+            future.set_result([])
+            return future
+        return self._appends.add(drafts)
+
+    def _send(self, draft: Draft, token: int) -> None:
+        if self._down is not None or self._sender is None:
+            raise NotStoredError("the log cannot be reached now")
+        self._sender.send(draft, token)
+
+    async def _look_up(self, drafts: Sequence[Draft]) -> list[Outcome | None]:
+        """What the view knows of keys; nothing when it cannot tell what time it is in the log."""
+        if not (self._clock_heard and drafts):
+            return [None] * len(drafts)
+        now_ms, origin = self.now_ms(), self._origin
+        return await self._read(lambda log: known_outcomes(log, drafts, now_ms, origin))
+
+    async def trim(self) -> int:
+        """One step after the broker: what it let go goes from the view, and keys past their window or number."""
+        readers = self._opened()
+        low, now_ms = await self._topic.begin(), self.now_ms() if self._clock_heard else 0
+
+        def step() -> tuple[int, Position, str]:
+            gone = self._view.trim_to(low)
+            gone += self._view.forget_keys(now_ms)
+            mark = self._view.trimmed
+            return gone, mark, self._view.print_at(mark) or NO_FINGERPRINT
+
+        gone, mark, fingerprint = await readers.aside(step)
+        self._trimmed = self._origin.at(mark, fingerprint)
+        if self._newest.position < self._trimmed.position:
+            self._newest = self._trimmed
+        return gone
+
+    async def erase(self, target: Channel) -> int:
+        """Every node's view forgets the channel; its bodies stay in the topic until retention takes them."""
+        (outcome,) = await self.append([erasure(target)])
+        if not isinstance(outcome, Appended):
+            raise outcome
+        return self._erased.pop(outcome.cursor.position, 0)
+
+    async def ping(self) -> None:
+        """Prove that a write would work without writing: the topic has its leader and its replicas, and we follow it.
+
+        Whatever an append needs is asked, but for the broker's disk; an entry as a probe would be read by every node.
+        """
+        self._opened()
+        if self._down is not None:
+            raise NotStoredError(self._down.message)
+        try:
+            await self._topic.check_writable(self._origin.epoch)
+        except UnavailableError:
+            self._suspect()
+            raise
+
+    def now_ms(self) -> int:
+        """What time it is by the broker, as far as entries that were just read tell."""
+        return (self._now_ms or self._clock.now_ms)()
+
+    # -- reading ------------------------------------------------------------------------------------
+
+    async def read(self, wanted: Filter, after: Cursor, records_max: int, bytes_max: int) -> Page:
+        """One page of the view; only for a cursor above it the broker is asked whether it is ahead."""
+        arms = ranges(wanted)
+        try:
+            return await self._read(lambda log: page(log, arms, after, records_max, bytes_max))
+        except AheadError:
+            end = await self._topic.end()
+        return await self._read(lambda log: page(log, arms, after, records_max, bytes_max, end=end))
+
+    async def last(self, wanted: Filter, count: int, bytes_max: int = 1 << 20) -> Page:
+        """The last matching records of the view."""
+        arms = ranges(wanted)
+        origin = self._origin
+        return await self._read(lambda log: last(log, origin, arms, count, bytes_max))
+
+    async def get(self, position: Position) -> Record | None:
+        """One record of the view, None when there is none."""
+        return await self._read(lambda log: log.get(position))
+
+    def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:
+        """Groups as they are read from the topic; a slow follower is served by pages of the view."""
+        self._opened()
+        return self._followed(after)
+
+    async def _followed(self, after: Cursor) -> AsyncGenerator[list[Record], None]:
+        # The relay knows what happens from here on; whether the cursor is of this log the view says.
+        found = await self.read(_EVERYTHING, after, 1, 1)
+        if found.gap is not None:
+            raise OvertakenError(found.gap)
+        groups = cast(
+            "AsyncGenerator[list[Record], None]", self._relay.follow(after, self._page_for_follower)
+        )
+        async with aclosing(groups):
+            async for group in groups:
+                yield group
+
+    async def bounds(self) -> Bounds:
+        """The ends of the view."""
+        self._opened()
+        return Bounds(self._trimmed, self._newest)
+
+    async def _page_for_follower(self, after: Cursor) -> Page:
+        return await self.read(_EVERYTHING, after, _FOLLOWER_RECORDS, _FOLLOWER_BYTES)
+
+    async def _read(self, work: Callable[[SqliteLog], _T]) -> _T:
+        return await self._opened().run(work)
+
+    def _opened(self) -> Readers:
+        if self._appends is None or self._readers is None or self._closed:
+            raise StoreClosedError("the store is closed")
+        return self._readers

@@ -1,0 +1,153 @@
+"""A view is what the topic says, can be thrown away, and is never believed when it is not that."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.backends import draft
+from tests.store.kafka.entries import NOW_MS, poison, raw
+
+from fast_sse.model.channel import Channel
+from fast_sse.model.cursor import NO_FINGERPRINT, fingerprint_text
+from fast_sse.model.errors import ConfigError
+from fast_sse.model.message import erasure
+from fast_sse.store.base import Windows
+from fast_sse.store.kafka.view import View
+
+EPOCH = "e" * 13
+
+
+@pytest.fixture
+def view(tmp_path: Path) -> Iterator[View]:
+    made = View(tmp_path / "data" / "view-a.db", Windows())
+    assert not made.open(EPOCH)
+    yield made
+    made.close()
+
+
+def seqs(view: View) -> list[int]:
+    return [row[0] for row in view.log.connection.execute("SELECT seq FROM log ORDER BY seq")]
+
+
+def reopened(view: View, epoch: str = EPOCH) -> bool:
+    view.close()
+    return view.open(epoch)
+
+
+def test_a_view_is_kept_between_starts(view: View) -> None:
+    """What was read once is not read again."""
+    view.fold([raw(0), raw(1)])
+    assert reopened(view)
+    assert (seqs(view), view.read_to) == ([1, 2], 2)
+
+
+@pytest.mark.parametrize(
+    "damage", ["missing", "no database", "empty", "flipped", "other form", "other topic"]
+)
+def test_a_view_that_is_no_use_is_replaced(view: View, damage: str) -> None:
+    """Missing, damaged, of another form or of another topic: an empty one takes its place, and nothing is served."""
+    view.fold([raw(number, draft(data=b"x" * 3000)) for number in range(50)])
+    view.log.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    view.close()
+    if damage == "missing":
+        view.path.unlink()
+    elif damage == "no database":
+        view.path.write_bytes(b"not a database" * 1000)
+    elif damage == "empty":
+        view.path.write_bytes(b"")
+    elif damage == "flipped":
+        content = bytearray(view.path.read_bytes())
+        for place in range(4096, len(content), 4096):
+            content[place : place + 64] = bytes(byte ^ 0xFF for byte in content[place : place + 64])
+        view.path.write_bytes(content)
+    elif damage == "other form":
+        with sqlite3.connect(view.path) as connection:
+            connection.execute("PRAGMA application_id = 1")
+        connection.close()
+    assert not view.open("f" * 13 if damage == "other topic" else EPOCH)
+    assert (seqs(view), view.newest, view.read_to) == ([], 0, 0)
+    view.fold([raw(0)])
+    assert seqs(view) == [1]
+
+
+def test_one_process_has_the_view(view: View, tmp_path: Path) -> None:
+    """A second process of the same name would write the same file: it is refused, by the setting to change."""
+    other = View(view.path, Windows())
+    with pytest.raises(ConfigError, match=r"^node: another process"):
+        other.open(EPOCH)
+
+
+def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """Waiting would not mend it."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"^data_dir: "):
+        View(tmp_path / "file" / "view-a.db", Windows()).open(EPOCH)
+
+
+def test_a_duplicate_moves_what_was_read_and_nothing_else(view: View) -> None:
+    """The topic was read beyond the newest record: the next start goes on from there."""
+    keyed = draft(keys=("k",))
+    view.fold([raw(0, keyed), raw(1, keyed)])
+    assert (view.newest, view.read_to, view.anchor) == (1, 2, 2)
+
+
+def test_the_trim_mark_is_the_last_that_went(view: View) -> None:
+    """A cursor at the last trimmed record has missed nothing, so the mark is there, with its fingerprint."""
+    keyed = draft(keys=("k",))
+    view.fold([raw(0, keyed), raw(1, keyed), raw(2, keyed), raw(3)])
+    assert view.trim_to(3) == 1
+    assert (view.trimmed, view.print_at(1)) == (1, fingerprint_text(1))
+    assert view.trim_to(3) == 0
+
+
+def test_what_was_never_read_is_behind_the_mark(view: View) -> None:
+    """The broker let go what this node had not read: nobody may continue as if nothing had been there."""
+    view.fold([raw(0)])
+    assert view.trim_to(10) == 1
+    assert (view.trimmed, view.newest, view.read_to, view.print_at(10)) == (10, 10, 10, None)
+
+
+def test_trimming_takes_steps(view: View) -> None:
+    """One step removes at most 500."""
+    view.fold([raw(number) for number in range(1200)])
+    assert [view.trim_to(1100) for _ in range(4)] == [500, 500, 100, 0]
+    assert len(seqs(view)) == 100
+
+
+def test_a_lost_tail_takes_its_keys(view: View) -> None:
+    """What entries above the cut said of keys is forgotten, whatever place it stood for."""
+    view.fold([raw(0, draft(keys=("a",))), raw(1, draft(keys=("a", "b"))), raw(2, draft(keys=("c",)))])
+    view.cut(1)
+    assert (seqs(view), view.read_to, view.log.keys()) == ([1], 1, 1)
+    group = view.fold([raw(1, draft(keys=("b",))), raw(2, draft(keys=("a",)))])
+    assert [answer.duplicate for answer in group.answers] == [False, True]
+
+
+def test_erasing_leaves_fingerprints_only(view: View) -> None:
+    """Cursors at erased records stay good; what they said is in no file."""
+    secret = b'"something to forget"'
+    view.fold([raw(0, draft("a", "t", data=secret)), raw(1, draft("b", "t"))])
+    group = view.fold([raw(2, erasure(Channel("a", "t"))), raw(3, draft("a", "t"))])
+    assert group.erased == {3: 1}
+    assert seqs(view) == [2, 3, 4]
+    assert view.print_at(1) == fingerprint_text(1)
+    assert all(secret not in file.read_bytes() for file in view.path.parent.iterdir())
+
+
+def test_poison_has_a_place_without_a_fingerprint(view: View) -> None:
+    """Its place is known and holds nothing."""
+    view.fold([raw(0), poison(1)])
+    assert (view.newest, view.print_at(2), view.log.get(2)) == (2, NO_FINGERPRINT, None)
+
+
+def test_keys_are_forgotten_by_time_and_by_number(tmp_path: Path) -> None:
+    """Past their window keys go; above their number those go that would have ended first, and are counted."""
+    view = View(tmp_path / "view-a.db", Windows(key_window_s=100, keys_max=2))
+    view.open(EPOCH)
+    view.fold([raw(number, draft(keys=(f"k{number}",)), time_ms=NOW_MS + number) for number in range(5)])
+    assert view.forget_keys(NOW_MS + 100_000) == 3
+    assert (view.keys_cut, view.log.keys()) == (2, 2)
+    view.close()
