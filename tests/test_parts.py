@@ -18,6 +18,7 @@ from fast_sse.observe.logging import make_log
 from fast_sse.observe.observer import Fact, HandlerFailed, NullObserver
 from fast_sse.parts import make_access, make_hub, make_sources, make_store, needs_extra, on_defect, warn
 from fast_sse.store.memory import MemoryStore
+from fast_sse.store.redis.store import RedisStore
 from fast_sse.store.sqlite import SqliteStore
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -28,7 +29,9 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("memory", MemoryStore), ("sqlite", SqliteStore)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("memory", MemoryStore), ("sqlite", SqliteStore), ("redis", RedisStore)]
+)
 def test_the_store_is_the_one_named(name: str, kind: type, tmp_path: Path) -> None:
     """`store` chooses the class; making one touches nothing yet."""
     store = make_store(load(None, {"store": name, "data_dir": tmp_path / "data"}))
@@ -50,7 +53,7 @@ def test_a_library_that_is_missing_is_named() -> None:
 
 def test_the_core_needs_no_queue_library() -> None:
     """Starting a hub without queues imports neither Redis nor Kafka."""
-    script = "import sys, fast_sse.app, fast_sse.asgi; print({'redis', 'confluent_kafka'} & set(sys.modules))"
+    script = "import sys, fast_sse.app, fast_sse.asgi; print({'redis', 'hiredis', 'confluent_kafka'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

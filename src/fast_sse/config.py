@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -45,6 +45,7 @@ from fast_sse.settings import (
     Networks,
     NodeName,
     Port,
+    RedisServer,
     RetentionBounds,
     Seconds,
     Tls,
@@ -54,14 +55,8 @@ from fast_sse.store.base import Retention
 ENV_PREFIX = "FAST_SSE_"
 
 #: What `retention.max_bytes` is when it is not set.
-_MAX_BYTES = {"sqlite": 1024 * MIB, "memory": 256 * MIB, "kafka": 1024 * MIB}
+_MAX_BYTES = {"sqlite": 1024 * MIB, "memory": 256 * MIB, "redis": 512 * MIB, "kafka": 1024 * MIB}
 _MAKE_ONE = "make one with: openssl rand -hex 32"
-
-
-def _store_name(value: Any) -> Any:
-    if value == "redis":
-        raise ValueError(f"{value} is not available in this version; use sqlite, memory or kafka")
-    return value
 
 
 class Config(BaseSettings):
@@ -82,7 +77,7 @@ class Config(BaseSettings):
     admin_port: Port = 30_001
     node: NodeName | None = None
     reuse_port: bool = False
-    store: Annotated[Literal["sqlite", "memory", "kafka"], BeforeValidator(_store_name)] = "sqlite"
+    store: Literal["sqlite", "memory", "redis", "kafka"] = "sqlite"
     data_dir: Path = Path("data")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     loop: Literal["uvloop", "asyncio"] = "uvloop"
@@ -96,6 +91,7 @@ class Config(BaseSettings):
     tls: Tls = Tls()
     admin: Admin = Admin()
     retention: RetentionBounds = RetentionBounds()
+    redis: RedisServer = RedisServer()
     kafka: KafkaCluster = KafkaCluster()
     ingest: Ingest = Ingest()
     limits: LimitBounds = LimitBounds()  # type: ignore[valid-type]  # a class made from the fields of Limits

@@ -36,6 +36,8 @@ from fast_sse.store.sqlite import SqliteStore
 #: Makes the sources of a hub; the last argument raises ForbiddenError for a channel that is not allowed here.
 MakeSources = Callable[[Hub, Observer, Callable[[Channel], None]], list[Source]]
 
+#: Where Redis is when nobody says otherwise.
+REDIS_URL = "redis://127.0.0.1:6379/0"
 #: Idempotency keys of a store whose log does not survive the process.
 _MEMORY_WINDOWS = Windows(key_window_s=3600.0, keys_max=1_000_000)
 
@@ -44,6 +46,8 @@ def make_store(config: Config) -> Store:
     """The store that the configuration names, not yet open."""
     if config.store == "memory":
         return MemoryStore(config.kept, _MEMORY_WINDOWS)
+    if config.store == "redis":
+        return _redis_store(config)
     if config.store == "kafka":
         return _kafka_store(config)
     return SqliteStore(config.data_dir, config.kept)
@@ -69,6 +73,17 @@ def _kafka_store(config: Config) -> Store:
         config.kept,
     )
     return found
+
+
+def _redis_store(config: Config) -> Store:
+    redis = config.redis
+    kind: Callable[..., Store] = needs_extra("redis", "store", "fast_sse.store.redis.store", "RedisStore")
+    return kind(
+        redis.url.get_secret_value() if redis.url is not None else REDIS_URL,
+        config.kept,
+        prefix=redis.prefix,
+        wait=(redis.wait_replicas, redis.wait_ms),
+    )
 
 
 def make_hub(config: Config, store: Store, observer: Observer) -> Hub:

@@ -181,6 +181,15 @@ class Ingest(Group):
     kafka_topic: KafkaTopicSource = KafkaTopicSource()
 
 
+class RedisServer(Group):
+    """Where the log of `store = "redis"` lives, and what a publish waits for there."""
+
+    url: RedisUrl | None = None
+    prefix: Annotated[str, Field(pattern=r"\A[A-Za-z0-9._-]{1,64}\z")] = "fast-sse"
+    wait_replicas: Bound = 0
+    wait_ms: Annotated[int, Field(gt=0, le=60_000)] = 1000
+
+
 def _limit_bounds() -> type[Group]:
     """One setting for every field of Limits, of the same name, kind and default."""
     fields: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.contract.kafka_place import KafkaPlace
 from tests.contract.places import MemoryPlace, Place, SqlitePlace
+from tests.contract.redis_place import RedisPlace
 
 from fast_sse.model.channel import channel
 from fast_sse.model.message import Draft, Key
@@ -51,6 +52,7 @@ class Backend:
 BACKENDS = (
     Backend("memory", lambda _: MemoryPlace(), durable=False),
     Backend("sqlite", SqlitePlace, durable=True),
+    Backend("redis", RedisPlace, durable=True),
     Backend("kafka", KafkaPlace, durable=True, examples=5),
 )
 

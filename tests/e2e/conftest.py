@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from tests.support.publisher import Pair, signed, subscribe_target
+from tests.support.redis_server import RedisServer, need_redis
 from tests.support.server import Hub
 from tests.support.sse import Client
 
@@ -25,6 +27,7 @@ Listen = Callable[..., Client]
 SERVERS = {
     "memory": ("fast_sse", "memory"),
     "sqlite": ("fast_sse", "sqlite"),
+    "redis": ("fast_sse", "redis"),
     "uvicorn": ("tests.support.under_uvicorn", "memory"),
     "hypercorn": ("tests.support.under_hypercorn", "memory"),
 }
@@ -47,8 +50,12 @@ def shared_hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     module, store = SERVERS[request.param]
     settings = {"FAST_SSE_HEARTBEAT_S": str(HEARTBEAT_S)}
     directory = tmp_path_factory.mktemp("hub")
-    with Hub(directory, store=store, settings=settings, module=module, port=0) as hub:
-        yield hub
+    with ExitStack() as stack:
+        if store == "redis":
+            need_redis()
+            redis = stack.enter_context(RedisServer(directory / "redis"))
+            settings["FAST_SSE_REDIS__URL"] = redis.url
+        yield stack.enter_context(Hub(directory, store=store, settings=settings, module=module, port=0))
 
 
 @pytest.fixture

@@ -69,7 +69,8 @@ async def test_cursor_ahead(listen: Listen, hub: Hub, channel: Pair) -> None:
     """A place that the log never reached is a gap; the stream goes on from the newest."""
     (newest,) = await publish(hub, channel, "before")
     log, _, place = newest.rpartition(".")
-    client = await listen(channel, f"{log}.{int(place) + 1_000_000_000}").count(1)
+    number, dash, rest = place.partition("-")
+    client = await listen(channel, f"{log}.{int(number) + 1_000_000_000}{dash}{rest}").count(1)
     assert (named(client)["reason"], named(client)["resumed_at"]) == ("ahead", newest)
     await publish(hub, channel, "after")
     await client.count(2)

@@ -114,6 +114,9 @@ async def test_a_restart_makes_everybody_look_whether_their_place_stands() -> No
     with pytest.raises(OvertakenError) as caught:
         await waiting
     assert (caught.value.gap, asked) == (Gap("lost_tail", LOG.at(1)), [LOG.at(3, "0123abv")])
+    late = relay.follow(LOG.at(3, "0123abv"), read)
+    with pytest.raises(OvertakenError):
+        await anext(late)
     after_it = relay.follow(LOG.at(1), pages)
     assert [one.position for one in await anext(after_it)] == [2, 5]
 
@@ -123,7 +126,7 @@ async def test_a_failed_relay_says_so_until_it_heals() -> None:
     relay, pages = Relay(0), Pages()
     waiting = asyncio.ensure_future(anext(relay.follow(LOG.at(0), pages)))
     await asyncio.sleep(0)
-    relay.fail(UnavailableError("down"))
+    relay.fail("down")
     for follower in (waiting, anext(relay.follow(LOG.at(0), pages))):
         with pytest.raises(UnavailableError, match="down"):
             await follower

@@ -172,6 +172,8 @@ class Proxy:
         assert self._server is not None
         self._server.close()
         self.mode = "pass"
-        self.cut()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(5):  # clients that reconnect may be accepted, or half connected, right now
+            self.cut()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.sleep(0)
         await self._server.wait_closed()

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import IO, Any, Literal, Self
 
 import pytest
+import redis
 from tests.support.http1 import Address
 from tests.support.server import missing, stable_port
 
@@ -159,8 +160,6 @@ class RedisServer:
 
     def do(self, *words: Any) -> Any:
         """One command as the default user, its raw answer; blocking."""
-        import redis
-
         host, port = self.address
         with redis.Redis(
             host, port, ssl=self.tls is not None, ssl_cert_reqs="none", socket_timeout=10

@@ -44,9 +44,9 @@ class Relay:
         self._bytes = 0
         #: Every record after it is in the window.
         self._floor = position
-        self._restarts = 0
-        self._error: UnavailableError | None = None
         self._waiting: list[asyncio.Future[None]] = []
+        self._restarts = 0
+        self._problem = ""
         self._closed = False
 
     def push(self, records: list[Record]) -> None:
@@ -72,14 +72,14 @@ class Relay:
         self._floor = position
         self._wake_all()
 
-    def fail(self, error: UnavailableError) -> None:
+    def fail(self, problem: str) -> None:
         """Nothing can be handed on for now: followers are told so until `heal`."""
-        self._error = error
+        self._problem = problem
         self._wake_all()
 
     def heal(self) -> None:
         """Groups come again; the window is as good as before."""
-        self._error = None
+        self._problem = ""
 
     def close(self) -> None:
         """End every follower with StoreClosedError."""
@@ -88,10 +88,11 @@ class Relay:
 
     async def follow(self, after: Cursor, read: ReadPage) -> AsyncIterator[list[Record]]:
         """Every record after a cursor, in groups. See `Store.follow`; `read` gives a page of the whole log."""
-        place, number, restarts = after, -1, self._restarts
+        # A place may be older than the last restart: once there was one, whoever begins looks into the store, too.
+        place, number, restarts = after, -1, 0
         while not self._closed:
-            if self._error is not None:
-                raise self._error
+            if self._problem:
+                raise UnavailableError(self._problem)
             if place.position < self._floor or restarts != self._restarts:
                 restarts = self._restarts
                 page = await read(place)

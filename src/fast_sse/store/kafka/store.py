@@ -207,7 +207,7 @@ class KafkaStore(Store):
         elif self._down is None:
             _log.error("the log cannot be followed: %s", error.message)
         self._down = error
-        self._relay.fail(UnavailableError(error.message))
+        self._relay.fail(error.message)
 
     def _on_damage(self) -> None:
         if self._follower is not None:

@@ -1,0 +1,182 @@
+"""A connection that comes back by itself, with the user signed in and every script loaded.
+
+While it is down nothing waits for it: a command is refused at once as certainly not sent, which is the circuit
+breaker of the store. It opens with the first failure and closes when the server has answered a whole greeting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from hiredis import ReplyError
+
+from fast_sse.model.errors import ConfigError, UnavailableError
+from fast_sse.store.redis.errors import LostError, translated
+from fast_sse.store.redis.scripts import scripts
+from fast_sse.store.redis.target import KEY, Target
+from fast_sse.store.redis.wire import Reply, Wire, Word, connect, pack
+
+_log = logging.getLogger(__name__)
+
+#: Seconds between attempts to connect, doubled up to the second one.
+_RETRY_S, _RETRY_S_MAX = 0.05, 1.0
+
+Greet = Callable[[Wire], Awaitable[None]]
+
+
+class Link:
+    """One connection for one purpose.
+
+    Args:
+        purpose: its name in `CLIENT LIST`, and in the log.
+        greet: asked on every new connection before anybody may use it; what it raises is as good as no connection.
+        on_down: told when the connection is lost and could not be had again at once.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        purpose: str,
+        *,
+        connect_s: float,
+        answer_s: float,
+        greet: Greet | None = None,
+        on_down: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.target = target
+        self._purpose = purpose
+        self._connect_s = connect_s
+        self._answer_s = answer_s
+        self._greet = greet
+        self._on_down = on_down
+        #: None while there is no connection.
+        self.wire: Wire | None = None
+        self._up = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """The first connection; from then on it is kept. Raises ConfigError and UnavailableError."""
+        self.wire = await self._connect()
+        self._up.set()
+        self._keeper = asyncio.get_running_loop().create_task(self._keep(self.wire), name=self._purpose)
+
+    async def close(self) -> None:
+        """End the connection and keep it no more."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.wait([keeper])
+        self.kick()
+        self.wire = None
+
+    async def connected(self) -> Wire:
+        """The connection, once there is one."""
+        while (wire := self.wire) is None or not wire.open:
+            self._up.clear()
+            await self._up.wait()
+        return wire
+
+    def kick(self) -> None:
+        """End the connection; a new one greets the server anew."""
+        if self.wire is not None:
+            self.wire.abort()
+
+    async def call(self, name: str, keys_and_args: Sequence[Word]) -> Reply:
+        """`call` on the connection that there is. Raises UnavailableError."""
+        return await call(self._present(), name, keys_and_args)
+
+    async def command(self, *words: Word) -> Reply:
+        """One command. Raises UnavailableError, as `call` does."""
+        return _checked(await _ask(self._present(), *words))
+
+    def _present(self) -> Wire:
+        if self.wire is None:
+            raise UnavailableError("there is no connection to Redis", retry_after_s=1)
+        return self.wire
+
+    async def _connect(self) -> Wire:
+        target = self.target
+        try:
+            wire = await connect(target, connect_s=self._connect_s, answer_s=self._answer_s)
+        except LostError as error:
+            raise UnavailableError("Redis cannot be reached", retry_after_s=1) from error
+        try:
+            async with asyncio.timeout(self._connect_s):
+                await self._sign_in(wire)
+                if self._greet is not None:
+                    await self._greet(wire)
+        except (LostError, TimeoutError) as error:
+            wire.abort()
+            raise UnavailableError("Redis does not answer", retry_after_s=1) from error
+        except BaseException:
+            wire.abort()
+            raise
+        return wire
+
+    async def _sign_in(self, wire: Wire) -> None:
+        target = self.target
+        if target.password:
+            await _expect(wire, "AUTH", *([target.username] if target.username else []), target.password)
+        if target.database:
+            await _expect(wire, "SELECT", target.database)
+        await wire.ask(
+            "CLIENT", "SETNAME", self._purpose
+        )  # for people; a server that forbids it loses nothing
+        loads = [pack(("SCRIPT", "LOAD", script.text)) for script in scripts().values()]
+        replies: list[Reply] = []
+        wire.send(b"".join(loads), *[replies.append] * len(loads))
+        await wire.ask("PING")  # ends the pipeline; a user who may not load scripts may yet run their text
+
+    async def _keep(self, wire: Wire) -> None:
+        """Wait for the end of each connection and make the next."""
+        while True:
+            await asyncio.shield(wire.lost)
+            self.wire = None
+            self.wire = wire = await self._connect_again()
+            self._up.set()
+            _log.info("%s: connected to Redis at %s again", self._purpose, self.target.where)
+
+    async def _connect_again(self) -> Wire:
+        wait_s, told = _RETRY_S, False
+        while True:
+            try:
+                return await self._connect()
+            except (UnavailableError, ConfigError) as error:
+                if not told:
+                    told = True
+                    _log.warning(
+                        "%s: no connection to Redis at %s: %s", self._purpose, self.target.where, error
+                    )
+                    self._on_down(error.message)
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, _RETRY_S_MAX)
+
+
+async def _expect(wire: Wire, *words: Word) -> None:
+    reply = await wire.ask(*words)
+    if isinstance(reply, ReplyError):  # its text may repeat what was sent
+        raise ConfigError(KEY, f"is refused by the server: {words[0]!s} failed") from None
+
+
+async def call(wire: Wire, name: str, keys_and_args: Sequence[Word]) -> Reply:
+    """One script. Raises UnavailableError; whether it ran is not known when the connection was lost meanwhile."""
+    script = scripts()[name]
+    reply = await _ask(wire, "EVALSHA", script.digest, 1, *keys_and_args)
+    if isinstance(reply, ReplyError) and str(reply).startswith("NOSCRIPT"):
+        reply = await _ask(wire, "EVAL", script.text, 1, *keys_and_args)
+    return _checked(reply)
+
+
+async def _ask(wire: Wire, *words: Word) -> Reply:
+    try:
+        return await wire.ask(*words)
+    except LostError as error:
+        raise UnavailableError("the connection to Redis was lost", retry_after_s=1) from error
+
+
+def _checked(reply: Reply) -> Reply:
+    if isinstance(reply, ReplyError):
+        raise translated(str(reply)) from reply
+    return reply

@@ -1,0 +1,97 @@
+-- What every script begins with: the keys, how places compare, and a snapshot of the log's ends.
+--
+-- Every key of one log, all under one hash tag, P being `{<redis.prefix>}:` and B being `P<epoch>:`. A new epoch
+-- (the meta key is gone: FLUSHALL, a new server) therefore shares no key with an old one.
+--
+--   P meta             hash    epoch; last_fp: fingerprint of the newest entry ever appended; trimmed, trimmed_fp: the
+--                              trim mark, everything up to it is gone; count, bytes: what retention measures
+--   P ping             string  the probe of readiness; ends by itself
+--   B log              stream  the one log, bodies and all, one entry a message; fields in exactly this order:
+--                              fp      random fingerprint, 7 characters, repeated by cursors: an id that was given
+--                                      again after a lost tail is another entry
+--                              prev    fingerprint of the entry before: a reader sees every hole
+--                              time    milliseconds, store time        expires  milliseconds, 0 for never
+--                              id, type, event, headers, meta, data    as published
+--   B ch:<id>/<type>   stream  index: the ids of the log's entries of exactly this channel, and nothing else
+--   B id:<id>          stream  index: those of one id, whatever the type
+--   B type:<type>      stream  index: those of one type, whatever the id
+--   B erased           zset    places of entries that were erased above the trim mark: cursors at them still stand
+--   B losses           list    `<ms>-<n>-<fp> <ms>-<n>`: after the first, up to the second, entries were lost
+--   B keys             hash    idempotency key -> `<ms>-<n>-<fp> <end of its window, ms> <body sha256>`
+--   B key_ends         zset    the same keys by the end of their window
+--
+-- A control record (it erases a channel) is in the log and in no index. A place is `<ms>-<n>`, with its fingerprint
+-- `<ms>-<n>-<fp>`. KEYS[1] is P meta, ARGV[1] is P, ARGV[2] the epoch to begin when there is none.
+
+local BLANK = '0000000'
+local FIELDS = { 'fp', 'prev', 'time', 'expires', 'id', 'type', 'event', 'headers', 'meta', 'data' }
+local FP, TIME, ID, TYPE, EVENT, HEADERS, META, DATA = 2, 6, 10, 12, 14, 16, 18, 20
+local OVERHEAD = 200
+local call = redis.call
+
+local function halves(place)
+  local ms, n = string.match(place, '^(%d+)%-(%d+)')
+  return tonumber(ms), tonumber(n)
+end
+
+local function before(one, other)
+  local ms, n = halves(one)
+  local other_ms, other_n = halves(other)
+  return ms < other_ms or (ms == other_ms and n < other_n)
+end
+
+local function padded(place)
+  return string.format('%020.0f-%020.0f', halves(place))
+end
+
+-- Whether an entry of the log is one that we wrote; anything else was put there by somebody.
+local function ours(fields)
+  if #fields ~= 2 * #FIELDS then return false end
+  for number, name in ipairs(FIELDS) do
+    if fields[2 * number - 1] ~= name then return false end
+  end
+  return #fields[FP] == 7 and tonumber(fields[TIME]) ~= nil
+end
+
+local function mark(fields)
+  return ours(fields) and fields[FP] or BLANK
+end
+
+local function weight(fields)
+  return ours(fields) and #fields[DATA] + #fields[HEADERS] + #fields[META] + OVERHEAD or 0
+end
+
+local function now_ms(given)
+  if given ~= '' then return tonumber(given) end
+  local time = call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- The log as it is now; begins an epoch where there is none.
+local function snapshot()
+  local found = call('HMGET', KEYS[1], 'epoch', 'last_fp', 'trimmed', 'trimmed_fp', 'count', 'bytes')
+  if not found[1] then
+    found = { ARGV[2], BLANK, '0-0', BLANK, '0', '0' }
+    call('HSET', KEYS[1], 'epoch', ARGV[2], 'last_fp', BLANK, 'trimmed', '0-0', 'trimmed_fp', BLANK,
+      'count', 0, 'bytes', 0)
+  end
+  local base = ARGV[1] .. found[1] .. ':'
+  return {
+    epoch = found[1], last_fp = found[2], trimmed = found[3], trimmed_fp = found[4],
+    count = tonumber(found[5]), bytes = tonumber(found[6]), base = base, log = base .. 'log',
+  }
+end
+
+-- The place and the fingerprint of the newest entry; of the trim mark when there is none.
+local function newest(log)
+  local entry = call('XREVRANGE', log.log, '+', '-', 'COUNT', 1)[1]
+  if entry then return entry[1], mark(entry[2]) end
+  return log.trimmed, log.trimmed_fp
+end
+
+-- The index keys of an entry's fields.
+local function indexes(log, fields)
+  if not ours(fields) or fields[EVENT] == 'fast-sse.erased' then return {} end
+  local id, type = fields[ID], fields[TYPE]
+  return { log.base .. 'ch:' .. id .. '/' .. type, log.base .. 'id:' .. id, log.base .. 'type:' .. type }
+end

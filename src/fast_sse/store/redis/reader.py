@@ -1,0 +1,164 @@
+"""The one reader of this node: a plain XREAD from the last place it knows, and what it does when the log has changed.
+
+It never reads from `$` and never in a group: it continues from a concrete place, so nothing between two reads is
+missed. Three things tell it that the log is not the one it was reading, each followed by the same question, a judged
+read of the newest place that it knows (an answer or a page may be ahead of the reader):
+
+- a new connection of this node, for whatever purpose, before it is used: another server may answer, or the same one
+  without its last writes;
+- a hole: the entry that comes next does not name the one it read last as the one before it;
+- two seconds of silence: a log that was flushed or lost its tail, and that nobody writes to.
+
+When its place does not stand any more it finds the last entry that both histories share, writes the loss down for
+everybody, and goes back there. Every follower then looks whether its own place stands, and hears of one gap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from hiredis import ReplyError
+
+from fast_sse.model.cursor import NO_FINGERPRINT, Cursor
+from fast_sse.model.errors import UnavailableError
+from fast_sse.model.message import Record
+from fast_sse.store.base import Gap
+from fast_sse.store.redis.codec import place_text, position_of, previous, record_of
+from fast_sse.store.redis.errors import LostError, translated
+from fast_sse.store.redis.known import Known
+from fast_sse.store.redis.link import Link
+from fast_sse.store.redis.log import Log
+from fast_sse.store.redis.trail import Trail
+from fast_sse.store.redis.wire import Wire
+from fast_sse.store.relay import Relay
+
+_log = logging.getLogger(__name__)
+
+#: Milliseconds that XREAD waits; also how soon a silent log is looked at.
+BLOCK_MS = 2000
+#: Entries of one XREAD: with the largest body it bounds what a reply weighs.
+_COUNT = 128
+_RETRY_S = 0.5
+
+
+class Reader:
+    """Moves `level` along the log and pushes what it reads to the relay."""
+
+    def __init__(
+        self,
+        link: Link,
+        prefix: str,
+        relay: Relay,
+        level: Cursor,
+        *,
+        known: Known,
+        block_ms: int = BLOCK_MS,
+    ) -> None:
+        """`level`: where to begin. `known`: the newest place that this node has given to anybody."""
+        self._link = link
+        self._log = Log(link, prefix)
+        self._looking = asyncio.Lock()
+        self._known = known
+        self._relay = relay
+        self._block_ms = block_ms
+        self.level = level
+        self._before = level.fingerprint
+        self._trail = Trail()
+        self._trail.go_back_to(_place(level))
+        #: Entries that were none of ours.
+        self.poisoned = 0
+
+    async def run(self) -> None:
+        """Read until cancelled; whatever fails is said, and begun again."""
+        while True:
+            wire = await self._link.connected()
+            try:
+                self._relay.heal()
+                await self._read(wire)
+            except (LostError, UnavailableError) as error:
+                if not wire.open:
+                    continue  # the link makes a new one, and says so when that takes long
+                _log.warning("the log in Redis cannot be read: %s", error)
+                self._relay.fail("the log in Redis cannot be read")
+            except Exception:  # noqa: BLE001  loud, and alive: a node that stands still silently is the worst outcome
+                _log.exception("the reader of the log failed")
+            await asyncio.sleep(_RETRY_S)
+
+    async def _read(self, wire: Wire) -> None:
+        while self._link.wire is wire:
+            place = place_text(self.level.position)
+            key = self._log.key(self.level.epoch)
+            reply = await wire.ask("XREAD", "COUNT", _COUNT, "BLOCK", self._block_ms, "STREAMS", key, place)
+            if isinstance(reply, ReplyError):
+                raise translated(str(reply))
+            if reply is None:
+                await self.look(self._log)
+            else:
+                await self._take(reply[0][1])
+
+    async def _take(self, entries: list[Any]) -> None:
+        fresh: list[Record] = []
+        for place, fields in entries:
+            record = record_of(place, fields)
+            if record is None:
+                self._push(fresh)
+                fresh = []
+                self._pass_over(place)
+                continue
+            if previous(fields) != self._before:
+                self._push(fresh)
+                fresh = []
+                if await self.look(self._log):
+                    return
+            self._before = record.fingerprint
+            fresh.append(record)
+        self._push(fresh)
+
+    def _push(self, records: list[Record]) -> None:
+        if records:
+            last = records[-1]
+            self._trail.add([f"{place_text(one.position)}-{one.fingerprint}" for one in records])
+            self.level = self.level.at(last.position, last.fingerprint)
+            self._known.learn(self.level)
+            self._relay.push(records)
+
+    def _pass_over(self, place: bytes) -> None:
+        """Somebody wrote under our key. Followers hear of it where it lies; the entries around it are as before."""
+        self.poisoned += 1
+        _log.error("the entry at %s of the log in Redis is not one of ours", place.decode("ascii", "replace"))
+        self.level = self.level.at(position_of(place), NO_FINGERPRINT)
+        self._relay.restart(self.level.position)
+
+    async def look(self, log: Log) -> bool:
+        """Ask whether what we know stands in `log`; if not, go where it continues. Whether we moved."""
+        async with self._looking:
+            known = self._known.cursor
+            gap = await log.judge(known if known.epoch == self.level.epoch else self.level)
+            if gap is not None:
+                await self._go_on_elsewhere(log, gap)
+            return gap is not None
+
+    async def _go_on_elsewhere(self, log: Log, gap: Gap) -> None:
+        to = gap.resumed_at
+        if gap.reason in ("lost_tail", "ahead"):
+            to = await self._last_common(log, gap)
+            await log.record_loss(to.epoch, _place(to), place_text(self._known.floor))
+        _log.error("the log in Redis is not what it was (%s): going on from %s", gap.reason, to.text)
+        self.level, self._before = to, to.fingerprint
+        self._trail.go_back_to(_place(to))
+        self._known.go_back(to)
+        self._relay.restart(to.position)
+
+    async def _last_common(self, log: Log, gap: Gap) -> Cursor:
+        epoch = self.level.epoch
+        found = await self._trail.last_common(lambda places: log.standing(epoch, places))
+        if found is None:
+            return gap.resumed_at
+        place, _, fingerprint = found.rpartition("-")
+        return self.level.at(position_of(place), fingerprint)
+
+
+def _place(cursor: Cursor) -> str:
+    return f"{place_text(cursor.position)}-{cursor.fingerprint or NO_FINGERPRINT}"

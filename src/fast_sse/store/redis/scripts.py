@@ -1,0 +1,41 @@
+"""The Lua files, as they are sent: each one atomic step on the server.
+
+A script is called by its digest; a server that does not know it (it was restarted, somebody flushed its scripts)
+says so without having run anything, and is then given the text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib import resources
+
+import msgspec
+
+#: What each script consists of, in order.
+_PARTS = {
+    "append": ("prelude", "append"),
+    "read": ("prelude", "page", "read"),
+    "last": ("prelude", "page", "last"),
+    "trim": ("prelude", "trim"),
+    "erase": ("prelude", "erase"),
+    "lost": ("prelude", "lost"),
+}
+
+
+class Script(msgspec.Struct, frozen=True):
+    """The text of one script and its SHA-1, by which Redis knows it."""
+
+    text: str
+    digest: str
+
+
+@cache
+def scripts() -> dict[str, Script]:
+    """Every script by name."""
+    folder = resources.files("fast_sse.store.redis") / "lua"
+    made = {}
+    for name, parts in _PARTS.items():
+        text = "\n".join((folder / f"{part}.lua").read_text("utf-8") for part in parts)
+        made[name] = Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return made

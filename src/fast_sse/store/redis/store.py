@@ -1,0 +1,265 @@
+"""The Redis store: one log in one server's memory, for several nodes at once.
+
+A 2xx means: in the primary, plus what `appendfsync` and WAIT add; `durability` says it in a word. Redis numbers the
+entries, judges cursors and resolves keys, each in one script, so all nodes agree without talking to one another; a
+node keeps nothing but its reader's place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import msgspec
+
+from fast_sse.model.channel import Channel, Filter
+from fast_sse.model.cursor import Cursor, Position
+from fast_sse.model.errors import NotStoredError, StoreClosedError, UnavailableError
+from fast_sse.model.message import Draft, Record, erasure
+from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows
+from fast_sse.store.ranges import ALL, ranges
+from fast_sse.store.redis.codec import POSITION_MAX, place_text, record_of
+from fast_sse.store.redis.known import Known
+from fast_sse.store.redis.link import Greet, Link
+from fast_sse.store.redis.log import KIND, Log
+from fast_sse.store.redis.reader import BLOCK_MS, Reader
+from fast_sse.store.redis.server import Server, look
+from fast_sse.store.redis.target import target
+from fast_sse.store.redis.wire import Wire
+from fast_sse.store.redis.writer import Writer
+from fast_sse.store.relay import Relay
+
+_log = logging.getLogger(__name__)
+
+#: One page for a follower that lags behind the window.
+_FOLLOWER_RECORDS = 512
+_FOLLOWER_BYTES = 1 << 20
+#: Seconds that the probe of readiness outlives its proof.
+_PROBE_S = 60
+
+
+class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the server may be silent: for a whole greeting, for an answer, and while XREAD waits for news."""
+
+    connect_s: float = 2.0
+    answer_s: float = 5.0
+    block_ms: int = BLOCK_MS
+
+
+class RedisStore(Store):
+    """The log under `prefix` in the server that `url` names."""
+
+    kind = KIND
+
+    def __init__(
+        self,
+        url: str,
+        retention: Retention = Retention(),  # noqa: B008 - frozen
+        windows: Windows = Windows(key_window_s=3600.0, keys_max=1_000_000),  # noqa: B008 - frozen
+        *,
+        prefix: str = "fast-sse",
+        wait: tuple[int, int] = (0, 1000),
+        now_ms: Callable[[], int] | None = None,
+        deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
+    ) -> None:
+        """`wait`: replicas that must confirm a publish, and how many ms they have. `now_ms`: a clock instead of the
+        server's, for tests.
+
+        Raises ConfigError for a URL that cannot work.
+        """
+        self._target = target(url)
+        self._retention = retention
+        self._windows = windows
+        self._prefix = prefix
+        self._wait = wait
+        self._now_text: Callable[[], str] = (lambda: "") if now_ms is None else (lambda: str(now_ms()))
+        self._block_ms = deadlines.block_ms
+        self._relay = Relay(0)
+        connect_s, answer_s = deadlines.connect_s, deadlines.answer_s
+        waits_s = wait[1] / 1000 if wait[0] else 0.0
+        self._writes = self._link("publish", connect_s, answer_s + waits_s, greet=self._greet)
+        self._reads = self._link("read", connect_s, answer_s, greet=self._look)
+        blocks_s = deadlines.block_ms / 1000
+        self._follows = self._link(
+            "follow", connect_s, answer_s + blocks_s, greet=self._look, on_down=self._relay.fail
+        )
+        self._log = Log(self._reads, prefix)
+        self._server: Server | None = None
+        self._writer: Writer | None = None
+        self._reader: Reader | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._keys_cut = 0
+        self._known = Known(Cursor(KIND, "", 0))
+        self._closed = False
+
+    def _link(
+        self,
+        purpose: str,
+        connect_s: float,
+        answer_s: float,
+        *,
+        greet: Greet | None = None,
+        on_down: Callable[[str], None] = lambda _: None,
+    ) -> Link:
+        return Link(
+            self._target,
+            f"fast-sse-{purpose}",
+            connect_s=connect_s,
+            answer_s=answer_s,
+            greet=greet,
+            on_down=on_down,
+        )
+
+    @property
+    def durability(self) -> str:  # type: ignore[override]  # a fact of the server, which a reconnect may change
+        """`redis-` and what becomes of a write when the server dies, `+waitN` with replicas that must confirm it."""
+        return self._server.durability(self._wait[0]) if self._server else "redis"
+
+    @property
+    def keys_cut(self) -> int:
+        """Keys that this node forgot before their window ended."""
+        return self._keys_cut
+
+    # -- life ---------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Connect, look at the server, find the ends of the log (or begin one) and read on from there."""
+        if self._closed or self._writer is not None:
+            raise StoreClosedError("the store is open already, or was closed")
+        links = (self._writes, self._reads, self._follows)
+        try:
+            for link in links:
+                await link.open()
+            _, newest = await self._log.ends()
+        except BaseException:
+            for link in links:
+                await link.close()
+            raise
+        self._relay.restart(newest.position)
+        self._known = Known(newest)
+        self._writer = Writer(
+            self._writes,
+            self._known,
+            self._prefix,
+            window_ms=int(self._windows.key_window_s * 1000),
+            now_text=self._now_text,
+            wait=self._wait,
+            on_other_epoch=self._follows.kick,
+        )
+        self._reader = Reader(
+            self._follows,
+            self._prefix,
+            self._relay,
+            newest,
+            known=self._known,
+            block_ms=self._block_ms,
+        )
+        self._task = asyncio.get_running_loop().create_task(self._reader.run(), name="redis reader")
+
+    async def close(self) -> None:
+        """Finish what was appended, end the followers and the connections."""
+        self._closed = True
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        await writer.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        for link in (self._writes, self._reads, self._follows):
+            await link.close()
+        self._relay.close()
+
+    async def _greet(self, wire: Wire) -> None:
+        server = await look(wire)
+        before, self._server = self._server, server
+        if before is not None and before.durability(0) != server.durability(0):
+            _log.warning("what a 2xx means has changed with the server: %s", self.durability)
+        await self._look(wire)
+
+    async def _look(self, wire: Wire) -> None:
+        """Nothing is asked of a server before its log is known to be the one that this node was reading."""
+        if self._reader is not None:
+            await self._reader.look(Log(wire, self._prefix))
+
+    # -- writing ------------------------------------------------------------------------------------
+
+    def append(self, drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
+        """Queue drafts for this tick's script calls."""
+        if self._writer is None:
+            future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+            future.set_exception(StoreClosedError("the store is closed"))
+            return future
+        return self._writer.append(drafts)
+
+    async def trim(self) -> int:
+        """One step of at most 100 records, 250 expired and 250 excess keys."""
+        self._opened()
+        step = await self._log.trim(self._now_text(), self._retention, self._windows.keys_max)
+        self._keys_cut += step.keys_cut
+        return step.records + step.keys
+
+    async def erase(self, target: Channel) -> int:
+        """Steps of at most 100 records. Redis overwrites nothing: the bytes go when their memory is used again."""
+        self._opened()
+        (outcome,) = await self.append([erasure(target)])
+        if not isinstance(outcome, Appended):
+            raise outcome
+        erased = 0
+        while gone := await self._log.erase(target, outcome.cursor.position):
+            erased += gone
+        return erased
+
+    async def ping(self) -> None:
+        """Write the probe's key over the connection that publishes use."""
+        self._opened()
+        try:
+            await self._writes.command("SET", f"{{{self._prefix}}}:ping", "1", "EX", _PROBE_S)
+        except UnavailableError as error:
+            raise NotStoredError(error.message, retry_after_s=1) from error
+
+    # -- reading ------------------------------------------------------------------------------------
+
+    async def read(self, wanted: Filter, after: Cursor, records_max: int, bytes_max: int) -> Page:
+        """One page in one script, which also judges the cursor."""
+        self._opened()
+        return self._given(await self._log.page(ranges(wanted), after, records_max, bytes_max))
+
+    async def last(self, wanted: Filter, count: int, bytes_max: int = 1 << 20) -> Page:
+        """The last matching records, found backwards on the indexes."""
+        self._opened()
+        return self._given(await self._log.last(ranges(wanted), count, bytes_max))
+
+    async def get(self, position: Position) -> Record | None:
+        """One record, None when there is none."""
+        self._opened()
+        if position > POSITION_MAX:
+            return None
+        place = place_text(position)
+        found = await self._reads.command("XRANGE", self._log.key(self._known.cursor.epoch), place, place)
+        return record_of(*found[0]) if found else None
+
+    def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:
+        """Groups as the reader gets them; a slow follower is served by pages."""
+        self._opened()
+        return self._relay.follow(after, self._page_for_follower)
+
+    async def bounds(self) -> Bounds:
+        """The ends of the log, asked of the server."""
+        self._opened()
+        bounds = Bounds(*await self._log.ends())
+        self._known.learn(bounds.newest)
+        return bounds
+
+    async def _page_for_follower(self, after: Cursor) -> Page:
+        return self._given(await self._log.page((ALL,), after, _FOLLOWER_RECORDS, _FOLLOWER_BYTES))
+
+    def _given(self, page: Page) -> Page:
+        """A page that is about to be handed out: its places are known from now on."""
+        self._known.learn(page.through)
+        return page
+
+    def _opened(self) -> None:
+        if self._writer is None:
+            raise StoreClosedError("the store is closed")

@@ -1,0 +1,49 @@
+"""The places that this node has read, as far back as it may have to look for where a lost tail begins.
+
+After a failover to a replica that lagged, the log is a shorter history with other entries behind it. Only a node that
+remembers what it read can say how far the two are the same: what is lost is a tail, so a few questions find the end
+of the common part by halving.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+#: Two seconds of everything that one log carries: what `appendfsync everysec` may lose.
+LENGTH_MAX = 65_536
+#: Places of one question.
+_SAMPLE = 256
+
+#: Asked with ascending places: how many of them, from the first on, are still in the log.
+Stands = Callable[[list[str]], Awaitable[int]]
+
+
+class Trail:
+    """Places `<ms>-<n>-<fp>`, ascending."""
+
+    def __init__(self, length_max: int = LENGTH_MAX) -> None:
+        self._places: deque[str] = deque(maxlen=length_max)
+
+    def add(self, places: list[str]) -> None:
+        """What was read after everything before."""
+        self._places.extend(places)
+
+    def go_back_to(self, place: str) -> None:
+        """Forget everything after a place; when it is none that was read, everything."""
+        while self._places and self._places[-1] != place:
+            self._places.pop()
+        if not self._places:
+            self._places.append(place)
+
+    async def last_common(self, stands: Stands) -> str | None:
+        """The last place that is still in the log, None when not even the first is."""
+        places = list(self._places)
+        step = max(1, -(-len(places) // _SAMPLE))
+        coarse = places[::step]
+        found = await stands(coarse)
+        if found <= 0:
+            return None
+        first = (found - 1) * step
+        fine = places[first : first + step]
+        return fine[max(1, await stands(fine)) - 1]

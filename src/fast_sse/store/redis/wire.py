@@ -1,0 +1,139 @@
+"""One connection to Redis: commands go out, replies come in, and the n-th reply belongs to the n-th command.
+
+Nothing is ever sent twice: a client that retries by itself turns a lost reply into a second message. A caller that
+goes away leaves its place in the line, so its reply is dropped and no other caller ever gets it (the mix-up of
+CVE-2023-28858 cannot happen). Silence past the deadline, or bytes that are no reply, end the connection, and
+everything unanswered on it with LostError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+
+import hiredis
+
+from fast_sse.store.redis.errors import LostError
+from fast_sse.store.redis.target import Target
+
+#: What comes back: ints, bytes, lists of them, None, `hiredis.ReplyError` or LostError.
+Reply = Any
+OnReply = Callable[[Reply], None]
+
+Word = str | bytes | int
+
+
+def pack(words: tuple[Word, ...]) -> bytes:
+    """One command as it goes over the wire."""
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub says a tuple of one
+    return packed
+
+
+class Wire(asyncio.Protocol):
+    """An open connection. `lost` is done when it is closed, whatever the reason."""
+
+    def __init__(self, answer_s: float) -> None:
+        """`answer_s`: the longest silence while a command waits for its reply."""
+        self._answer_s = answer_s
+        self._loop = asyncio.get_running_loop()
+        self._replies = hiredis.Reader()
+        self._waiting: deque[tuple[float, OnReply]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+
+    @property
+    def open(self) -> bool:
+        """Whether a command can still be handed over."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits for its reply."""
+        return not self._waiting
+
+    def send(self, packed: bytes, *on_replies: OnReply) -> None:
+        """Write packed commands, one `on_reply` for each, called exactly once: with a reply, or with LostError."""
+        assert self._transport is not None
+        now_s = self._loop.time()
+        self._waiting.extend([(now_s, on_reply) for on_reply in on_replies])
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._answer_s, self._look)
+        self._transport.write(packed)
+
+    async def ask(self, *words: Word) -> Reply:
+        """One command and its reply. Raises LostError; an error reply is returned."""
+        if not self.open:
+            raise LostError("the connection is closed")
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        self.send(pack(words), lambda reply: None if future.done() else future.set_result(reply))
+        reply = await future
+        if isinstance(reply, LostError):
+            raise reply
+        return reply
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _look(self) -> None:
+        self._timer = None
+        if not self._waiting:
+            return
+        left_s = self._waiting[0][0] + self._answer_s - self._loop.time()
+        if left_s <= 0:
+            self.abort()
+        else:
+            self._timer = self._loop.call_later(left_s, self._look)
+
+    # -- asyncio.Protocol ---------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Commands may be sent."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        plug = transport.get_extra_info("socket")
+        plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plug.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand each whole reply to the first in the line."""
+        replies = self._replies
+        replies.feed(data)
+        try:
+            while (reply := replies.gets()) is not False:
+                _, on_reply = self._waiting.popleft()
+                on_reply(reply)
+        except (hiredis.ProtocolError, IndexError):  # whoever answers is not Redis, or speaks unasked
+            self.abort()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Everything unanswered is lost."""
+        if self._timer is not None:
+            self._timer.cancel()
+        waiting, self._waiting = self._waiting, deque()
+        lost = LostError("the connection was lost")
+        for _, on_reply in waiting:
+            on_reply(lost)
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+
+async def connect(target: Target, *, connect_s: float, answer_s: float) -> Wire:
+    """A new connection, nothing said on it yet. Raises LostError when there is none within `connect_s`."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(connect_s):
+            _, wire = await loop.create_connection(
+                lambda: Wire(answer_s),
+                target.host,
+                target.port,
+                ssl=target.tls,
+                server_hostname=target.host if target.tls else None,
+            )
+    except (OSError, TimeoutError) as error:
+        raise LostError("there is no connection") from error
+    return wire

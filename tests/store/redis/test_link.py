@@ -1,0 +1,127 @@
+"""A connection that comes back, and who may use it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.contract.asserting import put
+from tests.contract.backends import draft
+from tests.store.redis.conftest import OpenRedis
+from tests.support.redis_server import RedisServer, need_redis
+
+from fast_sse.model.errors import ConfigError, NotStoredError, UnavailableError
+from fast_sse.store.redis.link import Link
+from fast_sse.store.redis.store import RedisStore
+from fast_sse.store.redis.target import target
+
+pytestmark = pytest.mark.wire
+
+#: What docs/redis.md tells people to grant.
+RIGHTS = (
+    "~{{{prefix}}}:* +@read +@write +@connection +@scripting +info +config|get +time +wait -@dangerous +info"
+)
+
+
+def link_to(server: RedisServer) -> Link:
+    return Link(target(server.url), "test", connect_s=1, answer_s=1)
+
+
+async def test_a_server_that_forgot_the_scripts_is_given_them(redis_server: RedisServer) -> None:
+    """SCRIPT FLUSH while connected: the call is made with the text, once."""
+    link = link_to(redis_server)
+    await link.open()
+    redis_server.do("SCRIPT", "FLUSH")
+    reply = await link.call("read", ["{flushed}:meta", "{flushed}:", "e" * 13, "", "0-0", "0" * 7, 0, 0])
+    assert reply[0] == b"e" * 13
+    redis_server.do("DEL", "{flushed}:meta")
+    await link.close()
+
+
+async def test_publishes_survive_a_flush_of_the_scripts(store: RedisStore, redis_server: RedisServer) -> None:
+    """In the order of the calls, each once."""
+    redis_server.do("SCRIPT", "FLUSH")
+    cursors = [*await put(store, draft()), *await put(store, draft())]
+    assert cursors[0].position < cursors[1].position
+
+
+@pytest.mark.slow
+async def test_a_lost_connection_comes_back(own_server: RedisServer) -> None:
+    """While the server is down every call is refused at once; when it is back, so is the link."""
+    down: list[str] = []
+    link = Link(target(own_server.url), "test", connect_s=1, answer_s=1, on_down=down.append)
+    await link.open()
+    wire = await link.connected()
+    await asyncio.to_thread(own_server.kill)
+    await wire.lost
+    with pytest.raises(UnavailableError):
+        await link.command("PING")
+    await asyncio.to_thread(own_server.start)
+    again = await link.connected()
+    assert again is not wire
+    assert await link.command("PING") == b"PONG"
+    assert len(down) == 1
+    await link.close()
+
+
+async def test_nothing_is_kept_after_close(redis_server: RedisServer) -> None:
+    """A closed link has no connection and makes none."""
+    link = link_to(redis_server)
+    await link.open()
+    wire = await link.connected()
+    await link.close()
+    await wire.lost
+    with pytest.raises(UnavailableError):
+        await link.command("PING")
+
+
+@pytest.mark.slow
+async def test_a_user_with_few_rights_is_enough(tmp_path: Path, open_redis: OpenRedis, prefix: str) -> None:
+    """An ACL user who may touch the log's own keys and nothing else; a wrong password is a setting to mend."""
+    need_redis()
+    user = f"user hub on >secret {RIGHTS.format(prefix=prefix)}"
+    with RedisServer(tmp_path / "redis", options=(user, "user default off")) as server:
+        store = await open_redis(server.url.replace("//", "//hub:secret@"))
+        await put(store, draft(keys=("k",)))
+        await store.trim()
+        await store.erase(draft().channel)
+        await store.ping()
+        for wrong in ("hub:wrong@", ""):
+            with pytest.raises(ConfigError, match=r"redis\.url") as caught:
+                await open_redis(server.url.replace("//", f"//{wrong}"))
+            assert "wrong" not in str(caught.value)
+
+
+@pytest.mark.slow
+async def test_tls_is_spoken_and_checked(tmp_path: Path, open_redis: OpenRedis) -> None:
+    """With the right authority it works; without, there is no connection."""
+    need_redis()
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ]
+    command += ["-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(key), "-out", str(cert)]
+    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+    with RedisServer(tmp_path / "redis", tls=(cert, key)) as server:
+        store = await open_redis(f"{server.url}?ssl_ca_certs={cert}")
+        await put(store, draft())
+        with pytest.raises(UnavailableError):
+            await open_redis(server.url)
+
+
+async def test_a_server_that_is_not_there_is_not_available(open_redis: OpenRedis) -> None:
+    """Down at start: UnavailableError, which the hub waits out; nothing is left behind."""
+    with pytest.raises(UnavailableError) as caught:
+        await open_redis("redis://user:secret@127.0.0.1:1/0")
+    assert not isinstance(caught.value, NotStoredError)
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,296 @@
+"""How a node notices that the log is not what it was, and tells every follower once (guarantee G6)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.contract.asserting import everything, page, positions, put
+from tests.contract.backends import draft
+from tests.store.redis.conftest import OpenRedis, expect_down, heard, level, overtaken, reconnecting
+from tests.support.proxy import Proxy
+from tests.support.redis_server import RedisServer, need_redis
+
+from fast_sse.model.channel import Channel, Filter
+from fast_sse.model.cursor import NO_FINGERPRINT
+from fast_sse.store.base import Gap
+from fast_sse.store.redis.codec import place_text
+from fast_sse.store.redis.store import RedisStore
+
+pytestmark = [pytest.mark.wire, pytest.mark.slow]
+
+
+class Pair:
+    """A primary, a replica whose link can be held up, and a proxy that the nodes reach the present primary by."""
+
+    def __init__(self, primary: RedisServer, replica: RedisServer, link: Proxy, front: Proxy) -> None:
+        self.primary, self.replica, self.link, self.front = primary, replica, link, front
+
+    @property
+    def url(self) -> str:
+        """What the nodes know."""
+        return f"redis://127.0.0.1:{self.front.address[1]}/0"
+
+    async def lag(self) -> None:
+        """The replica has everything up to now, and nothing that comes after."""
+        await asyncio.to_thread(self.replica.catch_up_with, self.primary)
+        self.link.blackhole()
+
+    async def fail_over(self) -> None:
+        """The primary dies, the replica is promoted, and the address leads to it."""
+        await asyncio.to_thread(self.primary.kill)
+        self.replica.do("REPLICAOF", "NO", "ONE")
+        self.front.target = self.replica.address
+        self.front.cut()
+
+
+@asynccontextmanager
+async def paired(directory: Path) -> AsyncIterator[Pair]:
+    """Two servers and the two proxies."""
+    need_redis()
+    with RedisServer(directory / "a") as primary:
+        async with Proxy(primary.address) as link, Proxy(primary.address) as front:
+            replica = RedisServer(directory / "b", replica_of=link.address)
+            await asyncio.to_thread(replica.start)
+            try:
+                await asyncio.to_thread(replica.catch_up_with, primary)
+                yield Pair(primary, replica, link, front)
+            finally:
+                await asyncio.to_thread(replica.kill)
+
+
+def through(proxy: Proxy) -> str:
+    return f"redis://127.0.0.1:{proxy.address[1]}/0"
+
+
+async def test_two_nodes_hear_one_order(redis_server: RedisServer, open_redis: OpenRedis) -> None:
+    """Each node hears what both publish, in the same order, without asking."""
+    one, other = await open_redis(redis_server.url), await open_redis(redis_server.url)
+    start = (await one.bounds()).newest
+    hearing = [asyncio.ensure_future(heard(store, start, 400)) for store in (one, other)]
+
+    async def publish(store: RedisStore, name: str) -> None:
+        for number in range(20):
+            await put(store, *(draft(name, data=b"%d" % (10 * number + part)) for part in range(10)))
+
+    await asyncio.gather(publish(one, "one"), publish(other, "other"))
+    first, second = [await one_hears for one_hears in hearing]
+    assert first == second == await everything(one)
+
+
+@pytest.mark.parametrize("publishing", [True, False], ids=["and goes on", "and falls silent"])
+async def test_failover_to_a_replica_that_lagged_is_one_gap(
+    tmp_path: Path, open_redis: OpenRedis, publishing: bool
+) -> None:
+    """What the replica never had is lost and disclosed: a follower past the common history is told where it ended."""
+    async with paired(tmp_path) as pair, open_redis:
+        store = await open_redis(pair.url)
+        start = (await store.bounds()).newest
+        kept = await put(store, *(draft(data=b"kept") for _ in range(50)))
+        await pair.lag()
+        lost = await put(store, *(draft(data=b"lost") for _ in range(70)))
+        assert len(await heard(store, start, 120)) == 120
+        await level(store, lost[-1])
+        follower = asyncio.ensure_future(overtaken(store, lost[-1]))
+        await asyncio.sleep(0)
+        async with reconnecting(store):
+            await pair.fail_over()
+        new = await put(store, draft(data=b"new")) if publishing else []
+        gap = await follower
+        assert gap == Gap("lost_tail", kept[-1])
+        assert positions(await heard(store, gap.resumed_at, len(new)) if new else []) == [
+            c.position for c in new
+        ]
+        new += await put(store, draft(data=b"later"))
+        assert new[0].position > lost[-1].position, "a position that was given is never given again"
+        for cursor in lost:
+            found = await page(store, cursor)
+            assert found.gap == Gap("lost_tail", kept[-1])
+            assert positions(found.records) == [one.position for one in new]
+        for cursor in kept:
+            assert (await page(store, cursor)).gap is None
+
+
+async def test_a_loss_beyond_its_own_reader_is_noticed(tmp_path: Path, open_redis: OpenRedis) -> None:
+    """An answer may be ahead of the node's reader: what the reader never read and the node gave is lost all the same."""
+    async with paired(tmp_path) as pair, open_redis:
+        store = await open_redis(pair.url)
+        (kept,) = await put(store, draft())
+        await level(store, kept)
+        await pair.lag()
+        assert store._reader is not None
+        store._task.cancel()  # type: ignore[union-attr]  # its reader stands still
+        lost = await put(store, draft(), draft())
+        async with reconnecting(store):
+            await pair.fail_over()
+        for cursor in lost:
+            assert (await page(store, cursor)).gap == Gap("lost_tail", kept)
+        (new,) = await put(store, draft())
+        assert (await page(store, lost[-1])).records[0].position == new.position
+
+
+async def test_a_node_that_knew_more_keeps_its_ids_from_being_given_again(
+    tmp_path: Path, open_redis: OpenRedis
+) -> None:
+    """Ids far ahead of the clock, lost with the primary: the next id is above them although the new server never saw any."""
+    async with paired(tmp_path) as pair, open_redis:
+        store = await open_redis(pair.url)
+        (kept,) = await put(store, draft())
+        await pair.lag()
+        ahead = f"{(kept.position >> 64) + 3_600_000}-5"
+        pair.primary.do("XSETID", f"{store._log.prefix}{kept.epoch}:log", ahead)
+        (lost,) = await put(store, draft())
+        await level(store, lost)
+        assert place_text(lost.position) == ahead.replace("-5", "-6")
+        async with reconnecting(store):
+            await pair.fail_over()
+        (new,) = await put(store, draft())
+        assert new.position > lost.position
+        assert (await page(store, lost)).gap == Gap("lost_tail", kept)
+
+
+async def test_every_node_writes_down_the_same_loss(tmp_path: Path, open_redis: OpenRedis) -> None:
+    """Two nodes find the loss on their own; a third that comes later judges old cursors by it."""
+    async with paired(tmp_path) as pair, open_redis:
+        stores = [await open_redis(pair.url) for _ in range(2)]
+        kept = await put(stores[0], draft(), draft())
+        await pair.lag()
+        lost = await put(stores[1], draft(), draft(), draft())
+        for store in stores:
+            await heard(store, kept[0], 4)
+            await level(store, lost[-1])
+        followers = [asyncio.ensure_future(overtaken(store, lost[-1])) for store in stores]
+        async with reconnecting(*stores):
+            await pair.fail_over()
+        assert [await follower for follower in followers] == [Gap("lost_tail", kept[-1])] * 2
+        third = await open_redis(pair.replica.url)
+        assert (await page(third, lost[1])).gap == Gap("lost_tail", kept[-1])
+
+
+async def test_a_restart_without_persistence_is_a_new_epoch(
+    own_server: RedisServer, open_redis: OpenRedis
+) -> None:
+    """Kill -9 of a server that keeps nothing: everything is lost, and everybody who had a cursor is told."""
+    store = await open_redis(own_server.url)
+    (cursor,) = await put(store, draft())
+    await heard(store, cursor.at(0, NO_FINGERPRINT), 1)
+    follower = asyncio.ensure_future(overtaken(store, cursor))
+    await asyncio.sleep(0)
+    async with reconnecting(store):
+        await asyncio.to_thread(own_server.restart)
+    assert (await follower).reason == "epoch"
+    bounds = await store.bounds()
+    assert bounds.newest.epoch != cursor.epoch
+    (new,) = await put(store, draft())
+    assert positions(await heard(store, bounds.newest, 1)) == [new.position]
+
+
+@pytest.mark.parametrize("publishing", [True, False], ids=["and goes on", "and falls silent"])
+async def test_flushall_is_a_new_epoch(
+    own_server: RedisServer, open_redis: OpenRedis, publishing: bool
+) -> None:
+    """FLUSHALL cuts no connection: it is noticed by the next publish, or within one wait of the reader."""
+    store = await open_redis(own_server.url)
+    (cursor,) = await put(store, draft())
+    await heard(store, cursor.at(0, NO_FINGERPRINT), 1)
+    follower = asyncio.ensure_future(overtaken(store, cursor))
+    await asyncio.sleep(0)
+    own_server.do("FLUSHALL")
+    new = await put(store, draft()) if publishing else []
+    gap = await follower
+    assert gap.reason == "epoch"
+    assert gap.resumed_at.epoch == (await store.bounds()).newest.epoch != cursor.epoch
+    new += await put(store, draft())
+    assert positions(await heard(store, gap.resumed_at, len(new))) == [one.position for one in new]
+    assert (await page(store, cursor)).gap == gap
+
+
+async def test_poison_is_passed_over_and_told(store: RedisStore, redis_server: RedisServer) -> None:
+    """Garbage under our key: followers hear what came before it, then a gap where it lies, then what follows."""
+    start = (await store.bounds()).newest
+    (before,) = await put(store, draft(data=b"1"))
+    key = f"{store._log.prefix}{before.epoch}:log"
+    place = redis_server.do("XADD", key, "*", "a", "b").decode()
+    (after,) = await put(store, draft(data=b"2"))
+    assert positions(await heard(store, start, 1))[:1] == [before.position]
+    gap = await overtaken(store, before)
+    assert (gap.reason, place_text(gap.resumed_at.position)) == ("unreadable", place)
+    assert positions(await heard(store, gap.resumed_at, 1)) == [after.position]
+    more = await put(store, draft(data=b"3"))
+    assert positions(await heard(store, after, 1)) == [more[0].position]
+    assert store._reader is not None
+    assert store._reader.poisoned == 1
+
+
+async def test_a_hole_in_what_it_reads_is_not_passed_over(
+    own_server: RedisServer, open_redis: OpenRedis
+) -> None:
+    """Entries that somebody trims before this node has read them: the entry after them says so, and followers are told."""
+    async with Proxy(own_server.address) as proxy, open_redis:
+        behind, beside = await open_redis(through(proxy)), await open_redis(own_server.url)
+        (first,) = await put(beside, draft())
+        await heard(behind, first.at(0, NO_FINGERPRINT), 1)
+        follower = asyncio.ensure_future(overtaken(behind, first))
+        await asyncio.sleep(0)
+        proxy.blackhole()
+        cursors = await put(beside, *(draft() for _ in range(20)))
+        own_server.do("XTRIM", f"{beside._log.prefix}{first.epoch}:log", "MAXLEN", "=", 5)
+        proxy.mode = "pass"
+        proxy.cut()
+        gap = await follower
+        assert gap.reason == "trimmed"
+        assert positions(await heard(behind, gap.resumed_at, 5)) == [one.position for one in cursors[-5:]]
+
+
+async def test_erased_entries_are_no_gap_for_a_reader_that_lags(
+    own_server: RedisServer, open_redis: OpenRedis
+) -> None:
+    """What was erased before this node read it is a hole without a loss: it goes on."""
+    async with Proxy(own_server.address) as proxy, open_redis:
+        behind, beside = await open_redis(through(proxy)), await open_redis(own_server.url)
+        (first,) = await put(beside, draft("b"))
+        follower = asyncio.ensure_future(heard(behind, first, 3))
+        await asyncio.sleep(0.05)
+        proxy.blackhole()
+        await put(beside, draft("a"), draft("b", data=b"x"))
+        await beside.erase(Channel("a", "t"))
+        await put(beside, draft("b", data=b"y"))
+        proxy.mode = "pass"
+        proxy.cut()
+        kept = [record.data for record in await follower if not record.is_control]
+        assert kept == [b"x", b"y"]
+
+
+async def test_followers_are_told_that_nothing_comes(own_server: RedisServer, open_redis: OpenRedis) -> None:
+    """While Redis is down a follower ends with UnavailableError, so that readiness says so; then it goes on."""
+    own_server.restart(persistence="always")
+    store = await open_redis(own_server.url)
+    (cursor,) = await put(store, draft())
+    waiting = asyncio.ensure_future(expect_down(store, cursor))
+    await asyncio.sleep(0)
+    async with reconnecting(store):
+        await asyncio.to_thread(own_server.kill)
+        await waiting
+        await expect_down(store, cursor)
+        await asyncio.to_thread(own_server.start)
+    new = await put(store, draft())
+    assert positions(await heard(store, cursor, 1)) == [new[0].position]
+
+
+async def test_a_log_of_another_type_is_said_and_waited_out(
+    store: RedisStore, redis_server: RedisServer
+) -> None:
+    """Somebody's SET under the log's name: followers hear that it cannot be read, until it can."""
+    (cursor,) = await put(store, draft())
+    key = f"{store._log.prefix}{cursor.epoch}:log"
+    saved = redis_server.do("DUMP", key)
+    redis_server.do("SET", key, "x")
+    await expect_down(store, cursor)
+    redis_server.do("RESTORE", key, 0, saved, "REPLACE")
+    (new,) = await put(store, draft())
+    found = Filter.of(Channel("*", "*"))
+    assert positions((await store.read(found, cursor, 10, 10_000)).records) == [new.position]
+    assert positions(await heard(store, cursor, 1)) == [new.position]

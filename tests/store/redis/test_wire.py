@@ -1,0 +1,130 @@
+"""One connection: replies belong to their commands, silence and cuts end it, and nothing is mixed up."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from tests.support.redis_server import RedisServer
+
+from fast_sse.store.redis.errors import LostError
+from fast_sse.store.redis.target import Target, target
+from fast_sse.store.redis.wire import Wire, connect, pack
+
+pytestmark = pytest.mark.wire
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(serve: Serve) -> AsyncIterator[Wire]:
+    """A connection to a server that behaves as the test says."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    wire = await connect(Target(host, port, 0), connect_s=1, answer_s=0.1)
+    try:
+        yield wire
+    finally:
+        wire.abort()
+        await wire.lost
+        server.close()
+
+
+async def test_replies_come_in_the_order_of_the_commands(redis_server: RedisServer) -> None:
+    """Many commands in one write, each answered with its own."""
+    wire = await connect(target(redis_server.url), connect_s=1, answer_s=1)
+    replies = await asyncio.gather(*(wire.ask("ECHO", number) for number in range(1000)))
+    assert replies == [b"%d" % number for number in range(1000)]
+    wire.abort()
+    await wire.lost
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=[pytest.mark.chaos, pytest.mark.slow])])
+async def test_a_caller_that_goes_away_takes_nobody_elses_reply(
+    redis_server: RedisServer, count: int
+) -> None:
+    """Commands cancelled at random moments: every reply that is delivered belongs to its command (CVE-2023-28858)."""
+    wire = await connect(target(redis_server.url), connect_s=1, answer_s=5)
+    rng = random.Random(7)
+
+    async def one(number: int) -> bool:
+        asking = asyncio.ensure_future(wire.ask("ECHO", number))
+        for _ in range(rng.randrange(4)):
+            await asyncio.sleep(0)
+        if rng.random() < 0.5:
+            asking.cancel()
+        try:
+            assert await asking == b"%d" % number
+        except asyncio.CancelledError:
+            return True
+        return False
+
+    cancelled = 0
+    for start in range(0, count, 100):
+        cancelled += sum(await asyncio.gather(*(one(start + number) for number in range(100))))
+    assert count / 4 < cancelled < count
+    assert wire.open
+    wire.abort()
+    await wire.lost
+
+
+async def test_silence_ends_the_connection() -> None:
+    """A server that takes commands and says nothing: everything unanswered is lost, by the deadline."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with serving(serve) as wire:
+        asking = [asyncio.ensure_future(wire.ask("PING")) for _ in range(3)]
+        for one in asking:
+            with pytest.raises(LostError):
+                await one
+        with pytest.raises(LostError):
+            await wire.ask("PING")
+        assert not wire.open
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"+OK\r\n+OK\r\n", b""])
+async def test_what_is_not_a_reply_ends_the_connection(answer: bytes) -> None:
+    """No Redis, a reply too many, or the end of the stream: never a reply for the wrong caller."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(answer)
+        writer.close()
+
+    async with serving(serve) as wire:
+        asking = asyncio.ensure_future(wire.ask("PING"))
+        await wire.lost
+        if answer.startswith(b"+OK"):
+            assert await asking == b"OK"
+        else:
+            with pytest.raises(LostError):
+                await asking
+
+
+async def test_every_callback_is_called_once() -> None:
+    """Also when the connection ends in the middle of a pipeline."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b":1\r\n:2\r\n")
+        writer.close()
+
+    async with serving(serve) as wire:
+        replies: list[object] = []
+        wire.send(pack(("PING",)) * 3, *[replies.append] * 3)
+        await wire.lost
+        assert replies[:2] == [1, 2]
+        assert len(replies) == 3
+        assert isinstance(replies[2], LostError)
+
+
+async def test_nobody_listens() -> None:
+    """A refused connection is one that is lost."""
+    with pytest.raises(LostError):
+        await connect(Target("127.0.0.1", 1, 0), connect_s=1, answer_s=1)
