@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from tests.contract.asserting import put
 from tests.contract.backends import draft
@@ -46,6 +48,19 @@ async def test_a_cursor_of_another_node_is_asked_of_redis(
     for _ in range(50):
         (cursor,) = await put(one, draft())
         assert (await other.bounds()).newest == cursor
+
+
+async def test_the_time_is_the_server_s(
+    redis_server: RedisServer, open_redis: OpenRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node whose own clock is an hour ahead, before or after it connected, judges lifetimes by the server's."""
+    right_ms, wrong = time.time_ns() // 1_000_000, time.time_ns() + 3_600 * 10**9
+    early = await open_redis(redis_server.url)
+    monkeypatch.setattr(time, "time_ns", lambda: wrong)
+    late = await open_redis(redis_server.url)
+    for store in (early, late):
+        await store.trim()
+        assert abs(store.now_ms() - right_ms) < 60_000
 
 
 async def test_a_store_is_opened_once(store: RedisStore) -> None:

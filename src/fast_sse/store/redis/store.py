@@ -12,21 +12,24 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
+from hiredis import ReplyError
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.errors import NotStoredError, StoreClosedError, UnavailableError
 from fast_sse.model.message import Draft, Record, erasure
 from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows
+from fast_sse.store.clock import StoreClock
 from fast_sse.store.ranges import ALL, ranges
 from fast_sse.store.redis.codec import POSITION_MAX, place_text, record_of
+from fast_sse.store.redis.errors import translated
 from fast_sse.store.redis.known import Known
 from fast_sse.store.redis.link import Greet, Link
 from fast_sse.store.redis.log import KIND, Log
 from fast_sse.store.redis.reader import BLOCK_MS, Reader
 from fast_sse.store.redis.server import Server, look
 from fast_sse.store.redis.target import target
-from fast_sse.store.redis.wire import Wire
+from fast_sse.store.redis.wire import Reply, Wire
 from fast_sse.store.redis.writer import Writer
 from fast_sse.store.relay import Relay
 
@@ -73,6 +76,8 @@ class RedisStore(Store):
         self._windows = windows
         self._prefix = prefix
         self._wait = wait
+        self._now_ms = now_ms
+        self._clock = StoreClock()
         self._now_text: Callable[[], str] = (lambda: "") if now_ms is None else (lambda: str(now_ms()))
         self._block_ms = deadlines.block_ms
         self._relay = Relay(0)
@@ -173,6 +178,7 @@ class RedisStore(Store):
 
     async def _greet(self, wire: Wire) -> None:
         server = await look(wire)
+        self._hear(await wire.ask("TIME"))
         before, self._server = self._server, server
         if before is not None and before.durability(0) != server.durability(0):
             _log.warning("what a 2xx means has changed with the server: %s", self.durability)
@@ -182,6 +188,17 @@ class RedisStore(Store):
         """Nothing is asked of a server before its log is known to be the one that this node was reading."""
         if self._reader is not None:
             await self._reader.look(Log(wire, self._prefix))
+
+    def _hear(self, reply: Reply) -> None:
+        """Take the answer to TIME: seconds and microseconds."""
+        if isinstance(reply, ReplyError):
+            raise translated(str(reply))
+        seconds, micros = map(int, reply)
+        self._clock.heard(seconds * 1000 + micros / 1000)
+
+    def now_ms(self) -> int:
+        """The server's time: asked on every connect and at every trim step, carried on by a clock that nobody sets."""
+        return self._clock.now_ms() if self._now_ms is None else self._now_ms()
 
     # -- writing ------------------------------------------------------------------------------------
 
@@ -196,6 +213,7 @@ class RedisStore(Store):
     async def trim(self) -> int:
         """One step of at most 100 records, 250 expired and 250 excess keys."""
         self._opened()
+        self._hear(await self._writes.command("TIME"))
         step = await self._log.trim(self._now_text(), self._retention, self._windows.keys_max)
         self._keys_cut += step.keys_cut
         return step.records + step.keys
