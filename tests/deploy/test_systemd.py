@@ -126,6 +126,26 @@ def test_what_a_node_owns_is_its_own() -> None:
     assert directives(TEMPLATE)["User"] == ["fast-sse"]
 
 
+def test_files_of_the_docs_start_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nodes.toml of docs/deploying.md and what the template sets are settings that a node takes, each its own."""
+    file = tmp_path / "nodes.toml"
+    file.write_text(block("toml", "# /etc/fast-sse/nodes.toml"))
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", "0123456789abcdef0123456789abcdef")
+    nodes = []
+    for number in "12":
+        for line in directives(TEMPLATE)["Environment"]:
+            name, _, value = line.partition("=")
+            monkeypatch.setenv(
+                name, value.replace("%i", number).replace("%l", "machine").replace("%S", "/var")
+            )
+        nodes.append(load(file))
+    assert [(node.node_name, node.admin_port) for node in nodes] == [
+        ("machine-1", 31001),
+        ("machine-2", 31002),
+    ]
+    assert all(node.reuse_port and node.port == 30000 for node in nodes)
+
+
 def test_files_of_the_docs_start_a_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The two files that docs/deploying.md shows are settings the hub takes, once the secrets are filled in."""
     file = tmp_path / "hub.toml"

@@ -31,6 +31,22 @@ UNREAD_MIB = {"ci": 48, "chaos": 256}
 DRAINS = {"ci": 1, "chaos": 10}
 #: Entries of a foreign queue that is drained by a hub that is killed on the way.
 QUEUED = {"ci": Kills(2, 2_000), "chaos": Kills(5, 50_000)}
+#: Messages over several nodes; hops of subscribers from node to node; rounds in which every node is restarted.
+CLUSTER_MESSAGES = {"ci": 400, "chaos": 20_000}
+HOPS = {"ci": 100, "chaos": 2_000}
+ROLLS = {"ci": 2, "chaos": 20}
+#: Messages of which one in five loses its reply, and is published again on another node.
+CLUSTER_RETRIES = {"ci": 100, "chaos": 2_500}
+
+
+class Stops(NamedTuple):
+    """A node that is stopped by SIGSTOP and continued."""
+
+    stops: int
+    seconds: float
+
+
+STOPS = {"ci": Stops(1, 1.5), "chaos": Stops(5, 30.0)}
 
 #: Parametrises a fault test over both: `@each_scale`, argument `scale`.
 each_scale = pytest.mark.parametrize(

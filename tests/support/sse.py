@@ -101,6 +101,7 @@ class Client:
         headers: `x-signature` and whatever else.
         receive_bytes: SO_RCVBUF; 0 leaves the kernel's choice.
         leave_after: asked at each connection for the number of events after which to drop it; 0 is never.
+        hop: asked at each connection for the address to go to; None stays at `address`.
         wait_ms: the longest wait before a reconnect; the server's `retry:` counts where it is shorter.
     """
 
@@ -113,6 +114,7 @@ class Client:
         *,
         receive_bytes: int = 0,
         leave_after: Callable[[], int] | None = None,
+        hop: Callable[[], Address] | None = None,
         wait_ms: int = 100,
     ) -> None:
         self.name = name
@@ -121,6 +123,7 @@ class Client:
         self.headers = headers or {}
         self.receive_bytes = receive_bytes
         self.leave_after = leave_after
+        self.hop = hop
         self.wait_ms = wait_ms
         self.last_event_id = ""
         self.retry_ms: int | None = None
@@ -253,6 +256,8 @@ class Client:
         if self.last_event_id:
             headers["Last-Event-ID"] = self.last_event_id
         request = request_bytes("GET", self.target, headers)
+        if self.hop is not None:
+            self.address = self.hop()
         self._leave_at = len(self.seen) + self.leave_after() if self.leave_after else 0
         loop = asyncio.get_running_loop()
         plug = socket.socket()
