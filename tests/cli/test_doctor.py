@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.conftest import Command
+from tests.support.kafka_broker import Broker, topic_name
+from tests.support.redis_server import RedisServer, need_redis
 from tests.support.server import Hub
 from tests.support.sign import SECRET
 
+from fast_sse.cli import ask_kafka
 from fast_sse.config import load
 
 
@@ -99,3 +103,62 @@ def test_a_running_hub_is_seen_and_not_disturbed(
         hub.terminate_now()
         assert hub.wait() == 0
     assert load().data_dir.exists()
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+@pytest.mark.usefixtures("_free_ports")
+def test_a_redis_server_is_asked_itself(
+    tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--store redis`: what the real server is set to, as its user; a server that evicts is red, and the status 1."""
+    need_redis()
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
+    options = ("user hub on >s3cret-word ~{fast-sse}:* +@all", "maxmemory 1gb", "appendonly yes")
+    with RedisServer(tmp_path, options=options) as server:
+        monkeypatch.setenv("FAST_SSE_REDIS__URL", server.url.replace("redis://", "redis://hub:s3cret-word@"))
+        status, checks = report(command, capsys, "--store", "redis")
+        assert (status, checks["redis rights"]["level"]) == (0, "green")
+        assert checks["durability"]["found"] == "redis-everysec"
+        assert checks.keys().isdisjoint({"data_dir", "fsync", "log"})
+        server.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        assert report(command, capsys, "--store", "redis")[0] == 1
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+@pytest.mark.usefixtures("_free_ports")
+def test_a_kafka_cluster_is_asked_itself(
+    kafka_broker: Broker,
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`--store kafka`: a broker without the topic is fine, the first start makes it; the view of this node is looked for."""
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
+    monkeypatch.setenv("FAST_SSE_KAFKA__BOOTSTRAP_SERVERS", kafka_broker.bootstrap)
+    monkeypatch.setenv("FAST_SSE_KAFKA__TOPIC", topic_name())
+    status, checks = report(command, capsys, "--store", "kafka")
+    assert (status, checks["kafka topic"]["level"], checks["view"]["level"]) == (0, "green", "green")
+
+
+@pytest.mark.parametrize("store", ["redis", "kafka"])
+@pytest.mark.slow
+@pytest.mark.usefixtures("_free_ports")
+def test_a_server_that_is_not_there_is_a_red_line(
+    store: str, command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No trace and no secret: the place, why, and what to do; the other checks go on."""
+    monkeypatch.setattr(ask_kafka, "ANSWER_S", 0.3)
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused for certain
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("FAST_SSE_REDIS__URL", f"redis://hub:s3cret-word@{place}/0")
+        monkeypatch.setenv("FAST_SSE_KAFKA__BOOTSTRAP_SERVERS", place)
+        monkeypatch.setenv("FAST_SSE_KAFKA__OPTIONS", '{"sasl.password": "s3cret-word"}')
+        status, checks = report(command, capsys, "--store", store)
+    assert (status, checks[store]["level"]) == (1, "red")
+    assert checks[store]["found"].startswith(place)
+    assert "clock" in checks
+    assert "s3cret" not in json.dumps(checks)

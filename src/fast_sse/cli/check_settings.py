@@ -53,12 +53,12 @@ def _load_route(config: Config) -> Finding | None:
     if not config.load_route:
         return None
     found = "anybody can publish to POST /v1/sse/events"
-    level = "yellow" if _is_loopback(config.host) else "red"
+    level = "yellow" if is_loopback(config.host) else "red"
     return Finding("load_route", level, found, "set load_route = false")  # type: ignore[arg-type]  # one of the three
 
 
 def _plain_text(config: Config) -> Finding | None:
-    if _is_loopback(config.host) or config.tls.cert is not None or config.trusted_proxies:
+    if is_loopback(config.host) or config.tls.cert is not None or config.trusted_proxies:
         return None
     advice = "set tls.cert and tls.key, or put a proxy with TLS in front and name it in trusted_proxies"
     return Finding("tls", "yellow", f"{config.host} is open to the network without TLS", advice)
@@ -77,7 +77,7 @@ def _origins(config: Config) -> Finding | None:
     plain = sorted(
         origin
         for origin in config.cors.origins
-        if origin.startswith("http://") and not _is_loopback(origin[7:].rpartition(":")[0] or origin[7:])
+        if origin.startswith("http://") and not is_loopback(origin[7:].rpartition(":")[0] or origin[7:])
     )
     if not plain:
         return None
@@ -92,7 +92,8 @@ def _readable(file: Path | None) -> Finding | None:
     return Finding("secrets", "yellow", f"every user of this machine can read {file}", f"chmod 600 {file}")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address leads to this machine and nowhere else."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -12,17 +12,21 @@ import msgspec
 import typer
 from typer import Option, echo
 
-from fast_sse.cli import check_machine, check_settings, check_store
+from fast_sse.cli import check_kafka, check_machine, check_redis, check_settings, check_store
 from fast_sse.cli.config import ConfigFileOption
 from fast_sse.cli.findings import Finding
 from fast_sse.config import Config, load, problems
 
+#: Stores that are servers, each with its checks.
+_STORES = {"redis": check_redis.redis, "kafka": check_kafka.kafka}
+
 
 def doctor(
     config: ConfigFileOption = None,
+    store: Annotated[str | None, Option(help="sqlite, memory, redis or kafka; else as set.")] = None,
     as_json: Annotated[bool, Option("--json", help="One JSON object instead of lines.")] = False,
 ) -> None:
-    """Check the machine and the settings that a hub would run with, and say what to do about each thing.
+    """Check the machine, the store and the settings that a hub would run with, and say what to do about each thing.
 
     Green: nothing to do. Yellow: it works, but you should know. Red: it will not work, or is open to strangers; then
     the status is 1. Nothing is changed; a running hub is not disturbed.
@@ -30,9 +34,10 @@ def doctor(
     \b
     Examples:
       fast-sse doctor --config hub.toml
+      FAST_SSE_REDIS__URL=redis://10.0.0.5 fast-sse doctor --store redis
       fast-sse doctor --json | jq '.checks[] | select(.level == "red")'
     """
-    found = list(findings(config))
+    found = list(findings(config, store))
     red = any(finding.level == "red" for finding in found)
     if as_json:
         echo(
@@ -47,22 +52,25 @@ def doctor(
         raise typer.Exit(1)
 
 
-def findings(file: Path | None) -> Iterator[Finding]:
+def findings(file: Path | None, store: str | None = None) -> Iterator[Finding]:
     """Every check, in the order of the report. With wrong settings only those that need none."""
     began = time.time(), time.monotonic()
-    wrong = problems(file)
+    flags = {"store": store}
+    wrong = problems(file, flags)
     if wrong:
         yield from check_settings.wrong(wrong)
         yield check_machine.versions(None)
         yield _clock(began, None)
         return
-    config = load(file)
+    config = load(file, flags)
     yield from check_settings.settings(config, file)
     yield check_machine.versions(config)
     yield check_machine.open_files(config)
     pid = check_store.hub_pid(config.data_dir, _text("/proc/locks")) if config.store == "sqlite" else None
     yield from check_machine.ports(config, pid)
-    if config.store == "sqlite":
+    if config.store in _STORES:
+        yield from _STORES[config.store](config)
+    elif config.store == "sqlite":
         yield from _store(config, pid)
     yield _clock(began, config)
 

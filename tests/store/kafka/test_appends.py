@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import pytest
 from tests.contract.backends import draft
 
 from fast_sse.model.cursor import Cursor
@@ -35,6 +36,7 @@ class Log:
         self.may_look = asyncio.Event()
         self.may_look.set()
         self.broken = False
+        self.defect: Exception | None = None
         self._sent = asyncio.Event()
         self.appends = Appends(self._look_up, self._send, deadline_s)
 
@@ -43,6 +45,8 @@ class Log:
         self.look_ups += 1
         if self.broken:
             raise UnavailableError("the view cannot be read")
+        if self.defect is not None:
+            raise self.defect
         return [self.known.get(one.data) for one in drafts]
 
     def _send(self, one: Draft, token: int) -> None:
@@ -131,6 +135,20 @@ async def test_a_view_that_cannot_say_leaves_it_to_the_log() -> None:
     conflict = KeyConflictError("another body")
     log.appends.read_back([Answered(log.sent[0][1], 9, "", conflict=conflict)], ORIGIN)
     assert await future == [conflict]
+
+
+async def test_a_defect_in_a_look_holds_up_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """It is told, the log judges in the view's place, and the next append is looked up again."""
+    log = Log()
+    log.defect = RuntimeError("one too many")
+    futures = [log.appends.add([draft(keys=("k",))])]
+    await log.until_sent(1)
+    log.defect = None
+    futures.append(log.appends.add([draft(keys=("l",))]))
+    await log.until_sent(2)
+    log.read_back(1, 2)
+    assert [type(outcome) for (outcome,) in await asyncio.gather(*futures)] == [Appended] * 2
+    assert "a defect in looking for keys" in caplog.text
 
 
 async def test_what_went_nowhere_is_told_alone() -> None:

@@ -14,11 +14,12 @@ from fast_sse.store.kafka.failures import not_written, unavailable
     [
         (KafkaError.MSG_SIZE_TOO_LARGE, TooLargeError),
         (KafkaError._QUEUE_FULL, NotStoredError),
-        (KafkaError._PURGE_QUEUE, NotStoredError),
         (KafkaError._UNKNOWN_TOPIC, NotStoredError),
         (KafkaError.TOPIC_AUTHORIZATION_FAILED, NotStoredError),
         (KafkaError._MSG_TIMED_OUT, UnknownOutcomeError),
         (KafkaError._PURGE_INFLIGHT, UnknownOutcomeError),
+        # What waits to be sent again after a lost answer is in the queue, too.
+        (KafkaError._PURGE_QUEUE, UnknownOutcomeError),
         (KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND, UnknownOutcomeError),
         (KafkaError._FATAL, UnknownOutcomeError),
     ],

@@ -8,6 +8,7 @@ view, so that nothing overtakes; a key known there is answered at once and sends
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
@@ -16,6 +17,8 @@ from fast_sse.model.errors import FastSseError, NotStoredError, UnknownOutcomeEr
 from fast_sse.model.message import Draft
 from fast_sse.store.base import Appended, Outcome
 from fast_sse.store.kafka.fold import Answered
+
+_log = logging.getLogger(__name__)
 
 #: (the known earlier message of a draft or its conflict, None for those that must be sent), in order.
 LookUp = Callable[[Sequence[Draft]], Awaitable[list[Outcome | None]]]
@@ -69,6 +72,9 @@ class Appends:
             try:
                 known = iter(await self._look_up(keyed))
             except FastSseError:  # the view cannot say: then the log does
+                known = iter([None] * len(keyed))
+            except Exception:  # noqa: BLE001  one defect must not hold up every publish to come
+                _log.exception("a defect in looking for keys in the view")
                 known = iter([None] * len(keyed))
             for job in jobs:
                 self._dispatch(job, [next(known) if draft.keys else None for draft in job.drafts])

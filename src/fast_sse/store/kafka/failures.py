@@ -20,7 +20,6 @@ _TOO_LARGE = frozenset({"MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"})
 _REFUSED = frozenset(
     {
         "_QUEUE_FULL",
-        "_PURGE_QUEUE",
         "_UNKNOWN_TOPIC",
         "_UNKNOWN_PARTITION",
         "_AUTHENTICATION",

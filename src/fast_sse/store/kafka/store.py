@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, TypeVar, cast
+from typing import ClassVar, TypeVar
 
 from confluent_kafka import Producer
 
@@ -21,7 +21,7 @@ from fast_sse.model.cursor import NO_FINGERPRINT, Cursor, Position
 from fast_sse.model.errors import FastSseError, NotStoredError, StoreClosedError, UnavailableError
 from fast_sse.model.message import Draft, Record, erasure
 from fast_sse.observe.metrics import Sample
-from fast_sse.store.base import Appended, Bounds, Outcome, OvertakenError, Page, Retention, Store, Windows
+from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows
 from fast_sse.store.clock import StoreClock
 from fast_sse.store.kafka.appends import Appends
 from fast_sse.store.kafka.fold import Group, known_outcomes
@@ -313,19 +313,7 @@ class KafkaStore(Store):
     def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:
         """Groups as they are read from the topic; a slow follower is served by pages of the view."""
         self._opened()
-        return self._followed(after)
-
-    async def _followed(self, after: Cursor) -> AsyncGenerator[list[Record], None]:
-        # The relay knows what happens from here on; whether the cursor is of this log the view says.
-        found = await self.read(_EVERYTHING, after, 1, 1)
-        if found.gap is not None:
-            raise OvertakenError(found.gap)
-        groups = cast(
-            "AsyncGenerator[list[Record], None]", self._relay.follow(after, self._page_for_follower)
-        )
-        async with aclosing(groups):
-            async for group in groups:
-                yield group
+        return self._relay.follow(after, self._page_for_follower)
 
     async def bounds(self) -> Bounds:
         """The ends of the view."""

@@ -1,0 +1,159 @@
+"""What the doctor wants to know of a Kafka cluster and of the hub's topic, asked in seconds, without changing anything.
+
+No request names a topic that is not there: an ordinary client's would make it, with the broker's defaults.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from fast_sse.model.errors import ConfigError, UnavailableError
+
+#: Seconds for the first answer, and for each one after it.
+ANSWER_S = 5.0
+ROUND_TRIPS = 11
+_PROPERTY = re.compile(r'property[: ]+"?([a-z][a-z.]+)')
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """The topic as its cluster describes it.
+
+    Attributes:
+        partitions: how many.
+        leader: whether each has one now.
+        replicas: of the partition that has the fewest.
+        in_sync: those of them that are level, of the partition that has the fewest.
+        messages: offsets between the ends of the log; None where reading is not allowed.
+        settings: its configuration; None where asking is not allowed.
+        rights: what our user may do with it, such as READ; None where the cluster does not say.
+    """
+
+    partitions: int
+    leader: bool = True
+    replicas: int = 1
+    in_sync: int = 1
+    messages: int | None = None
+    settings: dict[str, str] | None = None
+    rights: frozenset[str] | None = None
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cluster said of itself.
+
+    Attributes:
+        place: the bootstrap servers.
+        protocol: `security.protocol`: plaintext, ssl, sasl_plaintext, sasl_ssl.
+        brokers: how many.
+        topic: None when there is none (or none that we may know of).
+        rights: what our user may do with the cluster; None where it does not say.
+        round_trip_ms: of a request about the cluster, the median.
+    """
+
+    place: str
+    protocol: str = "plaintext"
+    brokers: int = 1
+    topic: Topic | None = None
+    rights: frozenset[str] | None = None
+    round_trip_ms: float = 0.0
+
+
+def ask_kafka(bootstrap_servers: str, options: Mapping[str, str], topic: str) -> Facts:
+    """Ask the cluster behind `bootstrap_servers`. `options` are more settings of the client, values of which are secret.
+
+    Raises:
+        ModuleNotFoundError: the extra `kafka` is not installed.
+        ConfigError: the client takes no such options.
+        UnavailableError: no broker answers or lets us in; the message says why, and names no secret.
+    """
+    from confluent_kafka import KafkaException  # noqa: PLC0415  of an extra, which other stores do not need
+    from confluent_kafka.admin import AdminClient  # noqa: PLC0415
+
+    said: list[str] = []
+    settings: dict[str, Any] = {**options, "bootstrap.servers": bootstrap_servers}
+    settings |= {"error_cb": lambda error: said.append(error.str()), "log_level": 0}
+    settings |= {"socket.timeout.ms": int(ANSWER_S * 1000), "reconnect.backoff.max.ms": 500}
+    try:
+        admin = AdminClient(settings)
+    except KafkaException as error:
+        wrong = _PROPERTY.search(error.args[0].str())
+        named = f"{wrong[1]}: " if wrong else ""
+        raise ConfigError("kafka.options", f"{named}unknown to the client, or of a wrong value") from error
+    try:
+        listed = admin.list_topics(timeout=ANSWER_S)
+        cluster, round_trip_ms = _timed(admin)
+        return Facts(
+            place=bootstrap_servers,
+            protocol=str(options.get("security.protocol", "plaintext")).lower(),
+            brokers=len(listed.brokers),
+            topic=_topic(admin, topic) if topic in listed.topics else None,
+            rights=_rights(cluster),
+            round_trip_ms=round_trip_ms,
+        )
+    except KafkaException as error:
+        admin.poll(0)
+        why = [text for text in said if "brokers are down" not in text] or [error.args[0].str()]
+        raise UnavailableError(f"{bootstrap_servers}: {why[-1]}") from error
+
+
+def _timed(admin: Any) -> tuple[Any, float]:
+    """The cluster's description, and the milliseconds that it takes to be told."""
+    times_s, cluster = [], None
+    for _ in range(ROUND_TRIPS):
+        began_s = time.perf_counter()
+        cluster = admin.describe_cluster(include_authorized_operations=True).result(ANSWER_S)
+        times_s.append(time.perf_counter() - began_s)
+    return cluster, statistics.median(times_s) * 1000
+
+
+def _topic(admin: Any, name: str) -> Topic:
+    from confluent_kafka import TopicCollection  # noqa: PLC0415
+
+    asked = admin.describe_topics(TopicCollection([name]), include_authorized_operations=True)
+    described = asked[name].result(ANSWER_S)
+    partitions = described.partitions
+    return Topic(
+        partitions=len(partitions),
+        leader=all(partition.leader is not None and partition.leader.id >= 0 for partition in partitions),
+        replicas=min(len(partition.replicas) for partition in partitions),
+        in_sync=min(len(partition.isr) for partition in partitions),
+        messages=_messages(admin, name),
+        settings=_settings(admin, name),
+        rights=_rights(described),
+    )
+
+
+def _messages(admin: Any, name: str) -> int | None:
+    """Offsets that partition 0 holds."""
+    from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
+    from confluent_kafka.admin import OffsetSpec  # noqa: PLC0415
+
+    ends = []
+    for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):
+        try:
+            (answer,) = admin.list_offsets({TopicPartition(name, 0): spec}).values()
+            ends.append(answer.result(ANSWER_S).offset)
+        except KafkaException:
+            return None
+    return int(ends[1] - ends[0])
+
+
+def _settings(admin: Any, name: str) -> dict[str, str] | None:
+    from confluent_kafka import KafkaException  # noqa: PLC0415
+    from confluent_kafka.admin import ConfigResource, ResourceType  # noqa: PLC0415
+
+    (answer,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name)]).values()
+    try:
+        return {key: str(entry.value) for key, entry in answer.result(ANSWER_S).items()}
+    except KafkaException:
+        return None
+
+
+def _rights(described: Any) -> frozenset[str] | None:
+    operations = described.authorized_operations
+    return None if operations is None else frozenset(operation.name for operation in operations)
