@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 #: Seconds between attempts to connect, doubled up to the second one.
 _RETRY_S, _RETRY_S_MAX = 0.05, 1.0
+#: Refusals of a greeting that pass by themselves: a hub must not end for them as for a wrong setting.
+_PASSING = ("LOADING", "BUSY", "MASTERDOWN", "ERR max number of clients")
 
 Greet = Callable[[Wire], Awaitable[None]]
 
@@ -157,6 +159,8 @@ class Link:
 async def _expect(wire: Wire, *words: Word) -> None:
     reply = await wire.ask(*words)
     if isinstance(reply, ReplyError):  # its text may repeat what was sent
+        if str(reply).startswith(_PASSING):
+            raise translated(str(reply)) from None
         raise ConfigError(KEY, f"is refused by the server: {words[0]!s} failed") from None
 
 
