@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ from fast_sse.cli.check_redis import (
 )
 from fast_sse.cli.findings import Finding
 from fast_sse.model.limits import MIB
+from fast_sse.store.redis.scripts import scripts
 
 WANTED = Wanted(wait_replicas=0, max_bytes=64 * MIB, body_bytes_max=4 * MIB)
 SAFE = ("maxmemory 1gb", "appendonly yes", "appendfsync always")
@@ -203,3 +205,11 @@ def test_far_and_wrong_clocks() -> None:
 def test_waiting_for_replicas_that_are_not_there() -> None:
     """Each publish would be 504: red, and not found out by the first one."""
     assert replicas(msgspec.structs.replace(FACTS, info={"connected_slaves": "0"}), 1).level == "red"
+
+
+def test_every_command_of_the_scripts_is_tried() -> None:
+    """What the Lua files call, the doctor tries: a right that only a script needs would be missed on the first publish."""
+    texts = [script.text for script in scripts().values()]
+    called = {name for text in texts for name in re.findall(r"call\('([A-Z]+)'", text)}
+    assert len(called) > 15
+    assert called <= {command[0] for command in store_commands("fast-sse")}

@@ -91,6 +91,11 @@ def store_commands(prefix: str) -> list[Command]:
         ("ZRANGEBYSCORE", keys, "0", "0"),
         ("ZREMRANGEBYLEX", keys, "(", "("),
         ("RPUSH", keys, "v"),
+        ("RPOP", keys),
+        ("LPOP", keys, "1"),
+        ("LLEN", keys),
+        ("LINDEX", keys, "0"),
+        ("LSET", keys, "0", "v"),
         ("LRANGE", keys, "0", "0"),
         ("LREM", keys, "0", "v"),
     ]

@@ -32,7 +32,7 @@ async def test_entries_have_one_place_in_log_and_indexes(
     (cursor,) = await put(store, draft())
     place = place_text(cursor.position).encode()
     for name in ("ch:a/t", "id:a", "type:t"):
-        assert redis_server.do("XRANGE", key(store, cursor, name), "-", "+") == [(place, {b"": b""})]
+        assert redis_server.do("LRANGE", key(store, cursor, name), 0, -1) == [place]
     assert await store.erase(channel("a", "t")) == 1
     names = {
         name.decode().rpartition(f"{cursor.epoch}:")[2]
@@ -167,3 +167,66 @@ async def test_two_logs_in_one_server_do_not_meet(open_redis: OpenRedis, redis_s
     (cursor,) = await put(one, draft())
     assert await everything(other) == []
     assert (await page(other, cursor)).gap is not None
+
+
+async def test_a_channel_of_its_own_costs_little(store: RedisStore, redis_server: RedisServer) -> None:
+    """A hub may have a channel a user: what a message takes beside its bytes does not grow by a page of memory for each."""
+    count = 500
+    before = redis_server.info("memory")["used_memory"]
+    await put(store, *(draft(f"user{number}", "inbox") for number in range(count)))
+    assert (redis_server.info("memory")["used_memory"] - before) / count < 1500
+
+
+async def test_what_is_left_of_an_id_after_erasing_one_of_its_channels(
+    open_redis: OpenRedis, redis_server: RedisServer
+) -> None:
+    """Erased entries lie between others in the indexes of their id and type: nobody meets them, and trimming takes them along."""
+    store = await open_redis(redis_server.url, retention=Retention(max_age_s=None, max_messages=2))
+    cursors = await put(store, *(draft("a", kind) for _ in range(6) for kind in ("t", "u")))
+    kept = [cursor.position for cursor in cursors[1::2]]
+    assert await store.erase(channel("a", "t")) == 6
+    for wanted in (Filter.of(channel("a", "*")), Filter.of(channel("a", "u"), channel("a", "t"))):
+        found = await store.read(wanted, (await store.bounds()).trimmed, 100, 1 << 20)
+        assert (found.gap, positions(found.records)) == (None, kept)
+        assert positions((await store.last(wanted, 3)).records) == kept[-3:]
+        between = await store.read(wanted, cursors[4], 100, 1 << 20)
+        assert (between.gap, positions(between.records)) == (None, kept[2:])
+    while await store.trim():
+        pass
+    places = redis_server.do("LRANGE", key(store, cursors[0], "id:a"), 0, -1)
+    assert [place for place in places if not place.endswith(b"!")] == [place_text(kept[-1]).encode()]
+    assert len(places) <= 2
+
+
+async def test_many_channels_are_one_order(store: RedisStore) -> None:
+    """Places of many indexes are merged as they lie in the log, each once, whatever the page."""
+    channels = [channel(f"m{number}", "t") for number in range(40)]
+    cursors = await put(store, *(draft(*channels[number * 7 % 40]) for number in range(200)))
+    wanted, place = Filter.of(*channels), (await store.bounds()).trimmed
+    found: list[int] = []
+    while len(found) < 200:
+        page = await store.read(wanted, place, 17, 1 << 20)
+        assert 0 < len(page.records) <= 17
+        found += positions(page.records)
+        place = page.through
+    assert found == [cursor.position for cursor in cursors]
+    assert positions((await store.last(wanted, 31)).records) == found[-31:]
+
+
+async def test_a_trim_by_somebody_else_between_two_milliseconds(
+    store: RedisStore, redis_server: RedisServer
+) -> None:
+    """What is left begins with the first place of its millisecond: the mark is the last one of the millisecond before."""
+    (first,) = await put(store, draft())
+    while True:
+        (last,) = await put(store, draft())
+        if last.position >> 64 > first.position >> 64:
+            break
+    log = key(store, first, "log")
+    redis_server.do("XTRIM", log, "MINID", place_text(last.position))
+    await store.trim()
+    trimmed = (await store.bounds()).trimmed
+    assert first.position < trimmed.position < last.position
+    assert (await page(store, first)).gap == Gap("trimmed", trimmed)
+    await put(store, draft())
+    assert await store.trim() == 0

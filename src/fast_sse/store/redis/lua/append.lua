@@ -83,9 +83,9 @@ local function put(one, done)
     return '=' .. earliest
   end
   local id, fields = enter(one)
-  done.id, done[1] = id, log.log
+  done.id = id
   for _, index in ipairs(indexes(log, fields)) do
-    call('XADD', index, id, '', '')
+    call('RPUSH', index, id)
     done[#done + 1] = index
   end
   remember(fresh, id .. '-' .. one.fp, one.sha)
@@ -99,7 +99,8 @@ for number = 1, tonumber(ARGV[7]) do
   local one, done = next_draft(), {}
   local stored, answer = pcall(put, one, done)
   if not stored then
-    for _, key in ipairs(done) do call('XDEL', key, done.id) end
+    if done.id then call('XDEL', log.log, done.id) end
+    for _, index in ipairs(done) do call('RPOP', index) end
     answer = '-' .. (type(answer) == 'table' and answer.err or tostring(answer))
   end
   answers[number + 1] = answer

@@ -18,11 +18,7 @@ local function first_of_whole_log()
 end
 
 local function first_of_ranges()
-  local lists = {}
-  for number, range in ipairs(ranges) do
-    lists[number] = ids_of(call('XREVRANGE', log.base .. range, '+', '-', 'COUNT', count))
-  end
-  local ids = merged(lists, count, true)
+  local ids = merged(log, ranges, nil, count)
   return ids[#ids]
 end
 

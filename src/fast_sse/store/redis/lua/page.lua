@@ -1,29 +1,57 @@
 -- Pages of the log, for read.lua and last.lua. Nothing here writes.
 
--- The ids of several index streams as one ascending (or descending) list, each once, at most `count`.
-local function merged(lists, count, descending)
-  local heads, ids = {}, {}
-  for number in ipairs(lists) do heads[number] = 1 end
-  while #ids < count do
-    local best
-    for number, list in ipairs(lists) do
-      local id = list[heads[number]]
-      if id and (not best or (descending and before(best, id) or not descending and before(id, best))) then
-        best = id
+-- The places of one index, one by one, as { ms, n, id }: those after a place ascending, or from the end descending.
+-- Erased ones are passed over.
+local function places_of(index, place, step, chunk)
+  local at, ids, number = place and after(index, place) or -1, {}, 0
+  return function()
+    while true do
+      number = number + 1
+      if not ids[number] then
+        local last = at + step * (chunk - 1)
+        ids = step > 0 and call('LRANGE', index, at, last) or call('LRANGE', index, last, at)
+        if #ids == 0 then return nil end
+        if step < 0 then
+          for one = 1, math.floor(#ids / 2) do ids[one], ids[#ids - one + 1] = ids[#ids - one + 1], ids[one] end
+        end
+        at, number = at + step * #ids, 1
+      end
+      local id = ids[number]
+      if string.sub(id, -1) ~= '!' then
+        local ms, n = halves(id)
+        return { ms, n, id }
       end
     end
-    if not best then break end
-    ids[#ids + 1] = best
-    for number, list in ipairs(lists) do
-      if list[heads[number]] == best then heads[number] = heads[number] + 1 end
-    end
   end
-  return ids
 end
 
-local function ids_of(entries)
+-- Those of several indexes as one list, each once. `place` nil: from the end, descending.
+local function merged(log, ranges, place, count)
+  local step, heads = place and 1 or -1, {}
+  local chunk = math.max(8, math.ceil(count / #ranges))
+  for _, range in ipairs(ranges) do
+    local following = places_of(log.base .. range, place, step, chunk)
+    local head = following()
+    if head then heads[#heads + 1] = { head, following } end
+  end
   local ids = {}
-  for number, entry in ipairs(entries) do ids[number] = entry[1] end
+  while #ids < count and #heads > 0 do
+    local best
+    for _, pair in ipairs(heads) do
+      local one = pair[1]
+      if not best or step * one[1] < step * best[1] or (one[1] == best[1] and step * one[2] < step * best[2]) then
+        best = one
+      end
+    end
+    ids[#ids + 1] = best[3]
+    for number = #heads, 1, -1 do
+      local pair = heads[number]
+      if pair[1][1] == best[1] and pair[1][2] == best[2] then
+        pair[1] = pair[2]()
+        if not pair[1] then table.remove(heads, number) end
+      end
+    end
+  end
   return ids
 end
 
@@ -31,12 +59,12 @@ end
 -- entry that an index names and the log lacks comes without fields.
 local function entries_after(log, ranges, place, count)
   if #ranges == 0 then
-    local chunk, number, size = {}, 0, 16
+    local chunk, number, size = {}, 0, 4
     return function()
       number = number + 1
       if not chunk[number] then
         if number > 1 and #chunk < size then return nil end
-        size = number == 1 and 16 or math.min(size * 2, 256)
+        size = number == 1 and 4 or math.min(size * 2, 256)
         chunk = call('XRANGE', log.log, '(' .. place, '+', 'COUNT', size)
         number = 1
       end
@@ -44,11 +72,7 @@ local function entries_after(log, ranges, place, count)
       return chunk[number]
     end
   end
-  local lists = {}
-  for number, range in ipairs(ranges) do
-    lists[number] = ids_of(call('XRANGE', log.base .. range, '(' .. place, '+', 'COUNT', count))
-  end
-  local ids = #lists == 1 and lists[1] or merged(lists, count, false)
+  local ids = merged(log, ranges, place, count)
   local number = 0
   return function()
     number = number + 1

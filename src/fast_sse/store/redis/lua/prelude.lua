@@ -12,9 +12,11 @@
 --                              prev    fingerprint of the entry before: a reader sees every hole
 --                              time    milliseconds, store time        expires  milliseconds, 0 for never
 --                              id, type, event, headers, meta, data    as published
---   B ch:<id>/<type>   stream  index: the ids of the log's entries of exactly this channel, and nothing else
---   B id:<id>          stream  index: those of one id, whatever the type
---   B type:<type>      stream  index: those of one type, whatever the id
+--   B ch:<id>/<type>   list    index: the places of the log's entries of exactly this channel, ascending; with a `!`
+--                              behind it, of one that was erased. A list, since a stream takes 4 KiB for its first
+--                              entry, and a hub may have a channel a user
+--   B id:<id>          list    index: those of one id, whatever the type
+--   B type:<type>      list    index: those of one type, whatever the id
 --   B erased           zset    places of entries that were erased above the trim mark: cursors at them still stand
 --   B losses           list    `<ms>-<n>-<fp> <ms>-<n>`: after the first, up to the second, entries were lost
 --   B keys             hash    idempotency key -> `<ms>-<n>-<fp> <end of its window, ms> <body sha256>`
@@ -94,4 +96,23 @@ local function indexes(log, fields)
   if not ours(fields) or fields[EVENT] == 'fast-sse.erased' then return {} end
   local id, type = fields[ID], fields[TYPE]
   return { log.base .. 'ch:' .. id .. '/' .. type, log.base .. 'id:' .. id, log.base .. 'type:' .. type }
+end
+
+-- How many places of an index are not after a place, which is where those after it begin. Looked for from the end,
+-- where most who ask are, and then by halving.
+local function after(index, place)
+  local low, high, step = 0, call('LLEN', index), 1
+  local length = high
+  while step <= length do
+    if not before(place, call('LINDEX', index, length - step)) then
+      low = length - step + 1
+      break
+    end
+    high, step = length - step, step * 2
+  end
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if before(place, call('LINDEX', index, middle)) then high = middle else low = middle + 1 end
+  end
+  return low
 end

@@ -50,10 +50,21 @@ local function trim_records()
   return gone, touched
 end
 
-local function cut(key)
+local function cut_log()
   local ms, n = halves(log.trimmed)
-  call('XTRIM', key, 'MINID', string.format('%.0f-%.0f', ms, n + 1))
-  if key ~= log.log and call('XLEN', key) == 0 then call('DEL', key) end
+  local least = n < 2^53 and string.format('%.0f-%.0f', ms, n + 1) or string.format('%.0f-0', ms + 1)
+  call('XTRIM', log.log, 'MINID', least)
+end
+
+local function cut_index(index)
+  repeat
+    local gone = 0
+    for _, id in ipairs(call('LRANGE', index, 0, STEP - 1)) do
+      if before(log.trimmed, id) then break end
+      gone = gone + 1
+    end
+    if gone > 0 then call('LPOP', index, gone) end
+  until gone < STEP
 end
 
 local function forget_losses()
@@ -75,8 +86,8 @@ if log.count > 0 then adopt_foreign_trim() end
 local gone, touched = trim_records()
 if log.trimmed ~= before_it then
   call('HSET', KEYS[1], 'trimmed', log.trimmed, 'trimmed_fp', log.trimmed_fp, 'count', log.count, 'bytes', log.bytes)
-  cut(log.log)
-  for index in pairs(touched) do cut(index) end
+  cut_log()
+  for index in pairs(touched) do cut_index(index) end
   call('ZREMRANGEBYLEX', log.base .. 'erased', '-', '[' .. padded(log.trimmed) .. '-~')
   forget_losses()
 end
