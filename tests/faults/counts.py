@@ -48,6 +48,10 @@ class Stops(NamedTuple):
 
 STOPS = {"ci": Stops(1, 1.5), "chaos": Stops(5, 30.0)}
 
+#: kill -9 of Redis under load; messages that a failover to a lagging replica loses.
+REDIS_KILLS = {"ci": Kills(2, 400), "chaos": Kills(30, 15_000)}
+REDIS_LOST = {"ci": 100, "chaos": 5_000}
+
 #: Parametrises a fault test over both: `@each_scale`, argument `scale`.
 each_scale = pytest.mark.parametrize(
     "scale",

@@ -121,6 +121,9 @@ class Hub:
             env=self._environment(),
             text=True,
         )
+        self.pid = (
+            self._process.pid
+        )  # before it is ready, too: a kill of pid 0 would be one of the whole group
         assert self._process.stderr is not None
         self._logger = threading.Thread(target=self._keep_log, args=(self._process.stderr,), daemon=True)
         self._logger.start()
@@ -128,7 +131,8 @@ class Hub:
         self.public = (ready[1], int(ready[2]))
         self.admin = (ready[3], int(ready[4]))
         assert ready[5] == self.store
-        self.pid = self._traced_child() if self._traced else self._process.pid
+        if self._traced:
+            self.pid = self._traced_child()
         self.starts += 1
 
     def _keep_log(self, stderr: IO[str]) -> None:
