@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
         self.deadline = shared.deadlines.idle
         if not keep_alive or shared.draining:
             self._closing = True
-        if self._backlog or self._full():
+        if self._backlog or self._writing_paused or (self._waiting and self._full()):
             self._backlog.append(request)
         else:
             self._ask(request)

@@ -19,6 +19,7 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 HEAD: Final = 1  # no body goes out (RFC 9110 §9.3.2)
 OLD: Final = 2  # HTTP/1.0: keep-alive must be said, chunks do not exist
 
+_NO_CONTENT: Final = 204  # a plain number: HTTPStatus looks each of its names up by a call
 _BREAK: Final = re.compile(r"[\r\n\0]").search
 
 #: Names and values of a head.
@@ -43,7 +44,7 @@ def response_fields(response: Response) -> Fields:
     A 204 has neither content nor its length (RFC 9110 §8.6). Raises ValueError when a header cannot be sent.
     """
     _check(response.headers)
-    if response.status == HTTPStatus.NO_CONTENT:
+    if response.status == _NO_CONTENT:
         return (*_COMMON, *response.headers)
     length = ("Content-Length", str(len(response.body)))
     return (("Content-Type", response.content_type), *_COMMON, length, *response.headers)
@@ -59,7 +60,7 @@ def stream_fields(stream: Stream) -> Fields:
 def _fixed(status: int, content_type: str) -> bytes:
     """Everything up to the value of Content-Length; all of it for a 204."""
     first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode("latin-1")
-    if status == HTTPStatus.NO_CONTENT:
+    if status == _NO_CONTENT:
         return first + _lines(_COMMON)
     return first + _lines((("Content-Type", content_type), *_COMMON, ("Content-Length", "")))
 
@@ -85,7 +86,7 @@ def response_bytes(response: Response, form: int = 0, *, close: bool = False) ->
     elif form & OLD:
         extra += b"\r\nConnection: keep-alive"
     fixed = _fixed(status, response.content_type)
-    if status == HTTPStatus.NO_CONTENT:
+    if status == _NO_CONTENT:
         return b"%b%b\r\n\r\n" % (fixed, extra)
     return b"%b%d%b\r\n\r\n%b" % (fixed, len(body), extra, b"" if form & HEAD else body)
 
@@ -96,9 +97,16 @@ def _stream_fixed(form: int) -> bytes:
     return b"HTTP/1.1 200 OK" + _lines((*_STREAM, framing))
 
 
+@lru_cache(maxsize=2)
+def _stream_plain(form: int) -> bytes:
+    return _stream_fixed(form) + b"\r\n\r\n"
+
+
 def stream_head(stream: Stream, form: int = 0) -> bytes:
     """The head of an event stream: chunked, or until the close for HTTP/1.0 (RFC 9112 §6.3).
 
     Raises ValueError when one of its headers cannot be sent.
     """
+    if not stream.headers:
+        return _stream_plain(form & OLD)
     return b"%b%b\r\n\r\n" % (_stream_fixed(form & OLD), _lines(stream.headers))

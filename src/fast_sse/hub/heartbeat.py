@@ -51,7 +51,7 @@ class Wheel:
 
     def add(self, subscriber: Subscriber) -> None:
         """Take in a new stream."""
-        subscriber.slot = self._rng.randrange(len(self._slots))
+        subscriber.slot = int(self._rng.random() * len(self._slots))
         self._slots[subscriber.slot].add(subscriber)
         self._count += 1
 

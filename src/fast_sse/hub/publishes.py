@@ -41,7 +41,7 @@ class Publishes:
             OverloadedError: too much is waiting for the store already; nothing was stored.
         """
         count = len(drafts)
-        size = sum([draft.size_bytes for draft in drafts])
+        size = drafts[0].size_bytes if count == 1 else sum([draft.size_bytes for draft in drafts])
         limits = self._limits
         if self.drafts and (
             self.drafts + count > limits.publishes_pending_max

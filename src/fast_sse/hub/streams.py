@@ -146,7 +146,7 @@ class Streams:
 
     def jittered_ms(self, base_ms: int) -> int:
         """`base_ms` plus or minus half of it, so that clients do not come back in step."""
-        return int(base_ms * self._rng.uniform(0.5, 1.5))
+        return int(base_ms * (0.5 + self._rng.random()))
 
     async def read(self, wanted: Filter, after: Cursor) -> Page:
         """One page for a catch-up."""

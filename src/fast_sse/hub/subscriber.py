@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fast_sse.hub.tail import Entry
     from fast_sse.model.message import Record
 
+_GONE = contextlib.suppress(RuntimeError)
 CATCHING_UP, JOINING, LIVE, PAUSED, ENDED = range(5)
 
 
@@ -71,7 +72,7 @@ class Subscriber(asyncio.Protocol):
         """Hand bytes of this stream alone to the transport, framed; `head` goes before them as it is."""
         if self.state != ENDED:
             # A transport that the loop has already closed raises; its connection_lost is on the way.
-            with contextlib.suppress(RuntimeError):
+            with _GONE:
                 self.transport.write(head + (chunk(data) if self.form.chunked else data))
 
     def advance(self, cursor: Cursor) -> None:
@@ -168,7 +169,10 @@ class Subscriber(asyncio.Protocol):
         fanout = self.streams.fanout
         level = fanout.level_of(live_set)
         missing = fanout.tail.between(self.cursor.position, level.position)
-        if self.send_entries([one for one in missing if live_set.accepts(one.record.channel)], level):
+        if not missing:
+            self.cursor = level
+            self.advance(level)
+        elif self.send_entries([one for one in missing if live_set.accepts(one.record.channel)], level):
             self.advance(level)
         if self.state == CATCHING_UP:
             self.state = LIVE
@@ -277,7 +281,7 @@ class Subscriber(asyncio.Protocol):
             return
         data = chunk(last) + LAST_CHUNK if self.form.chunked else last
         self._stop()
-        with contextlib.suppress(RuntimeError):
+        with _GONE:
             self.transport.write(head + data)
         self.transport.close()
 

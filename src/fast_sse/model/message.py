@@ -204,8 +204,10 @@ def one_line(json: bytes) -> bytes:
 
 def encode_headers(headers: dict[str, str] | None, send_time: str) -> bytes:
     """The stored headers object: the publisher's own less the reserved ones, then `send_time`."""
+    if not headers:
+        return b'{"send_time":"%b"}' % send_time.encode()
     kept: dict[str, str] = {}
-    for name, value in (headers or {}).items():
+    for name, value in headers.items():
         lower = name.lower()
         if lower not in _RESERVED_HEADERS and not lower.startswith(_RESERVED_HEADER_PREFIX):
             kept[name] = value
@@ -240,6 +242,8 @@ def erasure(target: Channel) -> Draft:
 
 
 def _encode_meta(body: PublishBody) -> bytes:
+    if body.event_name is None and body.dead_letter is None and not body.user:
+        return b""
     meta: dict[str, Any] = {}
     if body.event_name is not None:
         meta["event_name"] = body.event_name
