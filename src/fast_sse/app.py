@@ -219,6 +219,7 @@ class App:
             clock=loop.time,
             on_defect=on_defect(self._observer),
             descriptors=Descriptors(for_clients(_open_files_max()), self._on_full),
+            names_peers=bool(self._limits.publish_rate or self._limits.streams_per_address_max),
         )
         self._samplers += [endpoints.samples, fronts.samples]
         try:

@@ -72,3 +72,19 @@ async def test_who_has_no_room_is_closed_without_an_answer() -> None:
     assert (transport.aborted, transport.sent) == (True, b"")
     assert (fronts.connections, fronts.requests) == (0, 0)
     await fronts.drain()
+
+
+def test_the_bound_is_kept_although_few_numbers_are_looked_at() -> None:
+    """One number after another, as the kernel gives them: all below the bound are let in, and none from it on."""
+    asked = 0
+
+    class Looked(Numbered):
+        def get_extra_info(self, name: str) -> object:
+            nonlocal asked
+            asked += 1
+            return super().get_extra_info(name)
+
+    descriptors = Descriptors(1000)
+    let_in = [descriptors.has_room(Looked(number)) for number in range(10, 1010)]  # type: ignore[arg-type]
+    assert let_in == [True] * 990 + [False] * 10
+    assert asked < 50

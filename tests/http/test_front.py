@@ -228,3 +228,18 @@ async def test_the_timer_sweeps_by_itself() -> None:
     transport.close = gone.set  # type: ignore[method-assign]
     await asyncio.wait_for(gone.wait(), 2)
     fronts.abort()
+
+
+async def test_nobody_is_named_where_nobody_asks() -> None:
+    """An address costs system calls for each connection: without limits by address no request carries one."""
+    seen: list[str] = []
+
+    def handle(request: Request) -> Answer:
+        seen.append(request.peer)
+        return Response(200)
+
+    for names_peers in (True, False):
+        fronts = Fronts(handle, Limits(), clock=ManualClock(), names_peers=names_peers)
+        FakeTransport(fronts()).feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert bool(seen[0])
+    assert seen[1] == ""

@@ -61,9 +61,9 @@ class Connection(asyncio.Protocol):
             transport.abort()  # type: ignore[attr-defined]
             return
         self._transport = transport
-        peer = transport.get_extra_info("peername")
-        address = str(peer[0]) if isinstance(peer, tuple) else ""
         shared = self._shared
+        peer = transport.get_extra_info("peername") if shared.names_peers else None
+        address = str(peer[0]) if isinstance(peer, tuple) else ""
         self._reader = RequestReader(shared.limits, self._on_request, address, shared.heads)
         self._shared.add(self)
         self.deadline = self._shared.deadlines.head

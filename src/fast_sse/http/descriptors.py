@@ -2,7 +2,9 @@
 
 A connection is a descriptor. Where clients hold all that there are, nobody can ask the hub what is wrong, and the
 store cannot open a file. So connections are turned away while some are left (CWE-770). The kernel gives a new
-socket the lowest free number (POSIX), so a number at the bound says that as many are in use: nothing is counted.
+socket the lowest free number (POSIX), so a number at the bound says that as many are in use: nothing is counted. Nor
+is every number looked at, which costs a system call: a connection takes one descriptor, so the next look is due when
+a quarter of what was left has been let in. The rest is room for what others open meanwhile.
 
 Turned away is a close without an answer. Every client retries after a broken connection; an answer to each would
 take time from those who are connected.
@@ -32,17 +34,25 @@ class Descriptors:
         turned_away: connections that were not let in, since the start.
     """
 
-    __slots__ = ("_number_max", "_on_full", "turned_away")
+    __slots__ = ("_number_max", "_on_full", "_unseen", "turned_away")
 
     def __init__(self, number_max: int = 0, on_full: OnFull | None = None) -> None:
         self._number_max = number_max
         self._on_full = on_full
+        self._unseen = 0  # connections to let in before the next look
         self.turned_away = 0
 
     def has_room(self, transport: asyncio.BaseTransport) -> bool:
         """Whether a connection that was just accepted may stay."""
+        if self._unseen or not self._number_max:
+            self._unseen = max(0, self._unseen - 1)
+            return True
         sock = transport.get_extra_info("socket")
-        if not self._number_max or sock is None or sock.fileno() < self._number_max:
+        if sock is None:
+            return True
+        left = self._number_max - sock.fileno()
+        if left > 0:
+            self._unseen = left // 4
             return True
         self.turned_away += 1
         if self._on_full is not None:

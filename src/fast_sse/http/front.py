@@ -22,7 +22,8 @@ class Fronts:
     """Makes a protocol for each new connection, and ends them all.
 
     `handle` maps a Request to an Answer without waiting; `clock` is monotonic, in seconds; `on_defect` gets the
-    `request_id` of a 500 and the exception behind it; `descriptors` says whether there is room for one more.
+    `request_id` of a 500 and the exception behind it; `descriptors` says whether there is room for one more; without `names_peers`
+    no request says who it comes from.
     """
 
     __slots__ = ("_shared",)
@@ -35,8 +36,15 @@ class Fronts:
         clock: Callable[[], float],
         on_defect: OnDefect = ignore_defect,
         descriptors: Descriptors | None = None,
+        names_peers: bool = True,
     ) -> None:
-        self._shared = Shared(Boundary(handle, on_defect), limits, Deadlines(limits, clock), descriptors)
+        self._shared = Shared(
+            Boundary(handle, on_defect),
+            limits,
+            Deadlines(limits, clock),
+            descriptors,
+            names_peers=names_peers,
+        )
 
     def __call__(self) -> Connection:
         """A protocol for one new connection."""

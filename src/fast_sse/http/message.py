@@ -25,7 +25,7 @@ class Request(msgspec.Struct, gc=False):
         body: complete and as sent (not inflated).
         http11: whether streams are chunked by us; False for HTTP/1.0, whose streams are delimited by the close, and
             for a server that frames them itself.
-        peer: the address of the other end, for logs and limits.
+        peer: the address of the other end, for limits; empty where nothing is counted by it.
         head: the kept head that it came with, None for one that is not kept.
     """
 

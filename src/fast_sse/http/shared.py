@@ -15,12 +15,14 @@ class Shared:
     """One per listener.
 
     Attributes:
+        names_peers: somebody asks for the address of a request, which costs two system calls a connection.
         draining: every request that is still read is the last of its connection.
         requests, malformed, timeouts: requests read, refused by the reader, and late; they only grow.
     """
 
     __slots__ = (
-        "_empty", "boundary", "deadlines", "descriptors", "draining", "heads", "limits", "malformed", "requests", "timeouts",
+        "_empty", "boundary", "deadlines", "descriptors", "draining", "heads", "limits", "malformed", "names_peers",
+        "requests", "timeouts",
     )  # fmt: skip
 
     def __init__(
@@ -29,12 +31,15 @@ class Shared:
         limits: Limits,
         deadlines: Deadlines,
         descriptors: Descriptors | None = None,
+        *,
+        names_peers: bool = True,
     ) -> None:
         self.boundary = boundary
         self.limits = limits
         self.heads = Heads(limits.heads_kept_max, limits.heads_kept_bytes_max)
         self.deadlines = deadlines
         self.descriptors = descriptors or Descriptors()
+        self.names_peers = names_peers
         self.draining = False
         self.requests = self.malformed = self.timeouts = 0
         self._empty = asyncio.Event()

@@ -90,7 +90,8 @@ class Subscribing:
             form=form,
             start=start,
             expires_in_s=expires_in_s,
-            age_s=self._limits.connection_age_s * (_AGE_SHARE_MIN + (1 - _AGE_SHARE_MIN) * self._rng.random()),
+            age_s=self._limits.connection_age_s
+            * (_AGE_SHARE_MIN + (1 - _AGE_SHARE_MIN) * self._rng.random()),
             right=grant,
             refused=refused,
             on_end=partial(self._clients.closed, address) if counted else None,
