@@ -88,10 +88,18 @@ class Transport:
     def __init__(self) -> None:
         self.written = b""
         self.closed = False
+        self._more = asyncio.Event()
 
     def write(self, data: bytes) -> None:
         """Keep it."""
         self.written += data
+        self._more.set()
+
+    async def heard(self, words: bytes) -> None:
+        """Wait until they were written: a flush may wait a little for the next message."""
+        while words not in self.written:
+            self._more.clear()
+            await self._more.wait()
 
     def set_write_buffer_limits(self, high: int) -> None:
         """Note nothing."""
