@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -17,6 +18,7 @@ from tests.support.sign import SECRET
 
 from fast_sse.cli import ask_kafka
 from fast_sse.config import load
+from fast_sse.parts import make_store
 
 
 def report(command: Command, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, dict[str, Any]]:
@@ -134,12 +136,26 @@ def test_a_kafka_cluster_is_asked_itself(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """`--store kafka`: a broker without the topic is fine, the first start makes it; the view of this node is looked for."""
+    """`--store kafka`: a broker without the topic is fine, the first start makes it, as the doctor likes it."""
     monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
     monkeypatch.setenv("FAST_SSE_KAFKA__BOOTSTRAP_SERVERS", kafka_broker.bootstrap)
     monkeypatch.setenv("FAST_SSE_KAFKA__TOPIC", topic_name())
     status, checks = report(command, capsys, "--store", "kafka")
     assert (status, checks["kafka topic"]["level"], checks["view"]["level"]) == (0, "green", "green")
+    monkeypatch.setenv("FAST_SSE_STORE", "kafka")
+
+    async def start_once() -> None:
+        store = make_store(load())
+        await store.open()
+        await store.close()
+
+    asyncio.run(start_once())
+    status, checks = report(command, capsys)
+    doubts = {
+        name for name, check in checks.items() if name.startswith("kafka") and check["level"] != "green"
+    }
+    assert (status, doubts) == (0, {"kafka", "kafka copies"}), checks  # one broker, and what follows from it
+    assert checks["view"]["found"].endswith("0 MiB")
 
 
 @pytest.mark.parametrize("store", ["redis", "kafka"])

@@ -18,8 +18,10 @@ from fast_sse.model.errors import ConfigError, UnavailableError
 from fast_sse.model.limits import KIB, MIB
 
 SLOW_MS = 20.0
-#: Of a message in the topic beyond its body: channel, key, headers.
-ENVELOPE_BYTES = 32 * KIB
+#: Of a message in the topic beyond its body, as the store reckons: channel, key, framing.
+ENVELOPE_BYTES = 16 * KIB
+#: How long a key must be remembered: a view that is made anew knows those that the topic still has.
+KEY_WINDOW_S = 3600
 _NEEDED = ("DESCRIBE", "DESCRIBE_CONFIGS", "READ", "WRITE")
 
 
@@ -41,7 +43,7 @@ def kafka(config: Config) -> Iterator[Finding]:
         settings.min_insync_replicas,
         config.kept.max_age_s,
         config.kept.max_bytes,
-        config.bounds.inflated_bytes_max,
+        max(config.bounds.body_bytes_max, config.bounds.inflated_bytes_max),
     )
     options = {name: value.get_secret_value() for name, value in settings.options.items()}
     try:
@@ -55,7 +57,7 @@ def kafka(config: Config) -> Iterator[Finding]:
         yield Finding("kafka", "red", error.message, advice)
     else:
         yield from judged(facts, wanted)
-        yield view(config.data_dir / f"view-{config.node}.db", facts.topic)
+        yield view(config.data_dir / f"view-{config.node_name}.db", facts.topic)
 
 
 def judged(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
@@ -174,10 +176,15 @@ def kept(topic: Topic, max_age_s: float | None, max_bytes: int | None) -> Findin
         return Finding(name, "yellow", "not told", "make sure that cleanup.policy is delete")
     policy = settings.get("cleanup.policy", "delete")
     if "compact" in policy:
-        advice = "cleanup.policy=delete: compaction takes messages out of the middle of the log"
+        advice = "cleanup.policy=delete: a hub does not start with this, compaction takes messages out of the middle"
         return Finding(name, "red", f"cleanup.policy {policy}", advice)
     age_ms, size = int(settings.get("retention.ms", "-1")), int(settings.get("retention.bytes", "-1"))
     found = f"{_age(age_ms)}, {_size(size)}"
+    if 0 <= age_ms < KEY_WINDOW_S * 1000:
+        advice = (
+            "keep an hour or more: a node that makes its view anew does not know the keys of what is gone"
+        )
+        return Finding(name, "yellow", found, advice)
     wanted_ms = int(max_age_s * 1000) if max_age_s is not None else -1
     if (age_ms, size) != (wanted_ms, max_bytes if max_bytes is not None else -1):
         advice = f"the settings say {_age(wanted_ms)}, {_size(max_bytes or -1)}: the topic's own values count; change one of the two"
@@ -191,8 +198,8 @@ def times(topic: Topic) -> Finding:
     if kind is None:
         return Finding(name, "yellow", "not told", "make sure that message.timestamp.type is LogAppendTime")
     if kind != "LogAppendTime":
-        advice = "message.timestamp.type=LogAppendTime: ages and key windows go by the clock of whichever node published"
-        return Finding(name, "yellow", kind, advice)
+        advice = "message.timestamp.type=LogAppendTime: a hub does not start with this, since keys would end by any node's clock"
+        return Finding(name, "red", kind, advice)
     return Finding(name, "green", kind)
 
 
