@@ -113,8 +113,9 @@ def measure(log: Log, part: Part, options: dict[str, Any], fresh: nodes.FreshLog
     # The generator spins. Where it shares its core, for every store alike, it must not take what a server needs.
     nice = ["nice", "-n", "19"] if cores.generator in (cores.log, cores.second) else []
     try:
+        settings = fresh()
         with (
-            nodes.running(log.store, part.layout, cores, fresh(), channels) as target,
+            nodes.running(log.store, part.layout, cores, settings, channels) as target,
             at_most(RUN_S_MAX),
         ):
             job = Job(target, part.scenario, options)

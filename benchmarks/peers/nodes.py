@@ -68,6 +68,8 @@ def redis(core: int, persistence: Persistence) -> Iterator[FreshLog]:
         pin(running.pid, core)
 
         def fresh() -> dict[str, str]:
+            if not running.alive():
+                raise PeerError(f"redis-server ended:\n{tail_of(running.log)}")
             running.do("FLUSHALL")
             return {
                 "FAST_SSE_REDIS__URL": running.url,
