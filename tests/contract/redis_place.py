@@ -39,16 +39,21 @@ local function after(id)
   ms, n, m, k = tonumber(ms), tonumber(n), tonumber(m), tonumber(k)
   return ms > m or (ms == m and n > k)
 end
+for _, e in ipairs(redis.call('XRANGE', log, '(' .. last, '+')) do
+  gone, bytes = gone + 1, bytes + #e[2][16] + #e[2][18] + #e[2][20] + 200
+  redis.call('XDEL', log, e[1])
+end
+if redis.call('EXISTS', log) == 1 then
+  local top = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  redis.call('XSETID', log, top and top[1] or last)
+end
 for _, key in ipairs(redis.call('KEYS', base .. '*')) do
-  if redis.call('TYPE', key).ok == 'stream' then
-    for _, e in ipairs(redis.call('XRANGE', key, '(' .. last, '+')) do
-      if key == log then gone, bytes = gone + 1, bytes + #e[2][16] + #e[2][18] + #e[2][20] + 200 end
-      redis.call('XDEL', key, e[1])
+  if redis.call('TYPE', key).ok == 'list' and key ~= base .. 'losses' then
+    local top = redis.call('LINDEX', key, -1)
+    while top and after(top) do
+      redis.call('RPOP', key)
+      top = redis.call('LINDEX', key, -1)
     end
-    if redis.call('XLEN', key) > 0 then
-      redis.call('XSETID', key, redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1][1])
-    elseif key == log then redis.call('XSETID', key, last)
-    else redis.call('DEL', key) end
   end
 end
 local keys = redis.call('HGETALL', base .. 'keys')
