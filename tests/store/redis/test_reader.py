@@ -15,7 +15,8 @@ from tests.support.redis_server import RedisServer
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import NO_FINGERPRINT
-from fast_sse.store.base import Gap
+from fast_sse.model.errors import NotStoredError, UnknownOutcomeError
+from fast_sse.store.base import Appended, Gap
 from fast_sse.store.redis.codec import place_text
 from fast_sse.store.redis.store import RedisStore
 
@@ -110,6 +111,33 @@ async def test_a_node_that_knew_more_keeps_its_ids_from_being_given_again(
         (new,) = await put(store, draft())
         assert new.position > lost.position
         assert (await page(store, lost)).gap == Gap("lost_tail", kept)
+
+
+async def test_a_primary_that_is_demoted_where_it_stands_is_left(
+    tmp_path: Path, open_redis: OpenRedis
+) -> None:
+    """A planned failover cuts nobody off: the old primary goes on answering, as a replica, and takes no writes.
+
+    Its connections are given up at the first refusal, and every one of this node's is then with the new primary.
+    """
+    async with paired(tmp_path) as pair, open_redis:
+        store = await open_redis(pair.url)
+        (kept,) = await put(store, draft())
+        await asyncio.to_thread(pair.replica.catch_up_with, pair.primary)
+        old = [link.wire for link in (store._writes, store._reads, store._follows)]
+        pair.replica.do("REPLICAOF", "NO", "ONE")
+        pair.front.target = pair.replica.address
+        pair.primary.do("REPLICAOF", *pair.replica.address)
+        async with asyncio.timeout(10):
+            while True:
+                (outcome,) = await store.append([draft(data=b"new")])
+                if isinstance(outcome, Appended):
+                    break
+                assert isinstance(outcome, NotStoredError | UnknownOutcomeError)
+                await asyncio.sleep(0.02)
+            await asyncio.gather(*(wire.lost for wire in old if wire is not None))
+        assert positions(await heard(store, kept, 1)) == [outcome.cursor.position]
+        assert pair.replica.do("XLEN", f"{store._log.prefix}{kept.epoch}:log") == 2
 
 
 async def test_every_node_writes_down_the_same_loss(tmp_path: Path, open_redis: OpenRedis) -> None:

@@ -182,6 +182,12 @@ class RedisStore(Store):
         before, self._server = self._server, server
         if before is not None and before.durability(0) != server.durability(0):
             _log.warning("what a 2xx means has changed with the server: %s", self.durability)
+        if before is not None and before.run_id != server.run_id:
+            for other in (
+                self._reads,
+                self._follows,
+            ):  # they may be with the old one, which goes on as a replica
+                other.kick()
         await self._look(wire)
 
     async def _look(self, wire: Wire) -> None:

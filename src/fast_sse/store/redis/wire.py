@@ -25,6 +25,10 @@ OnReply = Callable[[Reply], None]
 
 Word = str | bytes | int
 
+#: The server is not the primary any more, and closes no connection for that: the address may lead to another one by
+#: now, which only a new connection finds out.
+_DEMOTED = ("READONLY", "UNBLOCKED", "MASTERDOWN")
+
 
 def pack(words: tuple[Word, ...]) -> bytes:
     """One command as it goes over the wire."""
@@ -101,12 +105,17 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand each whole reply to the first in the line."""
-        replies = self._replies
+        replies, demoted = self._replies, False
         replies.feed(data)
         try:
             while (reply := replies.gets()) is not False:
                 _, on_reply = self._waiting.popleft()
                 on_reply(reply)
+                demoted = demoted or (
+                    isinstance(reply, hiredis.ReplyError) and str(reply).startswith(_DEMOTED)
+                )
+            if demoted:
+                self.abort()
         except (hiredis.ProtocolError, IndexError):  # whoever answers is not Redis, or speaks unasked
             self.abort()
 
