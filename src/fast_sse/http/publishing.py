@@ -33,6 +33,9 @@ from fast_sse.store.base import Appended, Outcome
 #: Lines of a batch that are parsed before the loop gets a turn.
 _LINES_A_TURN = 200
 
+#: Channels that lines of one batch have named already, and that were right.
+Targets = dict[tuple[str, str], Channel]
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -155,11 +158,12 @@ class Publishing:
 
     async def _batch(self, lines: list[bytes], access: Access, grant: Grant, now: float) -> Response:
         results: list[Draft | Outcome] = []
+        targets: Targets = {}
         for index, line in enumerate(lines):
             if index % _LINES_A_TURN == _LINES_A_TURN - 1:
                 await asyncio.sleep(0)  # a long batch must not hold up everybody's heartbeats
             try:
-                results.append(self._line(line, index, access, grant, now))
+                results.append(self._line(line, index, targets, access, grant, now))
             except FastSseError as error:
                 results.append(error)
         messages = [result for result in results if isinstance(result, Draft)]
@@ -170,14 +174,20 @@ class Publishing:
         merged = [next(outcomes) if isinstance(result, Draft) else result for result in results]
         return Response(200, b'{"code":"ok","data":{"results":[%b]}}' % b",".join(map(self._item, merged)))
 
-    def _line(self, line: bytes, index: int, access: Access, grant: Grant, now: float) -> Draft:
+    def _line(
+        self, line: bytes, index: int, targets: Targets, access: Access, grant: Grant, now: float
+    ) -> Draft:
         if len(line) > self._limits.body_bytes_max:
             raise TooLargeError(f"a line has at most {self._limits.body_bytes_max} bytes")
         body = parse_publish(line, self._limits)
         if body.event_id is None or body.event_type is None:
             raise BadRequestError("a line of a batch needs event_id and event_type")
-        target = channel(body.event_id, body.event_type)
-        access.check(target)
+        place = (body.event_id, body.event_type)
+        target = targets.get(place)
+        if target is None:
+            target = channel(*place)
+            access.check(target)
+            targets[place] = target
         return self._draft(target, body, line, grant, self._own_key(body, None), now, f".{index}")
 
     def _item(self, outcome: Draft | Outcome) -> bytes:

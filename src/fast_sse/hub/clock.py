@@ -6,18 +6,25 @@ import time
 
 
 class SendTime:
-    """Formats wall-clock seconds; the part above the milliseconds is formatted once a second."""
+    """Formats wall-clock seconds: once a millisecond, and the part above the milliseconds once a second."""
 
-    __slots__ = ("_second", "_text")
+    __slots__ = ("_full", "_ms", "_second", "_text")
 
     def __init__(self) -> None:
         self._second = -1
         self._text = ""
+        self._ms = -1
+        self._full = ""
 
     def text(self, now: float) -> str:
         """The local time of `now` (seconds since the epoch)."""
-        second, ms = divmod(int(now * 1000), 1000)
+        at_ms = int(now * 1000)
+        if at_ms == self._ms:
+            return self._full
+        self._ms = at_ms
+        second, ms = divmod(at_ms, 1000)
         if second != self._second:
             self._second = second
             self._text = time.strftime("%Y-%m-%d %H:%M:%S.", time.localtime(second))
-        return f"{self._text}{ms:03d}"
+        self._full = f"{self._text}{ms:03d}"
+        return self._full

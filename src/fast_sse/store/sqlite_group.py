@@ -56,7 +56,10 @@ def job(
         weight += len(body) + OVERHEAD_BYTES
         keys: list[tuple[bytes, Known]] = []
         if draft.keys:
-            keys = to_remember(draft, above, _nothing, now_ms, window_ms)
+            sha = draft.body_sha256
+            keys = [
+                (key.digest, Known(above, sha, now_ms + (key.window_ms or window_ms))) for key in draft.keys
+            ]
             digests += [key.digest for key in draft.keys]
         add_entry(values, record, body, keys)
     return Job(future, drafts, records, values, digests, weight, window_ms)
@@ -120,7 +123,3 @@ def resolve_group(jobs: Sequence[Job], stored: dict[bytes, Known]) -> tuple[Batc
             newest = record.position
     ended = tuple(fresh.keys() & stored.keys())
     return Batch(values, list(fresh), records, weight, newest, ended), special
-
-
-def _nothing(_digest: bytes) -> None:
-    return None
