@@ -1,6 +1,7 @@
 """What a side-by-side run measures, in which order, and how much of it fits into the time it was given.
 
-Rounds are the outermost loop: a run that is cut short has fewer rounds of everything, not all rounds of something.
+Rounds are the outermost loop: a run that is cut short has fewer rounds of everything, not all rounds of something. Only
+the points of charts, by which nothing is judged, come once and then again in what time is left.
 Within a round every server takes its turn at one measurement before anyone goes on to the next (A B A B …), so that
 a machine that warms up or slows down does so for all, and a ratio is that of neighbours.
 """
@@ -30,12 +31,16 @@ BY_SUBSCRIBERS, BY_CHANNELS, BY_RATE = "by subscribers", "by channels", "by rate
 
 
 class Part(NamedTuple):
-    """One measurement: `name` in our tables, `scenario` of the generator, and its options."""
+    """One measurement: `name` in our tables, `scenario` of the generator, and its options.
+
+    `spare`: its rounds after the first come when everything else is done.
+    """
 
     name: str
     scenario: str
     options: Options
     rounds: int = 1 << 30
+    spare: bool = False
 
     def for_peer(self, less: Mapping[str, Options]) -> Part:
         """With the smaller numbers that one server needs."""
@@ -44,15 +49,15 @@ class Part(NamedTuple):
 
 
 FULL: dict[str, tuple[str, Options]] = {
-    "fanout": ("fanout", {"subscribers": 1000, "rate": 30.0, "seconds": 8.0, "size": 200}),
+    "fanout": ("fanout", {"subscribers": 1000, "rate": 30.0, "seconds": 6.0, "size": 200}),
     "burst": (
         "burst",
-        {"subscribers": 1000, "publishers": 32, "messages": 8000, "seconds": 8.0, "size": 200},
+        {"subscribers": 1000, "publishers": 32, "messages": 8000, "seconds": 6.0, "size": 200},
     ),
-    "large": ("large", {"subscribers": 50, "rate": 30.0, "seconds": 6.0, "size": 50 * 1024}),
-    "publish": ("publish", {"channels": 8, "publishers": 32, "seconds": 12.0, "size": 200}),
+    "large": ("large", {"subscribers": 50, "rate": 30.0, "seconds": 5.0, "size": 50 * 1024}),
+    "publish": ("publish", {"channels": 8, "publishers": 32, "seconds": 8.0, "size": 200}),
     "idle": ("idle", {"subscribers": 5000, "seconds": 2.0}),
-    "latency": ("fanout", {"subscribers": 100, "rate": 30.0, "seconds": 8.0, "size": 200}),
+    "latency": ("fanout", {"subscribers": 100, "rate": 30.0, "seconds": 6.0, "size": 200}),
     "replay": ("resume", {"subscribers": 1000, "messages": 100_000, "missed": 100, "size": 200}),
     "original": ("original", {"seconds": 75.0, "size": 50 * 1024}),
 }
@@ -75,14 +80,20 @@ def chart_parts(seconds: float, rounds: int) -> list[Part]:
 
     def point(name: str, subscribers: int, rate: float) -> Part:
         options = {"subscribers": subscribers, "rate": float(rate), "seconds": seconds, "size": 200}
-        return Part(name, "fanout", options, rounds)
+        return Part(name, "fanout", options, rounds, spare=True)
 
     rates = {n: min(CHART_RATE_MAX, CHART_DELIVERIES_PER_S // n) for n in CHART_SUBSCRIBERS}
     by_channels = {"rate": float(CHART_CHANNELS_RATE), "seconds": seconds, "size": 200}
     return [
         *(point(BY_SUBSCRIBERS, subscribers, rate) for subscribers, rate in rates.items()),
         *(
-            Part(BY_CHANNELS, "channels", by_channels | {"channels": many, "subscribers": many}, rounds)
+            Part(
+                BY_CHANNELS,
+                "channels",
+                by_channels | {"channels": many, "subscribers": many},
+                rounds,
+                spare=True,
+            )
             for many in CHART_CHANNELS
         ),
         *(point(BY_RATE, 100, rate) for rate in CHART_RATES),
@@ -97,14 +108,18 @@ def parts(only: Iterable[str], *, quick: bool, charts: bool) -> list[Part]:
         rounds = FEWER_ROUNDS.get(name, 1 << 30)
         found.append(Part(name, scenario, options | (QUICK[name] if quick else {}), rounds))
     if charts:
-        found += chart_parts(2.0 if quick else 4.0, CHART_ROUNDS)
+        found += chart_parts(2.0 if quick else 3.0, CHART_ROUNDS)
     return found
 
 
 def in_order(planned: list[Part], rounds: int) -> Iterator[tuple[int, Part]]:
-    """Round by round; a part that wants fewer rounds is in the first ones."""
-    for number in range(1, rounds + 1):
-        yield from ((number, part) for part in planned if number <= part.rounds)
+    """Round by round; a part that wants fewer rounds is in the first ones, and spare ones come last."""
+    spare = [part for part in planned if part.spare]
+    rest = [part for part in planned if not part.spare]
+    rounds_of = [(1, planned), *((number, rest) for number in range(2, rounds + 1))]
+    rounds_of += [(number, spare) for number in range(2, rounds + 1)]
+    for number, some in rounds_of:
+        yield from ((number, part) for part in some if number <= part.rounds)
 
 
 class Budget:

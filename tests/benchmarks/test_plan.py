@@ -16,6 +16,13 @@ def test_rounds_are_the_outermost_loop() -> None:
     assert order == [(1, "short"), (1, "point"), (2, "short")]
 
 
+def test_rounds_to_spare_come_when_all_else_is_done() -> None:
+    """A run that ends early has all pairs that are judged, and charts of one round."""
+    point = Part("point", "fanout", {}, rounds=2, spare=True)
+    order = [(number, part.name) for number, part in plan.in_order([SHORT, point], 3)]
+    assert order == [(1, "short"), (1, "point"), (2, "short"), (3, "short"), (2, "point")]
+
+
 def test_a_block_is_begun_only_if_it_is_expected_to_end_in_time() -> None:
     """Before its first time by its options, afterwards by how long it took; what was spent is gone."""
     budget = Budget(40.0, servers=2)
