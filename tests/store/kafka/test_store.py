@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -26,6 +27,7 @@ from fast_sse.store.base import Appended, Gap, OvertakenError, Windows
 from fast_sse.store.clock import wall_ms
 from fast_sse.store.kafka.entry import encode
 from fast_sse.store.kafka.store import KafkaStore
+from fast_sse.store.kafka.topic import Facts
 
 pytestmark = [pytest.mark.slow, pytest.mark.wire]
 
@@ -193,6 +195,31 @@ async def test_a_node_that_was_away_past_retention_says_so(cluster: Cluster) -> 
     assert found.gap is not None
     assert found.gap.reason == "trimmed"
     assert datas(found.records) == [b"4"]
+
+
+async def test_a_node_that_is_passed_by_retention_while_it_runs_says_so(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries that came and went while it could not read: whoever follows on this node is told, and not handed the rest."""
+    store, other = await cluster.open("a"), await cluster.open("b")
+    (old,) = await put(store, draft(data=b"0"))
+    following = asyncio.ensure_future(told_gap(store.follow(old)))
+    looks, reached, may_look = store._topic.look, threading.Event(), threading.Event()
+
+    def held() -> Facts:
+        reached.set()
+        assert may_look.wait(30)
+        return looks()
+
+    monkeypatch.setattr(store._topic, "look", held)
+    store._suspect()
+    assert await asyncio.to_thread(reached.wait, 30)
+    await put(other, *(draft(data=b"%d" % number) for number in range(1, 5)))
+    cluster.delete_records(4)
+    may_look.set()
+    async with asyncio.timeout(30):
+        gap = await following
+    assert (gap.reason, gap.resumed_at.position) == ("trimmed", 4)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tests.support.redis_server import RedisServer
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import NO_FINGERPRINT
 from fast_sse.model.errors import NotStoredError, UnknownOutcomeError
-from fast_sse.store.base import Appended, Gap
+from fast_sse.store.base import Appended, Gap, Retention
 from fast_sse.store.redis.codec import place_text
 from fast_sse.store.redis.store import RedisStore
 
@@ -91,6 +91,27 @@ async def test_a_loss_beyond_its_own_reader_is_noticed(tmp_path: Path, open_redi
             assert (await page(store, cursor)).gap == Gap("lost_tail", kept)
         (new,) = await put(store, draft())
         assert (await page(store, lost[-1])).records[0].position == new.position
+
+
+@pytest.mark.parametrize("publisher", ["itself", "another node"])
+async def test_a_reader_that_is_passed_by_retention_says_so(
+    redis_server: RedisServer, open_redis: OpenRedis, publisher: str
+) -> None:
+    """Its place is trimmed while its node's newest answer may stand: what lies between was never read, and is told once."""
+    kept = Retention(max_age_s=None, max_messages=2)
+    store, other = [await open_redis(redis_server.url, retention=kept) for _ in range(2)]
+    (first,) = await put(store, draft())
+    await level(store, first)
+    following = asyncio.ensure_future(overtaken(store, first))
+    assert store._reader is not None
+    store._task.cancel()  # type: ignore[union-attr]  # its reader stands still
+    later = await put(store if publisher == "itself" else other, *(draft() for _ in range(6)))
+    while await other.trim():
+        pass
+    store._task = asyncio.ensure_future(store._reader.run())
+    assert await following == Gap("trimmed", later[3])
+    await level(store, later[-1])
+    assert not await store._reader.look(store._log)
 
 
 async def test_a_node_that_knew_more_keeps_its_ids_from_being_given_again(

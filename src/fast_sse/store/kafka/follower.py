@@ -158,6 +158,8 @@ class Follower:
         ):  # no topic ever gets back what it let go: this is not what was read
             self._damaged = True
             anew = self._opened(facts.epoch)
+        # What the topic let go before it was read here is a gap for everybody who follows on this node.
+        anew = anew or self._view.read_to < facts.low
         while self._view.trim_to(facts.low):
             pass
         consumer = make_consumer(self._settings, self._on_error)

@@ -136,6 +136,8 @@ class Reader:
         async with self._looking:
             known = self._known.cursor
             gap = await log.judge(known if known.epoch == self.level.epoch else self.level)
+            if gap is None and known.position > self.level.position:
+                gap = await log.judge(self.level)  # it may be trimmed where what was answered since stands
             if gap is not None:
                 await self._go_on_elsewhere(log, gap)
             return gap is not None
@@ -148,7 +150,10 @@ class Reader:
         _log.error("the log in Redis is not what it was (%s): going on from %s", gap.reason, to.text)
         self.level, self._before = to, to.fingerprint
         self._trail.go_back_to(_place(to))
-        self._known.go_back(to)
+        if gap.reason == "trimmed":  # what this node has given besides may still stand
+            self._known.learn(to)
+        else:
+            self._known.go_back(to)
         self._relay.restart(to.position)
 
     async def _last_common(self, log: Log, gap: Gap) -> Cursor:
