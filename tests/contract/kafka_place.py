@@ -115,7 +115,9 @@ class KafkaPlace(DurablePlace):
         return store
 
     async def clear(self) -> None:
-        self._admin.delete_topics(self._topics)
+        for future in self._admin.delete_topics(self._topics).values():
+            await asyncio.wait({asyncio.wrap_future(future)})
+        del self._admin
 
     async def kill(self, store: Store) -> None:
         left = self.directory.with_suffix(".left")

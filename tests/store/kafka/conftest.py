@@ -25,6 +25,7 @@ from fast_sse.model.message import Record
 from fast_sse.store.base import Retention, Windows
 from fast_sse.store.kafka.settings import KafkaSettings
 from fast_sse.store.kafka.store import KafkaStore
+from fast_sse.store.kafka.topic import Topic
 
 EVERYTHING = Filter.of(Channel("*", "*"))
 FOREVER = Retention(max_age_s=None, max_bytes=None)
@@ -39,6 +40,7 @@ class Cluster:
         self.topic = topic_name()
         self.bootstrap = bootstrap or broker.bootstrap
         self.nodes: list[KafkaStore] = []
+        self.topics: list[Topic] = []
         self._client: AdminClient | None = None
 
     @property
@@ -111,6 +113,9 @@ class Cluster:
     async def close(self) -> None:
         for store in self.nodes:
             await store.close()
+        for topic in self.topics:
+            topic.close()
+        self._client = None
 
 
 MakeCluster = Callable[..., Cluster]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
 
 import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 from tests.contract.asserting import put
 from tests.contract.backends import draft
 from tests.store.kafka.conftest import EVERYTHING, FOREVER, Cluster, records, until
@@ -294,7 +297,7 @@ async def test_a_topic_deleted_and_made_again_is_told_as_another_log(cluster: Cl
 async def test_several_partitions_end_the_start(cluster: Cluster) -> None:
     """A topic that cannot be the log is a wrong setting, by its key."""
     cluster.create(partitions=2)
-    with pytest.raises(ConfigError, match=r"^kafka.topic: "):
+    with pytest.raises(ConfigError, match=r"^kafka.topic: .* 2 partitions"):
         await cluster.open()
 
 
@@ -377,3 +380,27 @@ async def test_keys_are_kept_for_their_window_between_starts(cluster: Cluster) -
     for node in "ab":
         again = await cluster.open(node, retention=FOREVER)
         assert await again.append([draft(keys=("k",))]) == [Appended(first, duplicate=True)]
+
+
+async def test_closing_lets_go_of_every_client(cluster: Cluster) -> None:
+    """A client that the garbage collector destroys on one of its own threads ends the process: none is left to it."""
+    _ = cluster.admin  # the test's own
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(clients())
+        store = await cluster.open()
+        await put(store, draft())
+        await store.ping()
+        assert len(clients()) > before
+        await store.close()
+        failed = cluster.make("b", min_insync_replicas=9)
+        with pytest.raises(ConfigError):
+            await failed.open()
+        assert len(clients()) == before
+    finally:
+        gc.enable()
+
+
+def clients() -> list[object]:
+    return [one for one in gc.get_objects() if isinstance(one, AdminClient | Producer)]

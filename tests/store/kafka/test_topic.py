@@ -15,8 +15,10 @@ from fast_sse.store.kafka.topic import Facts, Topic
 pytestmark = [pytest.mark.slow, pytest.mark.wire]
 
 
-def topic_of(cluster: Cluster, **more: object) -> Topic:
-    return Topic(cluster.settings("a", 10.0, **more), FOREVER)
+def topic_of(cluster: Cluster, *, deadline_s: float = 10.0, **more: object) -> Topic:
+    topic = Topic(cluster.settings("a", deadline_s, **more), FOREVER)
+    cluster.topics.append(topic)
+    return topic
 
 
 async def look(topic: Topic) -> Facts:
@@ -123,4 +125,4 @@ async def test_nobody_there_is_told_in_time(cluster: Cluster) -> None:
     """A broker that is not there is unavailable, not a wrong setting."""
     cluster.bootstrap = "127.0.0.1:1"
     with pytest.raises(UnavailableError):
-        await look(Topic(cluster.settings("a", 1.0), FOREVER))
+        await look(topic_of(cluster, deadline_s=1.0))

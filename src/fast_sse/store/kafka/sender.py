@@ -95,6 +95,7 @@ class Sender:
         self._thread.join()
         self._producer.purge()
         self._producer.flush(1.0)
+        del self._producer  # here, and not on whichever thread the garbage collector runs
 
     # -- the thread ---------------------------------------------------------------------------------
 

@@ -121,6 +121,7 @@ class KafkaStore(Store):
             if sender is not None:
                 ends.append(sender.close())
             await asyncio.gather(*ends)
+        await asyncio.to_thread(self._topic.close)
 
     @property
     def keys_cut(self) -> int:

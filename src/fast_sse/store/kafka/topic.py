@@ -57,6 +57,13 @@ class Topic:
             self._client = make_admin(self._settings)
         return self._client
 
+    def close(self) -> None:
+        """Let go of the client, here and now. Blocking; what is being asked fails, and the next question makes a new one.
+
+        Left to the garbage collector it might be destroyed on a thread of its own, which ends the process.
+        """
+        self._client = None
+
     def look(self) -> Facts:
         """Make the topic when there is none, check it, and say what it is.
 
