@@ -22,7 +22,8 @@ from tests.support.proxy import Proxy
 from tests.support.publisher import publish_once
 from tests.support.server import Hub
 
-pytestmark = pytest.mark.wire
+# A broker and a hub take their time on a busy machine; each wait inside has a bound of its own.
+pytestmark = [pytest.mark.wire, pytest.mark.timeout(240)]
 
 #: The hub's deadline for a publish: outages are made longer than this.
 APPEND_S = 2.0

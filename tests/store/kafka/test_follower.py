@@ -22,7 +22,7 @@ from fast_sse.model.message import Record
 from fast_sse.store.base import Appended, Gap, OvertakenError
 from fast_sse.store.kafka.store import KafkaStore
 
-pytestmark = [pytest.mark.slow, pytest.mark.wire]
+pytestmark = [pytest.mark.slow, pytest.mark.wire, pytest.mark.timeout(180)]
 
 #: Base offset and length, before every batch of a segment.
 _BATCH = struct.Struct(">qi")

@@ -32,7 +32,7 @@ from fast_sse.store.kafka.entry import encode
 from fast_sse.store.kafka.store import KafkaStore
 from fast_sse.store.kafka.topic import Facts
 
-pytestmark = [pytest.mark.slow, pytest.mark.wire]
+pytestmark = [pytest.mark.slow, pytest.mark.wire, pytest.mark.timeout(180)]
 
 HOUR_MS = 3_600_000
 
