@@ -315,6 +315,21 @@ async def test_partitions_added_under_a_hub_stop_it(cluster: Cluster) -> None:
     assert await store.get(cursor.position) is not None
 
 
+async def test_trimming_never_passes_what_was_read(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that lags behind the topic's beginning keeps its place until it can tell of the hole."""
+    store = await cluster.open()
+    (first,) = await put(store, draft(data=b"1"))
+
+    async def far_ahead() -> int:
+        return 10
+
+    monkeypatch.setattr(store._topic, "begin", far_ahead)
+    assert await store.trim() == 1
+    assert (await store.bounds()).trimmed == first
+    await put(store, draft(data=b"2"))
+    assert datas((await store.read(EVERYTHING, first, 10, 1 << 20)).records) == [b"2"]
+
+
 # -- the view's bad days -------------------------------------------------------------------------------
 
 

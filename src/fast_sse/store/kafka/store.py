@@ -254,7 +254,8 @@ class KafkaStore(Store):
         low, now_ms = await self._topic.begin(), self.now_ms() if self._clock_heard else 0
 
         def step() -> tuple[int, Position, str]:
-            gone = self._view.trim_to(low)
+            # What was let go before it was read here is the next session's to tell: going on behind it would be a hole.
+            gone = self._view.trim_to(min(low, self._view.read_to))
             gone += self._view.forget_keys(now_ms)
             mark = self._view.trimmed
             return gone, mark, self._view.print_at(mark) or NO_FINGERPRINT
