@@ -19,6 +19,7 @@ from fast_sse.model.errors import NotStoredError, UnknownOutcomeError
 from fast_sse.store.base import Appended, Gap, Retention
 from fast_sse.store.redis.codec import place_text
 from fast_sse.store.redis.store import RedisStore
+from fast_sse.store.redis.wire import Reply, Word
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
 
@@ -159,6 +160,41 @@ async def test_a_primary_that_is_demoted_where_it_stands_is_left(
             await asyncio.gather(*(wire.lost for wire in old if wire is not None))
         assert positions(await heard(store, kept, 1)) == [outcome.cursor.position]
         assert pair.replica.do("XLEN", f"{store._log.prefix}{kept.epoch}:log") == 2
+
+
+async def test_what_was_read_before_a_move_is_not_handed_on(
+    redis_server: RedisServer, open_redis: OpenRedis
+) -> None:
+    """Another connection finds that the log is another one while XREAD is under way: its reply is of the old log."""
+    store = await open_redis(redis_server.url)
+    (first,) = await put(store, draft())
+    await level(store, first)
+    reader, wire = store._reader, store._follows.wire
+    assert reader is not None
+    assert wire is not None
+    ask, began, came, go_on = wire.ask, asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def held(*words: Word) -> Reply:
+        began.set()
+        reply = await ask(*words)
+        if words[0] == "XREAD" and reply is not None:
+            came.set()
+            await go_on.wait()
+        return reply
+
+    wire.ask = held  # type: ignore[method-assign]  # its reply is on the way for as long as the test wants
+    await began.wait()  # the read that was under way has ended, the next one is held
+    other = await open_redis(redis_server.url)
+    await put(other, draft(data=b"old"))
+    await came.wait()
+    redis_server.do("FLUSHALL")
+    assert await reader.look(store._log)
+    hearing = asyncio.ensure_future(heard(store, reader.level, 1))
+    began.clear()
+    go_on.set()
+    await began.wait()  # the reply was dealt with
+    await put(other, draft(data=b"new"))
+    assert [record.data for record in await hearing] == [b"new"]
 
 
 async def test_every_node_writes_down_the_same_loss(tmp_path: Path, open_redis: OpenRedis) -> None:

@@ -65,6 +65,7 @@ class Reader:
         self._block_ms = block_ms
         self.level = level
         self._before = level.fingerprint
+        self._moves = 0
         self._trail = Trail()
         self._trail.go_back_to(_place(level))
         #: Entries that were none of ours.
@@ -88,11 +89,13 @@ class Reader:
 
     async def _read(self, wire: Wire) -> None:
         while self._link.wire is wire:
-            place = place_text(self.level.position)
+            moves, place = self._moves, place_text(self.level.position)
             key = self._log.key(self.level.epoch)
             reply = await wire.ask("XREAD", "COUNT", _COUNT, "BLOCK", self._block_ms, "STREAMS", key, place)
             if isinstance(reply, ReplyError):
                 raise translated(str(reply))
+            if self._moves != moves:
+                continue  # another connection found out meanwhile that the log changed: this follows the old place
             if reply is None:
                 await self.look(self._log)
             else:
@@ -100,6 +103,7 @@ class Reader:
 
     async def _take(self, entries: list[Any]) -> None:
         fresh: list[Record] = []
+        moves = self._moves
         for place, fields in entries:
             record = record_of(place, fields)
             if record is None:
@@ -110,7 +114,8 @@ class Reader:
             if previous(fields) != self._before:
                 self._push(fresh)
                 fresh = []
-                if await self.look(self._log):
+                await self.look(self._log)
+                if self._moves != moves:
                     return
             self._before = record.fingerprint
             fresh.append(record)
@@ -148,6 +153,7 @@ class Reader:
             to = await self._last_common(log, gap)
             await log.record_loss(to.epoch, _place(to), place_text(self._known.floor))
         _log.error("the log in Redis is not what it was (%s): going on from %s", gap.reason, to.text)
+        self._moves += 1
         self.level, self._before = to, to.fingerprint
         self._trail.go_back_to(_place(to))
         if gap.reason == "trimmed":  # what this node has given besides may still stand
