@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.support.redis_server import RedisServer, need_redis
+from tests.support.server import ROOT
 
 from fast_sse.cli.ask_redis import Facts, ask_redis, store_commands
 from fast_sse.cli.check_redis import (
@@ -213,3 +214,15 @@ def test_every_command_of_the_scripts_is_tried() -> None:
     called = {name for text in texts for name in re.findall(r"call\('([A-Z]+)'", text)}
     assert len(called) > 15
     assert called <= {command[0] for command in store_commands("fast-sse")}
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+def test_the_user_of_the_docs_has_every_right_that_is_needed(tmp_path: Path) -> None:
+    """docs/stores.md shows an ACL: on a real server it allows all that the store does, and tells how durable it is."""
+    need_redis()
+    page = (ROOT / "docs" / "stores.md").read_text()
+    (words,) = re.findall(r"`ACL SETUSER hub on >PASSWORD ([^`]+)`", page)
+    with RedisServer(tmp_path, options=(*SAFE, f"user hub on >PASSWORD {words}")) as running:
+        found = asked(running.url.replace("redis://", "redis://hub:PASSWORD@"))
+    assert (found["redis rights"].level, found["durability"].level) == ("green", "green"), found
