@@ -369,9 +369,23 @@ def test_a_file_that_cannot_be_read_is_a_wrong_setting(tmp_path: Path) -> None:
             load(file)
 
 
-def test_a_topic_needs_its_brokers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A topic without a place to find it is refused by name."""
+def test_a_queue_is_where_the_log_is_unless_it_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brokers and options of a foreign topic are the store's; options of the store never go to other brokers."""
     monkeypatch.setenv("FAST_SSE_INGEST__KAFKA_TOPIC__TOPIC", "orders")
-    assert refused().startswith("ingest.kafka_topic.bootstrap_servers: is missing")
+    monkeypatch.setenv("FAST_SSE_KAFKA__OPTIONS", '{"sasl.password": "one"}')
+    config = load()
+    assert (config.queue_servers, config.queue_options) == ("127.0.0.1:9092", {"sasl.password": "one"})
     monkeypatch.setenv("FAST_SSE_INGEST__KAFKA_TOPIC__BOOTSTRAP_SERVERS", "a:9092,b:9092")
-    assert load().ingest.kafka_topic.bootstrap_servers == "a:9092,b:9092"
+    config = load()
+    assert (config.queue_servers, config.queue_options) == ("a:9092,b:9092", {})
+    monkeypatch.setenv("FAST_SSE_INGEST__KAFKA_TOPIC__OPTIONS", '{"sasl.password": "two"}')
+    assert load().queue_options == {"sasl.password": "two"}
+
+
+def test_the_log_is_not_its_own_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading its own topic a hub would take every message of its log for poison."""
+    monkeypatch.setenv("FAST_SSE_INGEST__KAFKA_TOPIC__TOPIC", "fast-sse")
+    assert refused(store="kafka", node="a").startswith("ingest.kafka_topic.topic: is the hub's own log")
+    assert load().ingest.kafka_topic.topic == "fast-sse"
+    monkeypatch.setenv("FAST_SSE_INGEST__KAFKA_TOPIC__BOOTSTRAP_SERVERS", "elsewhere:9092")
+    assert load(None, {"store": "kafka", "node": "a"}).store == "kafka"

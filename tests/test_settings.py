@@ -87,6 +87,7 @@ def test_options_of_kafka_are_secrets() -> None:
     """What goes through to the client may hold a password: it is kept, and never shown; as JSON where it is text."""
     options = '{"sasl.password": "hunter2"}'
     source = KafkaTopicSource.model_validate({"topic": "t", "options": options})
+    assert source.options is not None
     assert source.options["sasl.password"].get_secret_value() == "hunter2"
     assert "hunter2" not in repr(source)
 

@@ -108,6 +108,22 @@ class Config(BaseSettings):
         return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[: 64 - len(suffix)] + suffix
 
     @property
+    def queue_servers(self) -> str:
+        """The brokers of `ingest.kafka_topic`: its own, or else the store's."""
+        return self.ingest.kafka_topic.bootstrap_servers or self.kafka.bootstrap_servers
+
+    @property
+    def queue_options(self) -> dict[str, str]:
+        """What its client is told beside: its own, or else the store's, but only for the store's own brokers.
+
+        Passwords of one cluster are not for another one.
+        """
+        topic = self.ingest.kafka_topic
+        shared = self.kafka.options if topic.bootstrap_servers is None else {}
+        options = shared if topic.options is None else topic.options
+        return {name: value.get_secret_value() for name, value in options.items()}
+
+    @property
     def bounds(self) -> Limits:
         """The limits as the hub takes them."""
         own = {name: getattr(self, name) for name in TOP_LEVEL_LIMITS}
@@ -263,9 +279,11 @@ def _problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "retention.max_messages", "is not for kafka: the broker trims, by age and bytes"
     if (config.tls.cert is None) != (config.tls.key is None):
         yield "tls.cert" if config.tls.cert is None else "tls.key", "is missing; TLS takes both"
-    topic = config.ingest.kafka_topic
-    if topic.topic is not None and topic.bootstrap_servers is None:
-        yield "ingest.kafka_topic.bootstrap_servers", "is missing; ingest.kafka_topic.topic needs it"
+    if config.store == "kafka" and (config.queue_servers, config.ingest.kafka_topic.topic) == (
+        config.kafka.bootstrap_servers,
+        config.kafka.topic,
+    ):
+        yield "ingest.kafka_topic.topic", "is the hub's own log"
     if config.admin.key is not None and (
         not _bytes(config.admin.key) or is_placeholder(_bytes(config.admin.key))
     ):

@@ -137,8 +137,7 @@ def make_sources(config: Config) -> MakeSources:
         makers.append(partial(kind, url, stream.queue_name, stream.group, config.node_name))
     if (topic := config.ingest.kafka_topic).topic is not None:
         kind = needs_extra("kafka", "ingest.kafka_topic.topic", "fast_sse.ingest.kafka_topic", "KafkaTopic")
-        options = {name: value.get_secret_value() for name, value in topic.options.items()}
-        settings = {**options, "bootstrap.servers": topic.bootstrap_servers}
+        settings = {**config.queue_options, "bootstrap.servers": config.queue_servers}
         makers.append(partial(kind, settings, topic.topic, topic.group, config.node_name))
     return lambda hub, observer, check: [make(hub, observer, check=check) for make in makers]
 

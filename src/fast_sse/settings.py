@@ -168,10 +168,10 @@ class RedisStreamSource(Group):
 class KafkaTopicSource(Group):
     """A Kafka topic that others write to; read when `topic` is set."""
 
-    topic: QueueName | None = None
+    topic: TopicName | None = None
     group: QueueName = "fast-sse"
     bootstrap_servers: Servers | None = None
-    options: Options = {}
+    options: Options | None = None
 
 
 class Ingest(Group):

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from tests.faults.counts import QUEUED, Record, each_scale
@@ -99,6 +99,66 @@ async def test_acknowledging_before_storing_is_found(tmp_path: Path, redis_queue
     assert "lost" in run.report.found, run.figure
 
 
+#: Entries in hand at a time, where two nodes read.
+BATCH = 20
+
+
+class Stopped(NamedTuple):
+    """Two nodes at one queue, of which the reader was stopped in the middle and woken up at the end."""
+
+    good: list[str]
+    left: int
+    reader: list[str]
+    other: list[str]
+
+
+async def stopped_midway(
+    tmp_path: Path, queue: RedisQueue, store: str = "sqlite", more: dict[str, str] | None = None
+) -> Stopped:
+    """SIGSTOP the node that reads, let the other finish the queue, SIGCONT; then one message, "marker", on the first."""
+    settings = {
+        **queue.settings,
+        **(more or {}),
+        "FAST_SSE_LIMITS__INGEST_LEASE_S": "0.5",
+        "FAST_SSE_LIMITS__INGEST_ENTRIES_MAX": str(BATCH),
+    }
+    hubs: dict[str, Hub] = {}
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        hubs[name] = Hub(tmp_path / name, store=store, settings={**settings, "FAST_SSE_NODE": name})
+    async with hubs["a"], hubs["b"]:
+        everything = subscribe_target(("*", "*")), signed(("*", "*"))
+        clients = {name: Client(name, hub.public, *everything).start() for name, hub in hubs.items()}
+        for client in clients.values():
+            await client.ready()
+        reader = str(queue.server.do("GET", f"{queue.name}:lease:fast-sse").partition(b":")[0].decode())
+        (other,) = hubs.keys() - {reader}
+        queued, published, _ = filled(3_000, 1)
+        good = [message.payload for message in published]
+        queue.fill(queued)
+        await clients[reader].count(500)
+        os.kill(hubs[reader].pid, signal.SIGSTOP)
+        left = sum(queue.left())
+        await clients[other].until(partial(has_seen, clients[other], {good[-1]}, [0]))
+        await done(queue, 20)
+        os.kill(hubs[reader].pid, signal.SIGCONT)
+        await said(hubs[reader], "ingest lease lost")
+        await publish_once(hubs[reader].public, ("car0", "sold"), "marker")
+        await clients[reader].until_payload("marker")
+        if store != "sqlite":
+            await clients[other].until_payload("marker")
+        await asyncio.gather(*(client.stop() for client in clients.values()))
+    seen = {name: [payload_of(event) for event in client.events] for name, client in clients.items()}
+    return Stopped(good, left, seen[reader], seen[other])
+
+
+async def said(hub: Hub, words: str, within_s: float = 20.0) -> None:
+    """Wait until a hub has written some words to its log."""
+    async with asyncio.timeout(within_s):
+        while words not in hub.log.read_text():  # noqa: ASYNC110  another process writes it
+            await asyncio.sleep(0.02)
+
+
 @pytest.mark.slow
 async def test_a_node_that_was_stopped_takes_nothing_from_its_follower(
     tmp_path: Path, redis_queue: RedisQueue
@@ -108,53 +168,18 @@ async def test_a_node_that_was_stopped_takes_nothing_from_its_follower(
     Each has a log of its own, so that what each of them published can be told apart: the first the beginning of the
     queue, the second the rest, and both at most the one batch that the first had stored and not acknowledged.
     """
-    entries, batch = 3_000, 20
-    settings = {
-        **redis_queue.settings,
-        "FAST_SSE_LIMITS__INGEST_LEASE_S": "0.5",
-        "FAST_SSE_LIMITS__INGEST_ENTRIES_MAX": str(batch),
-    }
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-    hubs = [Hub(tmp_path / name, settings={**settings, "FAST_SSE_NODE": name}) for name in ("a", "b")]
-    async with hubs[0], hubs[1]:
-        everything = subscribe_target(("*", "*")), signed(("*", "*"))
-        clients = [
-            await Client(str(n), hub.public, *everything).start().ready() for n, hub in enumerate(hubs)
-        ]
-        queued, published, _ = filled(entries, 1)
-        good = [message.payload for message in published]
-        redis_queue.fill(queued)
-        first = await first_to_see(clients, 500)
-        second = 1 - first
-        os.kill(hubs[first].pid, signal.SIGSTOP)
-        left = redis_queue.left()
-        await clients[second].until(partial(has_seen, clients[second], {good[-1]}, [0]))
-        await done(redis_queue, 20)
-        os.kill(hubs[first].pid, signal.SIGCONT)
-        await said(hubs[first], "ingest lease lost")
-        await publish_once(hubs[first].public, ("car0", "sold"), "marker")
-        await clients[first].until_payload("marker")
-        await asyncio.gather(*(client.stop() for client in clients))
-    began, ended = ([payload_of(event) for event in clients[n].events] for n in (first, second))
-    assert began.pop() == "marker"
-    assert sum(left) > 0, "it was stopped in the middle of the queue"
-    assert began == good[: len(began)]
-    assert ended == good[-len(ended) :]
-    assert 0 <= len(began) + len(ended) - len(good) <= batch
+    run = await stopped_midway(tmp_path, redis_queue)
+    assert run.left > 0, "it was stopped in the middle of the queue"
+    assert run.reader.pop() == "marker"
+    assert run.reader == run.good[: len(run.reader)]
+    assert run.other == run.good[-len(run.other) :]
+    assert 0 <= len(run.reader) + len(run.other) - len(run.good) <= BATCH
 
 
-async def first_to_see(clients: list[Client], events: int) -> int:
-    """The number of the client that is the first to have seen that many."""
-    waits = [asyncio.ensure_future(client.count(events)) for client in clients]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
-    return next(n for n, wait in enumerate(waits) if wait.done())
-
-
-async def said(hub: Hub, words: str, within_s: float = 20.0) -> None:
-    """Wait until a hub has written some words to its log."""
-    async with asyncio.timeout(within_s):
-        while words not in hub.log.read_text():  # noqa: ASYNC110  another process writes it
-            await asyncio.sleep(0.02)
+@pytest.mark.slow
+async def test_a_shared_log_has_each_entry_once_over_a_stop(tmp_path: Path, redis_queue: RedisQueue) -> None:
+    """The same on two nodes with one log: every subscriber on either of them sees each entry once, in queue order."""
+    more = {"FAST_SSE_REDIS__URL": redis_queue.server.url}
+    run = await stopped_midway(tmp_path, redis_queue, "redis", more)
+    assert run.left > 0, "it was stopped in the middle of the queue"
+    assert run.reader == run.other == [*run.good, "marker"]
