@@ -71,7 +71,9 @@ def test_what_the_queue_took_fits(topic: Topic) -> None:
     waits = Waits()
     assert poison(topic, waits).keep([(read(topic), BadRequestError())])
     assert len(topic.dead()[0].value() or b"") == 3_900_000
-    assert waits.troubles == []
+    assert {error.code() for error in waits.troubles} <= {KafkaError._TIMED_OUT}, (
+        "a busy broker may be asked twice"
+    )
 
 
 def test_nothing_needs_no_topic(topic: Topic) -> None:
