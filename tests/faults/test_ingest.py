@@ -23,7 +23,8 @@ from tests.support.redis_server import RedisServer, need_redis
 from tests.support.server import Hub
 from tests.support.sse import Client
 
-pytestmark = pytest.mark.wire
+# Brokers and hubs take their time on a busy machine; each wait inside has a bound of its own.
+pytestmark = [pytest.mark.wire, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

@@ -108,6 +108,7 @@ def test_a_broker_that_is_away_is_waited_for(topic: Topic) -> None:
     assert waits.asked == 3
 
 
+@pytest.mark.timeout(180)
 def test_a_copy_that_no_broker_acknowledges_is_waited_for(tmp_path: Path) -> None:
     """The broker stops in the middle: nothing is taken for kept; when it goes on the copy is there."""
     need_kafka()

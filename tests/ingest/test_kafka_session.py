@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka.admin import AdminClient
 from tests.ingest.conftest import until
 from tests.ingest.kafka import Topic
 from tests.support.kafka_broker import Broker, topic_name
@@ -253,3 +255,26 @@ async def test_lag_counts_what_is_not_done(topic: Topic, member: Member) -> None
     await until(lambda: again.entries == 1, WITHIN_S)
     assert all(lag is None or lag <= 1 for lag in again.lags)
     await again.stop()
+
+
+async def test_a_session_leaves_no_client_to_the_garbage_collector(topic: Topic) -> None:
+    """A client that is destroyed on one of its own threads ends the process: at its end a session has let go of all."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(clients())
+        member = Member(topic)
+        member.poison = True
+        topic.add(1)
+        await topic.until_committed(1)
+        assert len(clients()) == before + 3, "a consumer, and a producer and an admin client for the poison"
+        await member.stop()
+        del member.client
+        assert len(clients()) == before
+    finally:
+        gc.enable()
+
+
+def clients() -> list[object]:
+    """Every client of Kafka that lives."""
+    return [one for one in gc.get_objects() if isinstance(one, AdminClient | Consumer | Producer)]

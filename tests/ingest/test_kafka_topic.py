@@ -216,6 +216,7 @@ async def test_a_topic_made_anew_is_another(make: Make, topic: Topic, store: Fai
     assert await store.payloads() == ["a", "a", "b"]
 
 
+@pytest.mark.timeout(180)
 async def test_a_broker_that_comes_and_goes(
     tmp_path: Path, hub: Hub, store: FailingStore, facts: Facts
 ) -> None:

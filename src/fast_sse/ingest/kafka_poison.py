@@ -52,7 +52,16 @@ class KafkaPoison:
         self._topic = topic
         self._waiting = waiting
         self._trouble = trouble
+        self._admin: AdminClient | None = None
         self._producer: Producer | None = None
+
+    def close(self) -> None:
+        """Let go of the clients, here and now.
+
+        One whose last owner is a thread of its own, an answer's or the garbage collector's, ends the process: so they
+        live as long as this, and not only as long as a question.
+        """
+        self._admin = self._producer = None
 
     def keep(self, poison: list[tuple[Message, FastSseError]]) -> bool:
         """Copy records until the broker has acknowledged each; False when it was given up."""
@@ -102,9 +111,10 @@ class KafkaPoison:
         """The producer, once the topic is there; None when that could not be found out, or made so."""
         if self._producer is None:
             topic = NewTopic(self._topic + SUFFIX, config={"max.message.bytes": str(_BYTES_MAX)})
-            admin = AdminClient(self._settings)  # has to live as long as its question
+            if self._admin is None:
+                self._admin = AdminClient(self._settings)
             try:
-                admin.create_topics([topic], request_timeout=_ANSWER_S)[topic.topic].result()
+                self._admin.create_topics([topic], request_timeout=_ANSWER_S)[topic.topic].result()
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     self._trouble(error.args[0])

@@ -97,6 +97,8 @@ class Session:
                 self._tell_level()
         finally:
             consumer.close()
+            self._poison.close()
+            del self._consumer, consumer  # here, and not on whichever thread the garbage collector runs
 
     def abandon(self) -> None:
         """Give up the batch in hand: it was not committed, so it is read again."""
