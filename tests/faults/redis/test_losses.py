@@ -29,7 +29,7 @@ async def test_a_killed_redis_loses_what_its_mode_says(
     need_redis()
     count = REDIS_KILLS[scale]
     run = await server_dies(tmp_path, persistence=persistence, kills=count.kills, messages=count.messages)
-    record(f"{count.messages:,} messages, {count.kills} kills", run.figure)
+    record(f"{run.report.counts['messages']:,} messages, {count.kills} kills", run.figure)
     assert run.refused >= count.kills, "publishes are 503 while Redis is down"
     assert run.bit > 0.5 * count.kills, run.figure
     if persistence == "always":
