@@ -165,3 +165,21 @@ async def test_a_closed_relay_ends_its_followers() -> None:
     for follower in (waiting, anext(relay.follow(LOG.at(0), pages))):
         with pytest.raises(StoreClosedError):
             await follower
+
+
+async def test_a_page_that_the_end_cuts_off_is_the_end() -> None:
+    """Closing takes a connection away from a follower that is just reading: it hears of the end, not of an outage."""
+    relay, asked, answer = Relay(0), asyncio.Event(), asyncio.Event()
+    relay.restart(5)
+
+    async def read(_after: Cursor) -> Page:
+        asked.set()
+        await answer.wait()
+        raise UnavailableError("the connection was lost")
+
+    reading = asyncio.ensure_future(anext(relay.follow(LOG.at(0), read)))
+    await asked.wait()
+    relay.close()
+    answer.set()
+    with pytest.raises(StoreClosedError):
+        await reading

@@ -95,7 +95,10 @@ class Relay:
                 raise UnavailableError(self._problem)
             if place.position < self._floor or restarts != self._restarts:
                 restarts = self._restarts
-                page = await read(place)
+                try:
+                    page = await read(place)
+                except UnavailableError as error:
+                    raise self._meant(error) from error
                 if page.gap is not None:
                     raise OvertakenError(page.gap)
                 place = page.through
@@ -113,6 +116,10 @@ class Relay:
             else:
                 await self._changed()
         raise StoreClosedError("the store is closed")
+
+    def _meant(self, error: UnavailableError) -> UnavailableError:
+        """What a follower that was reading is told: closing the store cuts what is under way."""
+        return StoreClosedError("the store is closed") if self._closed else error
 
     def _next_group(self, number: int, place: Position) -> int:
         """The running number of the first group with records after `place`, given a guess."""

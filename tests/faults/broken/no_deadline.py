@@ -21,8 +21,8 @@ def without_the_hubs() -> None:
 def without_the_kernels() -> None:
     """Sockets have no TCP_USER_TIMEOUT."""
 
-    def listen(host: str, port: int, prefix: str, _stall_ms: int) -> socket:
-        return listening_socket(host, port, prefix, 0)
+    def listen(host: str, port: int, prefix: str, _stall_ms: int, *, shared: bool = False) -> socket:
+        return listening_socket(host, port, prefix, 0, shared=shared)
 
     vars(fast_sse.app)["listening_socket"] = listen
 

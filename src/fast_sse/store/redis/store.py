@@ -172,9 +172,9 @@ class RedisStore(Store):
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        self._relay.close()  # first: a follower that is just reading a page is not to take the end for an outage
         for link in (self._writes, self._reads, self._follows):
             await link.close()
-        self._relay.close()
 
     async def _greet(self, wire: Wire) -> None:
         server = await look(wire)
