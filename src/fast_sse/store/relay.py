@@ -98,7 +98,9 @@ class Relay:
                 try:
                     page = await read(place)
                 except UnavailableError as error:
-                    raise self._meant(error) from error
+                    if self._is_closed():  # closing cuts what is under way
+                        raise StoreClosedError("the store is closed") from error
+                    raise
                 if page.gap is not None:
                     raise OvertakenError(page.gap)
                 place = page.through
@@ -117,9 +119,8 @@ class Relay:
                 await self._changed()
         raise StoreClosedError("the store is closed")
 
-    def _meant(self, error: UnavailableError) -> UnavailableError:
-        """What a follower that was reading is told: closing the store cuts what is under way."""
-        return StoreClosedError("the store is closed") if self._closed else error
+    def _is_closed(self) -> bool:
+        return self._closed
 
     def _next_group(self, number: int, place: Position) -> int:
         """The running number of the first group with records after `place`, given a guess."""
