@@ -13,6 +13,7 @@ from tests.hub.support import LIMITS, bench, drafted, record_at
 from tests.hub.transport import FakeTransport
 
 from fast_sse.hub.fanout import Fanout
+from fast_sse.hub.frames import id_texts
 from fast_sse.hub.live_set import Form
 from fast_sse.hub.subscriber import JOINING, LIVE, PAUSED
 from fast_sse.hub.tail import Entry
@@ -42,7 +43,7 @@ def test_matching_by_dictionary_equals_brute_force(
         for live_set in gone:
             fanout.discard_if_deserted(live_set)
         for position, channel in enumerate(records, 1):
-            fanout.deliver(Entry(record_at(position, "/".join(channel)), str(position)))
+            fanout.deliver(Entry(record_at(position, "/".join(channel)), lambda record: str(record.position)))
         for live_set in sets:
             due = [n for n, channel in enumerate(records, 1) if live_set.filter.matches(channel)]
             assert [entry.position for entry in live_set.pending] == ([] if live_set in gone else due)
@@ -245,7 +246,7 @@ async def test_waiting_for_the_follower_ends_when_it_arrives_or_starts_anew() ->
     waits = [asyncio.ensure_future(fanout.reached(position)) for position in (2, 9, 9)]
     await loop.idle()
     for position in (1, 2, 3):
-        fanout.deliver(Entry(record_at(position), str(position)))
+        fanout.deliver(Entry(record_at(position), id_texts(ORIGIN)))
     fanout.announce()
     await loop.idle()
     assert [wait.done() for wait in waits] == [True, False, False]

@@ -30,7 +30,7 @@ records = st.builds(
 def test_a_replayed_frame_is_the_live_one(some: list[Record], kind: str, addressed: bool) -> None:
     """Encoded page by page or entry by entry, a record is the same bytes."""
     log = LOGS[kind]
-    one_by_one = [Entry(record, id_texts(log)(record)).frame(addressed) for record in some]
+    one_by_one = [Entry(record, id_texts(log)).frame(addressed) for record in some]
     assert frames_of(some, log, addressed=addressed) == one_by_one
 
 

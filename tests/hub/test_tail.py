@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.hub.support import LIMITS, record_at
 
+from fast_sse.hub.frames import id_texts
 from fast_sse.hub.tail import Entry, Tail, acceptor
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor
@@ -26,7 +27,7 @@ def tail_of(*positions: int, floor: int = 0, data: bytes = b"0", **limits: Any) 
     tail = Tail(msgspec.structs.replace(LIMITS, **limits))
     tail.reset(ORIGIN.at(floor))
     for position in positions:
-        tail.append(Entry(record_at(position, data=data), str(position)))
+        tail.append(Entry(record_at(position, data=data), id_texts(ORIGIN)))
     return tail
 
 
@@ -38,7 +39,7 @@ def test_an_acceptor_is_the_filter(wanted: Filter, channel: Channel) -> None:
 
 def test_each_form_is_encoded_once_and_only_when_asked_for() -> None:
     """A frame is made the first time somebody wants it and is the same object for ever after."""
-    entry = Entry(record_at(7), "m1.x.7")
+    entry = Entry(record_at(7), id_texts(ORIGIN))
     assert entry._bare == entry._addressed == b""
     bare = entry.frame(False)
     assert entry._addressed == b""
@@ -67,7 +68,7 @@ def test_a_covered_cursor_misses_nothing(taken: set[int], kept: int, asked: int)
 def test_a_cursor_of_another_log_or_with_another_fingerprint_is_not_covered() -> None:
     """Kind, epoch and fingerprint must be those of the entry itself: the store judges anything else."""
     tail = tail_of(5)
-    tail.append(Entry(record_at(9, fingerprint="abcdefg"), "9"))
+    tail.append(Entry(record_at(9, fingerprint="abcdefg"), id_texts(ORIGIN)))
     assert tail.covers(ORIGIN.at(5))
     assert tail.covers(ORIGIN.at(9, "abcdefg"))
     assert not tail.covers(ORIGIN.at(9, "gfedcba"))
@@ -111,7 +112,7 @@ class Weighed(Entry):
 def test_what_is_dropped_is_let_go_at_once() -> None:
     """An entry past the bounds does not live on in a list that is cut only now and then."""
     tail = tail_of(tail_records_max=2)
-    entries = [Weighed(record_at(position), "") for position in range(1, 10)]
+    entries = [Weighed(record_at(position), id_texts(ORIGIN)) for position in range(1, 10)]
     watched = [weakref.ref(entry) for entry in entries]
     for entry in entries:
         tail.append(entry)

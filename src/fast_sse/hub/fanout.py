@@ -18,6 +18,7 @@ from fast_sse.hub.tail import Entry, Tail
 from fast_sse.model.channel import WILDCARD, Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.limits import Limits
+from fast_sse.model.message import Record
 
 
 class Fanout:
@@ -38,7 +39,10 @@ class Fanout:
         self._room.set()
         self._ticking = False
         self._not_before_s = 0.0
+        #: The level: made of the log (any cursor of it) and the last record when somebody asks.
         self._level: Cursor | None = None
+        self._log: Cursor | None = None
+        self._last: Record | None = None
         self._waiting: dict[asyncio.Future[None], Position] = {}
         #: Counted since the start.
         self.flushes = self.deliveries = 0
@@ -48,12 +52,15 @@ class Fanout:
     @property
     def level(self) -> Cursor:
         """The follower's cursor: the last record this node has taken from the log."""
-        assert self._level is not None, "the follower has not started"
+        if self._level is None:
+            assert self._log is not None, "the follower has not started"
+            assert self._last is not None
+            self._level = self._log.at(self._last.position, self._last.fingerprint)
         return self._level
 
     def start_at(self, cursor: Cursor) -> None:
         """Begin (again) at a place of the log."""
-        self._level = cursor
+        self._level = self._log = cursor
         self.tail.reset(cursor)
         for future in self._waiting:  # what they wait for may never come: they look again
             if not future.done():
@@ -72,13 +79,18 @@ class Fanout:
 
     def deliver(self, entry: Entry, *, live: bool = True) -> None:
         """Take the next record of the log: into the tail and, unless it expired, to every live set that matches."""
+        matching = self._matching(entry.record.channel) if live and self._sets else ()
+        if not matching:
+            self._pass(entry)
+            return
         before = self.level
-        record = entry.record
+        self._pass(entry)
+        for live_set in matching:
+            self._queue(live_set, entry, before)
+
+    def _pass(self, entry: Entry) -> None:
         self.tail.append(entry)
-        self._level = Cursor(before.kind, before.epoch, record.position, record.fingerprint)
-        if live and self._sets:
-            for live_set in self._matching(record.channel):
-                self._queue(live_set, entry, before)
+        self._last, self._level = entry.record, None
 
     def _queue(self, live_set: LiveSet, entry: Entry, before: Cursor) -> None:
         if not live_set.pending:

@@ -100,7 +100,7 @@ class Follower:
         now_ms = self._now_ms()
         text = id_texts(fanout.level)
         for taken, record in enumerate(group, 1):
-            fanout.deliver(Entry(record, text(record)), live=record.due(now_ms))
+            fanout.deliver(Entry(record, text), live=record.due(now_ms))
             if record.event == ERASED:
                 fanout.tail.erase(record.channel)
                 self._on_erased(record.channel)

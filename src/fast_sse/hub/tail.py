@@ -20,24 +20,27 @@ _COMPACT_MIN = 1024
 
 
 class Entry:
-    """A record with its frames. A form is encoded when it is first asked for, and then shared by everyone."""
+    """A record with its frames. A form is encoded when it is first asked for, and then shared by everyone.
 
-    __slots__ = ("_addressed", "_bare", "id_text", "position", "record")
+    `text` gives the `id:` of a record of its log (`frames.id_texts`).
+    """
 
-    def __init__(self, record: Record, id_text: str) -> None:
+    __slots__ = ("_addressed", "_bare", "_text", "position", "record")
+
+    def __init__(self, record: Record, text: Callable[[Record], str]) -> None:
         self.record = record
         self.position: Position = record.position
-        self.id_text = id_text
+        self._text = text
         self._bare = self._addressed = b""
 
     def frame(self, addressed: bool) -> bytes:
         """The SSE bytes of this record: bare for exact streams, addressed for those that carry several channels."""
         if addressed:
             if not self._addressed:
-                self._addressed = frame_of(self.record, self.id_text, addressed=True)
+                self._addressed = frame_of(self.record, self._text(self.record), addressed=True)
             return self._addressed
         if not self._bare:
-            self._bare = frame_of(self.record, self.id_text, addressed=False)
+            self._bare = frame_of(self.record, self._text(self.record), addressed=False)
         return self._bare
 
 

@@ -28,7 +28,7 @@ import msgspec
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
-from fast_sse.model.errors import FastSseError, UnavailableError
+from fast_sse.model.errors import FastSseError, StoreClosedError, UnavailableError
 from fast_sse.model.message import Draft, Record
 
 
@@ -109,6 +109,13 @@ class Clocked(Protocol):
 
     def now_ms(self) -> int:
         """The store's time in milliseconds since 1970, as far as this node knows it."""
+
+
+def refused_append() -> asyncio.Future[list[Outcome]]:
+    """What `append` of a closed store returns."""
+    future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+    future.set_exception(StoreClosedError("the store is closed"))
+    return future
 
 
 class Store(ABC):

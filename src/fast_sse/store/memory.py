@@ -16,7 +16,17 @@ from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position, epoch_text
 from fast_sse.model.errors import KeyConflictError, StoreClosedError
 from fast_sse.model.message import Draft, Record, erasure
-from fast_sse.store.base import Appended, Bounds, Gap, Outcome, Page, Retention, Store, Windows
+from fast_sse.store.base import (
+    Appended,
+    Bounds,
+    Gap,
+    Outcome,
+    Page,
+    Retention,
+    Store,
+    Windows,
+    refused_append,
+)
 from fast_sse.store.dedup import Known, resolve, to_remember
 from fast_sse.store.judge import Ends, judge
 from fast_sse.store.memory_log import MemoryLog
@@ -60,7 +70,8 @@ class MemoryStore(Store):
         self._expiries: list[tuple[int, bytes]] = []
         self._relay = Relay(0)
         self._fresh: list[Record] = []
-        self._open = False
+        #: That of `open`, None while closed: asking for the running one is a system call (getpid) in CPython 3.11.
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._keys_cut = 0
 
     @property
@@ -70,21 +81,19 @@ class MemoryStore(Store):
 
     async def open(self) -> None:
         """Nothing to make ready: the log is already here."""
-        self._open = True
+        self._loop = asyncio.get_running_loop()
 
     async def close(self) -> None:
         """End the followers; what was appended goes with the object."""
-        self._open = False
+        self._loop = None
         self._hand_on()
         self._relay.close()
 
     def append(self, drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
         """Store drafts at once: the future is done when it is returned."""
-        loop = asyncio.get_running_loop()
+        if (loop := self._loop) is None:
+            return refused_append()
         future: asyncio.Future[list[Outcome]] = loop.create_future()
-        if not self._open:
-            future.set_exception(StoreClosedError("the store is closed"))
-            return future
         now_ms, fresh = self._now_ms(), self._fresh
         if not fresh:
             loop.call_soon(self._hand_on)
@@ -140,7 +149,7 @@ class MemoryStore(Store):
         self._check_open()
 
     def _check_open(self) -> None:
-        if not self._open:
+        if self._loop is None:
             raise StoreClosedError("the store is closed")
 
     def _ends(self) -> Ends:

@@ -21,7 +21,17 @@ from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.errors import FastSseError, NotStoredError, StoreClosedError, UnavailableError
 from fast_sse.model.message import Draft, Record, erasure
-from fast_sse.store.base import Appended, Bounds, Gap, Outcome, Page, Retention, Store, Windows
+from fast_sse.store.base import (
+    Appended,
+    Bounds,
+    Gap,
+    Outcome,
+    Page,
+    Retention,
+    Store,
+    Windows,
+    refused_append,
+)
 from fast_sse.store.judge import Ends, judge
 from fast_sse.store.ranges import ALL, Range, ranges
 from fast_sse.store.relay import Relay
@@ -96,7 +106,7 @@ class SqliteStore(Store):
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="fast-sse-log-reader")
         writer = Writer(self._settle)
         try:
-            keeper, ends = await self._loop().run_in_executor(self._readers, self._open_files, writer)
+            keeper, ends = await writer.loop.run_in_executor(self._readers, self._open_files, writer)
         except BaseException:
             self._readers.shutdown(wait=False)
             self._readers = None
@@ -147,11 +157,10 @@ class SqliteStore(Store):
 
     def append(self, drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
         """Number the drafts, build their rows and queue them for the next group."""
-        future: asyncio.Future[list[Outcome]] = self._loop().create_future()
         writer = self._writer
         if writer is None:
-            future.set_exception(StoreClosedError("the store is closed"))
-            return future
+            return refused_append()
+        future: asyncio.Future[list[Outcome]] = writer.loop.create_future()
         if not drafts:
             future.set_result([])
             return future
@@ -258,7 +267,7 @@ class SqliteStore(Store):
         )
 
     async def _read(self, work: Callable[[SqliteLog], _T]) -> _T:
-        self._opened()
+        writer = self._opened()
 
         def run() -> _T:
             try:
@@ -267,7 +276,7 @@ class SqliteStore(Store):
                 raise UnavailableError("the log cannot be read now") from error
 
         assert self._readers is not None
-        return await self._loop().run_in_executor(self._readers, run)
+        return await writer.loop.run_in_executor(self._readers, run)
 
     def _reader(self) -> SqliteLog:
         """The own connection of the thread that reads."""
@@ -308,9 +317,6 @@ class SqliteStore(Store):
                 return page
 
     # -- small things -------------------------------------------------------------------------------
-
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        return asyncio.get_running_loop()
 
     def _opened(self) -> Writer:
         if self._writer is None:

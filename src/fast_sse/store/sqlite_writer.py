@@ -44,7 +44,8 @@ class Writer:
 
     def __init__(self, on_group: Callable[[Group], None]) -> None:
         self._on_group = on_group
-        self._loop = asyncio.get_running_loop()
+        #: Kept, because asking for the running one is a system call (getpid) in CPython 3.11.
+        self.loop = asyncio.get_running_loop()
         self._jobs: list[Job] = []
         self._chores: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -65,11 +66,11 @@ class Writer:
         self._jobs.append(job)
         if self._idle and not self._wake_due:
             self._wake_due = True
-            self._loop.call_soon(self._wake_thread)
+            self.loop.call_soon(self._wake_thread)
 
     def do(self, chore: Callable[[], Any]) -> asyncio.Future[Any]:
         """Run something on the thread, between two groups. The future fails with what it raises."""
-        future = self._loop.create_future()
+        future = self.loop.create_future()
         self._chores.append((chore, future))
         self._wake_thread()
         return future
@@ -77,12 +78,12 @@ class Writer:
     def tell(self, callback: Callable[..., object], *args: object) -> None:
         """Call something on the loop's thread, in the order of the calls. For the writer's thread."""
         with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-            self._loop.call_soon_threadsafe(callback, *args)
+            self.loop.call_soon_threadsafe(callback, *args)
 
     async def close(self, last_given: Position) -> None:
         """Commit what is queued, then let the keeper close the log."""
         self._last_given = last_given
-        self._closing = self._loop.create_future()
+        self._closing = self.loop.create_future()
         self._wake_thread()
         await self._closing
         self._thread.join()

@@ -21,7 +21,7 @@ from fast_sse.model.cursor import NO_FINGERPRINT, Cursor, Position
 from fast_sse.model.errors import FastSseError, NotStoredError, StoreClosedError, UnavailableError
 from fast_sse.model.message import Draft, Record, erasure
 from fast_sse.observe.metrics import Sample
-from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows
+from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows, refused_append
 from fast_sse.store.clock import StoreClock
 from fast_sse.store.kafka.appends import Appends
 from fast_sse.store.kafka.fold import Group, known_outcomes
@@ -227,11 +227,9 @@ class KafkaStore(Store):
     def append(self, drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
         """Send the drafts to the topic; they are answered as they are read back."""
         if self._appends is None or self._closed:
-            future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-            future.set_exception(StoreClosedError("the store is closed"))
-            return future
+            return refused_append()
         if not drafts:
-            future = self._loop.create_future()
+            future: asyncio.Future[list[Outcome]] = self._loop.create_future()
             future.set_result([])
             return future
         return self._appends.add(drafts)

@@ -18,7 +18,7 @@ from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.errors import NotStoredError, StoreClosedError, UnavailableError
 from fast_sse.model.message import Draft, Record, erasure
-from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows
+from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows, refused_append
 from fast_sse.store.clock import StoreClock
 from fast_sse.store.ranges import ALL, ranges
 from fast_sse.store.redis.codec import POSITION_MAX, place_text, record_of
@@ -211,9 +211,7 @@ class RedisStore(Store):
     def append(self, drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
         """Queue drafts for this tick's script calls."""
         if self._writer is None:
-            future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-            future.set_exception(StoreClosedError("the store is closed"))
-            return future
+            return refused_append()
         return self._writer.append(drafts)
 
     async def trim(self) -> int:
