@@ -59,6 +59,17 @@ class Topic:
         found = self.admin.list_consumer_group_offsets([asked])[group].result(ANSWER_S)
         return int(found.topic_partitions[0].offset)
 
+    def commit(self, offset: int, group: str = "fast-sse", partition: int = 0) -> None:
+        """Move the group, of which nobody reads now, to an offset."""
+        moved = ConsumerGroupTopicPartitions(group, [TopicPartition(self.name, partition, offset)])
+        self.admin.alter_consumer_group_offsets([moved])[group].result(ANSWER_S)
+
+    def trim(self, before: int, partition: int = 0) -> None:
+        """Let go what lies below an offset, as retention does."""
+        place = TopicPartition(self.name, partition, before)
+        (answer,) = self.admin.delete_records([place]).values()
+        answer.result(ANSWER_S)
+
     def end(self, partition: int = 0) -> int:
         """The offset behind the last record."""
         return self._ends([TopicPartition(self.name, partition)])

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from tests.ingest.conftest import until
 from tests.ingest.kafka import Topic
@@ -27,7 +27,6 @@ CONSUMER = {
     "group.id": "fast-sse",
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
-    "auto.offset.reset": "earliest",
     "partition.assignment.strategy": "cooperative-sticky",
 }
 
@@ -78,6 +77,28 @@ class Gathering(Watched):
         return others
 
 
+class Forgetful(Watched):
+    """A client whose first questions, where the group stands and where a partition begins, are not answered."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__(client)
+        self.asked: set[str] = set()
+
+    def committed(self, places: object, **how: Any) -> Any:
+        self._ask("committed")
+        return self._client.committed(places, **how)
+
+    def get_watermark_offsets(self, place: object, **how: Any) -> Any:
+        if not how.get("cached"):
+            self._ask("watermarks")
+        return self._client.get_watermark_offsets(place, **how)
+
+    def _ask(self, what: str) -> None:
+        if what not in self.asked:
+            self.asked.add(what)
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+
 class Member:
     """An owner that notes what its session says, and lets batches wait as long as the test likes."""
 
@@ -89,6 +110,7 @@ class Member:
         self.lags: list[int | None] = []
         self.reading = False
         self.errors: list[KafkaError] = []
+        self.gone_at: list[tuple[int, int, int]] = []
         self.ending = False
         self.poison = False
         loop = asyncio.get_running_loop()
@@ -119,6 +141,9 @@ class Member:
     def level(self, lag: int | None, *, reading: bool) -> None:
         self.lags.append(lag)
         self.reading = reading
+
+    def gone(self, partition: int, first: int, end: int) -> None:
+        self.gone_at.append((partition, first, end))
 
     def failed(self, error: KafkaError) -> None:
         self.errors.append(error)
@@ -255,6 +280,74 @@ async def test_lag_counts_what_is_not_done(topic: Topic, member: Member) -> None
     await until(lambda: again.entries == 1, WITHIN_S)
     assert all(lag is None or lag <= 1 for lag in again.lags)
     await again.stop()
+
+
+async def test_what_was_trimmed_unread_is_told(topic: Topic) -> None:
+    """The group stood before the oldest record: the partition, the place and the length of the hole are said, once."""
+    topic.add(*range(10))
+    topic.add(*range(3), partition=1)
+    topic.commit(2)
+    topic.commit(2, partition=1)
+    topic.trim(7)
+    back = Member(topic)
+    await until(lambda: back.entries == 4, WITHIN_S)
+    await back.stop()
+    assert (back.gone_at, back.errors) == ([(0, 2, 7)], [])
+    assert sorted(back.places) == ["0-7", "0-8", "0-9", "1-2"]
+    again = Member(topic)
+    topic.add(6)
+    await until(lambda: again.entries == 1, WITHIN_S)
+    await again.stop()
+    assert (again.places, again.gone_at) == (["0-10"], [])
+
+
+async def test_a_topic_that_was_trimmed_whole_is_told_of_once(topic: Topic) -> None:
+    """Nothing is left to read: the hole is said all the same, and the next start does not say it again."""
+    topic.add(*range(5))
+    topic.commit(1)
+    topic.trim(5)
+    back = Member(topic)
+    await until(lambda: back.gone_at, WITHIN_S)
+    await until(lambda: back.lags[-1] == 0, WITHIN_S)
+    await back.stop()
+    assert (back.gone_at, topic.committed()) == ([(0, 1, 5)], 5)
+
+
+async def test_what_is_trimmed_under_way_is_told(topic: Topic) -> None:
+    """A partition that waits, and is trimmed meanwhile beyond what was fetched: the broker answers out of range."""
+    member = Member(topic)
+    member.go.clear()
+    topic.add(0)
+    await until(lambda: member.session._paused, WITHIN_S)
+    topic.add(*range(1, 6))
+    topic.trim(4)
+    member.go.set()
+    await until(lambda: member.entries == 3, WITHIN_S)
+    await member.stop()
+    assert member.places == ["0-0", "0-4", "0-5"]
+    assert (member.gone_at, member.errors) == ([(0, 1, 4)], [])
+
+
+async def test_a_new_group_misses_nothing(topic: Topic) -> None:
+    """It begins at the oldest record: what was trimmed before there was a group was never its to read."""
+    topic.add(*range(5))
+    topic.trim(3)
+    member = Member(topic)
+    await until(lambda: member.entries == 2, WITHIN_S)
+    await member.stop()
+    assert (member.places, member.gone_at) == (["0-3", "0-4"], [])
+
+
+async def test_a_place_that_cannot_be_asked_is_asked_again(topic: Topic) -> None:
+    """Questions about a lost partition get no answer at first: the hole is told all the same, and what is left is read."""
+    topic.add(*range(5))
+    topic.commit(1)
+    topic.trim(4)
+    member = Member(topic, client=Forgetful)
+    await until(lambda: member.entries == 1, WITHIN_S)
+    await member.stop()
+    assert (member.client.asked, member.gone_at) == ({"committed", "watermarks"}, [(0, 1, 4)])
+    assert [error.name() for error in member.errors] == ["_TIMED_OUT"]
 
 
 async def test_a_session_leaves_no_client_to_the_garbage_collector(topic: Topic) -> None:

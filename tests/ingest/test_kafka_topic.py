@@ -15,7 +15,7 @@ from tests.support.kafka_broker import Broker, need_kafka, topic_name
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.kafka_topic import KafkaTopic
 from fast_sse.model.errors import NotStoredError
-from fast_sse.observe.observer import IngestFailed, IngestPoisoned, IngestRecovered
+from fast_sse.observe.observer import IngestFailed, IngestGone, IngestPoisoned, IngestRecovered
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
 
@@ -102,6 +102,24 @@ async def test_read_again_is_known(make: Make, topic: Topic, store: FailingStore
     await taken(second, 2)
     assert await store.payloads() == [1, 2]
     assert second.figures.duplicates == 2
+
+
+async def test_what_the_broker_let_go_unread_is_counted_and_named(
+    make: Make, topic: Topic, store: FailingStore, facts: Facts
+) -> None:
+    """Records that were trimmed while no node read: how many and where, and the rest comes."""
+    topic.add(0)
+    first = make()
+    await taken(first, 1)
+    await first.stop()
+    topic.add(*range(1, 6))
+    topic.trim(4)
+    second = make()
+    await taken(second, 2)
+    assert await store.payloads() == [0, 4, 5]
+    assert second.figures.gone == 3
+    assert [(fact.place, fact.entries) for fact in facts.of(IngestGone)] == [("0/1..3", 3)]
+    assert not facts.of(IngestFailed)
 
 
 async def test_headers_may_name_the_channel(make: Make, topic: Topic, store: FailingStore) -> None:

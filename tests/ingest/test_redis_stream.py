@@ -249,7 +249,8 @@ async def test_pending_entries_that_were_deleted_are_named(
     await until(lambda: source.figures.taken == 2)
     assert await store.payloads() == [0, 2]
     assert source.figures.gone == 1
-    assert [fact.entries for fact in facts.of(IngestGone)] == [1]
+    ids = f"{place.decode()}..{place.decode()}"
+    assert [(fact.place, fact.entries) for fact in facts.of(IngestGone)] == [(ids, 1)]
     assert foreign.pending == 0
 
 

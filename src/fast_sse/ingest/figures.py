@@ -14,7 +14,8 @@ class Figures:
         taken: entries done with: stored or quarantined, and acknowledged to the queue.
         duplicates: of those, entries that the hub had stored before: read again, or repeated by their producer.
         poison: of those, entries that cannot become a message and were quarantined.
-        gone: entries that the queue deleted after it gave them to a reader and before it saw them acknowledged.
+        gone: entries that the queue let go before they were done with: on Redis those given to a reader, on Kafka all
+            offsets that the group had not read.
         held_up: attempts to publish that the hub's store did not answer with a place in the log.
         lag: entries of the queue that are not done with, as last asked; None when the queue cannot say, or this
             node does not read it.
@@ -34,9 +35,7 @@ class Figures:
         yield Sample("ingest_taken_total", "counter", "Entries of a queue done with.", self.taken, label)
         yield Sample("ingest_duplicates_total", "counter", "Of those, stored before.", self.duplicates, label)
         yield Sample("ingest_poison_total", "counter", "Of those, quarantined.", self.poison, label)
-        yield Sample(
-            "ingest_gone_total", "counter", "Entries deleted before they were read.", self.gone, label
-        )
+        yield Sample("ingest_gone_total", "counter", "Entries lost unread by the queue.", self.gone, label)
         text = "Attempts that the hub's store did not take."
         yield Sample("ingest_held_up_total", "counter", text, self.held_up, label)
         yield Sample("ingest_reading", "gauge", "1 on the node that reads the queue.", self.reading, label)

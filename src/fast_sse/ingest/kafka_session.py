@@ -7,6 +7,10 @@ is down), every partition is paused and polling goes on, so that the group goes 
 away meanwhile is not committed any more; its new reader begins at what was committed, and publishes again what is in
 hand here, under the same keys. Offsets are committed in the background: what a crash leaves uncommitted is read again,
 and known.
+
+The client never chooses a place by itself (`auto.offset.reset=error`; "earliest" would pass silently over what the broker
+let go unread). Where the broker cannot go on from, a new group begins at the oldest record, and one that stood before it
+says what it will never read.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from fast_sse.ingest.forward import Poison
 from fast_sse.ingest.kafka_poison import KafkaPoison
@@ -52,6 +56,9 @@ class Owner(Protocol):
     def done(self, entries: int, poison: list[Poison]) -> None:
         """A batch was stored, its poison kept, its offsets handed over."""
 
+    def gone(self, partition: int, first: int, end: int) -> None:
+        """The broker let go what lay at these offsets, `end` excluded, before it was read."""
+
     def level(self, lag: int | None, *, reading: bool) -> None:
         """How far behind the assigned partitions are; whether there are any."""
 
@@ -76,12 +83,15 @@ class Session:
         self._loop = loop
         self._owner = owner
         self._poison = KafkaPoison(poison, topic, self._still_waiting, self._failed)
+        #: By assigned partition what comes behind all that is done; negative while that is not known.
         self._next: dict[int, int] = {}
+        #: Partitions that the broker cannot go on with from there.
+        self._lost: set[int] = set()
         self._early: list[Message] = []
         self._paused = False
         self._abandoned = False
-        callbacks = {"error_cb": self._failed, "on_commit": self._on_commit}
-        self._consumer = Consumer({**consumer, **callbacks})
+        own = {"error_cb": self._failed, "on_commit": self._on_commit, "auto.offset.reset": "error"}
+        self._consumer = Consumer({**consumer, **own})
 
     def run(self) -> None:
         """Read until the owner ends it. Raises KafkaException."""
@@ -94,6 +104,7 @@ class Session:
                 messages = self._take()
                 if messages:
                     self._deal_with(messages)
+                self._find_places()
                 self._tell_level()
         finally:
             consumer.close()
@@ -121,6 +132,8 @@ class Session:
                 good.append(message)
             elif error.fatal():
                 raise KafkaException(error)
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001  the library's own name for it
+                self._lost.add(message.partition() or 0)
             else:
                 self._failed(error)
         return good
@@ -173,30 +186,63 @@ class Session:
     # -- partitions and offsets -----------------------------------------------------------------------------
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        stand = {partition.partition: OFFSET_BEGINNING for partition in partitions}
+        with contextlib.suppress(
+            KafkaException
+        ):  # the client asks again, and what it does not find out is lost
+            stand = self._committed(partitions)
+            for partition in partitions:
+                partition.offset = stand[partition.partition]
+        self._next.update(stand)
         consumer.incremental_assign(partitions)
         if self._paused:
             consumer.pause(partitions)
-        committed: list[TopicPartition] = []
-        with contextlib.suppress(KafkaException):  # only the lag is unknown until the first commit
-            committed = consumer.committed(partitions, timeout=_LONG_S)
-        for partition in partitions:
-            self._next[partition.partition] = 0
-        for partition in committed:
-            self._next[partition.partition] = max(0, partition.offset)
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
             self._next.pop(partition.partition, None)
+            self._lost.discard(partition.partition)
         self._early = [message for message in self._early if message.partition() in self._next]
 
     def _commit(self, messages: list[Message]) -> None:
         """Of the partitions that are still ours, in the background."""
-        ends = {message.partition(): (message.offset() or 0) + 1 for message in messages}
-        mine = {partition: end for partition, end in ends.items() if partition in self._next}
-        self._next.update(mine)
-        if mine:
-            offsets = [TopicPartition(self._topic, partition, end) for partition, end in mine.items()]
+        ends = {message.partition() or 0: (message.offset() or 0) + 1 for message in messages}
+        self._stand_at({partition: end for partition, end in ends.items() if partition in self._next})
+
+    def _stand_at(self, ends: dict[int, int]) -> None:
+        self._next.update(ends)
+        if ends:
+            offsets = [TopicPartition(self._topic, partition, end) for partition, end in ends.items()]
             self._consumer.commit(offsets=offsets, asynchronous=True)
+
+    def _committed(self, partitions: list[TopicPartition]) -> dict[int, int]:
+        """Where the group stands, by partition; at the beginning (negative) where it never stood. Raises KafkaException."""
+        found = self._consumer.committed(partitions, timeout=_LONG_S)
+        for partition in found:
+            if partition.error is not None:
+                raise KafkaException(partition.error)
+        return {partition.partition: max(partition.offset, OFFSET_BEGINNING) for partition in found}
+
+    def _find_places(self) -> None:
+        """Go on where the lost partitions begin, and say what lay before; what cannot be asked now is asked again."""
+        for partition in list(self._lost):
+            try:
+                self._find_place(TopicPartition(self._topic, partition))
+            except KafkaException as error:
+                self._failed(error.args[0])
+            else:
+                self._lost.discard(partition)
+
+    def _find_place(self, place: TopicPartition) -> None:
+        stood = self._next[place.partition]
+        if stood < 0:
+            stood = self._committed([place])[place.partition]
+        low, _ = self._consumer.get_watermark_offsets(place, timeout=_LONG_S)
+        self._consumer.incremental_unassign([place])  # the client does not seek where it gave up
+        self._consumer.incremental_assign([TopicPartition(self._topic, place.partition, low)])
+        if 0 <= stood < low:
+            self._loop.call_soon_threadsafe(self._owner.gone, place.partition, stood, low)
+        self._stand_at({place.partition: low})
 
     def _on_commit(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
         if error is not None and error.code() not in _NOT_OURS:
@@ -210,7 +256,7 @@ class Session:
                 TopicPartition(self._topic, partition), cached=True
             )
             if lag is not None:
-                lag = None if high < 0 else lag + max(0, high - max(done, low))
+                lag = None if high < 0 else lag + max(0, high - max(done, low, 0))
         self._loop.call_soon_threadsafe(lambda: self._owner.level(lag, reading=bool(self._next)))
 
     def _failed(self, error: KafkaError) -> None:

@@ -5,7 +5,9 @@ does not. The offset is committed only after the hub stored the record, so a top
 idempotency key (partition, offset, timestamp, content) makes that exactly one message within the key window.
 
 The nodes of a consumer group share the partitions among them, and Kafka moves those of a node that vanished to the
-others. A new group begins at the oldest record. Order is kept within a partition, as Kafka itself keeps it.
+others. A new group begins at the oldest record. What the broker let go before the group read it is counted and told:
+its place and how many offsets, which are at least as many as the records that were there. Order is kept within a
+partition, as Kafka itself keeps it.
 """
 
 from __future__ import annotations
@@ -83,7 +85,6 @@ class KafkaTopic(Source):
             **settings,
         }
         self._consumer_settings = {
-            "auto.offset.reset": "earliest",
             "topic.metadata.refresh.interval.ms": 10_000,
             "session.timeout.ms": session_ms,
             "heartbeat.interval.ms": session_ms // 3,
@@ -135,6 +136,10 @@ class KafkaTopic(Source):
         self.figures.taken += entries
         self._poisoned(poison)
         self._well()
+
+    def gone(self, partition: int, first: int, end: int) -> None:
+        """Count and name what was never read."""
+        self._gone(end - first, f"{partition}/{first}..{end - 1}")
 
     def level(self, lag: int | None, *, reading: bool) -> None:
         """Note how far behind this node's partitions are."""

@@ -41,7 +41,7 @@ from fast_sse.ingest.lease import Lease, LeaseLostError
 from fast_sse.ingest.package import Entry, Packages
 from fast_sse.ingest.source import QueueError, Source
 from fast_sse.model.channel import Channel
-from fast_sse.observe.observer import IngestGone, IngestLeaseLost, IngestLeaseWon, Observer
+from fast_sse.observe.observer import IngestLeaseLost, IngestLeaseWon, Observer
 
 _CONSUMER = "hub"
 #: Longest wait for a new entry before the lease is renewed, and for any reply.
@@ -149,8 +149,7 @@ class RedisStream(Source):
             claim = ("XAUTOCLAIM", self.queue, self._group, _CONSUMER, 0, start, "COUNT", most)
             start, entries, gone = await self._fenced(claim)
             if gone:
-                self.figures.gone += len(gone)
-                self._observer.notify(IngestGone(self.kind, self.queue, len(gone)))
+                self._gone(len(gone), f"{gone[0].decode()}..{gone[-1].decode()}")
             await self._deal_with(entries)
             if start == b"0-0":
                 return

@@ -21,6 +21,7 @@ from fast_sse.observe.metrics import Sample
 from fast_sse.observe.observer import (
     DefectSeen,
     IngestFailed,
+    IngestGone,
     IngestPoisoned,
     IngestRecovered,
     IngestStarted,
@@ -133,6 +134,11 @@ class Source(ABC):
         if self._trouble:
             self._trouble = ""
             self._observer.notify(IngestRecovered(self.kind, self.queue))
+
+    def _gone(self, entries: int, place: str) -> None:
+        """Count and name entries that the queue let go before they were done with."""
+        self.figures.gone += entries
+        self._observer.notify(IngestGone(self.kind, self.queue, place, entries))
 
     def _poisoned(self, poison: Iterable[Poison]) -> None:
         """Count and name entries that were quarantined, without their content."""

@@ -139,10 +139,14 @@ class IngestPoisoned(Fact, frozen=True, gc=False):
 
 
 class IngestGone(Fact, frozen=True, gc=False):
-    """The queue deleted entries that it had given to a reader and not seen acknowledged: nobody has them now."""
+    """The queue let entries go before the hub was done with them: nobody has them now.
+
+    `place`: the first and the last (ids; partition and offsets). `entries`: how many, on Kafka at most.
+    """
 
     kind: str
     queue: str
+    place: str
     entries: int
 
 
