@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +33,28 @@ def test_a_replayed_frame_is_the_live_one(some: list[Record], kind: str, address
     """Encoded page by page or entry by entry, a record is the same bytes."""
     log = LOGS[kind]
     one_by_one = [Entry(record, id_texts(log)).frame(addressed) for record in some]
-    assert frames_of(some, log, addressed=addressed) == one_by_one
+    whole = b"".join(one_by_one)
+    assert (
+        list(frames_of(some, log, addressed=addressed, bytes_max=len(whole)))
+        == [(len(some), whole)][: len(some)]
+    )
+    bytes_max = max(1, len(whole) // 2)
+    found = list(frames_of(some, log, addressed=addressed, bytes_max=bytes_max))
+    assert found == list(pieces(one_by_one, bytes_max))
+
+
+def test_a_frame_is_asked_for_when_its_piece_is_due() -> None:
+    """Nothing is encoded for a peer that stopped reading before it."""
+    asked = []
+
+    def frames() -> Iterator[bytes]:
+        for number in range(9):
+            asked.append(number)
+            yield b"12345"
+
+    found = pieces(frames(), 10)
+    assert next(found) == (2, b"1234512345")
+    assert asked == [0, 1, 2]
 
 
 @given(records, st.sampled_from(sorted(LOGS)))

@@ -57,8 +57,8 @@ def page_of(*bodies: bytes) -> tuple[str, bytes]:
 def test_a_page_is_decoded_as_a_whole() -> None:
     """One call gives what record by record would, in the order of the log."""
     bodies = [body_of(record) for record in RECORDS]
-    assert records_of_page(*page_of(*bodies), 7 + 8 + 9) == RECORDS
-    assert records_of_page(*page_of(*reversed(bodies)), 7 + 8 + 9) == RECORDS
+    assert records_of_page(*page_of(*bodies), 7 + 8 + 9, 1 << 20) == RECORDS
+    assert records_of_page(*page_of(*reversed(bodies)), 7 + 8 + 9, 1 << 20) == RECORDS
 
 
 @given(bit=st.integers(0, 8 * len(body_of(RECORDS[1])) - 1))
@@ -67,10 +67,10 @@ def test_one_flipped_bit_spoils_a_whole_page(bit: int) -> None:
     damaged = bytearray(body_of(RECORDS[1]))
     damaged[bit // 8] ^= 1 << bit % 8
     page = page_of(body_of(RECORDS[0]), bytes(damaged), body_of(RECORDS[2]))
-    assert records_of_page(*page, 7 + 8 + 9) is None
+    assert records_of_page(*page, 7 + 8 + 9, 1 << 20) is None
 
 
 def test_a_page_with_a_body_of_another_place_is_not_served() -> None:
     """Whole bodies whose positions are not those of their rows are as wrong as flipped bits."""
     page = page_of(body_of(RECORDS[0]), body_of(RECORDS[0]), body_of(RECORDS[2]))
-    assert records_of_page(*page, 7 + 8 + 9) is None
+    assert records_of_page(*page, 7 + 8 + 9, 1 << 20) is None

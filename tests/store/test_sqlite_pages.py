@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.message import Record
-from fast_sse.store.ranges import Range, ranges
-from fast_sse.store.record import OVERHEAD_BYTES
+from fast_sse.store.ranges import ALL, Range, ranges
 from fast_sse.store.sqlite_body import body_of, records_of, records_of_page
 from fast_sse.store.sqlite_files import connect
 from fast_sse.store.sqlite_log import SqliteLog, _decode_pairs, add_entry
@@ -48,7 +47,7 @@ def values_of(wanted: tuple[Range, ...], after: int, records_max: int) -> list[A
 def test_every_filter_is_walked_on_an_index(log: SqliteLog, pattern: Channel) -> None:
     """No filter scans the log: each of its ranges is a search on an index or on the rowid."""
     wanted = ranges(Filter.of(pattern))
-    for sql, rest in ((whole_sql, (JOINT, 10)), (cut_sql, (10,))):
+    for sql, rest in ((whole_sql, (JOINT,)), (cut_sql, (10,))):
         plan = log.connection.execute(
             "EXPLAIN QUERY PLAN " + sql(shape_of(wanted)), (*values_of(wanted, 0, 10), *rest)
         )
@@ -67,7 +66,7 @@ def test_every_filter_is_walked_on_an_index(log: SqliteLog, pattern: Channel) ->
 def test_both_ways_say_the_same(
     log: SqliteLog, patterns: list[Channel], after: int, records_max: int, bytes_max: int
 ) -> None:
-    """Where a whole page fits it is the one that is cut nowhere; where it does not, it holds no body at all."""
+    """Of a page that was read whole as much is kept as one that is cut on the way holds."""
     wanted = ranges(Filter.of(*patterns))
     values = values_of(wanted, after, records_max)
     *ends, hits, text, bodies = log.connection.execute(
@@ -75,12 +74,24 @@ def test_both_ways_say_the_same(
     ).fetchone()
     found, damaged = records_of(_decode_pairs(text), bodies)
     *whole_ends, whole_hits, sizes, joined, positions = log.connection.execute(
-        whole_sql(shape_of(wanted)), (*values, JOINT, bytes_max)
+        whole_sql(shape_of(wanted)), (*values, JOINT)
     ).fetchone()
     assert (ends, hits, damaged) == (whole_ends, whole_hits, None)
-    if sizes is None:
-        assert joined is None
-        assert hits == 0 or len(found) < hits or len(body_of(found[0])) + OVERHEAD_BYTES > bytes_max
+    if not hits:
+        assert (found, sizes, joined) == ([], None, None)
     else:
-        assert records_of_page(sizes, joined, positions) == found
-        assert len(found) == hits
+        assert records_of_page(sizes, joined, positions, bytes_max) == found
+
+
+@pytest.mark.parametrize("bytes_max", [1, 4000])
+def test_a_page_that_is_much_too_large_is_not_joined(
+    log: SqliteLog, monkeypatch: pytest.MonkeyPatch, bytes_max: int
+) -> None:
+    """What SQLite may join is bounded; beyond it the page is cut row by row, and later statements have the usual bound."""
+    monkeypatch.setattr("fast_sse.store.sqlite_log._JOINED_BYTES_MIN", 1000)
+    page = log.page((ALL,), 0, 100, bytes_max)
+    assert log._whole_page(shape_of((ALL,)), values_of((ALL,), 0, 100), 200)[2] is None
+    whole = log.page((ALL,), 0, 100, 1 << 20)
+    assert page.records == whole.records[: len(page.records)]
+    assert 0 < len(page.records) < len(whole.records) == 27
+    assert (page.full, whole.full) == (True, False)

@@ -12,15 +12,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fast_sse.hub.frames import frames_of
 from fast_sse.hub.subscriber import CATCHING_UP
 from fast_sse.hub.tail import acceptor
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.frame import gap
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fast_sse.hub.streams import Streams
     from fast_sse.hub.subscriber import Subscriber
+    from fast_sse.hub.tail import Entry, Tail
+    from fast_sse.model.channel import Channel
+    from fast_sse.model.cursor import Position
+    from fast_sse.model.limits import Limits
     from fast_sse.store.base import Page
 
 
@@ -69,9 +74,7 @@ async def follow_up(subscriber: Subscriber, streams: Streams) -> None:
         after = subscriber.cursor
         if dense and fanout.tail.covers(after):
             # A page was cut short by its bounds: from here the tail is the shorter way, in slices of the same reach.
-            entries = fanout.tail.first_after(after.position, streams.limits.tail_scan_records_max)
-            last = entries[-1]
-            wanted = [entry for entry in entries if accepts(entry.record.channel)]
+            wanted, last = _slice(fanout.tail, after.position, accepts, streams.limits)
             subscriber.send_entries(wanted, after.at(last.position, last.record.fingerprint))
         else:
             page = await streams.read(subscriber.filter, after)
@@ -81,6 +84,20 @@ async def follow_up(subscriber: Subscriber, streams: Streams) -> None:
             dense = page.through.position < fanout.level.position
             await _wait_for_follower(streams, page, after)
         await asyncio.sleep(0)  # a store that answers at once must not keep the loop from everybody else
+
+
+def _slice(
+    tail: Tail, after: Position, accepts: Callable[[Channel], bool], limits: Limits
+) -> tuple[list[Entry], Entry]:
+    """Entries of the tail that match, at most a page of them, and the last entry that was looked at."""
+    wanted: list[Entry] = []
+    entries = tail.first_after(after, limits.tail_scan_records_max)
+    for entry in entries:
+        if accepts(entry.record.channel):
+            wanted.append(entry)
+            if len(wanted) == limits.page_records_max:
+                return wanted, entry
+    return wanted, entries[-1]
 
 
 async def _wait_for_follower(streams: Streams, page: Page, after: Cursor) -> None:
@@ -101,7 +118,7 @@ def _write_page(subscriber: Subscriber, streams: Streams, page: Page) -> None:
         subscriber.write(gap(page.gap.reason, lost_from, page.gap.resumed_at))
     if subscriber.state == CATCHING_UP:
         now_ms = streams.now_ms()
-        records = [record for record in page.records if record.due(now_ms)]
+        # Most neither expire nor have an event: those need not be asked.
+        records = [one for one in page.records if not (one.expires_ms or one.event) or one.due(now_ms)]
         streams.replayed += len(records)
-        frames = frames_of(records, page.through, addressed=subscriber.filter.addressed)
-        subscriber.send(records, frames, page.through)
+        subscriber.send(records, page.through)

@@ -19,7 +19,7 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, Any
 
-from fast_sse.hub.frames import pieces
+from fast_sse.hub.frames import frames_of, pieces
 from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.frame import HEARTBEAT, LAST_CHUNK, chunk, id_only
@@ -86,14 +86,20 @@ class Subscriber(asyncio.Protocol):
         now_ms = self.streams.now_ms()
         due = [entry for entry in entries if entry.record.due(now_ms)]
         addressed = self.filter.addressed
-        return self.send([one.record for one in due], [one.frame(addressed) for one in due], through)
+        found = pieces((entry.frame(addressed) for entry in due), self.streams.limits.flush_bytes_max)
+        return self._send([entry.record for entry in due], found, through)
 
-    def send(self, records: list[Record], frames: list[bytes], through: Cursor) -> bool:
+    def send(self, records: list[Record], through: Cursor) -> bool:
         """Write the frames of records in bounded pieces, and stand at `through`.
 
         False when that paused the transport; the cursor is then where the writing stopped.
         """
-        for sent, piece in pieces(frames, self.streams.limits.flush_bytes_max):
+        bytes_max = self.streams.limits.flush_bytes_max
+        found = frames_of(records, through, addressed=self.filter.addressed, bytes_max=bytes_max)
+        return self._send(records, found, through)
+
+    def _send(self, records: list[Record], found: Iterable[tuple[int, bytes]], through: Cursor) -> bool:
+        for sent, piece in found:
             last = records[sent - 1]
             self.cursor = through.at(last.position, last.fingerprint)
             self.sent = last.position

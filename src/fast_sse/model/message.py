@@ -12,6 +12,7 @@ checked here. Numbers are never read: they reach the subscriber with the digits 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -112,13 +113,13 @@ def bare_envelope(record: Record) -> bytes:
 
 def addressed_envelope(record: Record) -> bytes:
     """The envelope for wildcard and multi-channel streams: its headers name the record's channel."""
-    event_id, event_type = map(msgspec.json.encode, record.channel)
-    return b'{"data":%b,"headers":%b,"event_id":%b,"event_type":%b}}' % (
-        record.data,
-        record.headers[:-1],
-        event_id,
-        event_type,
-    )
+    return b'{"data":%b,"headers":%b%b}' % (record.data, record.headers[:-1], address(record.channel))
+
+
+@lru_cache(maxsize=1024)
+def address(channel: Channel) -> bytes:
+    """What the addressed form adds to the headers of a record, the end of their object included."""
+    return b',"event_id":%b,"event_type":%b}' % tuple(map(msgspec.json.encode, channel))
 
 
 class PublishBody(msgspec.Struct, gc=False):

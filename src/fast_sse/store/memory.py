@@ -184,11 +184,12 @@ class MemoryStore(Store):
         room = bytes_max
         through = self._log.newest
         for record in self._log.after(ranges(wanted), start):
-            if len(records) == records_max or (records and room < weight(record)):
+            size = weight(record)
+            if len(records) == records_max or (records and room < size):
                 through = records[-1].position
                 break
             records.append(record)
-            room -= weight(record)
+            room -= size
         at = self._origin.at
         return Page(records, at(start), at(max(start, through)), gap)
 

@@ -58,8 +58,14 @@ class MemoryLog:
     def after(self, wanted: tuple[Range, ...], place: Position) -> Iterator[Record]:
         """Matching records above `place`, ascending, each once."""
         place = max(place, self.trimmed)
+        parts = [part for one in wanted if (part := self._slice(one, place)) is not None]
+        if len(parts) == 1:  # as a rule: who publishes to a wildcard?
+            return map(self._records.__getitem__, parts[0])
+        return self._merged(parts)
+
+    def _merged(self, parts: list[Iterator[Position]]) -> Iterator[Record]:
         last = 0
-        for position in merge(*(self._slice(one, place) for one in wanted)):
+        for position in merge(*parts):
             if position != last:
                 last = position
                 yield self._records[position]
@@ -102,10 +108,13 @@ class MemoryLog:
             self.weight -= weight(self._records.pop(position))
         return len(gone)
 
-    def _slice(self, one: Range, place: Position) -> Iterator[Position]:
-        # By index: an islice would walk there from the beginning of the log.
+    def _slice(self, one: Range, place: Position) -> Iterator[Position] | None:
         positions = self._indexes.get(one, [])
-        return map(positions.__getitem__, range(bisect_right(positions, place), len(positions)))
+        start = bisect_right(positions, place)
+        if start == len(positions):
+            return None
+        # By index: an islice would walk there from the beginning of the log.
+        return map(positions.__getitem__, range(start, len(positions)))
 
     def _backwards(self, one: Range) -> Iterator[Position]:
         positions = self._indexes.get(one, [])

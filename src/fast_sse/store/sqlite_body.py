@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import cast
 
@@ -15,6 +16,7 @@ import msgspec
 
 from fast_sse.model.cursor import Position
 from fast_sse.model.message import Record
+from fast_sse.store.record import OVERHEAD_BYTES
 
 #: msgpack's byte before an unsigned integer of 32 bits. Between bodies it makes of their checksums values of one array.
 JOINT = b"\xce"
@@ -33,8 +35,9 @@ def body_of(record: Record) -> bytes:
     return _UINT32.pack(zlib.crc32(fields)) + fields
 
 
-def records_of_page(sizes: str, joined: bytes, positions_sum: int) -> list[Record] | None:
-    """The records of bodies with JOINT between them, ascending; None when any is damaged, or is not where it belongs.
+def records_of_page(sizes: str, joined: bytes, positions_sum: int, bytes_max: int) -> list[Record] | None:
+    """The records of bodies with JOINT between them, ascending, as many as a page of `bytes_max` takes and at least one;
+    None when any is damaged, or is not where it belongs.
 
     `sizes` are the bodies' lengths between commas, in the same order. All are decoded by one call: a replay costs
     half of what it would record by record, and says less about what is wrong.
@@ -51,8 +54,23 @@ def records_of_page(sizes: str, joined: bytes, positions_sum: int) -> list[Recor
         if zlib.crc32(view[at:end]) != checksum:
             return None
         at = end + len(JOINT) + _UINT32.size
+    if sum(map(_position, records)) != positions_sum:
+        return None
+    if sum(lengths) + OVERHEAD_BYTES * len(lengths) > bytes_max:
+        return _first_page(zip(records, lengths, strict=True), bytes_max)
     records.sort(key=_position)
-    return records if sum(map(_position, records)) == positions_sum else None
+    return records
+
+
+def _first_page(weighed: Iterable[tuple[Record, int]], bytes_max: int) -> list[Record]:
+    """As many records from the first one on as a page takes, the first one however large."""
+    page: list[Record] = []
+    for record, length in sorted(weighed, key=_first_position):
+        bytes_max -= length + OVERHEAD_BYTES
+        if page and bytes_max < 0:
+            break
+        page.append(record)
+    return page
 
 
 def records_of(
@@ -89,3 +107,7 @@ def _record(body: bytes) -> Record | None:
 
 
 _position = attrgetter("position")
+
+
+def _first_position(weighed: tuple[Record, int]) -> Position:
+    return weighed[0].position

@@ -42,6 +42,9 @@ _ROWS_LARGE = (96, 128, 192, 256, 384, 512, 768, 1024)
 #: Rows that one statement, and so one transaction without BEGIN, takes at most.
 ENTRIES_MAX = _ROWS_LARGE[-1]
 _LOOKUP_SIZES = (1, 4, 16, 64, 256)
+#: What is joined for a page at most, as so many times the page's own bound, and at least.
+_JOINED_PAGES_MAX = 4
+_JOINED_BYTES_MIN = 64 << 10
 
 _decode_pairs = msgspec.json.Decoder(list[tuple[int, int]]).decode
 _decode_known = msgspec.json.Decoder(list[tuple[str, int, str, int]]).decode
@@ -200,19 +203,33 @@ class SqliteLog:
             values += (*(part for part in one if part is not None), after, records_max)
         values += (records_max, after, after)
         shape = pages.shape_of(wanted)
-        found = self._execute(pages.whole_sql(shape), (*values, pages.JOINT, bytes_max)).fetchone()
-        trimmed, newest, losses, hits, sizes, joined, positions_sum = found
-        records: list[Record] | None = []
         damaged = None
-        if hits:
-            records = records_of_page(sizes, joined, positions_sum) if sizes else None
-        if records is None:  # too heavy for one page, or damaged: a second look, a row at a time
+        (trimmed, newest, losses), hits, records = self._whole_page(shape, values, bytes_max)
+        if records is None:  # much too heavy for one page, or damaged: a second look, a row at a time
             found = self._execute(pages.cut_sql(shape), (*values, bytes_max)).fetchone()
             trimmed, newest, losses, hits, text, bodies = found
             records, damaged = records_of(_decode_pairs(text), bodies)
         full = hits == records_max or len(records) < hits
         damaged = None if records else damaged
         return Found(Ends(trimmed, newest, tuple(_decode_pairs(losses))), records, full, damaged)
+
+    def _whole_page(
+        self, shape: pages.Shape, values: list[Any], bytes_max: int
+    ) -> tuple[tuple[Position, Position, str], int, list[Record] | None]:
+        """Ends, hits and their records; None for these when they are much more than a page, or one is damaged."""
+        limit = self.connection.setlimit
+        usual = limit(sqlite3.SQLITE_LIMIT_LENGTH, -1)  # asks only
+        joined_max = max(_JOINED_BYTES_MIN, _JOINED_PAGES_MAX * bytes_max)
+        limit(sqlite3.SQLITE_LIMIT_LENGTH, min(usual, joined_max))
+        try:
+            found = self._execute(pages.whole_sql(shape), (*values, pages.JOINT)).fetchone()
+        except sqlite3.DataError:  # "string or blob too big"
+            return (0, 0, ""), 0, None
+        finally:
+            limit(sqlite3.SQLITE_LIMIT_LENGTH, usual)
+        *ends, hits, sizes, joined, positions_sum = found
+        records = records_of_page(sizes, joined, positions_sum, bytes_max) if hits else []
+        return tuple(ends), hits, records
 
     def nth_from_end(self, wanted: Sequence[Range], count: int) -> tuple[Position | None, Position]:
         """The position of the first of the last `count` matching records (None when none matches), and the newest."""

@@ -2,9 +2,12 @@
 
 A range of the log is walked on its own index up to the page's size, and UNION merges the ranges, each record once.
 
-    whole   sizes and bodies of all hits, if together they weigh no more than a page; their places are in the bodies
+    whole   sizes and bodies of all hits, unweighed; their places are in the bodies
     cut     the first hits that fit, weighed one after another, each with its place: four times as dear for small
             records, and needed only for large ones and to say which one is damaged
+
+Whoever asks for a whole page bounds what SQLite may join (SQLITE_LIMIT_LENGTH), and asks for a cut one when that is
+not enough: weighing all of them first would cost as much as reading them.
 """
 
 from __future__ import annotations
@@ -50,16 +53,13 @@ def _hits(shape: Shape) -> str:
 
 @lru_cache(maxsize=256)
 def whole_sql(shape: Shape) -> str:
-    """Ends, number of hits, their sizes and joined bodies (both NULL when they weigh too much) and the sum of their places."""
+    """Ends, number of hits, their sizes and joined bodies (both NULL when there is none) and the sum of their places."""
     return f"""
-        WITH {_hits(shape)},
-        weighed(hits, weight, positions) AS MATERIALIZED (
-            SELECT count(*), sum(length(body) + {OVERHEAD_BYTES}), sum(hit.seq)
-            FROM hit CROSS JOIN log ON log.seq = hit.seq)
-        SELECT {_ENDS}, hits, page.sizes, page.bodies, positions
-        FROM mark, weighed, (
-            SELECT group_concat(length(log.body)) AS sizes, CAST(group_concat(log.body, ?) AS BLOB) AS bodies
-            FROM hit CROSS JOIN log ON log.seq = hit.seq WHERE (SELECT weight FROM weighed) <= ?) AS page
+        WITH {_hits(shape)}
+        SELECT {_ENDS}, page.*
+        FROM mark, (
+            SELECT count(*), group_concat(length(log.body)), CAST(group_concat(log.body, ?) AS BLOB), sum(hit.seq)
+            FROM hit CROSS JOIN log ON log.seq = hit.seq) AS page
     """  # noqa: S608
 
 
