@@ -34,6 +34,7 @@ from fast_sse.store.sqlite_body import records_of, records_of_page
 INTEGER_MAX = (1 << 63) - 1
 #: Values of one row of `entry`: five of a record, three of a key.
 ENTRY_VALUES = 8
+KEY_VALUES = 3
 _NO_RECORD = (None, None, None, None)
 _NO_KEY = (None, None, None)
 #: Rows of one INSERT: every size up to the first is a cached statement of its own, then these, filled up with rows of nothing.
@@ -174,7 +175,7 @@ class SqliteLog:
         return self._forget("WHERE ? < expires_ms", -1, count)
 
     def _forget(self, where: str, limit: int, count: int) -> int:
-        sql = f"DELETE FROM key WHERE digest IN (SELECT digest FROM key {where} ORDER BY expires_ms LIMIT ?)"  # noqa: S608
+        sql = f"DELETE FROM key WHERE digest IN (SELECT digest FROM key {where} ORDER BY expires_ms, digest LIMIT ?)"  # noqa: S608
         return self._execute(sql, (limit, count)).rowcount
 
     def probe(self, now_ms: int) -> None:
@@ -262,6 +263,11 @@ class SqliteLog:
             counted = messages = size = 0
         more_messages, more_size = self._execute(sum_sql, (counted,)).fetchone()
         return Totals(messages + more_messages, size + more_size)
+
+    def oldest_keys(self, count: int) -> list[tuple[int, bytes]]:
+        """When the keys end that end first, and their digests, ascending."""
+        sql = "SELECT expires_ms, digest FROM key ORDER BY expires_ms, digest LIMIT ?"
+        return self._execute(sql, (count,)).fetchall()
 
     def keys(self) -> int:
         """How many keys are stored."""

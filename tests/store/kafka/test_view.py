@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.contract.backends import draft
 from tests.store.kafka.entries import NOW_MS, poison, raw
 
 from fast_sse.model.channel import Channel
-from fast_sse.model.cursor import NO_FINGERPRINT, fingerprint_text
-from fast_sse.model.errors import ConfigError
+from fast_sse.model.cursor import NO_FINGERPRINT, Cursor, fingerprint_text
+from fast_sse.model.errors import ConfigError, KeyConflictError
 from fast_sse.model.message import erasure
-from fast_sse.store.base import Windows
+from fast_sse.store.base import Appended, Windows
+from fast_sse.store.kafka.fold import known_outcomes
 from fast_sse.store.kafka.view import View
 
 EPOCH = "e" * 13
@@ -26,6 +32,16 @@ def view(tmp_path: Path) -> Iterator[View]:
     assert not made.open(EPOCH)
     yield made
     made.close()
+
+
+@contextmanager
+def opened(path: Path, windows: Windows) -> Iterator[View]:
+    view = View(path, windows)
+    view.open(EPOCH)
+    try:
+        yield view
+    finally:
+        view.close()
 
 
 def seqs(view: View) -> list[int]:
@@ -141,6 +157,95 @@ def test_poison_has_a_place_without_a_fingerprint(view: View) -> None:
     """Its place is known and holds nothing."""
     view.fold([raw(0), poison(1)])
     assert (view.newest, view.print_at(2), view.log.get(2)) == (2, NO_FINGERPRINT, None)
+
+
+def test_a_key_may_be_given_anew_within_one_page(tmp_path: Path) -> None:
+    """Two entries of one page carry a key, the second after its window: the view keeps what the second says."""
+    with opened(tmp_path / "view-a.db", Windows(key_window_s=10)) as view:
+        late = NOW_MS + 10_000
+        one, other = draft(keys=("j", "k")), draft(data=b"2", keys=("k", "l"))
+        group = view.fold([raw(0, one), raw(1, other, time_ms=late), raw(2, one, time_ms=late)])
+        assert [record.position for record in group.records] == [1, 2]
+        assert isinstance(group.answers[2].conflict, KeyConflictError)
+        assert view.log.keys() == 3
+        (again,) = view.fold([raw(3, other, time_ms=late)]).answers
+        assert (again.position, again.duplicate) == (2, True)
+
+
+class Step(NamedTuple):
+    """An entry, how far the broker's clock moves before it, and what the view does behind it."""
+
+    keys: tuple[str, ...]
+    pass_ms: int
+    window_ms: int
+    ends_page: bool
+    forgets: bool
+    reopens: bool
+
+
+_steps = st.builds(
+    Step,
+    keys=st.lists(st.sampled_from("abcdef"), min_size=1, max_size=2).map(tuple),
+    pass_ms=st.integers(-3, 10),
+    window_ms=st.sampled_from([8, 20, 40]),
+    ends_page=st.booleans(),
+    forgets=st.booleans(),
+    reopens=st.integers(0, 9).map(lambda number: number == 0),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(steps=st.lists(_steps, min_size=1, max_size=30))
+def test_which_keys_count_follows_from_the_topic_alone(steps: list[Step]) -> None:
+    """More keys than may be: whatever pages are read, cleared away and trimmed between, and whenever, nodes say the same."""
+    entries, now_ms = [], NOW_MS
+    for offset, step in enumerate(steps):
+        now_ms += step.pass_ms
+        entries.append(raw(offset, draft(keys=step.keys, window_ms=step.window_ms), time_ms=now_ms))
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        opened(Path(directory) / "view-a.db", Windows(keys_max=3)) as one,
+        opened(Path(directory) / "view-b.db", Windows(keys_max=3)) as other,
+    ):
+        expected = [answer for entry in entries for answer in one.fold([entry]).answers]
+        found, page, latest_ms = [], [], 0
+        for entry, step in zip(entries, steps, strict=True):
+            page.append(entry)
+            latest_ms = max(latest_ms, entry.time_ms)
+            if step.ends_page or entry is entries[-1]:
+                found += other.fold(page).answers
+                page = []
+                if step.forgets:
+                    other.trim_to(entry.offset)
+                    other.forget_keys(latest_ms, leeway_ms=100)
+                if step.reopens:
+                    assert reopened(other)
+        assert found == expected
+        assert counting(one, now_ms) == counting(other, now_ms)
+
+
+def counting(view: View, now_ms: int) -> list[tuple[int, bytes]]:
+    """The keys that count, whether or not others are there still."""
+    return [rank for rank in view.log.oldest_keys(1_000) if rank > max((now_ms, b""), view.floor or (0, b""))]
+
+
+def test_a_key_that_does_not_count_is_not_answered_from_the_view(tmp_path: Path) -> None:
+    """It lies there still, and the topic would call it new: so says this node."""
+    with opened(tmp_path / "view-a.db", Windows(keys_max=1)) as view:
+        old, new = draft(keys=("old",)), draft(keys=("new",))
+        view.fold([raw(0, old), raw(1, new, time_ms=NOW_MS + 1)])
+        origin = Cursor("k1", EPOCH, 0, NO_FINGERPRINT)
+        found = known_outcomes(view.log, [old, new], NOW_MS, origin, view.floor)
+        assert found == [None, Appended(origin.at(2, fingerprint_text(2)), duplicate=True)]
+
+
+def test_a_first_reading_keeps_no_more_keys_than_it_must(tmp_path: Path) -> None:
+    """Nobody clears away while a long topic is read: far above the number keys go as they come, and are counted."""
+    with opened(tmp_path / "view-a.db", Windows(keys_max=10)) as view:
+        for start in range(0, 4000, 1000):
+            view.fold([raw(number, draft(keys=(f"k{number}",))) for number in range(start, start + 1000)])
+        assert 10 < view.log.keys() <= 10 + 2000
+        assert view.keys_cut == 4000 - view.log.keys()
 
 
 def test_keys_are_forgotten_by_time_and_by_number(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """From entries of the topic to rows of the view: which is new, which is an earlier message again, which is poison.
 
 The first occurrence of a key in the topic wins, within the window that begins at its LogAppendTime. Later ones are
-duplicates or conflicts; neither is a record. That follows from the topic alone, so every node says the same.
+duplicates or conflicts; neither is a record. That follows from the topic alone, so every node says the same (`bound`: also
+where there are more keys than a node may keep).
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from fast_sse.model.errors import KeyConflictError
 from fast_sse.model.message import Draft, Record
 from fast_sse.store.base import Appended, Outcome
 from fast_sse.store.dedup import Known, resolve, to_remember
+from fast_sse.store.kafka.bound import Bound, Rank
 from fast_sse.store.kafka.entry import Entry, fingerprint_of
 from fast_sse.store.record import record_of
 from fast_sse.store.sqlite_body import body_of
-from fast_sse.store.sqlite_log import SqliteLog, add_entry, add_keys
+from fast_sse.store.sqlite_log import ENTRY_VALUES, KEY_VALUES, SqliteLog, add_entry, add_keys
 
 #: What follows a key's sha: the fingerprint of what it stands for, and the place that told it.
 PLACE_BYTES = 8
@@ -65,6 +67,9 @@ class Folding:
         self._window_ms = window_ms
         self._stored: dict[bytes, Known] = {}
         self._fresh: dict[bytes, Known] = {}
+        self._bound: Bound | None = None
+        #: Where in `values` the key of a digest stands.
+        self._slots: dict[bytes, int] = {}
         self._prints: dict[Position, str] = {}
         self.values: list[Any] = []
         #: Places and fingerprints of entries that are no records.
@@ -76,9 +81,19 @@ class Folding:
         """Stored keys past their window that are given anew."""
         return list(self._fresh.keys() & self._stored.keys())
 
-    def know(self, stored: dict[bytes, Known], prints: dict[Position, str]) -> None:
-        """Begin with the stored keys that the entries carry, and the fingerprints of their places."""
-        self._stored, self._prints = stored, prints
+    @property
+    def floor(self) -> Rank | None:
+        """Where keys are cut now; None when none need be."""
+        return self._bound.floor if self._bound else None
+
+    @property
+    def more_keys(self) -> int:
+        """How many keys the view has more than before."""
+        return len(self._fresh) - len(self.ended)
+
+    def know(self, stored: dict[bytes, Known], prints: dict[Position, str], bound: Bound | None) -> None:
+        """Begin with the stored keys that the entries carry, the fingerprints of their places, and where keys are cut."""
+        self._stored, self._prints, self._bound = stored, prints, bound
 
     def take(self, raw: Raw, entry: Entry | None) -> None:
         """Judge the next entry."""
@@ -96,7 +111,7 @@ class Folding:
         place = earlier.position if earlier else position
         self._prints.setdefault(place, fingerprint_of(token))
         keys = dict(to_remember(draft, place, self._lookup, raw.time_ms, self._window_ms))
-        self._fresh |= keys
+        start = len(self.values)
         packed = [(digest, _packed(known, self._prints[place], position)) for digest, known in keys.items()]
         if earlier:
             self.others.append((position, fingerprint_of(token)))
@@ -105,10 +120,25 @@ class Folding:
             record = record_of(draft, position, raw.time_ms, fingerprint_of(token))
             add_entry(self.values, record, body_of(record), packed)
             self.group.records.append(record)
+        for row, (digest, known) in enumerate(keys.items()):
+            self._remember(digest, known, start + (row + 1) * ENTRY_VALUES - KEY_VALUES)
         self.group.answers.append(Answered(token, place, self._prints[place], duplicate=earlier is not None))
 
+    def _remember(self, digest: bytes, known: Known, slot: int) -> None:
+        """A key is told, by the values at `slot`; those that told it before, in vain by now, are taken back."""
+        if self._bound is not None:
+            last = self._fresh.get(digest) or self._stored.get(digest)
+            self._bound.add((known.expires_ms, digest), (last.expires_ms, digest) if last else None)
+        if digest in self._slots:
+            before = self._slots[digest]
+            self.values[before : before + KEY_VALUES] = [None] * KEY_VALUES
+        self._fresh[digest], self._slots[digest] = known, slot
+
     def _lookup(self, digest: bytes) -> Known | None:
-        return self._fresh.get(digest) or self._stored.get(digest)
+        known = self._fresh.get(digest) or self._stored.get(digest)
+        if known and self._bound and self._bound.cuts((known.expires_ms, digest)):
+            return None
+        return known
 
 
 def _packed(known: Known, fingerprint: str, told_at: Position) -> Known:
@@ -134,10 +164,12 @@ def known_keys(log: SqliteLog, digests: Sequence[bytes]) -> tuple[dict[bytes, Kn
 
 
 def known_outcomes(
-    log: SqliteLog, drafts: Sequence[Draft], now_ms: int, origin: Cursor
+    log: SqliteLog, drafts: Sequence[Draft], now_ms: int, origin: Cursor, floor: Rank | None
 ) -> list[Outcome | None]:
     """What the view can answer of drafts with keys, in their order; None for those that the log must judge."""
     known, prints = known_keys(log, [key.digest for draft in drafts for key in draft.keys])
+    if floor is not None:
+        known = {digest: one for digest, one in known.items() if (one.expires_ms, digest) > floor}
     found: list[Outcome | None] = []
     for draft in drafts:
         earlier = resolve(draft, known.get, now_ms)

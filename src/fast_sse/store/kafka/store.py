@@ -45,6 +45,8 @@ _FOLLOWER_RECORDS = 512
 _FOLLOWER_BYTES = 1 << 20
 #: Keys are remembered as on every store of several nodes.
 _WINDOWS = Windows(key_window_s=3600.0, keys_max=1_000_000)
+#: A broker that leads next may have a clock that is behind by this, and judges keys by it, on every node alike.
+_CLOCK_LEEWAY_MS = 300_000
 
 
 class KafkaStore(Store):
@@ -243,18 +245,19 @@ class KafkaStore(Store):
         """What the view knows of keys; nothing when it cannot tell what time it is in the log."""
         if not (self._clock_heard and drafts):
             return [None] * len(drafts)
-        now_ms, origin = self.now_ms(), self._origin
-        return await self._read(lambda log: known_outcomes(log, drafts, now_ms, origin))
+        now_ms, origin, floor = self.now_ms(), self._origin, self._view.floor
+        return await self._read(lambda log: known_outcomes(log, drafts, now_ms, origin, floor))
 
     async def trim(self) -> int:
         """One step after the broker: what it let go goes from the view, and keys past their window or number."""
         readers = self._opened()
         low, now_ms = await self._topic.begin(), self.now_ms() if self._clock_heard else 0
+        leeway_ms = 0 if self._now_ms else _CLOCK_LEEWAY_MS
 
         def step() -> tuple[int, Position, str]:
             # What was let go before it was read here is the next session's to tell: going on behind it would be a hole.
             gone = self._view.trim_to(min(low, self._view.read_to))
-            gone += self._view.forget_keys(now_ms)
+            gone += self._view.forget_keys(now_ms, leeway_ms)
             mark = self._view.trimmed
             return gone, mark, self._view.print_at(mark) or NO_FINGERPRINT
 

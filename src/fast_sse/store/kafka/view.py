@@ -28,6 +28,7 @@ from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import NO_FINGERPRINT, Position
 from fast_sse.model.errors import ConfigError
 from fast_sse.store.base import Windows
+from fast_sse.store.kafka.bound import Bound, Rank
 from fast_sse.store.kafka.entry import decode
 from fast_sse.store.kafka.fold import PLACE_BYTES, Folding, Group, Raw, known_keys
 from fast_sse.store.sqlite_files import connect
@@ -39,6 +40,8 @@ _log = logging.getLogger(__name__)
 #: Marks the file as a view; another number is another form of it.
 _FORM = 0x46535601
 _STEP = 500
+#: Keys above their number that wait for `forget_keys`; reading a long topic for the first time does not wait for it.
+_EXCESS_MAX = 2_000
 _NONE = "there was none"
 _TABLES = """
 CREATE TABLE print (seq INTEGER PRIMARY KEY, print TEXT NOT NULL);
@@ -55,6 +58,9 @@ class View:
         self._window_ms = int(windows.key_window_s * 1000)
         self._log: SqliteLog | None = None
         self._lock_file = -1
+        self._keys = 0
+        #: Keys up to this one do not count: above them are as many as may be (`bound`). Read from any thread.
+        self.floor: Rank | None = None
         #: Keys forgotten before their window ended, because there were more than `keys_max`.
         self.keys_cut = 0
 
@@ -80,6 +86,7 @@ class View:
                 )
                 self.discard()
                 self._try_open(epoch, new=True)
+            self._count_keys()
         except (OSError, sqlite3.OperationalError) as error:
             raise ConfigError("data_dir", "cannot be written") from error
         return not why
@@ -191,7 +198,7 @@ class View:
         digests = [key.digest for _, entry in entries if entry for key in entry.draft.keys]
         with self.lock:
             if digests:
-                folding.know(*known_keys(self.log, digests))
+                folding.know(*known_keys(self.log, digests), self._bound(len(digests)))
             for raw, entry in entries:
                 folding.take(raw, entry)
             with self._transaction():
@@ -199,6 +206,11 @@ class View:
                 self.log.insert(folding.values)
                 self.log.connection.executemany("INSERT INTO print VALUES (?, ?)", folding.others)
                 self._note_read(batch[-1].offset + 1)
+            self._keys += folding.more_keys
+            if folding.floor is not None:
+                self.floor = folding.floor
+            while self._excess > _EXCESS_MAX:
+                self._forget_excess(batch[-1].time_ms)
             group = folding.group
             for record in group.records:
                 if record.is_control:
@@ -228,14 +240,45 @@ class View:
                     self._note_read(low)
             return int(count)
 
-    def forget_keys(self, now_ms: int) -> int:
-        """One step of forgetting keys past their window or above their number; how many went."""
-        with self.lock, self._transaction():
-            expired = self.log.forget_expired_keys(now_ms, _STEP)
-            excess = min(_STEP, self.log.keys() - self._windows.keys_max)
-            cut = self.log.forget_oldest_keys(excess) if excess > 0 else 0
-        self.keys_cut += cut
-        return expired + cut
+    def forget_keys(self, now_ms: int, leeway_ms: int = 0) -> int:
+        """One step of forgetting keys past their window, by `leeway_ms` or more, or above their number; how many went.
+
+        Nothing that counts: when this is done changes no decision. `leeway_ms` is how far the time of the next entry may
+        lie behind `now_ms`.
+        """
+        with self.lock:
+            with self._transaction():
+                expired = self.log.forget_expired_keys(now_ms - leeway_ms, _STEP)
+            self._keys -= expired
+            cut = self._forget_excess(now_ms)
+            if self._excess <= 0:
+                self.floor = None
+            return expired + cut
+
+    def _forget_excess(self, now_ms: int) -> int:
+        """One step of forgetting keys that do not count any more; how many went."""
+        if self._excess <= 0:
+            return 0
+        cut = self.log.oldest_keys(min(_STEP, self._excess))
+        with self._transaction():
+            self.log.forget_keys([digest for _, digest in cut])
+        self._keys -= len(cut)
+        self.keys_cut += sum(expires_ms > now_ms for expires_ms, _ in cut)
+        return len(cut)
+
+    @property
+    def _excess(self) -> int:
+        return self._keys - self._windows.keys_max
+
+    def _bound(self, more: int) -> Bound | None:
+        """Where keys are cut while up to `more` are told; None when that is nowhere."""
+        count = self._excess + more
+        return Bound(self.log.oldest_keys(count), self._excess) if count > 0 else None
+
+    def _count_keys(self) -> None:
+        self._keys = self.log.keys()
+        bound = self._bound(0)
+        self.floor = bound.floor if bound else None
 
     def cut(self, position: Position) -> None:
         """The topic lost what lies above `position`, and so does the view, keys included."""
@@ -247,6 +290,7 @@ class View:
                 (position.to_bytes(PLACE_BYTES, "big"),),
             )
             self._note_read(position)
+        self._count_keys()
 
     def _note_read(self, position: Position) -> None:
         self.log.connection.execute("UPDATE mark SET counted = ?", (position,))
