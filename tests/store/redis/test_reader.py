@@ -18,6 +18,7 @@ from fast_sse.model.cursor import NO_FINGERPRINT
 from fast_sse.model.errors import NotStoredError, UnknownOutcomeError
 from fast_sse.store.base import Appended, Gap, Retention
 from fast_sse.store.redis.codec import place_text
+from fast_sse.store.redis.reader import REPLY_BYTES, next_count
 from fast_sse.store.redis.store import RedisStore
 from fast_sse.store.redis.wire import Reply, Word
 
@@ -195,6 +196,50 @@ async def test_what_was_read_before_a_move_is_not_handed_on(
     await began.wait()  # the reply was dealt with
     await put(other, draft(data=b"new"))
     assert [record.data for record in await hearing] == [b"new"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "following"),
+    [
+        ([200], 8),
+        ([200] * 8, 16),
+        ([200] * 128, 128),
+        ([1 << 20] * 8, 3),
+        ([200] * 3 + [8 << 20], 1),
+        ([8 << 20], 1),
+        ([0], 8),
+    ],
+)
+def test_the_next_read_asks_for_what_weighs_little(sizes: list[int], following: int) -> None:
+    """Few entries after large ones, and never more than twice as many as came."""
+    assert next_count([(b"1-1", [b"fp", bytes(size)]) for size in sizes]) == following
+
+
+async def test_large_entries_come_a_few_at_a_time(redis_server: RedisServer, open_redis: OpenRedis) -> None:
+    """A node that is behind by 40 entries of 1 MiB: the first reply is eight of them, and none after it above 4 MiB."""
+    behind, beside = await open_redis(redis_server.url), await open_redis(redis_server.url)
+    start = (await behind.bounds()).newest
+    wire = behind._follows.wire
+    assert wire is not None
+    ask, weights, go_on = wire.ask, list[int](), asyncio.Event()
+
+    async def weighed(*words: Word) -> Reply:
+        if words[0] == "XREAD":
+            await go_on.wait()
+        reply = await ask(*words)
+        if words[0] == "XREAD" and reply is not None:
+            weights.append(sum(len(part) for _, fields in reply[0][1] for part in fields))
+        return reply
+
+    wire.ask = weighed  # type: ignore[method-assign]  # what is under way ends without a reply
+    await put(beside, draft(data=b"small"))
+    await level(behind, (await beside.bounds()).newest)
+    for _ in range(40):
+        await put(beside, draft(data=b"x" * (1 << 20)))
+    go_on.set()
+    assert len(await heard(behind, start, 41)) == 41
+    assert weights[0] < 8 * (1 << 20) + 10_000
+    assert max(weights[1:]) <= REPLY_BYTES
 
 
 async def test_every_node_writes_down_the_same_loss(tmp_path: Path, open_redis: OpenRedis) -> None:

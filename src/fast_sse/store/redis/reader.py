@@ -38,8 +38,11 @@ _log = logging.getLogger(__name__)
 
 #: Milliseconds that XREAD waits; also how soon a silent log is looked at.
 BLOCK_MS = 2000
-#: Entries of one XREAD: with the largest body it bounds what a reply weighs.
-_COUNT = 128
+#: Entries of an XREAD after a short reply, and of any. Redis bounds a reply by its entries only, and holds all of it.
+_COUNT_MIN = 8
+_COUNT_MAX = 128
+#: What a reply should weigh at most.
+REPLY_BYTES = 4 << 20
 _RETRY_S = 0.5
 
 
@@ -66,6 +69,7 @@ class Reader:
         self.level = level
         self._before = level.fingerprint
         self._moves = 0
+        self._count = _COUNT_MIN
         self._trail = Trail()
         self._trail.go_back_to(_place(level))
         #: Entries that were none of ours.
@@ -91,9 +95,13 @@ class Reader:
         while self._link.wire is wire:
             moves, place = self._moves, place_text(self.level.position)
             key = self._log.key(self.level.epoch)
-            reply = await wire.ask("XREAD", "COUNT", _COUNT, "BLOCK", self._block_ms, "STREAMS", key, place)
+            reply = await wire.ask(
+                "XREAD", "COUNT", self._count, "BLOCK", self._block_ms, "STREAMS", key, place
+            )
             if isinstance(reply, ReplyError):
                 raise translated(str(reply))
+            if reply is not None:
+                self._count = next_count(reply[0][1])
             if self._moves != moves:
                 continue  # another connection found out meanwhile that the log changed: this follows the old place
             if reply is None:
@@ -169,6 +177,16 @@ class Reader:
             return gap.resumed_at
         place, _, fingerprint = found.rpartition("-")
         return self.level.at(position_of(place), fingerprint)
+
+
+def next_count(entries: list[Any]) -> int:
+    """Entries to ask for after a reply: as many like those as weigh `REPLY_BYTES`, and at most twice as many.
+
+    Of entries that are suddenly larger than those before, one reply may weigh more.
+    """
+    weight = sum(len(part) for _, fields in entries for part in fields or ())
+    wanted = min(_COUNT_MAX, max(_COUNT_MIN, 2 * len(entries)))
+    return max(1, min(wanted, len(entries) * REPLY_BYTES // max(1, weight)))
 
 
 def _place(cursor: Cursor) -> str:
