@@ -1,4 +1,5 @@
-"""The statements that read a page of the log: one row of one SELECT, which is also one snapshot.
+"""The statements that read a page of the log: one row of one SELECT, which is also one snapshot. Nothing of its size
+passes through a table of SQLite's own: the bodies are joined by the outermost query.
 
 A range of the log is walked on its own index up to the page's size, and UNION merges the ranges, each record once.
 
@@ -26,7 +27,7 @@ Shape = tuple[tuple[bool, bool], ...]
 
 NEWEST = "max((SELECT ifnull(max(seq), 0) FROM log), trimmed, (SELECT ifnull(max(upper), 0) FROM loss))"
 _ENDS = f"""
-    trimmed, {NEWEST},
+    (SELECT trimmed FROM mark), (SELECT {NEWEST} FROM mark),
     (SELECT json_group_array(json_array(lower, upper)) FROM loss WHERE lower < ? AND ? < upper)
 """  # noqa: S608
 
@@ -56,10 +57,9 @@ def whole_sql(shape: Shape) -> str:
     """Ends, number of hits, their sizes and joined bodies (both NULL when there is none) and the sum of their places."""
     return f"""
         WITH {_hits(shape)}
-        SELECT {_ENDS}, page.*
-        FROM mark, (
-            SELECT count(*), group_concat(length(log.body)), CAST(group_concat(log.body, ?) AS BLOB), sum(hit.seq)
-            FROM hit CROSS JOIN log ON log.seq = hit.seq) AS page
+        SELECT {_ENDS}, count(*),
+            group_concat(length(log.body)), CAST(group_concat(log.body, ?) AS BLOB), sum(hit.seq)
+        FROM hit CROSS JOIN log ON log.seq = hit.seq
     """  # noqa: S608
 
 
@@ -72,11 +72,10 @@ def cut_sql(shape: Shape) -> str:
         sized(seq, total) AS (
             SELECT hit.seq, sum(length(log.body) + {OVERHEAD_BYTES}) OVER (ORDER BY hit.seq)
             FROM hit CROSS JOIN log ON log.seq = hit.seq)
-        SELECT {_ENDS}, (SELECT count(*) FROM hit), page.sizes, page.bodies
-        FROM mark, (
-            SELECT json_group_array(json_array(sized.seq, length(log.body))) AS sizes, CAST(group_concat(log.body, '') AS BLOB) AS bodies
-            FROM sized CROSS JOIN log ON log.seq = sized.seq
-            WHERE sized.total <= ? OR sized.seq = (SELECT min(seq) FROM hit)) AS page
+        SELECT {_ENDS}, (SELECT count(*) FROM hit),
+            json_group_array(json_array(sized.seq, length(log.body))), CAST(group_concat(log.body, '') AS BLOB)
+        FROM sized CROSS JOIN log ON log.seq = sized.seq
+        WHERE sized.total <= ? OR sized.seq = (SELECT min(seq) FROM hit)
     """  # noqa: S608
 
 
