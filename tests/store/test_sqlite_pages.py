@@ -16,7 +16,7 @@ from fast_sse.model.message import Record
 from fast_sse.store.ranges import ALL, Range, ranges
 from fast_sse.store.sqlite_body import body_of, records_of, records_of_page
 from fast_sse.store.sqlite_files import connect
-from fast_sse.store.sqlite_log import SqliteLog, _decode_pairs, add_entry
+from fast_sse.store.sqlite_log import _CUT_PAGES, SqliteLog, _decode_pairs, add_entry
 from fast_sse.store.sqlite_pages import JOINT, cut_sql, shape_of, whole_sql
 from fast_sse.store.sqlite_schema import prepare
 
@@ -90,8 +90,22 @@ def test_a_page_that_is_much_too_large_is_not_joined(
     """What SQLite may join is bounded; beyond it the page is cut row by row, and later statements have the usual bound."""
     monkeypatch.setattr("fast_sse.store.sqlite_log._JOINED_BYTES_MIN", 1000)
     page = log.page((ALL,), 0, 100, bytes_max)
-    assert log._whole_page(shape_of((ALL,)), values_of((ALL,), 0, 100), 200)[2] is None
+    fresh = SqliteLog(log.connection)
+    assert fresh._whole_page(shape_of((ALL,)), values_of((ALL,), 0, 100), 200)[2] is None
     whole = log.page((ALL,), 0, 100, 1 << 20)
     assert page.records == whole.records[: len(page.records)]
     assert 0 < len(page.records) < len(whole.records) == 27
     assert (page.full, whole.full) == (True, False)
+
+
+def test_after_a_heavy_page_some_are_cut_at_once(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large messages come in runs: joining is tried again after some pages, and all pages say the same."""
+    monkeypatch.setattr("fast_sse.store.sqlite_log._JOINED_BYTES_MIN", 1000)
+    asked: list[str] = []
+    log.connection.set_trace_callback(asked.append)
+    first = log.page((ALL,), 0, 100, 200)
+    for _ in range(_CUT_PAGES):
+        assert log.page((ALL,), 0, 100, 200) == first
+    assert sum("sized" not in sql for sql in asked) == 1
+    assert log.page((ALL,), 0, 100, 200) == first
+    assert sum("sized" not in sql for sql in asked) == 2

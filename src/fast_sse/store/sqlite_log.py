@@ -44,8 +44,10 @@ _ROWS_LARGE = (96, 128, 192, 256, 384, 512, 768, 1024)
 ENTRIES_MAX = _ROWS_LARGE[-1]
 _LOOKUP_SIZES = (1, 4, 16, 64, 256)
 #: What is joined for a page at most, as so many times the page's own bound, and at least.
-_JOINED_PAGES_MAX = 4
+_JOINED_PAGES_MAX = 2
 _JOINED_BYTES_MIN = 64 << 10
+#: Pages that are cut at once after one that was too heavy to be joined: large messages come in runs.
+_CUT_PAGES = 8
 
 _decode_pairs = msgspec.json.Decoder(list[tuple[int, int]]).decode
 _decode_known = msgspec.json.Decoder(list[tuple[str, int, str, int]]).decode
@@ -100,6 +102,7 @@ class SqliteLog:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
         self.connection = connection
+        self._cut_next = 0
 
     # -- writing ------------------------------------------------------------------------------------
 
@@ -218,6 +221,9 @@ class SqliteLog:
         self, shape: pages.Shape, values: list[Any], bytes_max: int
     ) -> tuple[tuple[Position, Position, str], int, list[Record] | None]:
         """Ends, hits and their records; None for these when they are much more than a page, or one is damaged."""
+        if self._cut_next:
+            self._cut_next -= 1
+            return (0, 0, ""), 0, None
         limit = self.connection.setlimit
         usual = limit(sqlite3.SQLITE_LIMIT_LENGTH, -1)  # asks only
         joined_max = max(_JOINED_BYTES_MIN, _JOINED_PAGES_MAX * bytes_max)
@@ -225,6 +231,7 @@ class SqliteLog:
         try:
             found = self._execute(pages.whole_sql(shape), (*values, pages.JOINT)).fetchone()
         except sqlite3.DataError:  # "string or blob too big"
+            self._cut_next = _CUT_PAGES
             return (0, 0, ""), 0, None
         finally:
             limit(sqlite3.SQLITE_LIMIT_LENGTH, usual)
