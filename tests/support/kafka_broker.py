@@ -30,6 +30,7 @@ FETCH_S = 240.0
 START_S = 60.0
 STOP_S = 30.0
 
+_PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 _names = itertools.count(1)
 
 
@@ -60,6 +61,27 @@ def shared_broker() -> Broker:
 
     atexit.register(end)
     return broker
+
+
+def sasl_broker(directory: Path, password: str, **options: str) -> tuple[Broker, dict[str, str]]:
+    """A broker, not yet started, with a second listener that wants a user `hub`; the settings of a client of that one."""
+    broker, port = Broker(directory), stable_port()
+    broker.options = {
+        "listeners": f"PLAINTEXT://{broker.bootstrap},CONTROLLER://127.0.0.1:{broker.controller_port},"
+        f"SASL://127.0.0.1:{port}",
+        "advertised.listeners": f"PLAINTEXT://{broker.bootstrap},SASL://127.0.0.1:{port}",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.sasl.plain.sasl.jaas.config": f'{_PLAIN} user_hub="{password}";',
+        **options,
+    }
+    return broker, {
+        "bootstrap.servers": f"127.0.0.1:{port}",
+        "security.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": "hub",
+        "sasl.password": password,
+    }
 
 
 class Broker:

@@ -68,15 +68,15 @@ def ask_kafka(bootstrap_servers: str, options: Mapping[str, str], topic: str) ->
 
     Raises:
         ModuleNotFoundError: the extra `kafka` is not installed.
-        ConfigError: the client takes no such options.
-        UnavailableError: no broker answers or lets us in; the message says why, and names no secret.
+        ConfigError: the client takes no such options, or the broker no such credentials.
+        UnavailableError: no broker answers; the message says why, and names no secret.
     """
     from confluent_kafka import KafkaException  # noqa: PLC0415  of an extra, which other stores do not need
     from confluent_kafka.admin import AdminClient  # noqa: PLC0415
 
-    said: list[str] = []
+    said: list[Any] = []
     settings: dict[str, Any] = {**options, "bootstrap.servers": bootstrap_servers}
-    settings |= {"error_cb": lambda error: said.append(error.str()), "log_level": 0}
+    settings |= {"error_cb": said.append, "log_level": 0}
     settings |= {"socket.timeout.ms": int(ANSWER_S * 1000), "reconnect.backoff.max.ms": 500}
     try:
         admin = AdminClient(settings)
@@ -85,7 +85,7 @@ def ask_kafka(bootstrap_servers: str, options: Mapping[str, str], topic: str) ->
         named = f"{wrong[1]}: " if wrong else ""
         raise ConfigError("kafka.options", f"{named}unknown to the client, or of a wrong value") from error
     try:
-        listed = admin.list_topics(timeout=ANSWER_S)
+        listed = _listed(admin, said)
         cluster, round_trip_ms = _timed(admin)
         return Facts(
             place=bootstrap_servers,
@@ -97,8 +97,30 @@ def ask_kafka(bootstrap_servers: str, options: Mapping[str, str], topic: str) ->
         )
     except KafkaException as error:
         admin.poll(0)
-        why = [text for text in said if "brokers are down" not in text] or [error.args[0].str()]
-        raise UnavailableError(f"{bootstrap_servers}: {why[-1]}") from error
+        if _refused(said):
+            raise ConfigError(
+                "kafka.options", "the broker refuses our credentials: see sasl.username and sasl.password"
+            ) from error
+        why = [one for one in said if one.name() != "_ALL_BROKERS_DOWN"] or [error.args[0]]
+        raise UnavailableError(f"{bootstrap_servers}: {why[-1].str()}") from error
+
+
+def _listed(admin: Any, said: list[Any]) -> Any:
+    """The first answer. Where the broker refuses us the question itself would wait to its end: the client says it aside."""
+    from confluent_kafka import KafkaException  # noqa: PLC0415
+
+    deadline_s = time.monotonic() + ANSWER_S
+    while True:
+        try:
+            return admin.list_topics(timeout=ANSWER_S / 10)
+        except KafkaException:
+            admin.poll(0)
+            if _refused(said) or time.monotonic() > deadline_s:
+                raise
+
+
+def _refused(said: list[Any]) -> bool:
+    return any(error.name() == "_AUTHENTICATION" for error in said)
 
 
 def _timed(admin: Any) -> tuple[Any, float]:

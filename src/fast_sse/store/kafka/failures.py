@@ -47,6 +47,11 @@ _WHY = {
 }
 
 
+def refused_credentials(error: KafkaError) -> bool:
+    """Whether the broker does not let us in as who we say that we are."""
+    return error.name() in ("_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED")
+
+
 def not_written(error: KafkaError) -> FastSseError:
     """What became of an entry that the producer gave up."""
     if error.name() in _TOO_LARGE:

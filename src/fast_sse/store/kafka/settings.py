@@ -132,9 +132,10 @@ def check_options(options: dict[str, str]) -> None:
 OnError = Callable[[KafkaError], None]
 
 
-def make_admin(settings: KafkaSettings) -> AdminClient:
-    """Describes and creates the topic, and asks where it begins and ends."""
-    return AdminClient({**_quick(settings), **settings.options, **_common(settings)}, logger=_log)
+def make_admin(settings: KafkaSettings, on_error: OnError) -> AdminClient:
+    """Describes and creates the topic, and asks where it begins and ends. `on_error` is called by its `poll`."""
+    owned = {**_common(settings), "error_cb": on_error}
+    return AdminClient({**_quick(settings), **settings.options, **owned}, logger=_log)
 
 
 def make_producer(settings: KafkaSettings, bytes_max: int, on_error: OnError) -> Producer:

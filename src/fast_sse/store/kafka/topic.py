@@ -13,13 +13,13 @@ import logging
 import time
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from fast_sse.model.cursor import epoch_text
 from fast_sse.model.errors import ConfigError, NotStoredError, UnavailableError
 from fast_sse.store.base import Retention
-from fast_sse.store.kafka.failures import unavailable
+from fast_sse.store.kafka.failures import refused_credentials, unavailable
 from fast_sse.store.kafka.settings import KafkaSettings, make_admin, topic_config
 
 _log = logging.getLogger(__name__)
@@ -49,12 +49,13 @@ class Topic:
         self._timeout_s = settings.deadline_s * 0.4
         self._place = TopicPartition(settings.topic, 0)
         self._client: AdminClient | None = None
+        self._heard: list[KafkaError] = []
         self._warned = False
 
     @property
     def _admin(self) -> AdminClient:
         if self._client is None:
-            self._client = make_admin(self._settings)
+            self._client = make_admin(self._settings, self._heard.append)
         return self._client
 
     def close(self) -> None:
@@ -72,15 +73,24 @@ class Topic:
             UnavailableError: the cluster does not answer, or not yet.
         """
         deadline = time.monotonic() + self._timeout_s
+        self._heard.clear()
         while True:
             try:
                 return self._looked()
-            except (
-                UnavailableError
-            ):  # of a new topic brokers hear one after another, and nobody says when all have
+            except UnavailableError:
+                self._check_credentials()
+                # Of a new topic brokers hear one after another, and nobody says when all have.
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_PROPAGATION_S)
+
+    def _check_credentials(self) -> None:
+        """Waiting does not mend a wrong password. Of it the question itself says only that nobody answered."""
+        self._admin.poll(0)
+        if any(map(refused_credentials, self._heard)):
+            raise ConfigError(
+                "kafka.options", "the broker refuses our credentials: see sasl.username and sasl.password"
+            )
 
     def _looked(self) -> Facts:
         found = self._described() or self._created()
