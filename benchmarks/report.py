@@ -91,6 +91,22 @@ class Goal(NamedTuple):
             else [*ours.values()]
         )
 
+    def flattered(self, runs: Iterable[Run]) -> bool:
+        """Whether the base could have done more in most rounds, had the generator: a ratio of rates is then too high."""
+        if self.at_most or not self.base:
+            return False
+        theirs = by_round(runs, self.scenario, self.base, "generator_was_limit")
+        return sum(theirs.values()) * 2 > len(theirs)
+
+    def verdict(self, runs: list[Run]) -> str:
+        """The last column of the table."""
+        found = self.measured(runs)
+        if not found:
+            return "not measured"
+        if not self.met(median(found)):
+            return "**missed**"
+        return f"met at most: the generator was {self.base}'s limit" if self.flattered(runs) else "met"
+
     @property
     def words(self) -> str:
         """The bound as the table shows it."""
@@ -203,9 +219,8 @@ def goals(runs: list[Run]) -> str:
     lines = ["| figure | goal | measured | rounds | |", "|---|---|---|---|---|"]
     for goal in GOALS:
         found = goal.measured(runs)
-        verdict = ("met" if goal.met(median(found)) else "**missed**") if found else "not measured"
         measured = f"{cell(found, '.2f')}{' x' if goal.base else ''}" if found else "-"
-        lines.append(f"| {goal.title} | {goal.words} | {measured} | {len(found)} | {verdict} |")
+        lines.append(f"| {goal.title} | {goal.words} | {measured} | {len(found)} | {goal.verdict(runs)} |")
     return "\n".join(lines)
 
 

@@ -115,3 +115,24 @@ def test_doubts_are_told_once_with_their_rounds() -> None:
     ]
     assert report.line(failed) == "FAILED: did not start"
     assert report.line(absent) == "left out: one channel only"
+
+
+@pytest.mark.parametrize(
+    ("limited", "verdict"),
+    [((1, 1, 0), "met at most: the generator was nchan's limit"), ((1, 0, 0), "met")],
+)
+def test_a_rate_that_the_generator_held_down_is_no_full_victory(
+    limited: tuple[int, ...], verdict: str
+) -> None:
+    """If the base was faster than the generator in most rounds, the ratio to it is too high, and the verdict says so."""
+    runs = [
+        one
+        for number, held in enumerate(limited)
+        for one in (
+            run_of("nchan", number, 0.0, "publish", rate_per_s=100.0, generator_was_limit=bool(held)),
+            run_of(report.MEMORY, number, 0.0, "publish", rate_per_s=70.0),
+        )
+    ]
+    assert Goal("", "publish", "rate_per_s", report.MEMORY, 0.6, at_most=False).verdict(runs) == verdict
+    assert Goal("", "publish", "rate_per_s", report.MEMORY, 0.8, at_most=False).verdict(runs) == "**missed**"
+    assert Goal("", "publish", "rate_per_s", report.MEMORY, 0.8).verdict(runs) == "met"
