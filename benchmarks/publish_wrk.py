@@ -1,9 +1,10 @@
 """Publishes a second with a load generator in C: `wrk`, 32 connections, 8 channels, 200 bytes; servers take turns.
 
-    .venv/bin/python benchmarks/publish_wrk.py [--rounds 3] [--seconds 5] [--peers nchan,'fast-sse memory',…]
+    .venv/bin/python benchmarks/publish_wrk.py [--rounds 3] [--seconds 5] [--peers nchan,'fast-sse memory',…] [--new-heads]
 
 In `make bench` every server is driven by the same generator, ours, and on one core that is nchan's limit: its figure
-there is a lower bound. This one is not. CPU time is that of the server's threads (`/proc/PID/task`), in microseconds a
+there is a lower bound. This one is not. With `--new-heads` no two requests have the same head, so that the front knows
+none of them (`http/heads.py`). CPU time is that of the server's threads (`/proc/PID/task`), in microseconds a
 publish, user + system. Needs wrk (Debian's package of that name); it has no answer to read back, so nothing is counted.
 """
 
@@ -27,6 +28,7 @@ from benchmarks.peers.process import PeerError, pinned, scratch  # noqa: E402
 from benchmarks.peers.registry import PEERS  # noqa: E402
 from fast_sse.bench.target import Target, payload  # noqa: E402
 
+_NUMBER = "NUMBER__________"
 CHANNELS, CONNECTIONS, SIZE = 8, 32, 200
 #: At the start and at the end of a run that are left out of the CPU time.
 EDGE_S = 0.75
@@ -34,17 +36,21 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _STARTED_BY = ("nchan", "fast-sse memory", "fast-sse sqlite")
 
 
-def script(target: Target) -> str:
+def script(target: Target, *, new_heads: bool) -> str:
     """What wrk sends: the channels in turn."""
+    more = [("x-number", _NUMBER)] if new_heads else []
     body = f"{target.body_prefix}{payload(0, SIZE).decode()}{target.body_suffix}"
     requests = [
-        f"wrk.format('POST', '{route.publish_path}', {{{_table(route.publish_headers.items())}}}, [==[{body}]==])"
+        f"wrk.format('POST', '{route.publish_path}', {{{_table([*route.publish_headers.items(), *more])}}}, [==[{body}]==])"
         for route in target.routes
     ]
     made = "\n".join(f"  requests[{place}] = {one}" for place, one in enumerate(requests))
+    one = f"requests[sent % {len(requests)}]"
+    if new_heads:
+        one = f"({one}:gsub('{_NUMBER}', string.format('%0{len(_NUMBER)}d', sent), 1))"
     return (
         f"local requests, sent = {{}}, 0\nfunction init()\n{made}\nend\n"
-        f"function request()\n  sent = sent + 1\n  return requests[sent % {len(requests)}]\nend\n"
+        f"function request()\n  sent = sent + 1\n  return {one}\nend\n"
     )
 
 
@@ -58,12 +64,12 @@ def cpu_s(pid: int) -> tuple[float, float]:
     return int(fields[11]) / TICKS_PER_S, int(fields[12]) / TICKS_PER_S
 
 
-def measure(name: str, seconds: float) -> tuple[float, float, float]:
+def measure(name: str, seconds: float, *, new_heads: bool) -> tuple[float, float, float]:
     """Publishes a second, and user and system microseconds of each."""
     peer = PEERS[name]
     assert peer.running is not None
     with peer.running(0, CHANNELS) as target, scratch("wrk-") as directory:
-        (directory / "publish.lua").write_text(script(target))
+        (directory / "publish.lua").write_text(script(target, new_heads=new_heads))
         url = f"http://{target.host}:{target.publish_port or target.port}"
         command = [
             "wrk",
@@ -96,6 +102,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--peers", default=",".join(_STARTED_BY))
+    parser.add_argument("--new-heads", action="store_true")
     asked = parser.parse_args()
     if shutil.which("wrk") is None:
         print("needs wrk: apt-get install wrk", file=sys.stderr)
@@ -106,7 +113,7 @@ def main() -> int:
         PEERS[name].install()
     for number in range(1, asked.rounds + 1):
         for name in names:
-            found[name].append(measure(name, asked.seconds))
+            found[name].append(measure(name, asked.seconds, new_heads=asked.new_heads))
             print(f"round {number}: {name:16s} {found[name][-1][0]:9,.0f} publishes/s", flush=True)
     print("\n| | publishes/s | to the first | CPU a publish (us), user + system |\n|---|---|---|---|")
     for name in names:
