@@ -11,6 +11,7 @@ signing and storing (CWE-174: a second decoding is a second meaning).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -80,6 +81,7 @@ def channel(event_id: str, event_type: str) -> Channel:
     return Channel(check_segment(event_id), check_segment(event_type))
 
 
+@lru_cache(maxsize=1024)  # of channels, none longer than a segment may be: what raises is not kept
 def channel_from_path(raw_id: str, raw_type: str) -> Channel:
     """A channel from two percent-encoded path segments. Raises BadChannelError."""
     return Channel(decode_segment(raw_id), decode_segment(raw_type))

@@ -285,6 +285,7 @@ def _target(scope: Scope, channels: Sequence[Channel]) -> tuple[str, str] | None
     return target
 
 
+@lru_cache(maxsize=1024)
 def _pct(segment: str) -> str:
     """RFC 3986 percent-encoding of everything but the unreserved characters, upper-case hex."""
     return quote(segment, safe="")
