@@ -80,7 +80,6 @@ def _may_be_apart() -> None:
         pytest.skip(f"no network namespace: {done.stderr.strip()}")
 
 
-@pytest.mark.slow
 def test_a_waiting_connection_of_a_node_that_ends_is_reset() -> None:
     """As the kernel comes: its queue goes with the listener, the other one's stays."""
     accepted, reset = fate(migrate=0)
@@ -88,7 +87,6 @@ def test_a_waiting_connection_of_a_node_that_ends_is_reset() -> None:
     assert reset
 
 
-@pytest.mark.slow
 def test_the_kernel_can_pass_it_to_another_node() -> None:
     """With `tcp_migrate_req`, set at any time before: none is reset."""
     assert fate(migrate=1) == (WAITING, 0)

@@ -148,14 +148,31 @@ async def cut(made: Bench) -> None:
     await made.told(200)
 
 
+async def half_open(made: Bench) -> None:
+    made.proxy.forget_clients()
+    made.proxy.mode = "pass"
+    await made.told(200)
+
+
+async def late(made: Bench) -> None:
+    made.proxy.mode = "late"
+    await made.told(200)
+    await made.told(200)
+    made.proxy.mode = "pass"
+    made.proxy.cut()  # what is late would come behind what is not
+
+
 @each_scale
 async def test_a_broken_broker_loses_repeats_and_reorders_nothing(
     tmp_path: Path, scale: str, record: Record
 ) -> None:
-    """Killed, stopped, unreachable or cut off: 504 and 503 in time, then all goes on; a keyed retry is one message."""
+    """Killed, stopped, unreachable, cut off, half open or late: 504 and 503 in time, then all goes on; a keyed retry is one message."""
     rounds, messages = STRIKES[scale]
-    run = await struck(tmp_path, [kill, pause, blackhole, cut] * rounds, messages)
-    record(f"{messages:,} messages, {rounds} times killed, stopped, unreachable and cut off", run.figure)
+    run = await struck(tmp_path, [kill, pause, blackhole, cut, half_open, late] * rounds, messages)
+    record(
+        f"{messages:,} messages, {rounds} times killed, stopped, unreachable, cut off, half open, late",
+        run.figure,
+    )
     run.report.assert_clean()
 
 

@@ -154,10 +154,11 @@ class Proxy:
             side.abort()
 
     def forget_clients(self) -> None:
-        """Reset the clients' halves only; the hub's halves stay open and silent."""
+        """Reset the clients' halves only; the hub's halves stay open and silent, whatever the mode is next."""
         self.mode = "half_open"
         for side in list(self.sides):
             if not side.faces_hub:
+                side.other = None  # a reset is heard of later
                 side.abort()
 
     async def __aenter__(self) -> Self:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from tests.faults.checker import Report
 from tests.faults.crowd import TARGETS, Crowd, payload_of
+from tests.support.http1 import request
 from tests.support.publisher import Message
 from tests.support.redis_server import Persistence, RedisServer
 from tests.support.server import Hub
@@ -78,7 +79,7 @@ async def server_dies(
     """Kill -9 of Redis with publishes in flight, refusals while it is down, a start on what it kept; again and again."""
     with RedisServer(directory / "redis", persistence=persistence) as server:
         async with hub_on(directory, server.url) as hub, Crowd(hub.public) as crowd:
-            killer = _Killer(server, crowd)
+            killer = _Killer(server, crowd, hub)
             async with asyncio.TaskGroup() as group:
                 killing = group.create_task(killer.run(kills, messages, new_epoch=persistence == "none"))
                 while not killing.done():
@@ -102,8 +103,9 @@ async def server_dies(
 class _Killer:
     """The publisher that has just sent a request gives the order."""
 
-    def __init__(self, server: RedisServer, crowd: Crowd) -> None:
+    def __init__(self, server: RedisServer, crowd: Crowd, hub: Hub) -> None:
         self._server = server
+        self._hub = hub
         self._crowd = crowd
         self._struck = asyncio.Event()
         self._due = 0
@@ -121,6 +123,8 @@ class _Killer:
             await asyncio.to_thread(self._server.kill)
             await until(lambda: self._refusals() > 0)
             self.refused += self._refusals()
+            ready = await request(self._hub.admin, "GET", "/readyz/publish")
+            assert ready.status == 503, "nothing can be stored, and whoever balances must hear of it"
             await asyncio.to_thread(self._server.start)
             if new_epoch:
                 await until(lambda: all(len(client.gaps) >= number for client in self._crowd.clients))  # noqa: B023

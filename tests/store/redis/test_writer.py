@@ -12,7 +12,7 @@ from tests.store.redis.conftest import OpenRedis, reconnecting
 from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer, need_redis
 
-from fast_sse.model.errors import DiskFullError, NotStoredError, UnknownOutcomeError
+from fast_sse.model.errors import DiskFullError, KeyConflictError, NotStoredError, UnknownOutcomeError
 from fast_sse.store.base import Appended
 from fast_sse.store.redis.store import RedisStore
 
@@ -149,6 +149,26 @@ async def test_a_forgotten_connection_is_found_out(redis_server: RedisServer, op
             proxy.mode = "pass"
         await put(store, draft())
         assert len(await everything(store)) == 2
+        assert proxy.hub_closes == 0, "the server was told"
+
+
+async def test_a_long_way_holds_up_no_line(redis_server: RedisServer, open_redis: OpenRedis) -> None:
+    """Calls do not wait for each other's replies: one after another they would be out of time."""
+    async with Proxy(redis_server.address) as proxy, open_redis:
+        store = await open_redis(through(proxy))
+        proxy.mode, proxy.latency_s = "late", 0.1
+        futures = []
+        for number in range(20):
+            futures.append(store.append([draft(data=b"%d" % number, keys=(f"k{number % 10}", f"u{number}"))]))
+            await asyncio.sleep(0)  # a turn, and so a call, of its own
+        outcomes = [outcome for (outcome,) in await asyncio.gather(*futures)]
+        assert not any(isinstance(one, UnknownOutcomeError | NotStoredError) for one in outcomes)
+        stored = [one.cursor.position for one in outcomes[:10] if isinstance(one, Appended)]
+        assert len(stored) == 10
+        assert stored == sorted(stored)
+        assert all(isinstance(one, KeyConflictError) for one in outcomes[10:])
+        proxy.mode = "pass"
+        proxy.cut()
 
 
 @pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=[pytest.mark.chaos, pytest.mark.slow])])
