@@ -63,21 +63,26 @@ def shared_broker() -> Broker:
     return broker
 
 
-def sasl_broker(directory: Path, password: str, **options: str) -> tuple[Broker, dict[str, str]]:
-    """A broker, not yet started, with a second listener that wants a user `hub`; the settings of a client of that one."""
+def sasl_broker(
+    directory: Path, password: str, protocol: str = "SASL_PLAINTEXT", **options: str
+) -> tuple[Broker, dict[str, str]]:
+    """A broker, not yet started, with a second listener that wants a user `hub`; the settings of a client of that one.
+
+    `protocol`: SASL_SSL speaks TLS there, with the key and certificate of `options`.
+    """
     broker, port = Broker(directory), stable_port()
     broker.options = {
         "listeners": f"PLAINTEXT://{broker.bootstrap},CONTROLLER://127.0.0.1:{broker.controller_port},"
         f"SASL://127.0.0.1:{port}",
         "advertised.listeners": f"PLAINTEXT://{broker.bootstrap},SASL://127.0.0.1:{port}",
-        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT",
+        "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:{protocol}",
         "sasl.enabled.mechanisms": "PLAIN",
         "listener.name.sasl.plain.sasl.jaas.config": f'{_PLAIN} user_hub="{password}";',
         **options,
     }
     return broker, {
         "bootstrap.servers": f"127.0.0.1:{port}",
-        "security.protocol": "SASL_PLAINTEXT",
+        "security.protocol": protocol,
         "sasl.mechanism": "PLAIN",
         "sasl.username": "hub",
         "sasl.password": password,

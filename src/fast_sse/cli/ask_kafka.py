@@ -97,7 +97,7 @@ def ask_kafka(bootstrap_servers: str, options: Mapping[str, str], topic: str) ->
         )
     except KafkaException as error:
         admin.poll(0)
-        if _refused(said):
+        if _said(said, "_AUTHENTICATION"):
             raise ConfigError(
                 "kafka.options", "the broker refuses our credentials: see sasl.username and sasl.password"
             ) from error
@@ -106,7 +106,7 @@ def ask_kafka(bootstrap_servers: str, options: Mapping[str, str], topic: str) ->
 
 
 def _listed(admin: Any, said: list[Any]) -> Any:
-    """The first answer. Where the broker refuses us the question itself would wait to its end: the client says it aside."""
+    """The first answer. Where the broker or we refuse to connect the question itself would wait to its end: the client says it aside."""
     from confluent_kafka import KafkaException  # noqa: PLC0415
 
     deadline_s = time.monotonic() + ANSWER_S
@@ -115,12 +115,12 @@ def _listed(admin: Any, said: list[Any]) -> Any:
             return admin.list_topics(timeout=ANSWER_S / 10)
         except KafkaException:
             admin.poll(0)
-            if _refused(said) or time.monotonic() > deadline_s:
+            if _said(said, "_AUTHENTICATION", "_SSL") or time.monotonic() > deadline_s:
                 raise
 
 
-def _refused(said: list[Any]) -> bool:
-    return any(error.name() == "_AUTHENTICATION" for error in said)
+def _said(errors: list[Any], *names: str) -> bool:
+    return any(error.name() in names for error in errors)
 
 
 def _timed(admin: Any) -> tuple[Any, float]:

@@ -78,19 +78,22 @@ class Topic:
             try:
                 return self._looked()
             except UnavailableError:
-                self._check_credentials()
+                self._check_connection()
                 # Of a new topic brokers hear one after another, and nobody says when all have.
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_PROPAGATION_S)
 
-    def _check_credentials(self) -> None:
-        """Waiting does not mend a wrong password. Of it the question itself says only that nobody answered."""
+    def _check_connection(self) -> None:
+        """Raise why nobody could answer, where the client knows it; waiting does not mend a wrong password."""
         self._admin.poll(0)
-        if any(map(refused_credentials, self._heard)):
-            raise ConfigError(
-                "kafka.options", "the broker refuses our credentials: see sasl.username and sasl.password"
-            )
+        for error in self._heard:
+            if refused_credentials(error):
+                raise ConfigError(
+                    "kafka.options", "the broker refuses our credentials: see sasl.username and sasl.password"
+                )
+            if error.name() == "_SSL":
+                raise unavailable(error)
 
     def _looked(self) -> Facts:
         found = self._described() or self._created()
