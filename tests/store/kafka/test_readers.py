@@ -22,10 +22,12 @@ class Fixture:
         self.view = View(directory / "view-a.db", Windows())
         self.view.open("e" * 13)
         self.damages = 0
+        self.busy_at_damage: list[int] = []
         self.readers = Readers(self.view.path, self.note)
 
     def note(self) -> None:
         self.damages += 1
+        self.busy_at_damage.append(self.readers._busy)
 
 
 @pytest.fixture
@@ -98,7 +100,10 @@ async def test_one_read_is_one_snapshot(made: Fixture) -> None:
 
 
 async def test_damage_is_reported(made: Fixture) -> None:
-    """A view that holds what was never written to it, or that SQLite cannot read, is told to its keeper."""
+    """A view that holds what was never written to it, or that SQLite cannot read, is told to its keeper.
+
+    While the file is still held: told later it would be said of the one that takes its place, which would go, too.
+    """
     made.readers.resume()
 
     def damaged(_log: SqliteLog) -> int:
@@ -115,3 +120,4 @@ async def test_damage_is_reported(made: Fixture) -> None:
     with pytest.raises(UnavailableError):
         await made.readers.run(newest)
     assert made.damages == 2
+    assert made.busy_at_damage == [1, 1]

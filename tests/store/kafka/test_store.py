@@ -10,7 +10,7 @@ import threading
 from collections.abc import AsyncIterator
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from tests.contract.asserting import put
 from tests.contract.backends import draft
@@ -29,6 +29,7 @@ from fast_sse.model.message import Record
 from fast_sse.store.base import Appended, Gap, OvertakenError, Windows
 from fast_sse.store.clock import wall_ms
 from fast_sse.store.kafka.entry import encode
+from fast_sse.store.kafka.follower import _SuspectError
 from fast_sse.store.kafka.store import KafkaStore
 from fast_sse.store.kafka.topic import Facts
 
@@ -269,10 +270,18 @@ async def test_the_largest_message_that_the_hub_takes_fits(cluster: Cluster) -> 
     await put(store, draft(data=b'"%s"' % (b"x" * 2_999_000), body=b"its hash"))
 
 
-async def test_a_topic_deleted_and_made_again_is_told_as_another_log(cluster: Cluster) -> None:
-    """Old cursors are `epoch` gaps, followers are told, publishing goes on in the new one, and nothing old is served."""
+@pytest.mark.parametrize("interrupted", [False, True], ids=["at once", "in two attempts"])
+async def test_a_topic_deleted_and_made_again_is_told_as_another_log(
+    cluster: Cluster, interrupted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old cursors are `epoch` gaps, followers are told, publishing goes on in the new one, and nothing old is served.
+
+    Also where the connection broke between making the view anew and telling of it.
+    """
     store = await cluster.open(deadline_s=3.0)
     (old,) = await put(store, draft(data=b"old", keys=("k",)))
+    if interrupted:
+        breaks_once(store, monkeypatch)
     follower = store.follow(old)
     cluster.delete()
     with pytest.raises(UnavailableError):
@@ -292,6 +301,19 @@ async def test_a_topic_deleted_and_made_again_is_told_as_another_log(cluster: Cl
     assert new.epoch == gap.resumed_at.epoch
     found = await store.read(EVERYTHING, old, 10, 1 << 20)
     assert (found.gap, datas(found.records)) == (gap, [b"new"])
+
+
+def breaks_once(store: KafkaStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next session ends when its view is open and before it has read anything."""
+    follower = store._follower
+    assert follower is not None
+    read_to = follower._read_to
+
+    def broken(consumer: Consumer, high: int, *, quiet: bool) -> None:
+        monkeypatch.setattr(follower, "_read_to", read_to)
+        raise _SuspectError
+
+    monkeypatch.setattr(follower, "_read_to", broken)
 
 
 async def test_several_partitions_end_the_start(cluster: Cluster) -> None:

@@ -96,6 +96,8 @@ class Follower:
         self._damaged = False
         self._epoch = ""
         self._began = False
+        #: What happened to the view and was not told yet: a session may end before it has begun.
+        self._anew = self._lost = False
         self._next = 0
         #: The topic's end was reached, so what comes next was written since; what came last had been.
         self._at_end = self._fresh = False
@@ -152,42 +154,41 @@ class Follower:
     def _session(self) -> None:
         self._suspect = False
         facts = self._topic.look()
-        anew = self._opened(facts.epoch)
+        self._open(facts.epoch)
         if (
             self._view.trimmed > facts.low
         ):  # no topic ever gets back what it let go: this is not what was read
             self._damaged = True
-            anew = self._opened(facts.epoch)
+            self._open(facts.epoch)
         # What the topic let go before it was read here is a gap for everybody who follows on this node.
-        anew = anew or self._view.read_to < facts.low
+        self._anew |= self._view.read_to < facts.low
         while self._view.trim_to(facts.low):
             pass
         consumer = make_consumer(self._settings, self._on_error)
         try:
-            lost = self._anchored(consumer, facts)
-            anew = anew or lost
-            self._read_to(consumer, facts.high, quiet=anew)
+            self._anchor(consumer, facts)
+            self._read_to(consumer, facts.high, quiet=self._anew)
             newest = self._place_at(self._view.newest)
             self._readers.resume()
             trimmed = self._place_at(self._view.trimmed)
-            self._told.begun(Begun(facts, trimmed, newest, anew, lost))
-            self._began = True
+            self._told.begun(Begun(facts, trimmed, newest, self._anew, self._lost))
+            self._began, self._anew, self._lost = True, False, False
             while not self._stopping.is_set():
                 if batch := self._polled(consumer):
                     self._take(batch)
         finally:
             consumer.close()
 
-    def _opened(self, epoch: str) -> bool:
-        """Open the view of this topic, made anew where it is no use; whether it was opened now."""
+    def _open(self, epoch: str) -> None:
+        """Open the view of this topic unless it is open, made anew where it is no use."""
         if epoch == self._epoch and not self._damaged:
-            return False
+            return
         self._readers.suspend()
+        self._anew = True
         if self._damaged:
             self._view.discard()
         self._view.open(epoch)
         self._damaged, self._epoch = False, epoch
-        return True
 
     def _place_at(self, position: Position) -> Place:
         return Place(position, self._view.print_at(position) or NO_FINGERPRINT)
@@ -198,17 +199,16 @@ class Follower:
 
     # -- where to read on ---------------------------------------------------------------------------
 
-    def _anchored(self, consumer: Consumer, facts: Facts) -> bool:
-        """Set the place to read on from; whether the topic lost its tail."""
+    def _anchor(self, consumer: Consumer, facts: Facts) -> None:
+        """Set the place to read on from, below what the topic lost of what was read."""
         anchor, floor = self._view.anchor, max(self._view.trimmed, facts.low)
-        lost = anchor > floor and not self._same(consumer, anchor, facts)
-        if lost:
+        if anchor > floor and not self._same(consumer, anchor, facts):
             common = self._last_common(consumer, floor, anchor, facts)
             _log.critical("the topic lost its tail: %d entries above offset %d", anchor - common, common - 1)
+            self._anew = self._lost = True
             self._view.cut(common)
         self._next = max(self._view.read_to, facts.low)
         consumer.assign([TopicPartition(self._settings.topic, 0, self._next)])
-        return lost
 
     def _same(self, consumer: Consumer, position: Position, facts: Facts) -> bool:
         """Whether the topic still holds at this place what the view does."""

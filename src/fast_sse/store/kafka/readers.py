@@ -72,13 +72,21 @@ class Readers:
         try:
             with self._borrowed() as log:
                 return work(log)
+        except sqlite3.Error as error:
+            raise UnavailableError("the view of the log cannot be read now") from error
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Tell of damage while the file is still held: told later, it would be said of the file that takes its place."""
+        try:
+            yield
         except DamagedError:
             self._on_damage()
             raise
         except sqlite3.Error as error:
             if error_code(error) in _DAMAGE:
                 self._on_damage()
-            raise UnavailableError("the view of the log cannot be read now") from error
+            raise
 
     @contextmanager
     def _borrowed(self) -> Iterator[SqliteLog]:
@@ -88,9 +96,10 @@ class Readers:
             self._busy += 1
             log = self._idle.pop() if self._idle else None
         try:
-            log = log or SqliteLog(connect(self._path, writer=False))
-            log.connection.execute("BEGIN")
-            yield log
+            with self._watched():
+                log = log or SqliteLog(connect(self._path, writer=False))
+                log.connection.execute("BEGIN")
+                yield log
         finally:
             with self._change:
                 if log is not None:
