@@ -20,6 +20,7 @@ from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import UnavailableError
 from fast_sse.model.message import Record
 from fast_sse.store.base import Appended, Gap, OvertakenError
+from fast_sse.store.kafka.sender import Sender
 from fast_sse.store.kafka.store import KafkaStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.wire, pytest.mark.timeout(180)]
@@ -98,8 +99,17 @@ def datas(found: list[Record]) -> list[bytes]:
     return [record.data for record in found]
 
 
-async def test_a_lost_tail_is_noticed_and_told(cluster: Cluster) -> None:
-    """The view drops what the topic lost, keys included; who had it is told; reused offsets are other places."""
+@pytest.mark.parametrize("renews", [True, False], ids=["renewed in time", "sent before"])
+async def test_a_lost_tail_is_noticed_and_told(
+    cluster: Cluster, renews: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The view drops what the topic lost, keys included; who had it is told; reused offsets are other places.
+
+    Also where something is sent before the producer was replaced: the broker then ends it for good (a sequence number
+    that it did not expect), and the next one sends.
+    """
+    if not renews:
+        monkeypatch.setattr(Sender, "renew", lambda _self: None)
     store = await cluster.open(deadline_s=5.0)
     cursors = await put_one_by_one(store, *(b"%d" % number for number in range(8)))
     follower = store.follow(cursors[-1])

@@ -93,15 +93,19 @@ class Sender:
 
     def _end(self) -> None:
         self._thread.join()
-        self._producer.purge()
-        self._producer.flush(1.0)
+        _give_up(self._producer)
         del self._producer  # here, and not on whichever thread the garbage collector runs
 
     # -- the thread ---------------------------------------------------------------------------------
 
     def _run(self) -> None:
         while not self._stopping:
-            self._producer.poll(_POLL_S)
+            try:
+                self._producer.poll(_POLL_S)
+            except (
+                KafkaException
+            ) as problem:  # where `_on_error` is told of every other error, a fatal one is raised
+                self._on_error(problem.args[0])
             if self._failures:
                 failures, self._failures = self._failures, []
                 with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
@@ -123,8 +127,17 @@ class Sender:
         _log.warning("the producer is replaced by a new one")
         self._fatal = False
         old, self._producer = self._producer, self._made()
-        old.purge()
-        old.flush(1.0)
+        _give_up(old)
 
     def _made(self) -> Producer:
         return self._make(self._settings, self._bytes_max, self._on_error)
+
+
+def _give_up(producer: Producer) -> None:
+    """Let what a producer has in hand fail, each entry by its own report."""
+    producer.purge()
+    try:
+        producer.flush(1.0)
+    except KafkaException as problem:  # a fatal error, raised once and before the reports
+        _log.info("the producer says: %s", problem.args[0].str())
+        producer.flush(1.0)
