@@ -350,6 +350,17 @@ async def test_a_place_that_cannot_be_asked_is_asked_again(topic: Topic) -> None
     assert [error.name() for error in member.errors] == ["_TIMED_OUT"]
 
 
+async def test_a_lost_partition_that_moved_away_is_left_to_its_new_reader(
+    topic: Topic, member: Member
+) -> None:
+    """The answer that it cannot be read on may come behind its revocation: it is nobody's question here any more."""
+    member.session._lost.add(99)
+    topic.add(1)
+    await until(lambda: member.entries == 1, WITHIN_S)
+    await until(lambda: not member.session._lost, WITHIN_S)
+    assert (member.errors, member.gone_at) == ([], [])
+
+
 async def test_a_session_leaves_no_client_to_the_garbage_collector(topic: Topic) -> None:
     """A client that is destroyed on one of its own threads ends the process: at its end a session has let go of all."""
     gc.collect()

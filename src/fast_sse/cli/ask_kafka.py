@@ -74,6 +74,8 @@ def ask_kafka(bootstrap_servers: str, options: Mapping[str, str], topic: str) ->
     from confluent_kafka import KafkaException  # noqa: PLC0415  of an extra, which other stores do not need
     from confluent_kafka.admin import AdminClient  # noqa: PLC0415
 
+    from fast_sse.store.kafka.failures import refused_credentials, wrong_credentials  # noqa: PLC0415
+
     said: list[Any] = []
     settings: dict[str, Any] = {**options, "bootstrap.servers": bootstrap_servers}
     settings |= {"error_cb": said.append, "log_level": 0}
@@ -97,10 +99,8 @@ def ask_kafka(bootstrap_servers: str, options: Mapping[str, str], topic: str) ->
         )
     except KafkaException as error:
         admin.poll(0)
-        if _said(said, "_AUTHENTICATION"):
-            raise ConfigError(
-                "kafka.options", "the broker refuses our credentials: see sasl.username and sasl.password"
-            ) from error
+        if any(map(refused_credentials, said)):
+            raise wrong_credentials() from error
         why = [one for one in said if one.name() != "_ALL_BROKERS_DOWN"] or [error.args[0]]
         raise UnavailableError(f"{bootstrap_servers}: {why[-1].str()}") from error
 

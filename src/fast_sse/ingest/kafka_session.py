@@ -225,6 +225,7 @@ class Session:
 
     def _find_places(self) -> None:
         """Go on where the lost partitions begin, and say what lay before; what cannot be asked now is asked again."""
+        self._lost &= self._next.keys()  # one that moved away meanwhile is its new reader's to find
         for partition in list(self._lost):
             try:
                 self._find_place(TopicPartition(self._topic, partition))

@@ -207,9 +207,11 @@ class SqliteLog:
             values += (*(part for part in one if part is not None), after, records_max)
         values += (records_max, after, after)
         shape = pages.shape_of(wanted)
-        damaged = None
-        (trimmed, newest, losses), hits, records = self._whole_page(shape, values, bytes_max)
-        if records is None:  # much too heavy for one page, or damaged: a second look, a row at a time
+        whole = self._whole_page(shape, values, bytes_max)
+        if whole is not None:
+            trimmed, newest, losses, hits, records = whole
+            damaged = None
+        else:  # much too heavy for one page, or damaged: a second look, a row at a time
             found = self._execute(pages.cut_sql(shape), (*values, bytes_max)).fetchone()
             trimmed, newest, losses, hits, text, bodies = found
             records, damaged = records_of(_decode_pairs(text), bodies)
@@ -219,11 +221,11 @@ class SqliteLog:
 
     def _whole_page(
         self, shape: pages.Shape, values: list[Any], bytes_max: int
-    ) -> tuple[tuple[Position, Position, str], int, list[Record] | None]:
-        """Ends, hits and their records; None for these when they are much more than a page, or one is damaged."""
+    ) -> tuple[Position, Position, str, int, list[Record]] | None:
+        """Ends, losses, number of hits, and the records; None when it is much more than a page, or one is damaged."""
         if self._cut_next:
             self._cut_next -= 1
-            return (0, 0, ""), 0, None
+            return None
         limit = self.connection.setlimit
         usual = limit(sqlite3.SQLITE_LIMIT_LENGTH, -1)  # asks only
         joined_max = max(_JOINED_BYTES_MIN, _JOINED_PAGES_MAX * bytes_max)
@@ -232,12 +234,12 @@ class SqliteLog:
             found = self._execute(pages.whole_sql(shape), (*values, pages.JOINT)).fetchone()
         except sqlite3.DataError:  # "string or blob too big"
             self._cut_next = _CUT_PAGES
-            return (0, 0, ""), 0, None
+            return None
         finally:
             limit(sqlite3.SQLITE_LIMIT_LENGTH, usual)
-        *ends, hits, sizes, joined, positions_sum = found
+        trimmed, newest, losses, hits, sizes, joined, positions_sum = found
         records = records_of_page(sizes, joined, positions_sum, bytes_max) if hits else []
-        return tuple(ends), hits, records
+        return None if records is None else (trimmed, newest, losses, hits, records)
 
     def nth_from_end(self, wanted: Sequence[Range], count: int) -> tuple[Position | None, Position]:
         """The position of the first of the last `count` matching records (None when none matches), and the newest."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from confluent_kafka import KafkaError
 
 from fast_sse.model.errors import (
+    ConfigError,
     FastSseError,
     NotStoredError,
     TooLargeError,
@@ -50,6 +51,13 @@ _WHY = {
 def refused_credentials(error: KafkaError) -> bool:
     """Whether the broker does not let us in as who we say that we are."""
     return error.name() in ("_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED")
+
+
+def wrong_credentials() -> ConfigError:
+    """What is said of that, at a start and by the doctor: waiting does not mend it."""
+    return ConfigError(
+        "kafka.options", "the broker refuses our credentials: see sasl.username and sasl.password"
+    )
 
 
 def not_written(error: KafkaError) -> FastSseError:

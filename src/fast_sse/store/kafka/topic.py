@@ -19,7 +19,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetS
 from fast_sse.model.cursor import epoch_text
 from fast_sse.model.errors import ConfigError, NotStoredError, UnavailableError
 from fast_sse.store.base import Retention
-from fast_sse.store.kafka.failures import refused_credentials, unavailable
+from fast_sse.store.kafka.failures import refused_credentials, unavailable, wrong_credentials
 from fast_sse.store.kafka.settings import KafkaSettings, make_admin, topic_config
 
 _log = logging.getLogger(__name__)
@@ -89,9 +89,7 @@ class Topic:
         self._admin.poll(0)
         for error in self._heard:
             if refused_credentials(error):
-                raise ConfigError(
-                    "kafka.options", "the broker refuses our credentials: see sasl.username and sasl.password"
-                )
+                raise wrong_credentials()
             if error.name() == "_SSL":
                 raise unavailable(error)
 
