@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast_sse.hub.frames import frame_of, frames_of, id_texts, pieces
+from fast_sse.hub.frames import _joined, frame_of, frames_of, id_texts, pieces
 from fast_sse.hub.tail import Entry
 from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import Cursor, parse_cursor
@@ -41,6 +41,15 @@ def test_a_replayed_frame_is_the_live_one(some: list[Record], kind: str, address
     bytes_max = max(1, len(whole) // 2)
     found = list(frames_of(some, log, addressed=addressed, bytes_max=bytes_max))
     assert found == list(pieces(one_by_one, bytes_max))
+
+
+@given(st.lists(records, min_size=1, max_size=5), st.sampled_from(sorted(LOGS)), st.booleans())
+def test_only_a_line_break_in_the_data_takes_the_long_way(
+    some: list[Record], kind: str, addressed: bool
+) -> None:
+    """Records with and without an event are joined as one piece; an empty piece says that one must be framed line by line."""
+    broken = any(b"\n" in record.data for record in some)
+    assert bool(_joined(some, LOGS[kind], addressed=addressed)) is not broken
 
 
 def test_a_frame_is_asked_for_when_its_piece_is_due() -> None:
