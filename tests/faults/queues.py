@@ -3,7 +3,7 @@
 The judge is the checker of the other fault tests: each lane of the queue (a stream, a partition) is a publisher whose
 every entry is ok the moment it is in the queue, and whose order is the order of the log. The kill comes when a
 subscriber has seen its share of the queue, and it counts as one that bit when the queue still holds entries that were
-not acknowledged.
+not acknowledged. A hub can be done before the kill reaches it; then more is queued and the kill is tried again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol, Self
 
 import redis
 from confluent_kafka import Producer
-from tests.faults.checker import Published, Subscription, check
+from tests.faults.checker import Published, Report, Subscription, check
 from tests.faults.crowd import IDS, TYPES, heard, payload_of
 from tests.faults.scenarios import PRODUCT, Run
 from tests.ingest.kafka import Topic
@@ -133,24 +133,34 @@ class KafkaQueue:
         return [message.value() or b"" for message in self.topic.dead()]
 
 
-def filled(entries: int, lanes: int, seed: int = 1) -> tuple[list[Queued], list[Published], list[bytes]]:
-    """What goes into the queue, what should come out of it, and what should be kept aside."""
-    chance = random.Random(seed)
-    queued: list[Queued] = []
-    published: list[Published] = []
-    poison: list[bytes] = []
-    for n in range(entries):
+class Filling(NamedTuple):
+    """What goes into a queue, what should come out of it, and what should be kept aside."""
+
+    queued: list[Queued]
+    published: list[Published]
+    poison: list[bytes]
+
+    def plus(self, more: Filling) -> Filling:
+        """Both, one after the other."""
+        return Filling(self.queued + more.queued, self.published + more.published, self.poison + more.poison)
+
+
+def filled(entries: int, lanes: int, first: int = 0) -> Filling:
+    """The entries from number `first` on, with a poison among every hundred."""
+    chance = random.Random(first)
+    made = Filling([], [], [])
+    for n in range(first, first + entries):
         lane = n % lanes
         channel = (chance.choice(IDS), chance.choice(TYPES))
         package: dict[str, object] = {"event_id": channel[0], "event_type": channel[1], "event_name": "Load"}
         if n % POISON_EVERY == POISON_EVERY // 2:
             package["number"] = n
-            poison.append(json.dumps(package).encode())
+            made.poison.append(json.dumps(package).encode())
         else:
-            published.append(Published(f"q{lane}", n, f"q-{n}", channel, "ok"))
+            made.published.append(Published(f"q{lane}", n, f"q-{n}", channel, "ok"))
             package["data"] = {"p": f"q-{n}", "pad": "x" * 150}
-        queued.append(Queued(lane, channel, json.dumps(package).encode()))
-    return queued, published, poison
+        made.queued.append(Queued(lane, channel, json.dumps(package).encode()))
+    return made
 
 
 class Listeners:
@@ -203,6 +213,58 @@ def has_seen(client: Client, missing: set[str], at: list[int]) -> bool:
     return not missing
 
 
+class Drain:
+    """A queue, a hub that reads it, who listens, and the kills so far."""
+
+    def __init__(self, queue: Queue, hub: Hub, listeners: Listeners, within_s: float) -> None:
+        self.queue = queue
+        self.hub = hub
+        self.listeners = listeners
+        self.within_s = within_s
+        self.all = Filling([], [], [])
+        self.left: list[Left] = []
+
+    async def fill(self, entries: int) -> None:
+        """Put that many more into the queue."""
+        more = filled(entries, self.queue.lanes, first=len(self.all.queued))
+        self.all = self.all.plus(more)
+        await asyncio.to_thread(self.queue.fill, more.queued)
+
+    async def kill(self, seen: int, before_kill: Callable[[], None]) -> bool:
+        """Kill the hub when that many messages were seen, and start it again; whether it was on its way just then."""
+        await self.listeners.seen(seen, self.within_s)
+        before_kill()
+        self.hub.kill_now()
+        await self.hub.await_exit()
+        self.left.append(await asyncio.to_thread(self.queue.left))
+        await self.hub.astart()
+        return self.bit(-1)
+
+    def bit(self, kill: int) -> bool:
+        """Whether the queue held something after a kill."""
+        return sum(self.left[kill]) > 0
+
+    async def kills(self, entries: int, kills: int, late_max: int, before_kill: Callable[[], None]) -> None:
+        """Fill the queue and kill on the way, evenly; after a kill that came too late, at the head of a longer queue."""
+        await self.fill(entries)
+        share = len(self.all.published) // (kills + 1)
+        seen = late = 0
+        while len(self.left) < kills + late:
+            seen += share
+            if not await self.kill(seen, before_kill) and late < late_max:
+                late += 1
+                seen = len(self.all.published)
+                await self.fill(entries << late)
+
+    async def finish(self) -> Report:
+        """Wait until everything came and was acknowledged, and judge."""
+        if await self.listeners.seen_last(self.all.published, self.within_s):
+            await done(self.queue, self.within_s)
+        report = check(self.all.published, heard(self.listeners.pairs))
+        on_the_way = sum(self.bit(kill) for kill in range(len(self.left)))
+        return report.require(kills=len(self.left), kills_on_the_way=on_the_way)
+
+
 async def drained(
     directory: Path,
     queue: Queue,
@@ -211,32 +273,26 @@ async def drained(
     kills: int,
     module: str = PRODUCT,
     within_s: float = 120.0,
+    late_max: int = 6,
     before_kill: Callable[[], None] = lambda: None,
 ) -> Run:
-    """Fill a queue, let a hub on SQLite read it, and kill it again and again on the way."""
-    queued, published, poison = filled(entries, queue.lanes)
-    await asyncio.to_thread(queue.fill, queued)
-    left: list[Left] = []
+    """Fill a queue, let a hub on SQLite read it, and kill it again and again on the way.
+
+    Up to `late_max` kills may come when the hub is done already; the queue is twice as long after each.
+    """
     # Small batches and a short lease: more places for a kill to land in, and less to wait for after it.
     limits = {"FAST_SSE_LIMITS__INGEST_LEASE_S": "0.5", "FAST_SSE_LIMITS__INGEST_ENTRIES_MAX": "20"}
     hub = Hub(directory, settings={**limits, **queue.settings}, module=module)
     async with hub, Listeners(hub.public) as listeners:
-        for kill in range(1, kills + 1):
-            await listeners.seen(kill * len(published) // (kills + 1), within_s)
-            before_kill()
-            hub.kill_now()
-            await hub.await_exit()
-            left.append(await asyncio.to_thread(queue.left))
-            await hub.astart()
-        if await listeners.seen_last(published, within_s):
-            await done(queue, within_s)
-        report = check(published, heard(listeners.pairs))
-    report.require(kills=len(left), kills_on_the_way=sum(sum(kill) > 0 for kill in left))
+        drain = Drain(queue, hub, listeners, within_s)
+        await drain.kills(entries, kills, late_max, before_kill)
+        report = await drain.finish()
+    poison = drain.all.poison
     dead = await asyncio.to_thread(queue.dead)
     if set(dead) != set(poison):
         report.defects["lost"].append(f"poison: {len(set(dead))} of {len(poison)} entries were kept aside")
-    in_hand = sum(kill.in_hand > 0 for kill in left)
-    known = f"; {in_hand} of {kills} kills with entries taken and not acknowledged" if in_hand else ""
+    in_hand = sum(left.in_hand > 0 for left in drain.left)
+    known = f"; {in_hand} kills with entries taken and not acknowledged" if in_hand else ""
     kept = f"{len(poison)} entries were poison and {len(dead)} were kept aside"
     return Run(report, f"{report.text()}{known}; {kept}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -46,7 +47,7 @@ async def test_a_redis_queue_drains_over_kills(
     run.report.assert_clean()
     assert run.report.counts["kills_on_the_way"] == count.kills, run.figure
     dead = redis_queue.dead()
-    assert len(dead) == len(set(dead)) == count.messages // 100
+    assert len(dead) == len(set(dead))
 
 
 @pytest.fixture
@@ -69,6 +70,22 @@ async def test_a_kafka_topic_drains_over_kills(
     assert run.report.counts["kills_on_the_way"] == count.kills, run.figure
 
 
+@pytest.mark.slow
+async def test_a_kill_that_comes_too_late_is_tried_again(tmp_path: Path, redis_queue: RedisQueue) -> None:
+    """A hub that is done before its kill proves nothing: more is queued, and the kill that counts is another one."""
+    kills: list[int] = []
+
+    def late_once() -> None:
+        while not kills and any(redis_queue.left()):
+            time.sleep(0.01)
+        kills.append(len(kills))
+
+    run = await drained(tmp_path, redis_queue, entries=200, kills=1, before_kill=late_once)
+    run.report.assert_clean()
+    assert (run.report.counts["kills"], run.report.counts["kills_on_the_way"]) == (2, 1), run.figure
+    assert run.report.counts["messages"] == 200 * 3 * 99 // 100
+
+
 async def unacknowledged(tmp_path: Path, queue: RedisQueue, **more: Any) -> Run:
     """Two kills, each when a subscriber sees what was stored and the acknowledgement is still on its way, and is lost."""
     async with Proxy(queue.server.address) as proxy:
@@ -82,7 +99,7 @@ async def test_stored_and_not_acknowledged_is_one_message(tmp_path: Path, redis_
     """Killed after its store has the entries and before Redis hears of it, the hub publishes none of them twice."""
     run = await unacknowledged(tmp_path, redis_queue)
     run.report.assert_clean()
-    assert "2 of 2 kills with entries taken and not acknowledged" in run.figure, run.figure
+    assert "; 2 kills with entries taken and not acknowledged" in run.figure, run.figure
 
 
 @pytest.mark.slow
@@ -96,7 +113,8 @@ async def test_forgotten_keys_are_found(tmp_path: Path, redis_queue: RedisQueue)
 async def test_acknowledging_before_storing_is_found(tmp_path: Path, redis_queue: RedisQueue) -> None:
     """A hub that acknowledges what it took before its store has it loses entries, and the run says so."""
     module = "tests.faults.broken.ack_before_store"
-    run = await drained(tmp_path, redis_queue, entries=1_000, kills=1, module=module, within_s=5)
+    # What it never stored is acknowledged too, so that no kill looks as if it came in time.
+    run = await drained(tmp_path, redis_queue, entries=1_000, kills=1, module=module, within_s=5, late_max=0)
     assert "lost" in run.report.found, run.figure
 
 
@@ -116,10 +134,20 @@ class Stopped(NamedTuple):
 async def stopped_midway(
     tmp_path: Path, queue: RedisQueue, store: str = "sqlite", more: dict[str, str] | None = None
 ) -> Stopped:
-    """SIGSTOP the node that reads, let the other finish the queue, SIGCONT; then one message, "marker", on the first."""
+    """SIGSTOP the node that reads, let the other finish the queue, SIGCONT; then one message, "marker", on the first.
+
+    Each reply of the queue takes 10 ms, so that the reader needs seconds for what is left when the order to stop it is given.
+    """
+    async with Proxy(queue.server.address) as proxy:
+        proxy.mode, proxy.latency_s = "late", 0.01
+        queue.at(f"redis://127.0.0.1:{proxy.address[1]}/0")
+        return await _stopped_midway(tmp_path, queue, store, more or {})
+
+
+async def _stopped_midway(tmp_path: Path, queue: RedisQueue, store: str, more: dict[str, str]) -> Stopped:
     settings = {
         **queue.settings,
-        **(more or {}),
+        **more,
         "FAST_SSE_LIMITS__INGEST_LEASE_S": "0.5",
         "FAST_SSE_LIMITS__INGEST_ENTRIES_MAX": str(BATCH),
     }
@@ -134,7 +162,7 @@ async def stopped_midway(
             await client.ready()
         reader = str(queue.server.do("GET", f"{queue.name}:lease:fast-sse").partition(b":")[0].decode())
         (other,) = hubs.keys() - {reader}
-        queued, published, _ = filled(3_000, 1)
+        queued, published, _ = filled(3_000, queue.lanes)
         good = [message.payload for message in published]
         queue.fill(queued)
         await clients[reader].count(500)
