@@ -136,15 +136,17 @@ async def stopped_midway(
 ) -> Stopped:
     """SIGSTOP the node that reads, let the other finish the queue, SIGCONT; then one message, "marker", on the first.
 
-    Each reply of the queue takes 10 ms, so that the reader needs seconds for what is left when the order to stop it is given.
+    Until then each reply of the queue takes 10 ms, so that what is left is seconds of work when the order comes.
     """
     async with Proxy(queue.server.address) as proxy:
         proxy.mode, proxy.latency_s = "late", 0.01
         queue.at(f"redis://127.0.0.1:{proxy.address[1]}/0")
-        return await _stopped_midway(tmp_path, queue, store, more or {})
+        return await _stopped_midway(tmp_path, queue, proxy, store, more or {})
 
 
-async def _stopped_midway(tmp_path: Path, queue: RedisQueue, store: str, more: dict[str, str]) -> Stopped:
+async def _stopped_midway(
+    tmp_path: Path, queue: RedisQueue, proxy: Proxy, store: str, more: dict[str, str]
+) -> Stopped:
     settings = {
         **queue.settings,
         **more,
@@ -167,6 +169,7 @@ async def _stopped_midway(tmp_path: Path, queue: RedisQueue, store: str, more: d
         queue.fill(queued)
         await clients[reader].count(500)
         os.kill(hubs[reader].pid, signal.SIGSTOP)
+        proxy.mode = "pass"
         left = sum(queue.left())
         await clients[other].until(partial(has_seen, clients[other], {good[-1]}, [0]))
         await done(queue, 20)
