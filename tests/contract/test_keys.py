@@ -56,6 +56,33 @@ async def test_any_known_key_makes_it_a_duplicate(store: Store) -> None:
         assert await store.append([draft(keys=keys)]) == [Appended(first, duplicate=True)]
 
 
+async def test_a_key_past_its_window_is_remembered_beside_a_known_one(
+    open_store: Opener, clock: Clock
+) -> None:
+    """It stands for what the known one stands for from then on, as a key does that was never given before."""
+    store = await open_store(windows=Windows(key_window_s=100))
+    await put(store, draft(keys=("old",)))
+    clock.pass_s(101)
+    (first,) = await put(store, draft(keys=("known",)))
+    for keys in (("known", "old"), ("old",)):
+        assert await store.append([draft(keys=keys)]) == [Appended(first, duplicate=True)]
+
+
+async def test_calls_that_wait_together_give_a_key_past_its_window_anew(
+    open_store: Opener, clock: Clock
+) -> None:
+    """The first of them wins it, and the second, known by another key, contradicts it."""
+    store = await open_store(windows=Windows(key_window_s=100))
+    await put(store, draft(keys=("old",)))
+    clock.pass_s(101)
+    await put(store, draft(keys=("known",)))
+    calls = [store.append([draft(data=b"2", keys=("old",))]), store.append([draft(keys=("known", "old"))])]
+    (new,), (clash,) = [await call for call in calls]
+    assert isinstance(new, Appended)
+    assert not new.duplicate
+    assert isinstance(clash, KeyConflictError)
+
+
 async def test_a_conflict_on_any_key_is_a_conflict(store: Store) -> None:
     """One key with the same body does not outweigh another with a different one, and nothing is remembered."""
     await put(store, draft(keys=("k1",)), draft(data=b"2", keys=("k2",)))

@@ -168,8 +168,12 @@ def known_outcomes(
 ) -> list[Outcome | None]:
     """What the view can answer of drafts with keys, in their order; None for those that the log must judge."""
     known, prints = known_keys(log, [key.digest for draft in drafts for key in draft.keys])
-    if floor is not None:
-        known = {digest: one for digest, one in known.items() if (one.expires_ms, digest) > floor}
+    # One that counts no more is known to nobody: whoever gives it again makes it stand for something new.
+    known = {
+        digest: one
+        for digest, one in known.items()
+        if one.expires_ms > now_ms and (floor is None or (one.expires_ms, digest) > floor)
+    }
     found: list[Outcome | None] = []
     for draft in drafts:
         earlier = resolve(draft, known.get, now_ms)
