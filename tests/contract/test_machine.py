@@ -329,19 +329,31 @@ class StoreMachine(RuleBasedStateMachine):
             )
 
 
+def walk(backend: Backend, examples: int) -> None:
+    """Try that many sequences of forty steps, each on a log of its own."""
+    machine = type("Machine", (StoreMachine,), {"backend": backend})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(
     300
 )  # a broker shared with others may take its time; a time-out would be shrunk like a failure
 def test_any_sequence_of_calls_and_misfortunes(backend: Backend) -> None:
     """After every step of every sequence the store answers as a list does."""
-    machine = type("Machine", (StoreMachine,), {"backend": backend})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=backend.examples,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    walk(backend, backend.examples)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(3600)
+def test_any_sequence_at_length(backend: Backend) -> None:
+    """The same, twenty times as many: what takes several keys, their windows and a misfortune in one order is rare."""
+    walk(backend, 20 * backend.examples)
