@@ -55,7 +55,7 @@ from fast_sse.store.base import Retention
 ENV_PREFIX = "FAST_SSE_"
 
 #: What `retention.max_bytes` is when it is not set.
-_MAX_BYTES = {"sqlite": 1024 * MIB, "memory": 256 * MIB, "redis": 512 * MIB, "kafka": 1024 * MIB}
+_MAX_BYTES = {"sqlite": 1024 * MIB, "memory": 256 * MIB, "redis": 1024 * MIB, "kafka": 1024 * MIB}
 _MAKE_ONE = "make one with: openssl rand -hex 32"
 
 

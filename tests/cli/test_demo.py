@@ -120,6 +120,15 @@ def test_the_lines_are_those_of_the_original(tmp_path: Path) -> None:
     assert CHANNEL == ("carid000001", "cart_changed")
 
 
+def test_the_line_that_starts_it_again_says_where_it_was(tmp_path: Path) -> None:
+    """Who moved the operators' port, because it was taken, moves it again."""
+    hub = Remote.at("http://localhost:31000")
+    assert f"demo --port 31000 --data-dir {tmp_path}\n" in lines(hub, b"s" * 32, tmp_path)
+    assert f"demo --port 31000 --admin-port 31001 --data-dir {tmp_path}\n" in lines(
+        hub, b"s" * 32, tmp_path, 31_001
+    )
+
+
 def test_the_environment_cannot_spoil_the_lines(tmp_path: Path, paste: Paste) -> None:
     """Settings of another hub in the environment do not change what the demo's lines are signed with."""
     environment = {"FAST_SSE_AUTH__V1": "off", "FAST_SSE_AUTH__PUBLISH_SECRET": "p" * 20 + "0123456789abcdef"}

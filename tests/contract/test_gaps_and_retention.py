@@ -9,7 +9,7 @@ from tests.contract.conftest import Opener
 
 from fast_sse.model.channel import Filter, channel
 from fast_sse.model.cursor import Cursor
-from fast_sse.store.base import Gap, Retention
+from fast_sse.store.base import Gap, Retention, Store
 
 OF_A = Filter.of(channel("a", "t"))
 
@@ -27,6 +27,18 @@ async def test_nothing_is_trimmed_without_a_bound(open_store: Opener, clock: Clo
     clock.pass_s(10**8)
     assert await store.trim() == 0
     assert len(await everything(store)) == 1
+
+
+@pytest.mark.parametrize("messages", [0, 3])
+async def test_the_origin_under_another_fingerprint_is_answered(store: Store, messages: int) -> None:
+    """Nobody was given such a cursor, and whoever made it up gets all there is, with a gap before it or without."""
+    origin = (await store.bounds()).newest
+    if not origin.fingerprint:
+        pytest.skip("positions of this store are never given again")
+    cursors = await put(store, *(draft() for _ in range(messages)))
+    found = await store.read(OF_A, origin.at(origin.position, "zzzzzzz"), 10, 10_000)
+    assert found.gap in (None, Gap("lost_tail", origin))
+    assert positions(found.records) == [cursor.position for cursor in cursors]
 
 
 async def test_age_takes_what_is_older(open_store: Opener, clock: Clock) -> None:

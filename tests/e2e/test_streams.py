@@ -105,6 +105,15 @@ async def test_cursor_in_the_query(listen: Listen, hub: Hub, channel: Pair, fiel
     assert (await listen(channel, ids[1], query=f"{field}={ids[0]}").count(1)).payloads == [2]
 
 
+async def test_what_a_polyfill_adds_beats_what_the_page_wrote(
+    listen: Listen, hub: Hub, channel: Pair
+) -> None:
+    """EventSource polyfills come back with `lastEventId` behind an address that may name an older `last_event_id`."""
+    ids = await publish(hub, channel, 0, 1, 2)
+    both = f"last_event_id={ids[0]}&lastEventId={ids[1]}"
+    assert (await listen(channel, query=both).count(1)).payloads == [2]
+
+
 async def test_earliest_replays_everything(listen: Listen, hub: Hub, channel: Pair) -> None:
     """`earliest` gives all that is retained of the channel, in order, then what comes."""
     own = [f"{channel[0]}-{number}" for number in range(6)]

@@ -11,6 +11,7 @@ import pytest
 from tests.faults.checker import Subscription
 from tests.faults.counts import UNREAD_MIB, Record, each_scale
 from tests.faults.crowd import Crowd, judge
+from tests.support.http1 import Connection, request_bytes
 from tests.support.kernel import eventually, held_open
 from tests.support.proxy import Proxy
 from tests.support.publisher import Pair, publish_once, signed, subscribe_target
@@ -72,6 +73,11 @@ async def test_stuck_client_is_cut_and_resumes_exactly(tmp_path: Path, store: st
         stuck.resume()
         await stuck.until(lambda: len(stuck.seen) == 220)
         assert len(stuck.opened) > 1, "it was not cut, so nothing was resumed"
+        async with await Connection.open(hub.admin) as operators:
+            numbers = await operators.exchange(request_bytes("GET", "/metrics", {}))
+        stalled = [line for line in numbers.body.decode().splitlines() if 'reason="stalled"' in line]
+        assert [line.rpartition(" ")[2] for line in stalled] == ["1.0"]
+        assert "stalled" in hub.log.read_text()
         pairs = [*crowd.subscriptions_with_clients(), (Subscription("stuck", [BUSY]), stuck)]
         judge(crowd.messages, pairs).assert_clean()
         await stuck.stop()

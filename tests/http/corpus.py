@@ -91,7 +91,10 @@ MALFORMED: Final[dict[str, bytes]] = {
     "separator in a name": _get(b"X(y): a\r\n"),
     "nul in a name": _get(b"X\x00: a\r\n"),
     # the request line
-    "absolute form": _get(target=b"http://a/"),
+    "absolute form with user information": _get(target=b"http://a@b/"),
+    "absolute form without a host": _get(target=b"http:///a"),
+    "absolute form with two slashes inside": _get(target=b"http://a//b"),
+    "absolute form with a fragment": _get(target=b"http://a/#b"),
     "absolute form of another scheme": _get(target=b"file:///etc/passwd"),
     "authority form": _get(target=b"a:80"),
     "asterisk": b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",

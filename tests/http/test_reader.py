@@ -56,6 +56,21 @@ def test_request_is_what_was_sent() -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        (b"http://h:1/a%2Fb?x=http://y", "/a%2Fb", "x=http://y"),
+        (b"HTTPS://[::1]/a", "/a", ""),
+        (b"http://h", "/", ""),
+        (b"http://h?x", "/", "x"),
+    ],
+)
+def test_absolute_form_is_the_path_in_it(target: bytes, path: str, query: str) -> None:
+    """RFC 9112 §3.2.2: a server takes it from anybody, as if the path alone had been asked for."""
+    (request,) = read(b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % target)
+    assert (request.path, request.query) == (path, query)
+
+
+@pytest.mark.parametrize(
     "method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "QUERY"]
 )
 def test_any_method_goes_to_the_handler(method: str) -> None:

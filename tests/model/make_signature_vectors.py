@@ -18,7 +18,7 @@ ABOUT = [
     "Test vectors for Fast SSE signatures: whoever signs in another language can check every step here.",
     "Each vector is one request: `signature` presented for `scope` on the decoded `channels`, with `body`,",
     "at `now` (Unix seconds), by a hub that holds `keyrings[keyring]`. `body` is UTF-8; null: there is none.",
-    "`expect` is what the hub answers: `granted`, 401 or 403. `why` names the rule.",
+    "`expect` is what verification answers: `granted`, 401 or 403. `why` names the rule.",
     "`string_to_sign` is what the MAC was computed over; v2 joins its lines by LF.",
     "v1: signature = lowercase hex of HMAC-SHA256(secret, string_to_sign).",
     "v2: key = HKDF-SHA256(keys[kid], empty salt, info 'fast-sse/v2/' + scope, 32 bytes);",

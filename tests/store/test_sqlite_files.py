@@ -183,7 +183,7 @@ def test_a_second_process_is_refused(place: Place) -> None:
         check=True,
         timeout=30,
     )
-    assert done.stdout.startswith("ConfigError data_dir: another process holds it")
+    assert done.stdout.startswith("HeldError data_dir: another process holds it")
 
 
 def test_a_released_directory_may_be_opened(place: Place) -> None:

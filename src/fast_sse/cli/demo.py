@@ -24,6 +24,7 @@ from fast_sse.model.signature import sign_v1
 
 CHANNEL = Channel("carid000001", "cart_changed")
 WILDCARD = Channel("carid000001", "*")
+ADMIN_PORT = 30_001
 
 BODY = """{
     "event_name": "CartItemUpdated",
@@ -36,7 +37,7 @@ BODY = """{
 def demo(
     host: Annotated[str, Option(help="Address of the public listener.")] = "127.0.0.1",
     port: Annotated[int, Option(help="Its port; 0 takes a free one.")] = 30_000,
-    admin_port: Annotated[int, Option(help="Port of the operators' listener.")] = 30_001,
+    admin_port: Annotated[int, Option(help="Port of the operators' listener.")] = ADMIN_PORT,
     data_dir: Annotated[
         Path, Option(metavar="DIR", help="Where the demo keeps its log and its secret.")
     ] = DEMO_DIR,
@@ -73,16 +74,17 @@ def demo(
     }
 
     def show(public: str) -> None:
-        echo(lines(Remote.at(f"http://{_reachable(public)}"), secret.encode(), data_dir))
+        echo(lines(Remote.at(f"http://{_reachable(public)}"), secret.encode(), data_dir, admin_port))
 
     run(lambda: load(None, settings), show, demo=True)
 
 
-def lines(hub: Remote, secret: bytes, data_dir: Path) -> str:
+def lines(hub: Remote, secret: bytes, data_dir: Path, admin_port: int = ADMIN_PORT) -> str:
     """What to paste into other terminals."""
     signature, wide = sign_v1(secret, CHANNEL), sign_v1(secret, WILDCARD)
     link = hub.url(f"{hub.subscribe_path(CHANNEL)}?signature={signature}")
     command, directory = _command(), shlex.quote(str(data_dir))
+    admin = "" if admin_port == ADMIN_PORT else f" --admin-port {admin_port}"
     return f"""\
 A page that shows it at work: {hub.url("/")}
 
@@ -107,7 +109,7 @@ A page that shows it at work: {hub.url("/")}
 
 {command} subscribe {CHANNEL.event_id} {CHANNEL.event_type} --url {hub.url("")} --demo-dir {directory}
 kill -9 {os.getpid()}
-{command} demo --port {hub.port} --data-dir {directory}
+{command} demo --port {hub.port}{admin} --data-dir {directory}
 """
 
 

@@ -20,7 +20,7 @@ from fast_sse.cli.publish import publish
 from fast_sse.cli.serve import serve
 from fast_sse.cli.sign import sign
 from fast_sse.cli.subscribe import subscribe
-from fast_sse.model.errors import ConfigError, FastSseError
+from fast_sse.model.errors import ConfigError, FastSseError, HeldError
 from fast_sse.observe.logging import visible
 
 COMMANDS = (serve, demo, publish, subscribe, sign, doctor, bench)
@@ -63,7 +63,7 @@ def app_main() -> None:
     try:
         make_app()(prog_name="fast-sse")
     except ConfigError as error:
-        _end(str(error), 2)
+        _end(str(error), 1 if isinstance(error, HeldError) else 2)
     except FastSseError as error:
         _end(error.message, 1)
 

@@ -48,6 +48,10 @@ _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(
 _BATCH: Final = b"/v1/sse/batch"
 
 
+# The absolute form, which a server must take from anybody (RFC 9112 §3.2.2); no user information (RFC 9110 §4.2.4).
+_ORIGIN: Final = re.compile(rb"(?i:https?)://[^/?#@]+(?=[/?]|$)").match
+
+
 #: Keeps nothing.
 _NO_HEADS: Final = Heads()
 
@@ -229,6 +233,8 @@ class RequestReader:
             raise BadRequestError("Only HTTP/1.1 and HTTP/1.0 are spoken here")
         if self._head_bytes + len(target) > self._limits.head_bytes_max:
             raise HeadersTooLargeError("Request line and headers are too large")
+        if target[:1] != b"/":
+            self._target = target = _origin_form(target)
         path = target.partition(b"?")[0]
         if path[:1] != b"/" or b"//" in path or b"#" in target or method == b"CONNECT":
             raise BadRequestError("The target must be an absolute path without empty segments")
@@ -329,3 +335,12 @@ class RequestReader:
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(f"The body is larger than {self._body_max} bytes")
+
+
+def _origin_form(target: bytes) -> bytes:
+    """Path and query of a target in absolute form; any other one as it is."""
+    origin = _ORIGIN(target)
+    if origin is None:
+        return target
+    rest = target[origin.end() :]
+    return rest if rest[:1] == b"/" else b"/" + rest

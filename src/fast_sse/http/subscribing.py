@@ -110,8 +110,10 @@ class Subscribing:
             raise OverloadedError("no more streams are taken now", retry_after_s=15)
 
     def _start(self, headers: dict[str, str], fields: dict[str, str]) -> Start:
-        """Where the stream begins; a cursor beats `last`."""
-        cursor = headers.get("last-event-id") or fields.get("last_event_id") or fields.get("lastEventId")
+        """Where the stream begins; a cursor beats `last`, and `lastEventId`, which polyfills of EventSource add to an
+        address when they come back, the `last_event_id` that was in it from the beginning.
+        """
+        cursor = headers.get("last-event-id") or fields.get("lastEventId") or fields.get("last_event_id")
         count = self._last(fields["last"]) if "last" in fields else 0
         if cursor:
             return Start(earliest=True) if cursor == "earliest" else Start(after=cursor)

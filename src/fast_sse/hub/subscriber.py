@@ -329,7 +329,9 @@ class Subscriber(asyncio.Protocol):
         """A client that closes its side has left."""
         return False
 
-    def connection_lost(self, _exc: Exception | None) -> None:
-        """The peer is gone."""
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The peer is gone; one that stood still may have been cut by the kernel, whose deadline is as long as ours."""
+        if isinstance(exc, TimeoutError):
+            self.streams.evict(self, "stalled", self.streams.limits.stall_s)
         self._stop()
         self.streams.forget(self)

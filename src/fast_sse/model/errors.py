@@ -22,6 +22,7 @@
     │   └── StoreClosedError           503  not_stored     the store is closed
     ├── DefectError                    500  internal       our fault, never the caller's
     └── ConfigError                    exit 2; names the key, never answered over HTTP
+        └── HeldError                  exit 1; another process has what the key names
 
 A message is written for the caller and is safe to send: it never carries a secret, a path of the
 machine, a key name, a URL or a traceback (CWE-209). Backends translate their own errors at their
@@ -165,3 +166,7 @@ class ConfigError(FastSseError):
     def __init__(self, key: str, problem: str) -> None:
         super().__init__(f"{key}: {problem}" if key else problem)
         self.key = key
+
+
+class HeldError(ConfigError):
+    """Another process has what a setting names. It may let go of it, so the command exits with 1."""

@@ -14,7 +14,7 @@ import sqlite3
 from pathlib import Path
 
 from fast_sse.model.cursor import Position, epoch_text
-from fast_sse.model.errors import ConfigError, DiskFullError, FastSseError, NotStoredError
+from fast_sse.model.errors import ConfigError, DiskFullError, FastSseError, HeldError, NotStoredError
 from fast_sse.store.judge import Ends
 from fast_sse.store.sqlite_log import SqliteLog
 from fast_sse.store.sqlite_reserve import BLOCK, Reserve, sync_directory
@@ -112,7 +112,7 @@ class SqliteFiles:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self.release()
-            raise ConfigError("data_dir", "another process holds it (log.lock)") from error
+            raise HeldError("data_dir", "another process holds it (log.lock)") from error
 
     def _open_log(self) -> tuple[SqliteLog, Ends]:
         connection = connect(self.path, writer=True)

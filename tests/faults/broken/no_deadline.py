@@ -10,12 +10,12 @@ from socket import socket
 import fast_sse.app
 from fast_sse.cli.main import app_main
 from fast_sse.http.listener import listening_socket
-from fast_sse.hub.streams import Streams
+from fast_sse.hub.subscriber import Subscriber
 
 
 def without_the_hubs() -> None:
-    """Nothing is evicted."""
-    Streams.evict = lambda self, *_: None  # type: ignore[method-assign]
+    """Nobody is seen to stand still."""
+    Subscriber._judge = lambda self, *_: None  # type: ignore[method-assign]
 
 
 def without_the_kernels() -> None:

@@ -235,3 +235,11 @@ async def test_a_defect_tells_the_caller_nothing() -> None:
     answer = await ask(node, "/readyz/publish")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/metrics/", "/healthz/", "/nothing"])
+async def test_an_unknown_path_is_404_in_our_shape(path: str) -> None:
+    """A slash too many is not redirected."""
+    answer = await ask(FakeNode(), path)
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "not_found"

@@ -25,3 +25,12 @@ def test_every_error_reply_is_certainly_not_stored(reply: str, kind: type[NotSto
     assert error.status in (503, 507)
     assert "fast-sse" not in error.message
     assert error.retry_after_s > 0
+
+
+def test_what_nobody_foresaw_is_seen(caplog: pytest.LogCaptureFixture) -> None:
+    """It is retried like the rest, so that a reader's stream would stand still without a word; said once for each text."""
+    for _ in range(3):
+        translated("ERR of the day after tomorrow")
+        translated("OOM")
+    (line,) = caplog.messages
+    assert line.endswith(": ERR of the day after tomorrow")

@@ -120,7 +120,7 @@ def admin_app(node: Node, key: bytes, host: str = "", *, metrics_open: bool = Fa
             data["bodies"] = "stay in the backend until retention takes them; no node reads them"
         return _json(200, {"code": "ok", "data": data})
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz/publish", publish),
@@ -134,6 +134,8 @@ def admin_app(node: Node, key: bytes, host: str = "", *, metrics_open: bool = Fa
         ],
         exception_handlers={HTTPException: _http_error, Exception: _defect},
     )
+    app.router.redirect_slashes = False  # every answer is one of ours
+    return app
 
 
 class _RawRoute(Route):

@@ -26,7 +26,7 @@ from typing import Any
 
 from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import NO_FINGERPRINT, Position
-from fast_sse.model.errors import ConfigError
+from fast_sse.model.errors import ConfigError, HeldError
 from fast_sse.store.base import Windows
 from fast_sse.store.kafka.bound import Bound, Rank
 from fast_sse.store.kafka.entry import decode
@@ -119,7 +119,7 @@ class View:
             fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(lock_file)
-            raise ConfigError("node", "another process of this name uses the same data_dir") from error
+            raise HeldError("node", "another process of this name uses the same data_dir") from error
         self._lock_file = lock_file
 
     def _try_open(self, epoch: str, *, new: bool = False) -> str:

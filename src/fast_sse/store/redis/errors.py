@@ -7,6 +7,9 @@ unknown.
 
 from __future__ import annotations
 
+import logging
+from functools import lru_cache
+
 from fast_sse.model.errors import DiskFullError, NotStoredError, UnavailableError
 
 #: The first word of an error reply, and what we say of it.
@@ -24,6 +27,10 @@ _REPLIES: dict[str, tuple[type[UnavailableError], str]] = {
     "WRONGPASS": (NotStoredError, "Redis refuses the user or password of redis.url"),
 }
 
+_log = logging.getLogger(__name__)
+#: Characters of an unforeseen error that are logged: its sentence, and hardly a value.
+_TOLD_MAX = 160
+
 
 class LostError(Exception):
     """The connection ended, or was given up, before this command was answered."""
@@ -31,5 +38,14 @@ class LostError(Exception):
 
 def translated(message: str) -> UnavailableError:
     """The error of an error reply. Its own text may name keys and arguments and is never shown to a caller."""
-    kind, sentence = _REPLIES.get(message.split(" ", 1)[0], (NotStoredError, "Redis refused the command"))
+    known = _REPLIES.get(message.split(" ", 1)[0])
+    if known is None:
+        _tell(message[:_TOLD_MAX])
+    kind, sentence = known or (NotStoredError, "Redis refused the command")
     return kind(sentence, retry_after_s=1)
+
+
+@lru_cache(maxsize=64)
+def _tell(message: str) -> None:
+    """What nobody foresaw is tried again like the rest, so it must be seen; once, however often it is tried."""
+    _log.error("Redis refuses a command for a reason that is not known here: %s", message)

@@ -31,7 +31,7 @@ local function lost_after()
     if lower then return 'lost_tail', lower, lower_fp end -- given by a node that told nobody: part of the latest loss
     return 'ahead', last, last_fp
   end
-  local entry = call('XREVRANGE', log.log, '(' .. place, '-', 'COUNT', 1)[1]
+  local entry = place ~= '0-0' and call('XREVRANGE', log.log, '(' .. place, '-', 'COUNT', 1)[1]
   if entry then return 'lost_tail', entry[1], mark(entry[2]) end
   local cut = call('XLEN', log.log) < log.count
   return cut and 'trimmed' or 'lost_tail', log.trimmed, log.trimmed_fp
