@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.store.redis.conftest import OpenRedis
 from tests.support.redis_server import Persistence, RedisServer, need_redis
+from tests.support.server import stable_port
 
 from fast_sse.model.errors import ConfigError, UnavailableError
 
@@ -51,7 +52,9 @@ async def test_a_server_that_evicts_is_refused(policy: str, tmp_path: Path, open
 async def test_a_cluster_is_refused(tmp_path: Path, open_redis: OpenRedis) -> None:
     """A node of a Redis Cluster says so, and the hub says that it is not supported."""
     need_redis()
-    with RedisServer(tmp_path / "redis", options=("cluster-enabled yes",)) as server:
+    # By default its second port is the first plus 10,000, whoever has that.
+    options = ("cluster-enabled yes", f"cluster-port {stable_port()}")
+    with RedisServer(tmp_path / "redis", options=options) as server:
         leads = r"redis\.url: leads to a Redis Cluster, which is not supported"
         with pytest.raises(ConfigError, match=leads):
             await open_redis(server.url)
