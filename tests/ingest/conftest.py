@@ -1,4 +1,4 @@
-"""A hub on a memory store that can be told to fail, and a source's facts."""
+"""A hub on a memory store that can be told to fail, a source's facts, and a queue in Redis with its sources."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ import pytest
 from tests.support.redis_server import RedisServer, need_redis
 
 from fast_sse.hub.hub import Hub
+from fast_sse.ingest.redis_hole import numbers
+from fast_sse.ingest.redis_stream import RedisStream, _NoGroupError
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.errors import FastSseError
 from fast_sse.model.limits import Limits
@@ -130,3 +133,117 @@ _numbers = itertools.count()
 @pytest.fixture
 def queue() -> str:
     return f"sse:events:{next(_numbers)}"
+
+
+class Queue:
+    """A queue as its producers and its operator see it."""
+
+    def __init__(self, server: RedisServer, name: str) -> None:
+        self.server = server
+        self.name = name
+
+    def do(self, command: str, *words: Any) -> Any:
+        return self.server.do(command, self.name, *words)
+
+    def add(self, *data: Any, field: str = "car0") -> None:
+        """Plain XADD, as the original's producers do it."""
+        for value in data:
+            self.do("XADD", "*", field, package(value))
+
+    def add_raw(self, *words: Any) -> bytes:
+        """XADD of fields and values as they are; the entry's id."""
+        added: bytes = self.do("XADD", "*", *words)
+        return added
+
+    @property
+    def pending(self) -> int:
+        return int(self.do("XPENDING", "fast-sse")["pending"])
+
+    @property
+    def dead(self) -> list[dict[bytes, bytes]]:
+        """The quarantined entries."""
+        return [fields for _, fields in self.server.do("XRANGE", f"{self.name}:dead_letter", "-", "+")]
+
+    def take(self, count: int) -> None:
+        """Take entries and never acknowledge them: what a reader that crashed has done."""
+        self.server.do("XGROUP", "CREATE", self.name, "fast-sse", "0", "MKSTREAM")
+        group = ("GROUP", "fast-sse", "somebody")
+        self.server.do("XREADGROUP", *group, "COUNT", count, "STREAMS", self.name, ">")
+
+
+Make = Callable[..., RedisStream]
+
+
+@pytest.fixture
+def foreign(server: RedisServer, queue: str) -> Queue:
+    return Queue(server, queue)
+
+
+@pytest.fixture
+async def make(server: RedisServer, queue: str, hub: Hub, facts: Facts) -> AsyncIterator[Make]:
+    """`make()` starts a source on the queue of the test; all are stopped later."""
+    sources: list[RedisStream] = []
+
+    def made(url: str = server.url, node: str = "node-1", hub: Hub = hub) -> RedisStream:
+        source = RedisStream(url, queue, "fast-sse", node, hub, facts)
+        sources.append(source)
+        source.start()
+        return source
+
+    yield made
+    for source in sources:
+        await source.stop()
+
+
+class Reader:
+    """A source that takes when it is told to."""
+
+    def __init__(self, server: RedisServer, queue: str, hub: Hub, facts: Facts) -> None:
+        self._made = partial(RedisStream, server.url, queue, "fast-sse", "node", hub, facts)
+        self._source = self._made()
+
+    async def take(self) -> list[int]:
+        """A batch, as the source takes it."""
+        assert await self._source._lease.acquire()
+        try:
+            found = await self._source._take()
+        except _NoGroupError:
+            await self._source._make_group()
+            found = await self._source._take()
+        return [numbers(place)[0] for place, _ in found]
+
+    async def take_and_die(self) -> list[int]:
+        """A batch, by a reader that is killed, or cut off, before it tells anything."""
+        assert await self._source._lease.acquire()
+        words = (self._source._group, "hub", LIMITS.ingest_entries_max)
+        taken, *_ = await self._source._lease.run_script("take.lua", *words)
+        return [numbers(place)[0] for place, _ in taken]
+
+    async def restart(self) -> None:
+        """Another process, without memory."""
+        await self.close()
+        self._source = self._made()
+
+    async def close(self) -> None:
+        """The end of it."""
+        await self._source._lease.release()
+        await self._source._client.aclose()
+
+
+@pytest.fixture
+async def reader(server: RedisServer, queue: str, store: FailingStore, facts: Facts) -> AsyncIterator[Reader]:
+    limits = msgspec.structs.replace(LIMITS, ingest_lease_s=600.0)  # nothing renews it between two takes
+    reader = Reader(server, queue, make_hub(store, facts, limits), facts)
+    yield reader
+    await reader.close()
+
+
+@pytest.fixture
+def fill(foreign: Queue) -> Callable[[int, int], None]:
+    """`fill(1, 5)` adds the entries 1-0 to 5-0."""
+
+    def filled(first: int, last: int) -> None:
+        for entry in range(first, last + 1):
+            foreign.do("XADD", f"{entry}-0", "car0", package(entry))
+
+    return filled

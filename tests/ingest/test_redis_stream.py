@@ -7,13 +7,12 @@ import json
 import re
 import subprocess
 from base64 import b64decode
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.ingest.conftest import LIMITS, Facts, FailingStore, make_hub, package, until
+from tests.ingest.conftest import LIMITS, Facts, FailingStore, Make, Queue, make_hub, package, until
 from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer, need_redis
 from tests.support.server import ROOT
@@ -32,66 +31,6 @@ from fast_sse.observe.observer import (
 )
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
-
-
-class Queue:
-    """A queue as its producers and its operator see it."""
-
-    def __init__(self, server: RedisServer, name: str) -> None:
-        self.server = server
-        self.name = name
-
-    def do(self, command: str, *words: Any) -> Any:
-        return self.server.do(command, self.name, *words)
-
-    def add(self, *data: Any, field: str = "car0") -> None:
-        """Plain XADD, as the original's producers do it."""
-        for value in data:
-            self.do("XADD", "*", field, package(value))
-
-    def add_raw(self, *words: Any) -> bytes:
-        """XADD of fields and values as they are; the entry's id."""
-        added: bytes = self.do("XADD", "*", *words)
-        return added
-
-    @property
-    def pending(self) -> int:
-        return int(self.do("XPENDING", "fast-sse")["pending"])
-
-    @property
-    def dead(self) -> list[dict[bytes, bytes]]:
-        """The quarantined entries."""
-        return [fields for _, fields in self.server.do("XRANGE", f"{self.name}:dead_letter", "-", "+")]
-
-    def take(self, count: int) -> None:
-        """Take entries and never acknowledge them: what a reader that crashed has done."""
-        self.server.do("XGROUP", "CREATE", self.name, "fast-sse", "0", "MKSTREAM")
-        group = ("GROUP", "fast-sse", "somebody")
-        self.server.do("XREADGROUP", *group, "COUNT", count, "STREAMS", self.name, ">")
-
-
-Make = Callable[..., RedisStream]
-
-
-@pytest.fixture
-def foreign(server: RedisServer, queue: str) -> Queue:
-    return Queue(server, queue)
-
-
-@pytest.fixture
-async def make(server: RedisServer, queue: str, hub: Hub, facts: Facts) -> AsyncIterator[Make]:
-    """`make()` starts a source on the queue of the test; all are stopped later."""
-    sources: list[RedisStream] = []
-
-    def made(url: str = server.url, node: str = "node-1", hub: Hub = hub) -> RedisStream:
-        source = RedisStream(url, queue, "fast-sse", node, hub, facts)
-        sources.append(source)
-        source.start()
-        return source
-
-    yield made
-    for source in sources:
-        await source.stop()
 
 
 async def test_a_queue_comes_into_the_log(make: Make, foreign: Queue, store: FailingStore) -> None:
@@ -343,7 +282,7 @@ async def test_a_node_that_wakes_up_publishes_nothing_twice(
 
 
 async def test_flushall_is_survived(
-    make: Make, foreign: Queue, store: FailingStore, server: RedisServer
+    make: Make, foreign: Queue, store: FailingStore, server: RedisServer, facts: Facts
 ) -> None:
     """Queue, group and lease are gone: they are made again, and what comes then is stored, whatever its ids."""
     foreign.add(1)
@@ -355,6 +294,7 @@ async def test_flushall_is_survived(
     foreign.add(3)
     await until(lambda: source.figures.taken == 3)
     assert await store.payloads() == [1, 2, 3]
+    assert facts.of(IngestGone) == []
 
 
 async def test_a_group_that_is_gone_is_made_where_it_was(
@@ -496,11 +436,13 @@ async def test_a_user_with_few_rights_is_enough(
         foreign.add(1)
         foreign.take(1)
         foreign.add_raw("car0", "poison")
-        foreign.add(2)
+        foreign.add(0, 2)
+        foreign.do("XDEL", foreign.do("XRANGE", "-", "+")[2][0])
         url = server.url.replace("//", "//few:pw@")
         source = RedisStream(url, foreign.name, "fast-sse", "node-1", hub, facts)
         source.start()
         await until(lambda: source.figures.taken == 3 and source.figures.lag == 0)
+        assert source.figures.gone == 1
         await source.stop()
         assert len(foreign.dead) == 1
         assert not server.do("EXISTS", "sse:events:lease:fast-sse")

@@ -14,8 +14,8 @@ class Figures:
         taken: entries done with: stored or quarantined, and acknowledged to the queue.
         duplicates: of those, entries that the hub had stored before: read again, or repeated by their producer.
         poison: of those, entries that cannot become a message and were quarantined.
-        gone: entries that the queue let go before they were done with: on Redis those given to a reader, on Kafka all
-            offsets that the group had not read.
+        gone: entries that the queue let go before they were done with: on Redis those that nobody had, as far as it can
+            count them, and those that were pending; on Kafka all offsets that the group had not read.
         held_up: attempts to publish that the hub's store did not answer with a place in the log.
         lag: entries of the queue that are not done with, as last asked; None when the queue cannot say, or this
             node does not read it.

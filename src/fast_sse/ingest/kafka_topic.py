@@ -139,7 +139,7 @@ class KafkaTopic(Source):
 
     def gone(self, partition: int, first: int, end: int) -> None:
         """Count and name what was never read."""
-        self._gone(end - first, f"{partition}/{first}..{end - 1}")
+        self._gone(end - first, f"{partition}/{first}..{end - 1}", "at most")
 
     def level(self, lag: int | None, *, reading: bool) -> None:
         """Note how far behind this node's partitions are."""

@@ -1,11 +1,11 @@
 """One node at a time reads a queue: a lease in the queue's own Redis, that runs out by itself.
 
 Two rules make it safe and not merely likely. Everything that changes the queue (taking entries, acknowledging them,
-quarantining them) goes through one script that compares the token first, in the same step: who lost the lease cannot
-do it any more, however late it notices. And before each publish the holder looks at its own clock, which has gone on
-while the process was stopped: past the lease it publishes nothing. What slips between the two, a publish already on
-its way when the process was stopped, is the same entry with the same idempotency key as the other node's: the store
-keeps one of them.
+quarantining them) goes through scripts that compare the token first, in the same step (`fence.lua`): who lost the
+lease cannot do it any more, however late it notices. And before each publish the holder looks at its own clock, which
+has gone on while the process was stopped: past the lease it publishes nothing. What slips between the two, a publish
+already on its way when the process was stopped, is the same entry with the same idempotency key as the other node's:
+the store keeps one of them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class Lease:
         self._lease_s = lease_s
         self._lease_ms = max(1, int(lease_s * 1000))
         self._until_s = float("-inf")
-        self._fenced: Any = client.register_script(_lua("fenced.lua"))
+        self._scripts: dict[str, Any] = {
+            name: client.register_script(_lua("fence.lua") + _lua(name)) for name in ("run.lua", "take.lua")
+        }
         self._give_back: Any = client.register_script(_lua("release.lua"))
 
     async def acquire(self) -> bool:
@@ -63,19 +65,22 @@ class Lease:
 
     async def run(self, *commands: tuple[Any, ...]) -> list[Any]:
         """Run commands in one step and renew the lease; one raw reply for each. Raises LeaseLostError."""
-        asked_s = time.monotonic()
         words = [word for command in commands for word in (len(command), *command)]
+        replies: list[Any] = await self.run_script("run.lua", *words)
+        return replies
+
+    async def run_script(self, name: str, *words: Any) -> Any:
+        """One of the scripts beside this file, in the same way: its raw reply."""
+        asked_s = time.monotonic()
         try:
-            replies: list[Any] = await self._fenced(
-                keys=self._keys, args=[self._token, self._lease_ms, *words]
-            )
+            reply = await self._scripts[name](keys=self._keys, args=[self._token, self._lease_ms, *words])
         except Exception as error:
             if str(error).startswith("LEASELOST"):
                 self._until_s = float("-inf")
                 raise LeaseLostError from error
             raise
         self._until_s = asked_s + self._lease_s
-        return replies
+        return reply
 
     def check(self) -> None:
         """Raise LeaseLostError when, by our own clock, another node may have taken over."""

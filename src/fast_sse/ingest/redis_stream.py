@@ -13,7 +13,8 @@ within the key window of its store.
 The group has one consumer, always of the same name, because one node at a time reads (`lease.py`): names of their
 own would leave a dead consumer behind at every crash. What is pending belongs to whoever holds the lease, so it is
 claimed whole (XAUTOCLAIM without a least idle time, from whatever consumer) before anything new is taken, and queue
-order is kept over a crash. Pending entries that were deleted meanwhile (XDEL, XTRIM by others) are named as gone.
+order is kept over a crash. Entries that others deleted (XDEL, XTRIM, MAXLEN) are named as gone, whether they were
+pending or nobody had them yet, as far as Redis knows (`take.lua`).
 
 The queue is not ours: it is never trimmed here. Its keys beside it are: the group, `<queue>:lease:<group>` and
 `<queue>:dead_letter`. Needs Redis 7.0.
@@ -25,7 +26,7 @@ import asyncio
 import contextlib
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -39,6 +40,7 @@ from fast_sse.hub.hub import Hub
 from fast_sse.ingest.forward import Forwarder, Poison
 from fast_sse.ingest.lease import Lease, LeaseLostError
 from fast_sse.ingest.package import Entry, Packages
+from fast_sse.ingest.redis_hole import Hole, numbers
 from fast_sse.ingest.source import QueueError, Source
 from fast_sse.model.channel import Channel
 from fast_sse.observe.observer import IngestLeaseLost, IngestLeaseWon, Observer
@@ -105,6 +107,8 @@ class RedisStream(Source):
         packages = Packages(f"hub:{self.kind}:{queue}", hub.limits, now, check)
         self._forwarder = Forwarder(hub, packages, self.figures, observer, self._held_up, self._lease.check)
         self._stored = b""
+        #: The last entry stored when the group was made again before it: what was deleted up to here is no loss.
+        self._known = b""
         self._lag_asked_s = float("-inf")
 
     # -- one node at a time ---------------------------------------------------------------------------------
@@ -147,23 +151,36 @@ class RedisStream(Source):
         most = self._limits.ingest_entries_max
         while not self._ending:
             claim = ("XAUTOCLAIM", self.queue, self._group, _CONSUMER, 0, start, "COUNT", most)
-            start, entries, gone = await self._fenced(claim)
+            start, entries, gone = (await self._fenced(self._lease.run(claim)))[0]
             if gone:
-                self._gone(len(gone), f"{gone[0].decode()}..{gone[-1].decode()}")
+                self._gone(len(gone), f"{gone[0].decode()}..{gone[-1].decode()}", "exactly")
             await self._deal_with(entries)
             if start == b"0-0":
                 return
 
     async def _take_new(self) -> None:
         """What nobody has taken yet."""
-        most = self._limits.ingest_entries_max
-        take = ("XREADGROUP", "GROUP", self._group, _CONSUMER, "COUNT", most, "STREAMS", self.queue, ">")
         while not self._ending:
-            if taken := await self._fenced(take):
-                await self._deal_with(taken[0][1])
+            if taken := await self._take():
+                await self._deal_with(taken)
                 await self._ask_lag()
             else:
                 await self._wait_for_new()
+
+    async def _take(self) -> Sequence[tuple[bytes, Sequence[bytes]]]:
+        """A batch, or nothing. What was deleted before anybody had it is told, and noted in the queue as told.
+
+        In this order, so that a crash in between makes the next reader tell it again.
+        """
+        words = (self._group, _CONSUMER, self._limits.ingest_entries_max)
+        taken: Sequence[tuple[bytes, Sequence[bytes]]]
+        taken, *holes = await self._fenced(self._lease.run_script("take.lua", *words))
+        for hole in map(Hole.of, holes):
+            if numbers(hole.stop) > numbers(self._known):
+                self._gone(hole.entries, hole.where(self._known), hole.counted)
+            note = ("XGROUP", "SETID", self.queue, self._group, hole.place, "ENTRIESREAD", hole.read)
+            await self._fenced(self._lease.run(note))
+        return taken
 
     async def _wait_for_new(self) -> None:
         """Until something stands behind the last entry taken, or it is time to renew the lease.
@@ -188,7 +205,7 @@ class RedisStream(Source):
         ids = [place for place, _ in taken]
         await self._lease.run(*kept, ("XACK", self.queue, self._group, *ids))
         self.figures.taken += len(taken)
-        self._stored = max(self._stored, ids[-1], key=_numbers)
+        self._stored = max(self._stored, ids[-1], key=numbers)
         self._poisoned(poison)
         self._well()
 
@@ -205,22 +222,23 @@ class RedisStream(Source):
 
     # -- group and lag --------------------------------------------------------------------------------------
 
-    async def _fenced(self, command: tuple[Any, ...]) -> Any:
-        """One fenced command. Raises _NoGroupError."""
+    async def _fenced(self, step: Awaitable[Any]) -> Any:
+        """A fenced step's reply. Raises _NoGroupError."""
         try:
-            return (await self._lease.run(command))[0]
+            return await step
         except errors.ResponseError as error:
-            if str(error).startswith("NOGROUP"):
+            if str(error).startswith(("NOGROUP", "no such key")):
                 raise _NoGroupError from error
             raise
 
     async def _make_group(self) -> None:
         """At the beginning of the queue, or, if this process has read it already, a little before where it was."""
-        start: str = "0"
+        start, self._known = "0", b""
         with contextlib.suppress(errors.ResponseError):  # no such key
             newest = (await self._client.xinfo_stream(self.queue))["last-generated-id"]
-            if self._stored and _numbers(newest) >= _numbers(self._stored):
-                start = f"{max(0, _numbers(self._stored)[0] - _STEP_BACK_MS)}-0"
+            if self._stored and numbers(newest) >= numbers(self._stored):
+                start = f"{max(0, numbers(self._stored)[0] - _STEP_BACK_MS)}-0"
+                self._known = self._stored
         try:
             await self._lease.run(("XGROUP", "CREATE", self.queue, self._group, start, "MKSTREAM"))
         except errors.ResponseError as error:
@@ -253,11 +271,6 @@ def _entry(place: bytes, fields: Sequence[bytes]) -> Entry:
     if len(fields) != 2:
         return Entry(place.decode(), None, flaw=f"an entry has one field, this one has {len(fields) // 2}")
     return Entry(place.decode(), fields[1], event_id=fields[0])
-
-
-def _numbers(place: bytes) -> tuple[int, ...]:
-    """An id of Redis, so that it compares; the empty one is before all."""
-    return tuple(map(int, place.split(b"-"))) if place else ()
 
 
 @contextlib.contextmanager

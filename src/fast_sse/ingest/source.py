@@ -135,10 +135,10 @@ class Source(ABC):
             self._trouble = ""
             self._observer.notify(IngestRecovered(self.kind, self.queue))
 
-    def _gone(self, entries: int, place: str) -> None:
+    def _gone(self, entries: int, place: str, counted: str) -> None:
         """Count and name entries that the queue let go before they were done with."""
         self.figures.gone += entries
-        self._observer.notify(IngestGone(self.kind, self.queue, place, entries))
+        self._observer.notify(IngestGone(self.kind, self.queue, place, entries, counted))
 
     def _poisoned(self, poison: Iterable[Poison]) -> None:
         """Count and name entries that were quarantined, without their content."""

@@ -141,13 +141,15 @@ class IngestPoisoned(Fact, frozen=True, gc=False):
 class IngestGone(Fact, frozen=True, gc=False):
     """The queue let entries go before the hub was done with them: nobody has them now.
 
-    `place`: the first and the last (ids; partition and offsets). `entries`: how many, on Kafka at most.
+    `place`: the first and the last (ids; partition and offsets), or what is left around them. `entries`: how many,
+    `counted`: `exactly`, `at least` (0: perhaps none) or, by Kafka's offsets, `at most`.
     """
 
     kind: str
     queue: str
     place: str
     entries: int
+    counted: str
 
 
 class Observer(Protocol):
