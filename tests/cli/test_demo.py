@@ -90,9 +90,9 @@ def test_every_printed_line_works_and_survives_a_kill(tmp_path: Path, paste: Pas
             pass
     answer = json.loads(paste(publish).communicate(timeout=20)[0])
     assert answer["code"] == "ok"
-    late = paste(earliest)
+    late = [paste(earliest), paste(f"curl -N '{link}'")]
     sent = {"sku": "SKU-45678", "quantity": 2, "price": 299.99, "action": "added"}
-    assert [first_data(process) for process in (*live, late)] == [sent] * 4
+    assert [first_data(process) for process in (*live, *late)] == [sent] * 5
     assert killing == f"kill -9 {demo.pid}"
     demo.send_signal(signal.SIGKILL)
     demo.communicate()

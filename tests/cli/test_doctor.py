@@ -85,6 +85,16 @@ def test_wrong_settings_are_red_lines_and_1(
     assert checks.keys() == {"settings", "versions", "clock"}
 
 
+def test_without_a_secret_everything_else_is_looked_at(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who tries a server out has none yet, and no check needs one."""
+    status, checks = report(command, capsys, "--store", "memory")
+    assert status == 1
+    assert checks["settings"]["found"].startswith("auth.secret: is missing")
+    assert {"open files", "port", "clock"} <= checks.keys()
+
+
 @pytest.mark.wire
 @pytest.mark.slow
 def test_a_running_hub_is_seen_and_not_disturbed(

@@ -13,7 +13,7 @@ import asyncio
 import functools
 import shutil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -53,6 +53,9 @@ class Passing(Topic):
 
     async def check_writable(self, epoch: str) -> None:
         await super().check_writable(self.own_epoch)
+
+    def is_still(self, found: Any, epoch: str) -> bool:
+        return super().is_still(found, self.own_epoch)
 
 
 class Trimmed(KafkaStore):

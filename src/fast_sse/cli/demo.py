@@ -82,7 +82,7 @@ def demo(
 def lines(hub: Remote, secret: bytes, data_dir: Path, admin_port: int = ADMIN_PORT) -> str:
     """What to paste into other terminals."""
     signature, wide = sign_v1(secret, CHANNEL), sign_v1(secret, WILDCARD)
-    link = hub.url(f"{hub.subscribe_path(CHANNEL)}?signature={signature}")
+    link = hub.url(f"{hub.subscribe_path(CHANNEL)}?signature={signature}&last_event_id=earliest")
     command, directory = _command(), shlex.quote(str(data_dir))
     admin = "" if admin_port == ADMIN_PORT else f" --admin-port {admin_port}"
     return f"""\

@@ -18,7 +18,9 @@ def serve(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
     admin_host: Annotated[str | None, Option(help="Address of the operators' listener.")] = None,
     admin_port: Annotated[int | None, Option(help="Its port; 0 takes a free one.")] = None,
     store: Annotated[str | None, Option(help="Where the log lives: sqlite, memory, redis or kafka.")] = None,
-    data_dir: Annotated[Path | None, Option(metavar="DIR", help="Where sqlite keeps the log.")] = None,
+    data_dir: Annotated[
+        Path | None, Option(metavar="DIR", help="Where sqlite keeps the log, and kafka its view of it.")
+    ] = None,
     node: Annotated[str | None, Option(help="Name of this process among those that share a store.")] = None,
     reuse_port: Annotated[
         bool | None,

@@ -3,7 +3,8 @@
 It assigns the partition and seeks: no group, no commits, and never a jump (`auto.offset.reset=error`). Each session
 begins with what the cluster says of the topic now, and with the last entry that the view holds: read again, it must
 carry the same fingerprint. If it does not, the topic lost its tail; the last common entry is searched for, and the
-view drops what lies above. A session ends when a connection breaks or a read fails, and the next one begins.
+view drops what lies above. A session ends when a connection breaks, a read fails or the topic is another one
+(`watch`), and the next one begins.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from fast_sse.store.kafka.readers import Readers
 from fast_sse.store.kafka.settings import KafkaSettings, make_consumer
 from fast_sse.store.kafka.topic import Facts, Topic
 from fast_sse.store.kafka.view import View
+from fast_sse.store.kafka.watch import Watch
 
 _log = logging.getLogger(__name__)
 
@@ -173,9 +175,11 @@ class Follower:
             trimmed = self._place_at(self._view.trimmed)
             self._told.begun(Begun(facts, trimmed, newest, self._anew, self._lost))
             self._began, self._anew, self._lost = True, False, False
+            watch = Watch(self._topic, facts.epoch)
             while not self._stopping.is_set():
                 if batch := self._polled(consumer):
                     self._take(batch)
+                self._suspect |= watch.changed()
         finally:
             consumer.close()
 

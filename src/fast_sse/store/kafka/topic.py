@@ -115,8 +115,7 @@ class Topic:
 
     async def check_writable(self, epoch: str) -> None:
         """Raise UnavailableError unless a leader with enough replicas in sync would take a write to this very topic."""
-        futures = self._admin.describe_topics(self._collection(), request_timeout=self._timeout_s)
-        found = await self._waited(futures[self._settings.topic])
+        found = await self._waited(self.asked())
         partition = found.partitions[0]
         if _epoch(found) != epoch:
             raise NotStoredError("the topic was made anew")
@@ -130,10 +129,19 @@ class Topic:
     def _collection(self) -> TopicCollection:
         return TopicCollection([self._settings.topic])
 
-    def _described(self) -> Any | None:
+    def asked(self) -> concurrent.futures.Future[Any]:
+        """What the cluster says of the topic, as it comes. From any thread."""
         futures = self._admin.describe_topics(self._collection(), request_timeout=self._timeout_s)
+        future: concurrent.futures.Future[Any] = futures[self._settings.topic]
+        return future
+
+    def is_still(self, found: Any, epoch: str) -> bool:
+        """Whether a topic that was described is the one of this epoch, and can be the log."""
+        return len(found.partitions) == 1 and _epoch(found) == epoch
+
+    def _described(self) -> Any | None:
         try:
-            return futures[self._settings.topic].result()
+            return self.asked().result()
         except KafkaException as problem:
             if problem.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
                 return None
