@@ -5,8 +5,8 @@
 The thread waits for the loop, and the broker must not take that for death: while a batch waits long (the hub's store
 is down), every partition is paused and polling goes on, so that the group goes on, too. A partition that is taken
 away meanwhile is not committed any more; its new reader begins at what was committed, and publishes again what is in
-hand here, under the same keys. Offsets are committed in the background: what a crash leaves uncommitted is read again,
-and known.
+hand here, under the same keys. One that came back is not committed behind where that reader left it. Offsets are
+committed in the background, again where that was refused: what a crash leaves uncommitted is read again, and known.
 
 The client never chooses a place by itself (`auto.offset.reset=error`; "earliest" would pass silently over what the broker
 let go unread). Where the broker cannot go on from, a new group begins at the oldest record, and one that stood before it
@@ -87,6 +87,8 @@ class Session:
         self._next: dict[int, int] = {}
         #: Partitions that the broker cannot go on with from there.
         self._lost: set[int] = set()
+        #: Partitions whose last commit failed.
+        self._refused: set[int] = set()
         self._early: list[Message] = []
         self._paused = False
         self._abandoned = False
@@ -105,6 +107,7 @@ class Session:
                 if messages:
                     self._deal_with(messages)
                 self._find_places()
+                self._commit_again()
                 self._tell_level()
         finally:
             consumer.close()
@@ -205,9 +208,10 @@ class Session:
         self._early = [message for message in self._early if message.partition() in self._next]
 
     def _commit(self, messages: list[Message]) -> None:
-        """Of the partitions that are still ours, in the background."""
+        """Of the partitions that are still ours, in the background; never behind where another member left one meanwhile."""
         ends = {message.partition() or 0: (message.offset() or 0) + 1 for message in messages}
-        self._stand_at({partition: end for partition, end in ends.items() if partition in self._next})
+        ours = self._next
+        self._stand_at({part: end for part, end in ends.items() if part in ours and end > ours[part]})
 
     def _stand_at(self, ends: dict[int, int]) -> None:
         self._next.update(ends)
@@ -245,9 +249,16 @@ class Session:
             self._loop.call_soon_threadsafe(self._owner.gone, place.partition, stood, low)
         self._stand_at({place.partition: low})
 
-    def _on_commit(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
+    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        self._refused |= {one.partition for one in partitions if error is not None or one.error is not None}
         if error is not None and error.code() not in _NOT_OURS:
             self._failed(error)
+
+    def _commit_again(self) -> None:
+        """What was refused, as in the middle of a rebalance, where the partition is still ours: no record may follow."""
+        again = {part: end for part, end in self._next.items() if part in self._refused and end >= 0}
+        self._refused.clear()
+        self._stand_at(again)
 
     def _tell_level(self) -> None:
         """How far the ends of the assigned partitions, as last fetched, are ahead of what is done."""
