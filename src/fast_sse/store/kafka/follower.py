@@ -206,13 +206,15 @@ class Follower:
     def _anchor(self, consumer: Consumer, facts: Facts) -> None:
         """Set the place to read on from, below what the topic lost of what was read."""
         anchor, floor = self._view.anchor, max(self._view.trimmed, facts.low)
-        if anchor > floor and not self._same(consumer, anchor, facts):
+        same = anchor > floor and self._same(consumer, anchor, facts)
+        if anchor > floor and not same:
             common = self._last_common(consumer, floor, anchor, facts)
             _log.critical("the topic lost its tail: %d entries above offset %d", anchor - common, common - 1)
             self._anew = self._lost = True
             self._view.cut(common)
         self._next = max(self._view.read_to, facts.low)
-        consumer.assign([TopicPartition(self._settings.topic, 0, self._next)])
+        if not (same and self._next == anchor):  # sent elsewhere, it would first wait out a fetch from here
+            consumer.assign([TopicPartition(self._settings.topic, 0, self._next)])
 
     def _same(self, consumer: Consumer, position: Position, facts: Facts) -> bool:
         """Whether the topic still holds at this place what the view does."""
