@@ -107,10 +107,13 @@ async def says(address: Address) -> float:
     """What time a node thinks it is, in seconds: the `send_time` that it stamps on a message."""
     channel = ("clock", "asked")
     client = await Client("clock", address, subscribe_target(channel), signed(channel)).start().ready()
-    assert (await publish_once(address, channel, 0)).status == 200
-    await client.count(1)
+    port = address[1]  # what another node was asked may come here only now
+    assert (await publish_once(address, channel, port)).status == 200
+    await client.until_payload(port)
     await client.stop()
-    text = json.loads(client.seen[0].data)["headers"]["send_time"]
+    (text,) = [
+        json.loads(seen.data)["headers"]["send_time"] for seen in client.events if seen.payload == port
+    ]
     return datetime.strptime(f"{text} +0000", "%Y-%m-%d %H:%M:%S.%f %z").timestamp()
 
 
