@@ -1,7 +1,7 @@
 """A real Kafka broker in a process of its own: started, killed, stopped and continued for real.
 
 One broker is shared by all tests of a worker that do not break it (`shared_broker`): starting a JVM costs seconds, and
-a topic name is isolation enough. A test of a fault starts its own.
+a topic name is isolation enough. A test that breaks the broker itself starts its own.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from tests.support.http1 import Address
 from tests.support.server import ROOT, stable_port
 
 SCRIPT = ROOT / "scripts" / "kafka-broker"
@@ -52,7 +53,8 @@ def shared_broker() -> Broker:
     """The broker of this worker, for tests that leave it as they found it; started when the first one asks."""
     need_kafka()
     directory = Path(tempfile.mkdtemp(prefix="fast-sse-kafka-"))
-    broker = Broker(directory)
+    broker = Broker(directory, group_min_session_timeout_ms=500)
+    broker.add_detour()
     broker.start()
 
     def end() -> None:
@@ -71,11 +73,8 @@ def sasl_broker(
     `protocol`: SASL_SSL speaks TLS there, with the key and certificate of `options`.
     """
     broker, port = Broker(directory), stable_port()
-    broker.options = {
-        "listeners": f"PLAINTEXT://{broker.bootstrap},CONTROLLER://127.0.0.1:{broker.controller_port},"
-        f"SASL://127.0.0.1:{port}",
-        "advertised.listeners": f"PLAINTEXT://{broker.bootstrap},SASL://127.0.0.1:{port}",
-        "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:{protocol}",
+    broker.add_listener("SASL", port, port, protocol)
+    broker.options |= {
         "sasl.enabled.mechanisms": "PLAIN",
         "listener.name.sasl.plain.sasl.jaas.config": f'{_PLAIN} user_hub="{password}";',
         **options,
@@ -87,6 +86,13 @@ def sasl_broker(
         "sasl.username": "hub",
         "sasl.password": password,
     }
+
+
+class Detour(NamedTuple):
+    """A second listener whose clients are told to come by another address, where a test may stand in their way."""
+
+    listener: Address
+    told: Address
 
 
 class Broker:
@@ -104,7 +110,23 @@ class Broker:
         self.controller_port = controller
         self.options = {name.replace("_", "."): str(value) for name, value in options.items()}
         self.starts = 0
+        self.detour: Detour | None = None
         self._process: subprocess.Popen[bytes] | None = None
+
+    def add_listener(self, name: str, port: int, told_port: int, protocol: str = "PLAINTEXT") -> None:
+        """A second listener from the next start on, whose clients are told to come to `told_port`."""
+        self.options |= {
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self.controller_port},"
+            f"{name}://127.0.0.1:{port}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap},{name}://127.0.0.1:{told_port}",
+            "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,{name}:{protocol}",
+        }
+
+    def add_detour(self) -> None:
+        """A second listener, from the next start on, for clients that come by a proxy (`tests.support.kafka_proxy`)."""
+        port, told_port = stable_port(), stable_port()
+        self.add_listener("DETOUR", port, told_port)
+        self.detour = Detour(("127.0.0.1", port), ("127.0.0.1", told_port))
 
     @property
     def bootstrap(self) -> str:
