@@ -25,12 +25,16 @@ AUDITED = {"ci": 300, "chaos": 2_000}
 RECONNECTS = {"ci": 500, "chaos": 5_000}
 #: Publishes whose reply is cut off after the commit.
 REPLIES_CUT = {"ci": 100, "chaos": 2_000}
+#: Replies of a Kafka broker to what the hub produced, that never reach it; kills of a hub by such a reply.
+PRODUCED_CUT = {"ci": 30, "chaos": 1_000}
+PRODUCED_KILLS = {"ci": 2, "chaos": 30}
 #: Bytes sent past clients that never read.
 UNREAD_MIB = {"ci": 48, "chaos": 256}
 #: Drains under load.
 DRAINS = {"ci": 1, "chaos": 10}
 #: Entries of a foreign queue that is drained by a hub that is killed on the way.
 QUEUED = {"ci": Kills(2, 2_000), "chaos": Kills(5, 50_000)}
+QUEUED_ELSEWHERE = {"ci": Kills(1, 1_000), "chaos": Kills(5, 20_000)}
 #: Messages over several nodes; hops of subscribers from node to node; rounds in which every node is restarted.
 CLUSTER_MESSAGES = {"ci": 400, "chaos": 20_000}
 HOPS = {"ci": 100, "chaos": 2_000}

@@ -82,13 +82,13 @@ class Crowd:
         return [message for publisher in self.publishers for message in publisher.history]
 
     async def publish(self, messages: int, *, channels: list[Pair] | None = None) -> None:
-        """All publishers together publish that many, each until it is ok."""
+        """All publishers together publish that many, each until it is ok, or unknown where there is no key to repeat it by."""
         left = iter(range(messages))
 
         async def work(publisher: Publisher) -> None:
             for _ in left:
-                await publisher.publish_surely(self.random.choice(channels or TARGETS))
-                self.acknowledged += 1
+                message = await publisher.publish_surely(self.random.choice(channels or TARGETS))
+                self.acknowledged += message.outcome == "ok"
 
         async with asyncio.TaskGroup() as group:
             for publisher in self.publishers:

@@ -89,11 +89,12 @@ class Publisher:
         return message
 
     async def publish_surely(self, channel: Pair, within_s: float = 60.0) -> Message:
-        """Publish the next message and try again with the same key until it is ok."""
+        """Publish the next message and try again with the same key until it is ok; without keys, unless it is unknown."""
         message = await self.publish(channel)
+        again = ("fail", "unknown") if self.keyed else ("fail",)
         try:
             async with asyncio.timeout(within_s):
-                while message.outcome != "ok":
+                while message.outcome in again:
                     await asyncio.sleep(0.01)
                     await self._attempt(message)
         except TimeoutError:
