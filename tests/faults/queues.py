@@ -20,7 +20,9 @@ from typing import NamedTuple, Protocol, Self
 import redis
 from confluent_kafka import Producer
 from tests.faults.checker import Published, Report, Subscription, check
+from tests.faults.cluster.nodes import Log
 from tests.faults.crowd import IDS, TYPES, heard, payload_of
+from tests.faults.held import Held
 from tests.faults.scenarios import PRODUCT, Run
 from tests.ingest.kafka import Topic
 from tests.support.http1 import Address
@@ -34,6 +36,10 @@ POISON_EVERY = 100
 #: Who listens: exact channels, and each kind of wildcard.
 PATTERNS: list[Pair] = [("car0", "sold"), ("car3", "seen"), ("car1", "*"), ("*", "seen"), ("*", "*")]
 _AT_ONCE = 1000
+#: Entries in hand at a time.
+BATCH = 20
+#: A log of the hub's own.
+ON_SQLITE = Log("sqlite", {})
 
 
 class Queued(NamedTuple):
@@ -112,10 +118,17 @@ class KafkaQueue:
 
     def __init__(self, topic: Topic) -> None:
         self.topic = topic
+        self.group = topic.name
+        self.settings: dict[str, str] = {}
+        self.at(topic.broker.bootstrap)
+
+    def at(self, bootstrap: str) -> None:
+        """Where hubs find it: the broker, or a proxy before it."""
         options = {"session.timeout.ms": "1500", "heartbeat.interval.ms": "300"}
         self.settings = {
-            "FAST_SSE_INGEST__KAFKA_TOPIC__TOPIC": topic.name,
-            "FAST_SSE_INGEST__KAFKA_TOPIC__BOOTSTRAP_SERVERS": topic.broker.bootstrap,
+            "FAST_SSE_INGEST__KAFKA_TOPIC__TOPIC": self.topic.name,
+            "FAST_SSE_INGEST__KAFKA_TOPIC__GROUP": self.group,
+            "FAST_SSE_INGEST__KAFKA_TOPIC__BOOTSTRAP_SERVERS": bootstrap,
             "FAST_SSE_INGEST__KAFKA_TOPIC__OPTIONS": json.dumps(options),
         }
 
@@ -126,8 +139,8 @@ class KafkaQueue:
         assert producer.flush(60) == 0
 
     def left(self) -> Left:
-        ends = (self.topic.end(lane) - max(0, self.topic.committed(partition=lane)) for lane in range(4))
-        return Left(0, sum(ends))
+        stands = (max(0, self.topic.committed(self.group, lane)) for lane in range(self.lanes))
+        return Left(0, sum(self.topic.end(lane) - stand for lane, stand in enumerate(stands)))
 
     def dead(self) -> list[bytes]:
         return [message.value() or b"" for message in self.topic.dead()]
@@ -166,12 +179,15 @@ def filled(entries: int, lanes: int, first: int = 0) -> Filling:
 class Listeners:
     """Subscribers to everything that the queue is about. `async with` lets them listen from the beginning of the log."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, name: str = "s") -> None:
         self.pairs = [
             (
-                Subscription(f"s{n}", [pattern]),
+                Subscription(f"{name}{n}", [pattern]),
                 Client(
-                    f"s{n}", address, subscribe_target(pattern) + "?last_event_id=earliest", signed(pattern)
+                    f"{name}{n}",
+                    address,
+                    subscribe_target(pattern) + "?last_event_id=earliest",
+                    signed(pattern),
                 ),
             )
             for n, pattern in enumerate(PATTERNS)
@@ -234,6 +250,10 @@ class Drain:
         """Kill the hub when that many messages were seen, and start it again; whether it was on its way just then."""
         await self.listeners.seen(seen, self.within_s)
         before_kill()
+        return await self.strike()
+
+    async def strike(self) -> bool:
+        """Kill the hub and start it again; whether it was on its way just then."""
         self.hub.kill_now()
         await self.hub.await_exit()
         self.left.append(await asyncio.to_thread(self.queue.left))
@@ -256,6 +276,15 @@ class Drain:
                 seen = len(self.all.published)
                 await self.fill(entries << late)
 
+    async def kills_at(self, held: Held, entries: int) -> None:
+        """Kill whenever an acknowledgement is held, be it while the queue is still being filled."""
+        kills = held.times
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.fill(entries))
+            for _ in range(kills):
+                await held.next(self.within_s)
+                await self.strike()
+
     async def finish(self) -> Report:
         """Wait until everything came and was acknowledged, and judge."""
         if await self.listeners.seen_last(self.all.published, self.within_s):
@@ -270,22 +299,29 @@ async def drained(
     queue: Queue,
     *,
     entries: int,
-    kills: int,
+    kills: int = 0,
+    held: Held | None = None,
+    log: Log = ON_SQLITE,
     module: str = PRODUCT,
     within_s: float = 120.0,
     late_max: int = 6,
     before_kill: Callable[[], None] = lambda: None,
 ) -> Run:
-    """Fill a queue, let a hub on SQLite read it, and kill it again and again on the way.
+    """Fill a queue, let a hub whose log is elsewhere read it, and kill it again and again on the way.
 
-    Up to `late_max` kills may come when the hub is done already; the queue is twice as long after each.
+    Up to `late_max` kills may come when the hub is done already; the queue is twice as long after each. With `held`
+    the kills are when an acknowledgement is, and none of them can be late.
     """
     # Small batches and a short lease: more places for a kill to land in, and less to wait for after it.
-    limits = {"FAST_SSE_LIMITS__INGEST_LEASE_S": "0.5", "FAST_SSE_LIMITS__INGEST_ENTRIES_MAX": "20"}
-    hub = Hub(directory, settings={**limits, **queue.settings}, module=module)
+    limits = {"FAST_SSE_LIMITS__INGEST_LEASE_S": "0.5", "FAST_SSE_LIMITS__INGEST_ENTRIES_MAX": str(BATCH)}
+    settings = {**limits, **log.settings, **queue.settings}
+    hub = Hub(directory, store=log.store, settings=settings, module=module)
     async with hub, Listeners(hub.public) as listeners:
         drain = Drain(queue, hub, listeners, within_s)
-        await drain.kills(entries, kills, late_max, before_kill)
+        if held is None:
+            await drain.kills(entries, kills, late_max, before_kill)
+        else:
+            await drain.kills_at(held, entries)
         report = await drain.finish()
     poison = drain.all.poison
     dead = await asyncio.to_thread(queue.dead)

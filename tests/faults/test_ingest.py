@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.faults.counts import QUEUED, Record, each_scale
+from tests.faults.cluster.nodes import on_kafka, on_redis
+from tests.faults.counts import QUEUED, QUEUED_ELSEWHERE, Record, each_scale
 from tests.faults.crowd import payload_of
-from tests.faults.queues import KafkaQueue, RedisQueue, done, drained, filled, has_seen
+from tests.faults.held import Held, HeldAcks, HeldCommits
+from tests.faults.queues import BATCH, KafkaQueue, RedisQueue, done, drained, filled, has_seen
 from tests.faults.scenarios import Run
 from tests.ingest.kafka import Topic
-from tests.support.kafka_broker import Broker, need_kafka
+from tests.support.kafka_broker import Broker, topic_name
+from tests.support.kafka_proxy import KafkaProxy
 from tests.support.proxy import Proxy
 from tests.support.publisher import publish_once, signed, subscribe_target
 from tests.support.redis_server import RedisServer, need_redis
@@ -27,13 +30,21 @@ from tests.support.sse import Client
 # Brokers and hubs take their time on a busy machine; each wait inside has a bound of its own.
 pytestmark = [pytest.mark.wire, pytest.mark.timeout(240)]
 
+WITHOUT_KEYS = "tests.faults.broken.dedup_off"
+
 
 @pytest.fixture
-def redis_queue(tmp_path: Path) -> Iterator[RedisQueue]:
-    """An empty queue on a server of the test's own, with what the original's would have: no persistence."""
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of the test's own, with what the original's would have: no persistence."""
     need_redis()
     with RedisServer(tmp_path / "redis") as server:
-        yield RedisQueue(server)
+        yield server
+
+
+@pytest.fixture
+def redis_queue(redis_server: RedisServer) -> RedisQueue:
+    """An empty queue."""
+    return RedisQueue(redis_server)
 
 
 @each_scale
@@ -51,11 +62,9 @@ async def test_a_redis_queue_drains_over_kills(
 
 
 @pytest.fixture
-def kafka_queue(tmp_path: Path) -> Iterator[KafkaQueue]:
-    """An empty topic of four partitions, on a broker that lets a member be missed soon."""
-    need_kafka()
-    with Broker(tmp_path / "kafka", group_min_session_timeout_ms=500) as broker:
-        yield KafkaQueue(Topic(broker, "events", partitions=KafkaQueue.lanes))
+def kafka_queue(kafka_broker: Broker) -> KafkaQueue:
+    """An empty topic of four partitions."""
+    return KafkaQueue(Topic(kafka_broker, topic_name(), partitions=KafkaQueue.lanes))
 
 
 @each_scale
@@ -86,26 +95,65 @@ async def test_a_kill_that_comes_too_late_is_tried_again(tmp_path: Path, redis_q
     assert run.report.counts["messages"] == 200 * 3 * 99 // 100
 
 
-async def unacknowledged(tmp_path: Path, queue: RedisQueue, **more: Any) -> Run:
-    """Two kills, each when a subscriber sees what was stored and the acknowledgement is still on its way, and is lost."""
-    async with Proxy(queue.server.address) as proxy:
-        proxy.mode, proxy.latency_s = "late", 0.1
+async def unacknowledged(tmp_path: Path, queue: RedisQueue, entries: int, kills: int, **more: Any) -> Run:
+    """Kills, evenly, each when the entries in hand are stored and their acknowledgement is on its way, and is lost."""
+    held = Held(entries // BATCH // (kills + 1), kills)
+    async with HeldAcks(queue.server.address, held) as proxy:
         queue.at(f"redis://127.0.0.1:{proxy.address[1]}/0")
-        return await drained(tmp_path, queue, entries=200, kills=2, before_kill=proxy.cut, **more)
+        return await drained(tmp_path, queue, entries=entries, held=held, **more)
+
+
+async def uncommitted(tmp_path: Path, queue: KafkaQueue, entries: int, kills: int, **more: Any) -> Run:
+    """The same on a Kafka topic, whose offsets are committed."""
+    held = Held(entries // BATCH // (kills + 1), kills)
+    async with KafkaProxy(queue.topic.broker, HeldCommits(held)) as proxy:
+        queue.at(proxy.bootstrap)
+        return await drained(tmp_path, queue, entries=entries, held=held, **more)
 
 
 @pytest.mark.slow
 async def test_stored_and_not_acknowledged_is_one_message(tmp_path: Path, redis_queue: RedisQueue) -> None:
     """Killed after its store has the entries and before Redis hears of it, the hub publishes none of them twice."""
-    run = await unacknowledged(tmp_path, redis_queue)
+    run = await unacknowledged(tmp_path, redis_queue, 200, 2)
     run.report.assert_clean()
     assert "; 2 kills with entries taken and not acknowledged" in run.figure, run.figure
+
+
+@each_scale
+async def test_a_redis_queue_drains_into_kafka_over_kills(
+    tmp_path: Path, redis_queue: RedisQueue, kafka_broker: Broker, scale: str, record: Record
+) -> None:
+    """The same where the log is in Kafka: it knows the keys of what was stored by a hub that is gone."""
+    kills, entries = QUEUED_ELSEWHERE[scale]
+    run = await unacknowledged(tmp_path, redis_queue, entries, kills, log=on_kafka(kafka_broker))
+    record(f"{entries:,} entries of a Redis stream into Kafka, {kills} kills before XACK", run.figure)
+    run.report.assert_clean()
+    assert run.report.counts["kills_on_the_way"] == kills, run.figure
+
+
+@each_scale
+async def test_a_kafka_topic_drains_into_redis_over_kills(
+    tmp_path: Path, kafka_queue: KafkaQueue, redis_server: RedisServer, scale: str, record: Record
+) -> None:
+    """The same with a topic as the queue and the log in Redis, before the offset is committed."""
+    kills, entries = QUEUED_ELSEWHERE[scale]
+    run = await uncommitted(tmp_path, kafka_queue, entries, kills, log=on_redis(redis_server))
+    record(f"{entries:,} records of a Kafka topic into Redis, {kills} kills before the commit", run.figure)
+    run.report.assert_clean()
+    assert run.report.counts["kills_on_the_way"] == kills, run.figure
 
 
 @pytest.mark.slow
 async def test_forgotten_keys_are_found(tmp_path: Path, redis_queue: RedisQueue) -> None:
     """The same run on a hub without keys: what was stored and not acknowledged is there twice."""
-    run = await unacknowledged(tmp_path, redis_queue, module="tests.faults.broken.dedup_off", within_s=10)
+    run = await unacknowledged(tmp_path, redis_queue, 200, 2, module=WITHOUT_KEYS)
+    assert "duplicate" in run.report.found, run.figure
+
+
+@pytest.mark.slow
+async def test_forgotten_keys_are_found_beside_kafka(tmp_path: Path, kafka_queue: KafkaQueue) -> None:
+    """The same on a topic."""
+    run = await uncommitted(tmp_path, kafka_queue, 200, 1, module=WITHOUT_KEYS)
     assert "duplicate" in run.report.found, run.figure
 
 
@@ -116,10 +164,6 @@ async def test_acknowledging_before_storing_is_found(tmp_path: Path, redis_queue
     # What it never stored is acknowledged too, so that no kill looks as if it came in time.
     run = await drained(tmp_path, redis_queue, entries=1_000, kills=1, module=module, within_s=5, late_max=0)
     assert "lost" in run.report.found, run.figure
-
-
-#: Entries in hand at a time, where two nodes read.
-BATCH = 20
 
 
 class Stopped(NamedTuple):

@@ -40,7 +40,9 @@ class _Side(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         mode = self.proxy.mode
-        if mode == "cut_reply" and self.faces_hub:
+        if not self.faces_hub and self.proxy.keeps(data):
+            self.pause()
+        elif mode == "cut_reply" and self.faces_hub:
             self.proxy.replies_cut += 1
             self.abort()
             if self.other is not None:
@@ -141,6 +143,10 @@ class Proxy:
         except OSError:
             plug.close()
             front.abort()
+
+    def keeps(self, data: bytes) -> bool:
+        """Whether a piece of a request, and what follows it on its connection, goes no further: nothing does here."""
+        return False
 
     def blackhole(self) -> None:
         """From now on nothing is read from either side, not even what has already arrived."""
