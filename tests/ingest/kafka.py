@@ -8,6 +8,7 @@ from typing import Any
 
 from confluent_kafka import (
     Consumer,
+    ConsumerGroupState,
     ConsumerGroupTopicPartitions,
     KafkaException,
     Message,
@@ -63,6 +64,16 @@ class Topic:
         """Move the group, of which nobody reads now, to an offset."""
         moved = ConsumerGroupTopicPartitions(group, [TopicPartition(self.name, partition, offset)])
         self.admin.alter_consumer_group_offsets([moved])[group].result(ANSWER_S)
+
+    def members(self, group: str = "fast-sse") -> dict[str, set[int]]:
+        """By client name, the partitions that each member of the group reads; of nobody while it is not settled."""
+        found = self.admin.describe_consumer_groups([group])[group].result(ANSWER_S)
+        if found.state != ConsumerGroupState.STABLE:
+            return {}
+        return {
+            member.client_id: {place.partition for place in member.assignment.topic_partitions}
+            for member in found.members
+        }
 
     def trim(self, before: int, partition: int = 0) -> None:
         """Let go what lies below an offset, as retention does."""
