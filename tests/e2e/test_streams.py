@@ -34,6 +34,7 @@ async def test_head_and_priming(listen: Listen, hub: Hub, channel: Pair) -> None
     assert head["content-type"] == "text/event-stream; charset=utf-8"
     assert head["cache-control"] == "no-store, no-transform"
     assert head["x-accel-buffering"] == "no"
+    assert head["incremental"] == "?1"
     assert head["transfer-encoding"] == "chunked"
     (_, retry), (_, prime) = client.items[:2]
     assert isinstance(retry, Retry)

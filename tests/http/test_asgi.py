@@ -383,6 +383,7 @@ async def test_a_stream() -> None:
         b"content-type": b"text/event-stream; charset=utf-8",
         b"cache-control": b"no-store, no-transform",
         b"x-accel-buffering": b"no",
+        b"incremental": b"?1",
         b"vary": b"Origin",
     }
     assert rig.received == b"retry: 1\n\n"

@@ -19,7 +19,7 @@ from fast_sse.http.reader import RequestReader
 
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
-    b"Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
+    b"Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nIncremental: ?1\r\n"
 )
 
 

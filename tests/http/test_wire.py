@@ -71,7 +71,7 @@ def test_stream_head_is_that_of_the_protocol() -> None:
     stream = Stream(lambda *_: asyncio.Protocol(), (("Vary", "Origin"),))
     begin = (
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
-        b"Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
+        b"Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nIncremental: ?1\r\n"
     )
     assert stream_head(stream) == begin + b"Transfer-Encoding: chunked\r\nVary: Origin\r\n\r\n"
     assert stream_head(stream, OLD) == begin + b"Connection: close\r\nVary: Origin\r\n\r\n"

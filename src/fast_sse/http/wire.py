@@ -29,7 +29,8 @@ _COMMON: Final[Fields] = (("Cache-Control", "no-store"), ("X-Content-Type-Option
 _STREAM: Final[Fields] = (
     ("Content-Type", "text/event-stream; charset=utf-8"),
     ("Cache-Control", "no-store, no-transform"),
-    ("X-Accel-Buffering", "no"),
+    ("X-Accel-Buffering", "no"),  # nginx
+    ("Incremental", "?1"),  # any intermediary: forward each part as it comes (RFC 10036)
 )
 
 
