@@ -17,6 +17,7 @@ demo: $(READY) ## start a hub on this machine and open a page that shows it at w
 
 test: check ## everything CI asks for: check, then every test but the full counts of chaos
 	@scripts/setup-test-packages
+	@scripts/setup-clients
 	$(PYTEST) -m "not chaos"
 
 check: $(READY) ## lint, formatting, types, and the direction of imports
@@ -34,6 +35,7 @@ faults: $(READY) ## kill, cut, fill and stall the hub, in the small counts of CI
 
 chaos: $(READY) ## the same faults in full counts, results to docs/chaos.md; takes long
 	@scripts/setup-test-packages
+	@scripts/setup-clients
 	$(BIN)/pytest -m chaos --timeout 3600
 
 bench: $(READY) ## measure Fast SSE and its peers side by side on this machine; takes up to an hour
