@@ -25,6 +25,7 @@ class Model:
     told: dict[bytes, int] = field(default_factory=dict)
     told_by_entries: bool = False
     trimmed: int = 0
+    trimmed_ms: int = 0
 
     def copy(self) -> Model:
         return replace(
@@ -45,6 +46,10 @@ class Model:
         return [
             position for position, one, _ in self.records if position > place and wanted.matches(one.channel)
         ]
+
+    def since(self, time_ms: int) -> list[int]:
+        """The places of that time or later."""
+        return [position for position, _, taken_ms in self.records if taken_ms >= time_ms]
 
     def forget_above(self, last: int) -> None:
         """Everything stored after `last` never was."""

@@ -26,6 +26,7 @@ CALLS: dict[str, Callable[[Store], Awaitable[object]]] = {
     "append nothing": lambda store: store.append([]),
     "read": lambda store: store.read(EVERYTHING, _ANYWHERE, 1, 1),
     "last": lambda store: store.last(EVERYTHING, 1),
+    "since": lambda store: store.since(1),
     "get": lambda store: store.get(1),
     "follow": _follow,
     "bounds": lambda store: store.bounds(),

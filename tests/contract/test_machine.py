@@ -173,6 +173,24 @@ class StoreMachine(RuleBasedStateMachine):
         assert found.start.position < positions[0] if positions else found.start == self.bounds().newest
         self.cursors.append(found.start)
 
+    @rule(data=st.data(), off_ms=st.integers(-1, 1))
+    def since(self, data: st.DataObject, off_ms: int) -> None:
+        """From the start of any time follows the rest of the list, and what was trimmed of it is told."""
+        times = [self.clock.ms, self.model.trimmed_ms, *(time_ms for _, _, time_ms in self.model.records)]
+        time_ms = data.draw(st.sampled_from(times)) + off_ms
+        found = self.run(self.store.since(time_ms))
+        if self.model.trimmed and time_ms <= self.model.trimmed_ms:
+            mark = self.bounds().trimmed
+            assert (found.gap, found.start) == (Gap("trimmed", mark), mark)
+            return
+        expected = self.model.since(time_ms)
+        after = self.run(self.store.read(Filter.of(Channel("*", "*")), found.start, 100, 1 << 20))
+        assert [record.position for record in after.records] == expected
+        assert (found.gap, after.gap, found.through) == (None, None, found.start)
+        if not expected:
+            assert found.start == self.bounds().newest
+        self.cursors.append(found.start)
+
     @rule(data=st.data())
     def get(self, data: st.DataObject) -> None:
         """A position holds what was stored there, as long as it is retained."""
@@ -221,7 +239,7 @@ class StoreMachine(RuleBasedStateMachine):
         limit = self.clock.ms - MAX_AGE_S * 1000
         records = self.model.records
         while records and (len(records) > MAX_MESSAGES or records[0][2] < limit):
-            self.model.trimmed = records.pop(0)[0]
+            self.model.trimmed, _, self.model.trimmed_ms = records.pop(0)
         self.model.losses = [loss for loss in self.model.losses if loss[1] > self.model.trimmed]
 
     # -- misfortunes --------------------------------------------------------------------------------

@@ -80,6 +80,9 @@ class LaggingStore(Store):
     async def last(self, wanted: Filter, count: int, bytes_max: int = 1 << 20) -> Page:
         return await self._late(lambda: self.inner.last(wanted, count, bytes_max))
 
+    async def since(self, time_ms: int) -> Page:
+        return await self._late(lambda: self.inner.since(time_ms))
+
     async def get(self, position: Position) -> Record | None:
         return await self.inner.get(position)
 

@@ -16,7 +16,7 @@ from fast_sse.store.sqlite_log import ENTRY_VALUES
 def made(above: int, *drafts: Draft) -> Job:
     loop = asyncio.new_event_loop()
     try:
-        return job(loop.create_future(), drafts, above, 1000, 500)
+        return job(loop.create_future(), drafts, above, 1000, 0, 500)
     finally:
         loop.close()
 

@@ -56,7 +56,7 @@ class Started:
 
     def submit(self) -> None:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.writer.submit(job(future, [draft()], self.given, 0, 0))
+        self.writer.submit(job(future, [draft()], self.given, 0, 0, 0))
         self.given += 1
 
     async def commit_started(self) -> None:

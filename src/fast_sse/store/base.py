@@ -3,6 +3,7 @@
 What every store promises (proved by one shared suite and one Hypothesis state machine, `tests/contract`):
 
 - positions strictly increase and may have gaps; once a position is readable nothing smaller ever appears;
+- a record's time is never below its predecessor's, whatever the clock does: so a time is a place, found by halving;
 - a position is never used twice, not even after losing a tail (where the numbers are the backend's and it gives them
   again, as Kafka after an unclean election, the position with its fingerprint never is);
 - an entry that was answered survives reopening (durable stores);
@@ -168,6 +169,17 @@ class Store(ABC):
         """The last `count` matching records, in log order; `start` is just before the first of them (newest when none).
 
         One page of them: when they weigh more than `bytes_max`, the rest follows by `read` from `through`.
+        """
+
+    @abstractmethod
+    async def since(self, time_ms: int) -> Page:
+        """Where the records begin that the store took at `time_ms` (milliseconds since 1970, store time) or later.
+
+        A page without records. `start` and `through` are the exclusive cursor just before the first retained record of
+        that time or later (newest when there is none, so a time in the future is now). Where retention took a record
+        of that time or later, `gap` is `trimmed` and both are the trim mark; when the trim mark's time is not known (a log of an
+        earlier version), it counts as that of the first record that is retained. A place in the log, whatever the
+        channel: found by an index or by halving, never by a scan. Raises UnavailableError.
         """
 
     @abstractmethod

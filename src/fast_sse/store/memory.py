@@ -116,6 +116,16 @@ class MemoryStore(Store):
         start = self._log.newest if first is None else first - 1
         return self._page(wanted, start, count, bytes_max)
 
+    async def since(self, time_ms: int) -> Page:
+        """By halving the list of all positions."""
+        self._check_open()
+        if self._log.trimmed and time_ms <= self._log.trimmed_ms:
+            mark = self._origin.at(self._log.trimmed)
+            return Page([], mark, mark, Gap("trimmed", mark))
+        first = self._log.first_since(time_ms)
+        start = self._origin.at(self._log.newest if first is None else first - 1)
+        return Page([], start, start)
+
     async def get(self, position: Position) -> Record | None:
         """One record, None when there is none."""
         self._check_open()
@@ -167,7 +177,7 @@ class MemoryStore(Store):
             return earlier
         position = earlier.position if earlier else self._log.newest + 1
         if earlier is None:
-            record = record_of(draft, position, now_ms)
+            record = record_of(draft, position, now_ms, last_ms=self._log.newest_ms)
             self._log.add(record)
             fresh.append(record)
         if draft.keys:

@@ -7,7 +7,7 @@ record costs the same however long the log is.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
@@ -30,13 +30,16 @@ class MemoryLog:
         self._indexes: dict[Range, list[Position]] = {ALL: []}
         self.trimmed: Position = 0
         self.newest: Position = 0
+        #: Times of the newest record and of the trim mark.
+        self.newest_ms = 0
+        self.trimmed_ms = 0
         self.weight = 0
 
     def __len__(self) -> int:
         return len(self._records)
 
     def add(self, record: Record) -> None:
-        """Append one record; its position is above the newest."""
+        """Append one record; its position is above the newest, its time not below."""
         self._records[record.position] = record
         for index in _indexes_of(record):
             positions = self._indexes.get(index)
@@ -44,7 +47,7 @@ class MemoryLog:
                 self._indexes[index] = [record.position]
             else:
                 positions.append(record.position)
-        self.newest = record.position
+        self.newest, self.newest_ms = record.position, record.time_ms
         self.weight += weight(record)
 
     def get(self, position: Position) -> Record | None:
@@ -82,10 +85,17 @@ class MemoryLog:
                     break
         return last
 
+    def first_since(self, time_ms: int) -> Position | None:
+        """The position of the first record of that time or later, None when there is none."""
+        positions = self._indexes[ALL]
+        low = bisect_right(positions, self.trimmed)
+        at = bisect_left(positions, time_ms, low, key=lambda position: self._records[position].time_ms)
+        return positions[at] if at < len(positions) else None
+
     def drop(self, oldest: Record) -> None:
         """Remove the oldest record and move the trim mark to it."""
         del self._records[oldest.position]
-        self.trimmed = oldest.position
+        self.trimmed, self.trimmed_ms = oldest.position, oldest.time_ms
         self.weight -= weight(oldest)
         for index in _indexes_of(oldest):
             self._cut(index)

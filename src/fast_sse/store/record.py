@@ -9,8 +9,14 @@ from fast_sse.model.message import Draft, Record
 OVERHEAD_BYTES = 200
 
 
-def record_of(draft: Draft, position: Position, now_ms: int, fingerprint: str = "") -> Record:
-    """The record of a draft stored at `now_ms`, store time."""
+def record_of(
+    draft: Draft, position: Position, now_ms: int, fingerprint: str = "", *, last_ms: int = 0
+) -> Record:
+    """The record of a draft stored at `now_ms`, store time, behind a record of `last_ms`: its own time is never below.
+
+    Its life ends by the clock as it is: whoever asks whether it has ended looks at that clock. Counted from a time that
+    a step of the clock left in the future, a message of five seconds would live as long as the step.
+    """
     return Record(
         position,
         draft.channel,
@@ -18,7 +24,7 @@ def record_of(draft: Draft, position: Position, now_ms: int, fingerprint: str = 
         draft.headers,
         draft.event,
         draft.meta,
-        now_ms,
+        max(last_ms, now_ms),
         now_ms + draft.ttl_ms if draft.ttl_ms else 0,
         fingerprint,
     )

@@ -33,6 +33,7 @@ class Job(NamedTuple):
     values: list[Any]
     digests: list[bytes]
     weight: int
+    now_ms: int
     window_ms: int
 
 
@@ -41,16 +42,19 @@ def job(
     drafts: Sequence[Draft],
     above: Position,
     now_ms: int,
+    last_ms: int,
     window_ms: int,
 ) -> Job:
-    """Number drafts above a position, and make their rows as if every key were new."""
+    """Number drafts above a position, the last of which has the time `last_ms`, and make their rows as if every key
+    were new. Keys go by the clock, `now_ms`, also where it stepped back.
+    """
     records: list[Record] = []
     values: list[Any] = []
     digests: list[bytes] = []
     weight = 0
     for draft in drafts:
         above += 1
-        record = record_of(draft, above, now_ms)
+        record = record_of(draft, above, now_ms, last_ms=last_ms)
         records.append(record)
         body = body_of(record)
         weight += len(body) + OVERHEAD_BYTES
@@ -62,7 +66,7 @@ def job(
             ]
             digests += [key.digest for key in draft.keys]
         add_entry(values, record, body, keys)
-    return Job(future, drafts, records, values, digests, weight, window_ms)
+    return Job(future, drafts, records, values, digests, weight, now_ms, window_ms)
 
 
 class Batch(NamedTuple):
@@ -105,12 +109,12 @@ def resolve_group(jobs: Sequence[Job], stored: dict[bytes, Known]) -> tuple[Batc
 
     for one in jobs:
         for draft, record in zip(one.drafts, one.records, strict=True):
-            earlier = resolve(draft, lookup, record.time_ms) if draft.keys else None
+            earlier = resolve(draft, lookup, one.now_ms) if draft.keys else None
             if isinstance(earlier, KeyConflictError):
                 special[record.position] = earlier
                 continue
             position = earlier.position if earlier else record.position
-            keys = dict(to_remember(draft, position, lookup, record.time_ms, one.window_ms))
+            keys = dict(to_remember(draft, position, lookup, one.now_ms, one.window_ms))
             fresh |= keys
             if earlier:
                 special[record.position] = earlier

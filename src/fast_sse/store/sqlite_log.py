@@ -148,10 +148,16 @@ class SqliteLog:
 
     def trim_to(self, position: Position, totals: Totals) -> None:
         """Remove everything up to `position`; what remains counts `totals`. Losses below are told as trimmed."""
+        self.set_trimmed(position)
         self._execute("DELETE FROM log WHERE seq <= ?", (position,))
-        self._execute("UPDATE mark SET trimmed = ?", (position,))
         self._execute("DELETE FROM loss WHERE upper <= ?", (position,))
         self.save_totals(totals)
+
+    def set_trimmed(self, position: Position) -> None:
+        """Move the trim mark over records that are still there, so that their time becomes its own."""
+        latest = "(SELECT max(time_ms) FROM log WHERE seq <= ?1)"
+        sql = f"UPDATE mark SET trimmed = ?1, trimmed_ms = max(ifnull(trimmed_ms, 0), {latest})"  # noqa: S608
+        self._execute(sql, (position,))
 
     def erase(self, target: Channel, below: Position, count_max: int) -> Totals:
         """Overwrite up to `count_max` records of exactly this channel before a position; what went."""
@@ -186,6 +192,11 @@ class SqliteLog:
         self._execute("UPDATE probe SET time_ms = ?", (now_ms,))
 
     # -- reading ------------------------------------------------------------------------------------
+
+    def last_ms(self) -> int:
+        """The time of the newest record, that of the trim mark when there is none: the next one's is not below."""
+        newest = "(SELECT time_ms FROM log ORDER BY seq DESC LIMIT 1)"
+        return int(self._execute(f"SELECT ifnull({newest}, ifnull(trimmed_ms, 0)) FROM mark").fetchone()[0])  # noqa: S608
 
     def epoch(self) -> str:
         """The epoch, empty in a file that was just made."""

@@ -3,12 +3,14 @@
     log     one row a record; the body is the whole record in msgpack, so that a page of records is one value
     key     idempotency keys; they outlive their records
     loss    open intervals of positions that may have been given and then lost
-    mark    one row: epoch, trim mark, and what was counted up to which position
+    mark    one row: epoch, trim mark and its time (NULL: not known), and what was counted up to which position
     probe   one row that `ping` writes, so that proving a write touches nobody's data
     entry   what the writer inserts into: a record, a key, or both in one row, taken apart by a trigger; so a
             group with its keys is one statement, and one statement is a transaction of its own
 
 The rowid ends every index, so `(id, type)` is `(id, type, seq)`: a range in log order.
+
+An older file is brought to this version step by step, all steps in one transaction: a crash leaves it as it was.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import sqlite3
 
 from fast_sse.model.errors import ConfigError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _TABLES = """
 CREATE TABLE log (
@@ -33,7 +35,7 @@ CREATE INDEX key_expires ON key (expires_ms);
 CREATE TABLE loss (lower INTEGER NOT NULL, upper INTEGER NOT NULL);
 CREATE TABLE mark (
     one INTEGER PRIMARY KEY CHECK (one = 1), epoch TEXT NOT NULL, trimmed INTEGER NOT NULL,
-    counted INTEGER NOT NULL, messages INTEGER NOT NULL, bytes INTEGER NOT NULL
+    counted INTEGER NOT NULL, messages INTEGER NOT NULL, bytes INTEGER NOT NULL, trimmed_ms INTEGER
 );
 CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), time_ms INTEGER NOT NULL);
 CREATE VIEW entry AS SELECT log.*, digest, sha, expires_ms FROM log, key;
@@ -41,13 +43,18 @@ CREATE TRIGGER entry_insert INSTEAD OF INSERT ON entry BEGIN
     INSERT INTO log SELECT new.seq, new.id, new.type, new.time_ms, new.body WHERE new.body IS NOT NULL;
     INSERT INTO key SELECT new.digest, new.seq, new.sha, new.expires_ms WHERE new.digest IS NOT NULL;
 END;
-INSERT INTO mark VALUES (1, '', 0, 0, 0, 0);
+INSERT INTO mark VALUES (1, '', 0, 0, 0, 0, NULL);
 INSERT INTO probe VALUES (1, 0);
 """
 
+#: By version: what makes a file of the next one of it.
+UPGRADES = {
+    1: "ALTER TABLE mark ADD COLUMN trimmed_ms INTEGER;",
+}
+
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Create the tables in an empty file, or check that they are ours and of this version.
+    """Create the tables in an empty file, or check that they are ours and bring them to this version.
 
     Raises:
         ConfigError: written by a newer Fast SSE, or by something else.
@@ -59,6 +66,10 @@ def prepare(connection: sqlite3.Connection) -> None:
         )
     if version == SCHEMA_VERSION:
         return
-    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    if version:
+        sql = " ".join(UPGRADES[step] for step in range(version, SCHEMA_VERSION))
+    elif connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise ConfigError("data_dir", "log.db is a database of something else")
-    connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    else:
+        sql = _TABLES
+    connection.executescript(f"BEGIN IMMEDIATE; {sql} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")

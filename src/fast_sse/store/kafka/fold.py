@@ -50,7 +50,8 @@ class Answered(NamedTuple):
 class Group(NamedTuple):
     """What some entries did to the view.
 
-    `erased`: by position of a control record, how many records went. `fresh`: they were written just now.
+    `erased`: by position of a control record, how many records went. `fresh`: they were written just now. `time_ms`:
+    when the broker took the last of them, by its clock.
     """
 
     records: list[Record]
@@ -58,13 +59,24 @@ class Group(NamedTuple):
     poisoned: list[Position]
     erased: dict[Position, int]
     fresh: bool = False
+    time_ms: int = 0
 
 
 class Folding:
-    """Some entries on their way into the view."""
+    """Some entries on their way into the view.
 
-    def __init__(self, window_ms: int) -> None:
+    A record's time is its LogAppendTime, but never below that of the record before: the clock of a broker that begins to
+    lead may be behind. Keys and lives go by the LogAppendTime itself, which is the same on every node. The time of a
+    record need not be: it follows from where a view begins, since a node that reads the topic for the first time never
+    sees what retention took, and what that would have lifted. Nodes then differ by no more than that clock was
+    behind, and on nothing but where a time begins; each answers for its own view. A view that is made again from the
+    same beginning is the same.
+    """
+
+    def __init__(self, window_ms: int, last_ms: int = 0) -> None:
+        """`last_ms`: the time of the record before."""
         self._window_ms = window_ms
+        self._last_ms = last_ms
         self._stored: dict[bytes, Known] = {}
         self._fresh: dict[bytes, Known] = {}
         self._bound: Bound | None = None
@@ -99,7 +111,8 @@ class Folding:
         """Judge the next entry."""
         position = raw.offset + 1
         if entry is None:
-            self.values += (position, *_POISON, raw.time_ms, POISON_BODY, None, None, None)
+            self._last_ms = max(self._last_ms, raw.time_ms)
+            self.values += (position, *_POISON, self._last_ms, POISON_BODY, None, None, None)
             self.group.poisoned.append(position)
             return
         token, draft = entry
@@ -117,7 +130,8 @@ class Folding:
             self.others.append((position, fingerprint_of(token)))
             add_keys(self.values, packed)
         else:
-            record = record_of(draft, position, raw.time_ms, fingerprint_of(token))
+            record = record_of(draft, position, raw.time_ms, fingerprint_of(token), last_ms=self._last_ms)
+            self._last_ms = record.time_ms
             add_entry(self.values, record, body_of(record), packed)
             self.group.records.append(record)
         for row, (digest, known) in enumerate(keys.items()):

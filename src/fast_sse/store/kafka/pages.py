@@ -16,6 +16,7 @@ from fast_sse.store.kafka.readers import DamagedError
 from fast_sse.store.kafka.view import print_at
 from fast_sse.store.ranges import Range
 from fast_sse.store.sqlite_log import Found, SqliteLog
+from fast_sse.store.sqlite_since import seek
 
 #: Store letter and version of this store's cursors.
 KIND = "k1"
@@ -64,10 +65,18 @@ def last(log: SqliteLog, origin: Cursor, arms: Sequence[Range], count: int, byte
     if first is None:
         start = _exact(log, origin.at(newest))
         return Page([], start, start)
-    sql = "SELECT max(seq) FROM log WHERE seq < ?"
-    before = log.connection.execute(sql, (first,)).fetchone()[0]
-    start = _exact(log, origin.at(log.ends().trimmed if before is None else before))
-    return page(log, arms, start, count, bytes_max)
+    return page(log, arms, _exact(log, origin.at(_before(log, first))), count, bytes_max)
+
+
+def since(log: SqliteLog, time_ms: int) -> Page:
+    """Where a time begins, in the snapshot that the caller holds. See `Store.since`."""
+    found = seek(log, time_ms)
+    origin = Cursor(KIND, log.epoch(), 0, NO_FINGERPRINT)
+    if found.gone:
+        mark = _exact(log, origin.at(found.trimmed))
+        return Page([], mark, mark, Gap("trimmed", mark))
+    start = _exact(log, origin.at(found.newest if found.first is None else _before(log, found.first)))
+    return Page([], start, start)
 
 
 def _judged(log: SqliteLog, after: Cursor, origin: Cursor, ends: Ends, end: Position | None) -> Gap | None:
@@ -82,9 +91,7 @@ def _judged(log: SqliteLog, after: Cursor, origin: Cursor, ends: Ends, end: Posi
         if end is None:
             raise AheadError
         return None if place <= end else Gap("ahead", origin.at(ends.newest))
-    sql = "SELECT max(seq) FROM log WHERE seq < ?"
-    near = log.connection.execute(sql, (place,)).fetchone()[0]
-    return Gap("lost_tail", origin.at(ends.trimmed if near is None else near))
+    return Gap("lost_tail", origin.at(_before(log, place)))
 
 
 def _poison(log: SqliteLog, origin: Cursor, position: Position) -> Gap:
@@ -102,6 +109,12 @@ def _through(log: SqliteLog, origin: Cursor, found: Found) -> Cursor:
         record = found.records[-1]
         return origin.at(record.position, record.fingerprint)
     return _exact(log, origin.at(newest))
+
+
+def _before(log: SqliteLog, position: Position) -> Position:
+    """The place of the last record before a place, the trim mark when there is none."""
+    sql = "SELECT ifnull((SELECT max(seq) FROM log WHERE seq < ?), trimmed) FROM mark"
+    return int(log.connection.execute(sql, (position,)).fetchone()[0])
 
 
 def _exact(log: SqliteLog, cursor: Cursor) -> Cursor:

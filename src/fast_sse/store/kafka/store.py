@@ -26,7 +26,7 @@ from fast_sse.store.clock import StoreClock
 from fast_sse.store.kafka.appends import Appends
 from fast_sse.store.kafka.fold import Group, known_outcomes
 from fast_sse.store.kafka.follower import Begun, Follower
-from fast_sse.store.kafka.pages import KIND, AheadError, last, page
+from fast_sse.store.kafka.pages import KIND, AheadError, last, page, since
 from fast_sse.store.kafka.readers import Readers
 from fast_sse.store.kafka.sender import Failures, Sender
 from fast_sse.store.kafka.settings import KafkaSettings, OnError, check_options, make_producer
@@ -195,7 +195,7 @@ class KafkaStore(Store):
         if records:
             self._newest = self._origin.at(records[-1].position, records[-1].fingerprint)
             if group.fresh:
-                self._clock.heard(records[-1].time_ms)
+                self._clock.heard(group.time_ms)
                 self._clock_heard = True
         if group.poisoned:
             if group.poisoned[-1] > self._newest.position:
@@ -308,6 +308,10 @@ class KafkaStore(Store):
         arms = ranges(wanted)
         origin = self._origin
         return await self._read(lambda log: last(log, origin, arms, count, bytes_max))
+
+    async def since(self, time_ms: int) -> Page:
+        """By halving the view."""
+        return await self._read(lambda log: since(log, time_ms))
 
     async def get(self, position: Position) -> Record | None:
         """One record of the view, None when there is none."""

@@ -145,6 +145,7 @@ class View:
     def _flaw(self, connection: sqlite3.Connection, epoch: str) -> str:
         if connection.execute("PRAGMA application_id").fetchone()[0] != _FORM:
             return "it has another form"
+        prepare(connection)
         if (verdict := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             return f"it is damaged: {verdict}"
         return "" if self.log.epoch() == epoch else "it is of another topic"
@@ -193,10 +194,10 @@ class View:
 
     def fold(self, batch: Sequence[Raw]) -> Group:
         """Take the next entries of the topic, in one transaction; erasures follow in steps of their own."""
-        folding = Folding(self._window_ms)
         entries = [(raw, decode(raw.value)) for raw in batch]
         digests = [key.digest for _, entry in entries if entry for key in entry.draft.keys]
         with self.lock:
+            folding = Folding(self._window_ms, self.log.last_ms())
             if digests:
                 folding.know(*known_keys(self.log, digests), self._bound(len(digests)))
             for raw, entry in entries:
@@ -211,7 +212,7 @@ class View:
                 self.floor = folding.floor
             while self._excess > _EXCESS_MAX:
                 self._forget_excess(batch[-1].time_ms)
-            group = folding.group
+            group = folding.group._replace(time_ms=batch[-1].time_ms)
             for record in group.records:
                 if record.is_control:
                     group.erased[record.position] = self._erase(record.channel, record.position)
@@ -220,7 +221,8 @@ class View:
     def trim_to(self, low: Position) -> int:
         """One step towards the topic's beginning: what lies at or below `low` goes. How many records went.
 
-        The mark is the last of them. What the topic let go before it was read here is behind the mark, too.
+        The mark is the last of them. What the topic let go before it was read here is behind the mark, too: then nobody
+        knows the mark's time.
         """
         with self.lock:
             sql = "SELECT count(*), max(seq) FROM (SELECT seq FROM log WHERE seq <= ? ORDER BY seq LIMIT ?)"
@@ -231,12 +233,13 @@ class View:
                 return 0
             fingerprint = self.print_at(mark)
             with self._transaction() as execute:
+                self.log.set_trimmed(mark)
                 execute("DELETE FROM log WHERE seq <= ?", (mark,))
                 execute("DELETE FROM print WHERE seq <= ?", (mark,))
-                execute("UPDATE mark SET trimmed = ?", (mark,))
                 if fingerprint is not None:
                     execute("INSERT INTO print VALUES (?, ?)", (mark, fingerprint))
                 if unread:
+                    execute("UPDATE mark SET trimmed_ms = NULL")
                     self._note_read(low)
             return int(count)
 

@@ -17,6 +17,8 @@ from fast_sse.store.redis.link import Link, call
 from fast_sse.store.redis.wire import Reply, Wire, Word
 
 KIND = "r1"
+#: The largest time that Lua's numbers, which are doubles, hold exactly.
+_TIME_MAX = (1 << 53) - 1
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +54,10 @@ class Log:
     async def last(self, arms: tuple[Range, ...], count: int, bytes_max: int) -> Page:
         """The last `count` matching records."""
         return _page(await self._call("last", count, bytes_max, *_names(arms)))
+
+    async def since(self, time_ms: int) -> Page:
+        """Where a time begins."""
+        return _page(await self._call("since", max(0, min(time_ms, _TIME_MAX))))
 
     async def judge(self, cursor: Cursor) -> Gap | None:
         """Whether a cursor stands now."""

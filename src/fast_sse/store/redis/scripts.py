@@ -17,6 +17,7 @@ _PARTS = {
     "append": ("prelude", "append"),
     "read": ("prelude", "page", "read"),
     "last": ("prelude", "page", "last"),
+    "since": ("prelude", "since"),
     "trim": ("prelude", "trim"),
     "erase": ("prelude", "erase"),
     "lost": ("prelude", "lost"),

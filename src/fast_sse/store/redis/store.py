@@ -253,6 +253,11 @@ class RedisStore(Store):
         self._opened()
         return self._given(await self._log.last(ranges(wanted), count, bytes_max))
 
+    async def since(self, time_ms: int) -> Page:
+        """By halving, in one script."""
+        self._opened()
+        return self._given(await self._log.since(time_ms))
+
     async def get(self, position: Position) -> Record | None:
         """One record, None when there is none."""
         self._opened()

@@ -13,6 +13,18 @@
 local log = snapshot()
 local now = now_ms(ARGV[3])
 local keys, key_ends = log.base .. 'keys', log.base .. 'key_ends'
+-- Below no entry's time, whatever a clock does that was set back, or that of a replica which took over. What counts from
+-- now on (lives, windows of keys) goes by the clock.
+local function time_of_entries()
+  local last = tonumber(log.last_ms)
+  if not last then -- a log that an earlier version wrote
+    local entry = call('XREVRANGE', log.log, '+', '-', 'COUNT', 1)[1]
+    last = entry and ours(entry[2]) and tonumber(entry[2][TIME]) or tonumber(log.trimmed_ms) or 0
+  end
+  return string.format('%.0f', math.max(now, last))
+end
+
+local time = time_of_entries()
 local known = ARGV[4] == log.epoch and ARGV[5] or '0-0'
 local at = 8
 
@@ -61,7 +73,7 @@ end
 -- An id above everything that was ever given, as far as anybody here knows.
 local function enter(one)
   local ttl = tonumber(one.ttl)
-  local fields = { 'fp', one.fp, 'prev', log.last_fp, 'time', string.format('%.0f', now),
+  local fields = { 'fp', one.fp, 'prev', log.last_fp, 'time', time,
     'expires', ttl > 0 and string.format('%.0f', now + ttl) or '0', 'id', one.id, 'type', one.type,
     'event', one.event, 'headers', one.headers, 'meta', one.meta, 'data', one.data }
   local id = call('XADD', log.log, '*', unpack(fields))
@@ -105,5 +117,5 @@ for number = 1, tonumber(ARGV[7]) do
   end
   answers[number + 1] = answer
 end
-call('HSET', KEYS[1], 'last_fp', log.last_fp, 'count', log.count, 'bytes', log.bytes)
+call('HSET', KEYS[1], 'last_fp', log.last_fp, 'count', log.count, 'bytes', log.bytes, 'last_ms', time)
 return answers

@@ -4,13 +4,16 @@
 -- (the meta key is gone: FLUSHALL, a new server) therefore shares no key with an old one.
 --
 --   P meta             hash    epoch; last_fp: fingerprint of the newest entry ever appended; trimmed, trimmed_fp: the
---                              trim mark, everything up to it is gone; count, bytes: what retention measures
+--                              trim mark, everything up to it is gone; count, bytes: what retention measures;
+--                              last_ms: no entry's time is above it; trimmed_ms: the trim mark's time. An earlier version
+--                              wrote neither, and where somebody else trimmed the log, trimmed_ms is empty
 --   P ping             string  the probe of readiness; ends by itself
 --   B log              stream  the one log, bodies and all, one entry a message; fields in exactly this order:
 --                              fp      random fingerprint, 7 characters, repeated by cursors: an id that was given
 --                                      again after a lost tail is another entry
 --                              prev    fingerprint of the entry before: a reader sees every hole
---                              time    milliseconds, store time        expires  milliseconds, 0 for never
+--                              time    milliseconds, store time, never below that of the entry before
+--                              expires milliseconds, 0 for never
 --                              id, type, event, headers, meta, data    as published
 --   B ch:<id>/<type>   list    index: the places of the log's entries of exactly this channel, ascending; with a `!`
 --                              behind it, of one that was erased. A list, since a stream takes 4 KiB for its first
@@ -71,7 +74,8 @@ end
 
 -- The log as it is now; begins an epoch where there is none.
 local function snapshot()
-  local found = call('HMGET', KEYS[1], 'epoch', 'last_fp', 'trimmed', 'trimmed_fp', 'count', 'bytes')
+  local found = call('HMGET', KEYS[1], 'epoch', 'last_fp', 'trimmed', 'trimmed_fp', 'count', 'bytes',
+    'last_ms', 'trimmed_ms')
   if not found[1] then
     found = { ARGV[2], BLANK, '0-0', BLANK, '0', '0' }
     call('HSET', KEYS[1], 'epoch', ARGV[2], 'last_fp', BLANK, 'trimmed', '0-0', 'trimmed_fp', BLANK,
@@ -80,7 +84,8 @@ local function snapshot()
   local base = ARGV[1] .. found[1] .. ':'
   return {
     epoch = found[1], last_fp = found[2], trimmed = found[3], trimmed_fp = found[4],
-    count = tonumber(found[5]), bytes = tonumber(found[6]), base = base, log = base .. 'log',
+    count = tonumber(found[5]), bytes = tonumber(found[6]),
+    last_ms = found[7], trimmed_ms = found[8], base = base, log = base .. 'log',
   }
 end
 

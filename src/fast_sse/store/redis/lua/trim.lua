@@ -16,7 +16,7 @@ local function adopt_foreign_trim()
   local length = call('XLEN', log.log)
   if length >= log.count then return end
   log.bytes = math.floor(log.bytes * length / log.count)
-  log.count = length
+  log.count, log.trimmed_ms = length, ''
   local first = call('XRANGE', log.log, '-', '+', 'COUNT', 1)[1]
   if first then
     local ms, n = halves(first[1])
@@ -42,6 +42,9 @@ local function trim_records()
       if ours(entry[2]) then log.count = log.count - 1 end
       log.bytes = log.bytes - weight(entry[2])
       log.trimmed, log.trimmed_fp = entry[1], mark(entry[2])
+      if ours(entry[2]) then
+        log.trimmed_ms = string.format('%.0f', math.max(tonumber(log.trimmed_ms) or 0, tonumber(entry[2][TIME])))
+      end
       for _, index in ipairs(indexes(log, entry[2])) do touched[index] = true end
     end
     if #chunk == 0 then break end
@@ -85,7 +88,8 @@ local before_it = log.trimmed
 if log.count > 0 then adopt_foreign_trim() end
 local gone, touched = trim_records()
 if log.trimmed ~= before_it then
-  call('HSET', KEYS[1], 'trimmed', log.trimmed, 'trimmed_fp', log.trimmed_fp, 'count', log.count, 'bytes', log.bytes)
+  call('HSET', KEYS[1], 'trimmed', log.trimmed, 'trimmed_fp', log.trimmed_fp, 'count', log.count, 'bytes', log.bytes,
+    'trimmed_ms', log.trimmed_ms or '')
   cut_log()
   for index in pairs(touched) do cut_index(index) end
   call('ZREMRANGEBYLEX', log.base .. 'erased', '-', '[' .. padded(log.trimmed) .. '-~')
