@@ -114,9 +114,8 @@ def main(url: str, way: str, path: str) -> None:
     for cursor, name, data in blocks(url, keeper.cursor()):
         if name == "fast-sse.gap":
             print("gap", data, file=sys.stderr, flush=True)  # messages are missing: fetch the state anew here
-        ours = not data or name.startswith(
-            "fast-sse."
-        )  # what the hub says itself: no work, but its cursor counts
+        # What the hub says itself, or a block without data, is no work; but its cursor counts.
+        ours = not data or name.startswith("fast-sse.")
         keeper.take(cursor, "" if ours else json.dumps(json.loads(data)["data"]))
 
 
