@@ -67,7 +67,14 @@ class Driver:
         """Start it on a stream."""
         pipe = asyncio.subprocess.PIPE
         self._process = process = await asyncio.create_subprocess_exec(
-            *self._command, url, variant, stdin=pipe, stdout=pipe, stderr=pipe, cwd=self._cwd, env=self._environment
+            *self._command,
+            url,
+            variant,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            cwd=self._cwd,
+            env=self._environment,
         )
         assert process.stdout is not None
         assert process.stderr is not None
@@ -124,7 +131,9 @@ class Driver:
         said = "".join(self._stderr)[-1500:]
         seen = [f"{event.name} {event.id} {event.data[:60]}" for event in self.events[-12:]]
         return (
-            f"opens {self.opens}, errors {self.errors[-4:]}, closed {self.closed}\n" + "\n".join(seen) + f"\n{said}"
+            f"opens {self.opens}, errors {self.errors[-4:]}, closed {self.closed}\n"
+            + "\n".join(seen)
+            + f"\n{said}"
         )
 
     async def end(self) -> None:

@@ -1,0 +1,141 @@
+"""Scenarios of one connection: cut before its first event, in the middle of a block, at every byte, between blocks."""
+
+from __future__ import annotations
+
+from tests.clients.actor import Actor
+from tests.clients.answers import Cut
+from tests.clients.stage import Scenario, Stage, a_hub
+from tests.support.http1 import Address
+
+#: Past the end of any block.
+WHOLE = 1 << 20
+
+
+async def meanwhile(actor: Actor, at: Address, *, streams: int, heads: int) -> None:
+    """Two messages while the client is away and on its way back, a third when it has a stream again."""
+    if not await actor.returning(heads):
+        actor.came_back = False
+        return
+    await actor.publish(at, 2)
+    actor.relay.open()
+    if await actor.back(streams):
+        await actor.publish(at)
+
+
+async def before_first(stage: Stage) -> None:
+    """A stream that is cut before it carried any message."""
+
+    async def act(actor: Actor) -> None:
+        await actor.start()
+        streams, heads = len(actor.relay.streams), len(actor.relay.heads)
+        actor.relay.hold()
+        await meanwhile(actor, stage.at, streams=streams, heads=heads)
+        await actor.fence(stage.at)
+
+    await stage.each(act)
+
+
+async def first_message(actor: Actor, at: Address) -> int:
+    """Start, publish one message and see it; the bytes of its block."""
+    await actor.start()
+    payload = await actor.publish(at)
+    assert await actor.has(payload), f"the first message did not arrive\n{actor.describe()}"
+    return len(actor.relay.streams[-1].block_with(payload.encode()))
+
+
+async def cut_once(actor: Actor, at: Address, after_bytes: int) -> None:
+    """Cut in the next message's block, and hold the client until two more are there."""
+    streams, heads, cuts = len(actor.relay.streams), len(actor.relay.heads), actor.relay.cuts
+    actor.relay.mode = "away"
+    actor.relay.cut = Cut(b'"data"', after_bytes)
+    await actor.publish(at)
+    await actor.relay.until(lambda: actor.relay.cuts > cuts)
+    await meanwhile(actor, at, streams=streams, heads=heads)
+    await actor.fence(at)
+
+
+async def mid_block(stage: Stage) -> None:
+    """A stream that is cut in the middle of a message."""
+
+    async def act(actor: Actor) -> None:
+        await cut_once(actor, stage.at, await first_message(actor, stage.at) // 2)
+
+    await stage.each(act)
+
+
+async def between(stage: Stage) -> None:
+    """A stream that is cut just behind a message."""
+
+    async def act(actor: Actor) -> None:
+        await first_message(actor, stage.at)
+        await cut_once(actor, stage.at, WHOLE)
+
+    await stage.each(act)
+
+
+async def reset(stage: Stage) -> None:
+    """A stream that is reset, not ended, in the middle of a message."""
+
+    async def act(actor: Actor) -> None:
+        actor.relay.reset = True
+        await cut_once(actor, stage.at, await first_message(actor, stage.at) // 2)
+
+    await stage.each(act)
+
+
+async def every_byte(stage: Stage) -> None:
+    """A stream that is cut again and again, each time a byte further into a message's block."""
+
+    async def act(actor: Actor) -> None:
+        bytes_ = await first_message(actor, stage.at)
+        after = 0
+        while after <= bytes_ and actor.came_back:
+            streams, cuts = len(actor.relay.streams), actor.relay.cuts
+            payload = f"m{len(actor.owed):05d}"
+            actor.relay.cut = Cut(payload.encode(), after)
+            await actor.publish(stage.at)
+            await actor.relay.until(lambda cuts=cuts: actor.relay.cuts > cuts)  # type: ignore[misc]
+            await actor.back(streams)
+            after += 1
+        await actor.fence(stage.at)
+
+    await stage.each(act)
+
+
+CUTS = (
+    Scenario(
+        "before-first",
+        "before the first event",
+        "The connection ends before it carried a message. Two are published while the client is away, one after.",
+        a_hub(),
+        before_first,
+    ),
+    Scenario(
+        "mid-block",
+        "in a block",
+        "The connection ends in the middle of a message's block; two more are published meanwhile.",
+        a_hub(),
+        mid_block,
+    ),
+    Scenario(
+        "reset",
+        "reset in a block",
+        "The same, by a reset (RST) in place of an orderly end (FIN).",
+        a_hub(),
+        reset,
+    ),
+    Scenario(
+        "every-byte",
+        "at every byte",
+        "A connection for each byte of a block, which ends just behind that byte.",
+        a_hub(),
+        every_byte,
+    ),
+    Scenario(
+        "between",
+        "between blocks",
+        "The connection ends just behind a message's blank line; two more are published meanwhile.",
+        a_hub(),
+        between,
+    ),
+)
