@@ -6,14 +6,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from textwrap import indent
 from typing import Self
 
 import pytest
+from tests.docs.shell import DOCS, blocks
 from tests.faults.consumers import CHANNEL, DATABASE, FILE, NODE, Consumer, Way
 from tests.support.http1 import Address
 from tests.support.proxy import Proxy
 from tests.support.publisher import publish_once
-from tests.support.server import Hub, missing
+from tests.support.server import ROOT, Hub, missing
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
 
@@ -115,6 +117,15 @@ async def test_half_a_block_counts_for_nothing(tmp_path: Path, way: Way) -> None
         await consumer.until_done("second é")
     assert halves.asked == ["earliest"] + ["s1.first"] * len(BLOCK)
     assert consumer.lives == [["second é"]]
+
+
+def test_the_page_shows_the_example() -> None:
+    """The code in docs/subscribing.md that keeps a cursor is that of the example, character for character."""
+    section = (DOCS / "subscribing.md").read_text().split("\n## Keeping the cursor\n")[1].split("\n## ")[0]
+    shown = blocks(section, "python")
+    assert len(shown) == 2
+    for block in shown:
+        assert indent(block, "    ") in (ROOT / "examples" / "consumer.py").read_text()
 
 
 class Halves:
