@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tests.clients.actor import Actor, acting
 from tests.clients.catalogue import Client
 from tests.clients.verdict import Observation
+from tests.deploy.proxy import Proxy
 from tests.support.http1 import Address
 from tests.support.server import Hub
 
@@ -29,12 +30,18 @@ class Stage:
     Attributes:
         hub: that messages are published to.
         entrance: where relays lead: the hub, or a proxy before it.
+        front: that proxy.
+        other: a second node on the same log.
         actors: the clients, each with a channel of its own.
     """
 
-    def __init__(self, hub: Hub, entrance: Address | None = None) -> None:
+    def __init__(
+        self, hub: Hub, entrance: Address | None = None, *, front: Proxy | None = None, other: Hub | None = None
+    ) -> None:
         self.hub = hub
         self.entrance = entrance or hub.public
+        self.front = front
+        self.other = other
         self.actors: list[Actor] = []
 
     @property
