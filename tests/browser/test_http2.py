@@ -11,7 +11,8 @@ from playwright.async_api import Page
 from tests.browser.conftest import OpenPage, need
 from tests.browser.demo import BLANK, CART, Demo, stream_target
 from tests.browser.tab import Tab
-from tests.deploy.nginx import Certificate, Nginx
+from tests.deploy.nginx import Nginx
+from tests.deploy.proxy import Certificate
 from tests.support.publisher import publish_once
 
 pytestmark = [

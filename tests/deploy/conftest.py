@@ -1,17 +1,19 @@
-"""A hub behind the recipe's nginx, shared by the tests of a worker, and one that a test may kill."""
+"""A hub behind each proxy that has a recipe, shared by the tests of a worker, and one that a test may kill."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.deploy.nginx import Certificate, Nginx, program
+from tests.deploy.caddy import Caddy
+from tests.deploy.haproxy import HAProxy
+from tests.deploy.nginx import Nginx
+from tests.deploy.programs import need
+from tests.deploy.proxy import Certificate, Proxy
 from tests.support.http1 import Address
 from tests.support.publisher import Pair, signed, subscribe_target
 from tests.support.server import Hub
@@ -21,6 +23,7 @@ HEARTBEAT_S = 0.2
 _numbers = itertools.count()
 
 Listen = Callable[..., Client]
+Kind = type[Nginx] | type[HAProxy] | type[Caddy]
 
 
 class _Whole:
@@ -41,69 +44,77 @@ class Browser(Client):
         )
 
     def answered(self, wire: Any, status: int, headers: dict[str, str]) -> None:
-        """A hub's stream is chunked; what nginx says itself has a length."""
+        """A hub's stream is chunked; what a proxy says itself has a length."""
         if "content-length" in headers:
             wire.dechunker = _Whole()
         super().answered(wire, status, headers)
 
 
 class Pairing(NamedTuple):
-    """nginx and the hub behind it."""
+    """A proxy and the hub behind it."""
 
-    nginx: Nginx
+    proxy: Proxy
     hub: Hub
-
-
-def need(*programs: str) -> None:
-    """Skip, saying so, where a program is missing; in CI nothing may be skipped for want of one."""
-    missing = [name for name in programs if not (program() if name == "nginx" else shutil.which(name))]
-    if missing and os.environ.get("CI") != "true":
-        pytest.skip(f"not installed: {', '.join(missing)}")
-    assert not missing, f"not installed: {', '.join(missing)}; see scripts/setup-test-packages"
 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     """One for all tests of this worker."""
-    need("nginx", "openssl", "curl")
+    need("openssl", "curl")
     return Certificate(tmp_path_factory.mktemp("certificate"))
 
 
+@pytest.fixture(scope="session", params=[Nginx, HAProxy, Caddy], ids=lambda kind: kind.name)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Each proxy that has a recipe: what the tests promise, they promise of all."""
+    found: Kind = request.param
+    return found
+
+
 @pytest.fixture(scope="session")
-def shared(certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pairing]:
-    """One pair for all tests that only talk."""
+def talking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """A hub with many heartbeats."""
     settings = {"FAST_SSE_HEARTBEAT_S": str(HEARTBEAT_S)}
-    directory = tmp_path_factory.mktemp("nginx")
-    with (
-        Hub(tmp_path_factory.mktemp("hub"), settings=settings, port=0) as hub,
-        Nginx(directory, hub.public, certificate) as nginx,
-    ):
-        yield Pairing(nginx, hub)
+    with Hub(tmp_path_factory.mktemp("hub"), settings=settings, port=0) as hub:
+        yield hub
 
 
 @pytest.fixture(scope="session")
-def quiet(certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pairing]:
+def silent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """A hub without heartbeats."""
+    with Hub(tmp_path_factory.mktemp("hub"), settings={"FAST_SSE_HEARTBEAT_S": "600"}, port=0) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="session")
+def shared(
+    talking: Hub, kind: Kind, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pairing]:
+    """One pair for all tests that only talk."""
+    with kind(tmp_path_factory.mktemp(kind.name), talking.public, certificate) as proxy:
+        yield Pairing(proxy, talking)
+
+
+@pytest.fixture(scope="session")
+def quiet(
+    silent: Hub, kind: Kind, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pairing]:
     """One pair without heartbeats, so that nothing but an event can push an event out of a buffer."""
-    settings = {"FAST_SSE_HEARTBEAT_S": "600"}
-    directory = tmp_path_factory.mktemp("nginx")
-    with (
-        Hub(tmp_path_factory.mktemp("hub"), settings=settings, port=0) as hub,
-        Nginx(directory, hub.public, certificate) as nginx,
-    ):
-        yield Pairing(nginx, hub)
+    with kind(tmp_path_factory.mktemp(kind.name), silent.public, certificate) as proxy:
+        yield Pairing(proxy, silent)
 
 
 @pytest.fixture
-def pair(certificate: Certificate, tmp_path: Path) -> Iterator[Pairing]:
+def pair(kind: Kind, certificate: Certificate, tmp_path: Path) -> Iterator[Pairing]:
     """A pair of the test's own: the hub keeps its port over restarts, and drains in a moment."""
-    directory = tmp_path / "nginx"
+    directory = tmp_path / kind.name
     directory.mkdir()
     settings = {"FAST_SSE_DRAIN_S": "0.2"}
     with (
         Hub(tmp_path, settings=settings) as hub,
-        Nginx(directory, hub.public, certificate) as nginx,
+        kind(directory, hub.public, certificate) as proxy,
     ):
-        yield Pairing(nginx, hub)
+        yield Pairing(proxy, hub)
 
 
 @pytest.fixture

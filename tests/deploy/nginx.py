@@ -1,23 +1,16 @@
-"""The recipe of deploy/nginx run by a real nginx: the file itself, with ports, certificate and paths of the test.
-
-It runs from a directory of its own, with its own pid file, and touches nothing of an nginx that the system has.
-Beside the TLS listener it gets a plain one on the same server block, for clients that want to see every byte.
-"""
+"""The recipe of deploy/nginx run by a real nginx, with its own pid file and frame."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import threading
+import signal
 from pathlib import Path
-from typing import IO, Self
 
+from tests.deploy.proxy import Certificate, Proxy, rendered
 from tests.support.http1 import Address
-from tests.support.server import ROOT, stable_port
+from tests.support.server import ROOT
 
 RECIPE = ROOT / "deploy" / "nginx" / "fast-sse.conf"
-START_S = 10.0
 
 #: What the recipe leaves to the system's nginx.conf.
 FRAME = """\
@@ -40,58 +33,16 @@ http {{
 """
 
 
-def program() -> str | None:
-    """Where nginx is; Debian keeps it out of a user's path."""
-    return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+class Nginx(Proxy):
+    """`recipe` is the text of one that is not RECIPE as it stands, but has its words."""
 
-
-def rendered(text: str, replacements: dict[str, str]) -> str:
-    """The recipe with each of its own words replaced; one that is not there, or twice, is a mistake of the test."""
-    for own, ours in replacements.items():
-        assert text.count(own) == 1, f"{own!r} stands {text.count(own)} times in the recipe"
-        text = text.replace(own, ours)
-    return text
-
-
-class Certificate:
-    """A certificate for 127.0.0.1, signed by itself."""
-
-    def __init__(self, directory: Path) -> None:
-        self.chain = directory / "chain.pem"
-        self.key = directory / "key.pem"
-        subprocess.run(
-            [
-                *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-                *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
-                *("-addext", "subjectAltName=IP:127.0.0.1"),
-                *("-keyout", str(self.key), "-out", str(self.chain)),
-            ],
-            check=True,
-            capture_output=True,
-        )
-
-
-class Nginx:
-    """One nginx before one hub. A context manager.
-
-    `recipe` is the text of one that is not RECIPE as it stands, but has its words.
-
-    Attributes:
-        plain: where it speaks HTTP/1.1 without TLS, for raw sockets.
-        secure: where it speaks TLS, HTTP/2 and HTTP/1.1.
-    """
+    name = "nginx"
+    ready = "start worker process "  # it listens before it starts its worker
 
     def __init__(
         self, directory: Path, hub: Address, certificate: Certificate, recipe: str | None = None
     ) -> None:
-        self.directory = directory
-        self.certificate = certificate
-        self.plain: Address = ("127.0.0.1", stable_port())
-        self.secure: Address = ("127.0.0.1", stable_port())
-        self._process: subprocess.Popen[str] | None = None
-        self._log = directory / "stderr.log"
-        self._started = threading.Event()
-        self._reader = threading.Thread()
+        super().__init__(directory, hub, certificate)
         plain, secure = (f"{host}:{port}" for host, port in (self.plain, self.secure))
         ours = rendered(
             recipe or RECIPE.read_text(),
@@ -108,37 +59,8 @@ class Nginx:
         user = "user root;" if os.geteuid() == 0 else ""
         (directory / "nginx.conf").write_text(FRAME.format(user=user))
 
-    def url(self, target: str) -> str:
-        """The address of a path and query, for clients that speak TLS."""
-        return f"https://{self.secure[0]}:{self.secure[1]}{target}"
+    def _command(self) -> list[str]:
+        return [self.program, "-p", f"{self.directory}/", "-c", "nginx.conf", "-e", "stderr"]
 
-    def logged(self) -> str:
-        """All that nginx has written down anywhere."""
-        files = sorted(self.directory.glob("*.log"))
-        return "\n".join(file.read_text(errors="replace") for file in files)
-
-    def __enter__(self) -> Self:
-        command = [program() or "nginx", "-p", f"{self.directory}/", "-c", "nginx.conf", "-e", "stderr"]
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        assert self._process.stderr is not None
-        self._reader = threading.Thread(target=self._keep_log, args=(self._process.stderr,), daemon=True)
-        self._reader.start()
-        if not self._started.wait(START_S) or self._process.poll() is not None:
-            self.__exit__()
-            raise RuntimeError(f"nginx did not start\n{self.logged()}")
-        return self
-
-    def _keep_log(self, stderr: IO[str]) -> None:
-        with stderr, self._log.open("a") as log:
-            for line in stderr:
-                log.write(line)
-                log.flush()
-                if "start worker process " in line:  # it listens before it starts its worker
-                    self._started.set()
-        self._started.set()
-
-    def __exit__(self, *_exception: object) -> None:
-        assert self._process is not None
-        self._process.terminate()  # never SIGKILL: its worker would stay
-        self._process.wait(START_S)
-        self._reader.join()
+    async def reload(self) -> None:
+        await self._signal_reload(signal.SIGHUP)

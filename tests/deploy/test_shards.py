@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from tests.deploy.conftest import Listen
-from tests.deploy.nginx import RECIPE, Certificate, Nginx, rendered
+from tests.deploy.nginx import RECIPE, Nginx
+from tests.deploy.proxy import Certificate, rendered
 from tests.support.http1 import Address, Connection, request_bytes
 from tests.support.publisher import Pair, publish_once, signed
 from tests.support.server import ROOT, Hub

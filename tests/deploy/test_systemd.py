@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from tests.deploy.conftest import need
+from tests.deploy.programs import need
 from tests.support.http1 import Connection, request_bytes
 from tests.support.kernel import eventually
 from tests.support.publisher import Pair, publish_once, signed, subscribe_target

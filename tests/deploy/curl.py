@@ -1,0 +1,53 @@
+"""curl through a proxy's TLS and HTTP/2: a client that is not ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.deploy.proxy import Proxy
+from tests.support.publisher import Pair, signed
+
+#: No test waits as long for what should come at once.
+SOON_S = 10.0
+
+
+def curl(proxy: Proxy, *arguments: str) -> list[str]:
+    """A curl that speaks HTTP/2, trusts the test's certificate and holds nothing back."""
+    return [
+        "curl",
+        "--silent",
+        "--no-buffer",
+        "--http2",
+        "--cacert",
+        str(proxy.certificate.chain),
+        *arguments,
+    ]
+
+
+def header(channel: Pair) -> tuple[str, str]:
+    """The signature as curl takes it."""
+    return "--header", f"x-signature: {signed(channel)['x-signature']}"
+
+
+@asynccontextmanager
+async def running(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A program whose output is read; ended with the block."""
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def line(process: asyncio.subprocess.Process, start: str) -> str:
+    """The next line that begins so."""
+    assert process.stdout is not None
+    async with asyncio.timeout(SOON_S):
+        while text := (await process.stdout.readline()).decode():
+            if text.startswith(start):
+                return text.rstrip("\n")
+    raise AssertionError(f"it ended before a line {start!r}")
