@@ -13,10 +13,10 @@ from fast_sse.store.sqlite_group import Batch, Job, job, resolve_group
 from fast_sse.store.sqlite_log import ENTRY_VALUES
 
 
-def made(above: int, *drafts: Draft) -> Job:
+def made(above: int, *drafts: Draft, last_ms: int = 0) -> Job:
     loop = asyncio.new_event_loop()
     try:
-        return job(loop.create_future(), drafts, above, 1000, 0, 500)
+        return job(loop.create_future(), drafts, above, 1000, last_ms, 500)
     finally:
         loop.close()
 
@@ -63,3 +63,15 @@ def test_a_key_past_its_window_is_given_anew() -> None:
     (digest,) = jobs[0].digests
     group, special = resolve_group(jobs, {digest: Known(4, b"other", 1000)})
     assert (group.ended, special) == ((digest,), {})
+
+
+def test_keys_go_by_the_clock_where_it_stepped_back() -> None:
+    """Records take the time of the last one; windows of keys begin and end by the clock, resolved or not."""
+    one = made(10, draft(keys=("k",)), last_ms=5000)
+    assert [record.time_ms for record in one.records] == [5000]
+    ended = Known(4, b"1", 1000)
+    for values in (one.values, resolve_group([one], {})[0].values):
+        assert values[ENTRY_VALUES - 1] == 1500
+    group, special = resolve_group([one], {one.digests[0]: ended._replace(expires_ms=1001)})
+    assert (group.records, special[11].position) == (0, 4)  # type: ignore[union-attr]
+    assert resolve_group([one], {one.digests[0]: ended})[0].ended == (one.digests[0],)

@@ -158,3 +158,12 @@ def test_totals_are_counted_on_from_the_mark(log: SqliteLog) -> None:
     assert log.totals() == (101, 1000 + len(body_of(record(3))) + OVERHEAD_BYTES)
     log.connection.execute("DELETE FROM log WHERE seq > 1")
     assert log.totals() == (1, len(body_of(record(1))) + OVERHEAD_BYTES)
+
+
+def test_the_last_time_is_that_of_the_newest_record_or_of_the_trim_mark(log: SqliteLog) -> None:
+    """What the next record's time may not be below: 0 in a new log, and known when everything is trimmed."""
+    assert log.last_ms() == 0
+    insert(log, record(1), record(5))
+    assert log.last_ms() == 1005
+    log.trim_to(5, Totals(0, 0))
+    assert log.last_ms() == 1005

@@ -9,6 +9,7 @@ from fast_sse.model.cursor import fingerprint_text
 from fast_sse.model.errors import KeyConflictError
 from fast_sse.store.kafka.entry import decode
 from fast_sse.store.kafka.fold import Answered, Folding, Group, Raw
+from fast_sse.store.sqlite_log import ENTRY_VALUES
 
 WINDOW_MS = 1000
 KEYED = draft(keys=("k",))
@@ -57,3 +58,29 @@ def test_time_to_live_begins_with_the_log() -> None:
     """A record's time is the broker's, and so is the end of its life."""
     (record,) = folded(raw(0, draft(ttl_ms=500), time_ms=NOW_MS + 7)).records
     assert (record.time_ms, record.expires_ms) == (NOW_MS + 7, NOW_MS + 507)
+
+
+def test_a_record_is_never_earlier_than_the_one_before() -> None:
+    """A leader whose clock is behind moves no record's time back, nor does poison."""
+    behind = NOW_MS - 5000
+    group = folded(raw(0), raw(1, time_ms=behind), poison(2, time_ms=NOW_MS + 10), raw(3, time_ms=behind))
+    assert [record.time_ms - NOW_MS for record in group.records] == [0, 0, 10]
+    folding = Folding(WINDOW_MS, NOW_MS + 20)
+    folding.take(raw(4), decode(raw(4).value))
+    folding.take(poison(5), None)
+    assert folding.group.records[0].time_ms == NOW_MS + 20
+    assert folding.values[ENTRY_VALUES + 3] == NOW_MS + 20
+
+
+def test_keys_and_lives_go_by_the_time_of_the_log_itself() -> None:
+    """Where a leader's clock is behind, both are counted by it, as on every other node."""
+    behind = NOW_MS - 5000
+    keyed = draft(keys=("k",), ttl_ms=500)
+    group = folded(
+        raw(0),
+        raw(1, keyed, time_ms=behind),
+        raw(2, keyed, time_ms=behind + WINDOW_MS - 1),
+        raw(3, keyed, time_ms=behind + WINDOW_MS),
+    )
+    assert [answer.duplicate for answer in group.answers] == [False, False, True, False]
+    assert [record.expires_ms for record in group.records[1:]] == [behind + 500, behind + WINDOW_MS + 500]

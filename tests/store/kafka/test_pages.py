@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from tests.contract.backends import draft
-from tests.store.kafka.entries import poison, raw
+from tests.store.kafka.entries import NOW_MS, poison, raw
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import NO_FINGERPRINT, Cursor, fingerprint_text, parse_cursor
 from fast_sse.store.base import Gap, Page, Windows
-from fast_sse.store.kafka.pages import AheadError, last, page
+from fast_sse.store.kafka.pages import AheadError, last, page, since
 from fast_sse.store.kafka.readers import DamagedError
 from fast_sse.store.kafka.view import View
 from fast_sse.store.ranges import ALL, ranges
@@ -121,3 +121,23 @@ def test_the_last_start_at_an_entry(view: View) -> None:
 def test_a_number_past_what_sqlite_binds_is_ahead(view: View, position: int) -> None:
     """However large, it is told and does not break the statement."""
     assert read(view, ORIGIN.at(position, "0000001"), end=9).gap == Gap("ahead", ORIGIN)
+
+
+def test_a_time_begins_at_a_place_with_its_fingerprint(view: View) -> None:
+    """Of the record before, of the trim mark, of the newest: each a cursor that a client can send back."""
+    view.fold([raw(offset, time_ms=NOW_MS + 10 * offset) for offset in range(4)])
+    assert since(view.log, NOW_MS) == Page([], ORIGIN, ORIGIN)
+    assert since(view.log, NOW_MS + 11) == Page([], at(2), at(2))
+    assert since(view.log, NOW_MS + 31) == Page([], at(4), at(4))
+    view.trim_to(2)
+    assert since(view.log, NOW_MS + 10) == Page([], at(2), at(2), Gap("trimmed", at(2)))
+    assert since(view.log, NOW_MS + 11) == Page([], at(2), at(2))
+
+
+def test_a_time_in_a_view_that_began_late_is_a_gap(view: View) -> None:
+    """A node that never read what retention took names a gap for every time up to its first record's."""
+    view.trim_to(2)
+    view.fold([raw(2), raw(3, time_ms=NOW_MS + 5)])
+    mark = ORIGIN.at(2, NO_FINGERPRINT)
+    assert since(view.log, NOW_MS) == Page([], mark, mark, Gap("trimmed", mark))
+    assert since(view.log, NOW_MS + 1) == Page([], at(3), at(3))

@@ -256,3 +256,66 @@ def test_keys_are_forgotten_by_time_and_by_number(tmp_path: Path) -> None:
     assert view.forget_keys(NOW_MS + 100_000) == 3
     assert (view.keys_cut, view.log.keys()) == (2, 2)
     view.close()
+
+
+def mark_ms(view: View) -> int | None:
+    found: int | None = view.log.connection.execute("SELECT trimmed_ms FROM mark").fetchone()[0]
+    return found
+
+
+def test_the_trim_mark_has_the_time_of_what_went(view: View) -> None:
+    """Of the last record that went, as its neighbours made it."""
+    view.fold([raw(0, time_ms=NOW_MS + 5), raw(1), raw(2, time_ms=NOW_MS + 9)])
+    view.trim_to(2)
+    assert (view.trimmed, mark_ms(view)) == (2, NOW_MS + 5)
+
+
+def test_what_was_never_read_leaves_the_mark_without_a_time(view: View) -> None:
+    """The topic let records go that this view never had: nobody here knows until when."""
+    view.fold([raw(0)])
+    view.trim_to(1)
+    view.trim_to(5)
+    assert (view.trimmed, mark_ms(view)) == (5, None)
+    view.fold([raw(6, time_ms=NOW_MS + 1)])
+    view.trim_to(7)
+    assert mark_ms(view) == NOW_MS + 1
+
+
+def test_times_go_on_from_what_the_view_holds(view: View) -> None:
+    """From page to page, after it was opened again, when all was trimmed, and from what is left of a lost tail."""
+
+    def next_ms(offset: int) -> int:
+        return view.fold([raw(offset, time_ms=NOW_MS)]).records[0].time_ms - NOW_MS
+
+    view.fold([raw(0, time_ms=NOW_MS + 5), raw(1, time_ms=NOW_MS + 9)])
+    assert next_ms(2) == 9
+    view.cut(1)
+    assert next_ms(1) == 5
+    assert reopened(view)
+    assert next_ms(2) == 5
+    view.trim_to(3)
+    assert next_ms(3) == 5
+
+
+def test_a_group_says_when_the_broker_took_its_last_entry(view: View) -> None:
+    """By the broker's clock, which is what time it is, whatever the records before had."""
+    view.fold([raw(0, time_ms=NOW_MS + 5)])
+    assert view.fold([raw(1), raw(2, time_ms=NOW_MS + 1)]).time_ms == NOW_MS + 1
+
+
+def test_a_view_of_schema_1_is_taken_over(view: View) -> None:
+    """What an earlier version read is not read again; it does not know the time of its trim mark."""
+    view.fold([raw(0), raw(1)])
+    view.trim_to(1)
+    view.log.connection.execute("ALTER TABLE mark DROP COLUMN trimmed_ms")
+    view.log.connection.execute("PRAGMA user_version = 1")
+    assert reopened(view)
+    assert (seqs(view), view.read_to, view.trimmed, mark_ms(view)) == ([2], 2, 1, None)
+
+
+def test_a_view_of_a_later_schema_is_replaced(view: View) -> None:
+    """It can be made again, so nothing is guessed about it."""
+    view.fold([raw(0)])
+    view.log.connection.execute("PRAGMA user_version = 99")
+    assert not reopened(view)
+    assert seqs(view) == []
