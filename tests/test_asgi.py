@@ -93,8 +93,8 @@ class Listener:
 
     @property
     def messages(self) -> list[Block]:
-        """What has data."""
-        return [block for block in self.blocks if block.data is not None]
+        """What was published."""
+        return [block for block in self.blocks if not block.is_position]
 
 
 async def test_what_is_published_in_process_is_streamed(hub: HubApp) -> None:

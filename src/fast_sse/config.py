@@ -82,6 +82,7 @@ class Config(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     loop: Literal["uvloop", "asyncio"] = "uvloop"
     load_route: bool = False
+    prime: Literal["event", "id", "off"] = "event"
     heartbeat_s: Seconds = Limits().heartbeat_s
     connection_age_s: Seconds = Limits().connection_age_s
     drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Limits().drain_s

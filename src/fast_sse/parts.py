@@ -111,6 +111,7 @@ def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints
         cors=Cors(config.cors.origins),
         clients=Clients(trusted, limits.publish_rate, limits.streams_per_address_max),
         pages=demo_pages(partial(sign_v1, access.keyring.secret)) if demo else None,
+        prime=config.prime,
     )
 
 

@@ -62,7 +62,7 @@ async def test_curl_lines_of_the_original_work(hub: Hub) -> None:
         parser, blocks = Parser(), list[Block]()
         while not blocks:
             blocks = await next_event(subscriber.stdout, parser)
-        assert blocks[0].data is None, "priming dispatches nothing"
+        assert blocks[0].is_position, "it begins with where the stream stands"
         publisher = await asyncio.create_subprocess_exec(
             *curl("--location", f"{base}/sse/{place}", "--header", header),
             *("--header", "Content-Type: application/json", "--data", json.dumps(BODY, indent=4)),

@@ -14,6 +14,7 @@ from tests.support.events import Block, Retry
 from tests.support.http1 import request, request_bytes
 from tests.support.publisher import Pair, publish_once, publish_target, signed, subscribe_target
 from tests.support.server import Hub
+from tests.support.sign import v2
 from tests.support.sse import Client
 
 pytestmark = pytest.mark.wire
@@ -27,7 +28,7 @@ async def publish(hub: Hub, channel: Pair, *data: object) -> list[str]:
 
 
 async def test_head_and_priming(listen: Listen, hub: Hub, channel: Pair) -> None:
-    """A stream opens with the head that proxies need, a jittered `retry:` and an id that dispatches nothing."""
+    """A stream opens with the head that proxies need, a jittered `retry:` and an event that `onmessage` never sees."""
     (newest,) = await publish(hub, channel, "before")
     client = await listen(channel).ready()
     head = client.opened[0].headers
@@ -38,7 +39,7 @@ async def test_head_and_priming(listen: Listen, hub: Hub, channel: Pair) -> None
     assert head["transfer-encoding"] == "chunked"
     (_, retry), (_, prime) = client.items[:2]
     assert isinstance(retry, Retry)
-    assert prime == Block(newest, "message", None)
+    assert prime == Block(newest, "fast-sse.start", f'{{"cursor":"{newest}","resumed":false}}')
     assert re.fullmatch(r"[A-Za-z0-9._~-]{1,128}", client.last_event_id)
     assert not client.seen
 
@@ -82,7 +83,7 @@ async def test_resume_after_a_message(listen: Listen, hub: Hub, channel: Pair) -
     await client.count(3)
     assert client.payloads == [2, 3, 4]
     first = next(item for _, item in client.items if isinstance(item, Block))
-    assert first == Block(ids[1], "message", None)
+    assert first == Block(ids[1], "fast-sse.start", f'{{"cursor":"{ids[1]}","resumed":true}}')
     assert not client.gaps
 
 
@@ -161,8 +162,59 @@ async def test_heartbeats_come_no_faster_than_asked(tmp_path: Path, settings: di
         await client.stop()
 
 
-async def test_prime_0_sends_no_id_only_block(listen: Listen, hub: Hub, channel: Pair) -> None:
-    """`prime=0` is for clients that would dispatch an empty event: no block without data, ever."""
+async def test_heartbeats_as_events(listen: Listen, hub: Hub, channel: Pair) -> None:
+    """`heartbeat=event` is for pages, which cannot see comments; it carries no id and keeps the client's."""
+    client = await listen(channel, query="heartbeat=event").ready()
+    cursor = client.last_event_id
+
+    def beats() -> list[Block]:
+        return [
+            item for _, item in client.items if isinstance(item, Block) and item.event == "fast-sse.heartbeat"
+        ]
+
+    await client.until(lambda: len(beats()) >= 2)
+    assert {beat.data for beat in beats()} == {"{}"}
+    assert client.last_event_id == cursor
+    assert client.heartbeats == 0
+    assert not client.seen
+
+
+async def test_since(listen: Listen, hub: Hub, channel: Pair) -> None:
+    """What the store took at that time or later, then live; a cursor beats it, a bad time is 400."""
+    own = [f"{channel[0]}-{number}" for number in range(4)]
+    ids = await publish(hub, channel, *own[:3])
+    client = await listen(channel, query="since=1h").until_payload(own[2])
+    ids += await publish(hub, channel, own[3])
+    await client.until_payload(own[3])
+    # Other tests of the same log have published to all channels.
+    assert [event.id for event in client.events if event.payload in own] == ids
+    assert (await listen(channel, ids[1], query="since=1h").count(2)).payloads == own[2:]
+    later = await listen(channel, query="since=2100-01-01T00:00:00%2B01:00").ready()
+    await publish(hub, channel, 4)
+    await later.count(1)
+    assert later.payloads == [4]
+    refused = listen(channel, query="since=1764417600")
+    await refused.until(lambda: bool(refused.finals))
+    assert refused.finals == [400]
+
+
+async def test_a_signature_that_ran_out_while_the_client_was_away(
+    listen: Listen, hub: Hub, channel: Pair
+) -> None:
+    """200 and `fast-sse.expired` with the client's own cursor: the page's handler fetches a new signature and goes on."""
+    (cursor,) = await publish(hub, channel, 0)
+    old = v2("sub", *channel, lives_s=30, now=time.time() - 200)
+    client = listen(channel, cursor, headers={"x-signature": old})
+    await client.count(1)
+    await client.until(lambda: bool(client.closed_ns))
+    (told,) = client.seen
+    assert (told.event, told.id, told.data) == ("fast-sse.expired", cursor, '{"reason":"expired"}')
+    assert client.retry_ms is not None
+    assert 30_000 <= client.retry_ms <= 60_000
+
+
+async def test_prime_0_sends_no_position_block(listen: Listen, hub: Hub, channel: Pair) -> None:
+    """`prime=0` is for clients that would show them: no id without a message, ever."""
     client = listen(channel, query="prime=0")
     await client.until(lambda: bool(client.opened))
     await publish(hub, channel, 1)

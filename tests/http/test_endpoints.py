@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from tests.http.rig import JSON, NOW, PUBLISH, SECRET, SUBSCRIBE, V1, Rig, opened, publish, rigged, subscribe
 
+from fast_sse.http.access import Access
 from fast_sse.http.cors import Cors
 from fast_sse.http.endpoints import Endpoints
 from fast_sse.http.message import Request, Response, Stream
+from fast_sse.hub.form import Prime
 from fast_sse.model.channel import Channel
 from fast_sse.model.limits import Limits
-from fast_sse.model.signature import sign_v2
+from fast_sse.model.signature import Keyring, Scope, sign_v2
 
 
 async def test_refusals_are_counted_by_code(rig: Rig) -> None:
@@ -166,7 +169,7 @@ async def test_a_subscription_that_is_refused(rig: Rig, request_: Request, expec
 
 
 async def test_where_a_stream_begins(rig: Rig) -> None:
-    """Header beats query, a cursor beats last, empty is from now on; the first block primes the cursor."""
+    """Header beats query, a cursor beats since and last, since beats last; the first block primes the cursor."""
     first = json.loads((await rig.ask(publish())).body)["data"]["message_id"]
     second = json.loads((await rig.ask(publish())).body)["data"]["message_id"]
 
@@ -174,11 +177,126 @@ async def test_where_a_stream_begins(rig: Rig) -> None:
         return opened(rig, request).written.decode().partition("id: ")[2].partition("\n")[0]
 
     assert primed(subscribe()) == second
-    assert primed(subscribe("last_event_id=", last_event_id="")) == second
+    assert primed(subscribe("last_event_id=&lastEventId=&since=")) == second
     assert primed(subscribe(f"lastEventId={first}")) == first
     assert primed(subscribe(f"last_event_id={second}", last_event_id=first)) == first
-    assert primed(subscribe(f"last_event_id={first}&last=1")) == first
+    assert primed(subscribe(f"last_event_id={first}&last=1&since=1h")) == first
+    assert primed(subscribe(f"last_event_id={first}", last_event_id="")) == first
     assert primed(subscribe("prime=0")) == ""
+    (record, _) = await rig.log()
+    at_its_time = opened(rig, subscribe(f"since={record.time_ms}&last=1"))
+    await at_its_time.heard(f"id: {second}\n".encode())
+    assert at_its_time.written.count(b'"headers":') == 2
+
+
+async def test_an_empty_cursor_in_the_header_is_one_that_was_lost(rig: Rig) -> None:
+    """A consumer that was killed while it wrote its cursor begins with a gap; one that names a start begins there."""
+    await rig.ask(publish())
+    lost = opened(rig, subscribe(last_event_id=""))
+    await lost.heard(b"event: fast-sse.gap")
+    assert b'"reason":"unreadable","from":""' in lost.written
+    for query in ("last=1", "since=1h"):
+        begun = opened(rig, subscribe(query, last_event_id=""))
+        await begun.heard(b'"headers":')
+        assert b"fast-sse.gap" not in begun.written
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("prime=1", "prime=", "prime=off", "prime=EVENT", "heartbeat=", "heartbeat=on", "heartbeat=0"),
+        *("since=1764417600", "since=yesterday", "since=-5m", "last=0&since=1h"),
+    ],
+)
+async def test_a_form_or_a_start_that_is_not_known_is_refused(rig: Rig, query: str) -> None:
+    """400 before the stream begins, also beside a cursor that would beat it."""
+    assert await rig.code(subscribe(query)) == (400, "bad_request")
+    assert await rig.code(subscribe(query, last_event_id="earliest")) == (400, "bad_request")
+
+
+@pytest.mark.parametrize("form", ["event", "id", "off"])
+async def test_the_setting_names_the_form_that_a_request_may_change(form: Prime) -> None:
+    """`prime` of the settings counts where the query has none."""
+    async with rigged(Limits(), prime=form) as rig:
+        first = {"event": b"event: fast-sse.start", "id": b"id: ", "off": b""}
+        for query, told in (("", form), ("prime=event", "event"), ("prime=id", "id"), ("prime=0", "off")):
+            lines = opened(rig, subscribe(query)).written.split(b"\n", 3)  # size of the chunk, retry
+            assert lines[2].startswith(first[told])
+
+
+async def test_only_a_subscription_that_ran_out_is_told_in_a_stream() -> None:
+    """Right in all but its time, and asked for by an event stream: 200 and its own cursor back; all else is 401."""
+    async with rigged(Limits()) as rig:
+        first = json.loads((await rig.ask(publish())).body)["data"]["message_id"]
+        cart, old = (Channel("cart1", "changed"),), int(NOW) - 4000
+
+        def ran_out(scope: Scope = "sub", secret: bytes = SECRET, iat: int = old, **more: Any) -> str:
+            exp = iat + (300 if scope == "pub" else 3600)
+            return sign_v2(
+                secret,
+                more.pop("kid", "web-1"),
+                scope,
+                more.pop("channels", cart),
+                body=None,
+                iat=iat,
+                exp=exp,
+                nonce="n" * 16,
+            )
+
+        events = {"accept": "text/event-stream", "last_event_id": first}
+        told = opened(rig, subscribe(x_signature=ran_out(), **events))
+        assert told.closed
+        assert b"event: fast-sse.expired\n" in told.written
+        assert f"id: {first}\n".encode() in told.written
+        assert b"fast-sse.start" not in told.written
+        refused = [
+            subscribe(x_signature=ran_out(), last_event_id=first),
+            subscribe(x_signature=ran_out(), accept="application/json"),
+            subscribe(x_signature=ran_out("pub"), **events),
+            subscribe(x_signature=ran_out(secret=b"x" * 32), **events),
+            subscribe(x_signature=ran_out(kid="gone"), **events),
+            subscribe(x_signature=ran_out(channels=(Channel("cart1", "other"),)), **events),
+            subscribe(x_signature=ran_out(iat=int(NOW) + 100), **events),
+        ]
+        for request in refused:
+            assert await rig.code(request) == (401, "unauthorized")
+        expired = publish(
+            x_signature=sign_v2(
+                SECRET,
+                "web-1",
+                "pub",
+                cart,
+                body=b'{"data": 1}',
+                iat=int(NOW) - 900,
+                exp=int(NOW) - 700,
+                nonce="n" * 16,
+            ),
+            accept="text/event-stream",
+        )
+        assert await rig.code(expired) == (401, "unauthorized")
+        rig.endpoints.reload(
+            Access(keyring=Keyring(keys={"web-1": SECRET}), allowed_event_ids=frozenset({"x"}))
+        )
+        assert await rig.code(subscribe(x_signature=ran_out(), **events)) == (401, "unauthorized")
+
+
+async def test_a_signature_at_its_end_is_told_so_within_the_skew() -> None:
+    """It is still taken for the sake of two clocks; the stream would end at once, and come back every two seconds."""
+    async with rigged(Limits()) as rig:
+        signature = sign_v2(
+            SECRET,
+            "web-1",
+            "sub",
+            (Channel("cart1", "changed"),),
+            body=None,
+            iat=int(NOW) - 60,
+            exp=int(NOW) - 5,
+            nonce="n" * 16,
+        )
+        told = opened(rig, subscribe(x_signature=signature, accept="text/event-stream"))
+        assert told.closed
+        assert told.written.count(b"retry: ") == 1
+        assert b"fast-sse.start" not in told.written
 
 
 async def test_http10_streams_are_not_chunked(rig: Rig) -> None:

@@ -65,11 +65,11 @@ class Stream:
             assert at is None or at < position <= log.trimmed, f"false gap from {at} to {position}"
             return position
         if at is None:  # what is older than its first id is gone, or not among the last few
-            at = position - 1 if block.data is not None else position
+            at = position if block.is_position else position - 1
         assert position >= at, f"{position} after {at}: ids go back"
-        missed = log.due(self.wanted, at, position if block.data is None else position - 1, now_ms)
+        missed = log.due(self.wanted, at, position if block.is_position else position - 1, now_ms)
         assert not missed, f"from {at} to {position} the stream misses {missed}"
-        if block.data is not None:
+        if block.data is not None and not block.is_position:
             assert position > at, f"{position} twice"
             (entry,) = [entry for entry in log.entries if entry.position == position]
             assert self.wanted.matches(entry.channel), f"{entry} leaks"

@@ -15,7 +15,7 @@ from tests.hub.loops import ManualLoop, manual
 from tests.hub.support import LIMITS, Bench, drafted, now_ms, wanted
 from tests.hub.transport import FakeTransport
 
-from fast_sse.hub.subscriber import LIVE
+from fast_sse.hub.outgoing import LIVE
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import parse_cursor
 from fast_sse.observe.observer import DefectSeen, FollowerRestarted
@@ -41,6 +41,13 @@ channels = st.builds(Channel, segments, segments)
 #: Few, so that streams share live sets.
 FILTERS = [wanted(*some) for some in (["a/b"], ["*/*"], ["a/*", "b/b"], ["*/*"])]
 filters = st.sampled_from(FILTERS)
+#: How a client wants to be told where it stands.
+forms = st.fixed_dictionaries(
+    {
+        "prime": st.sampled_from(["event", "id", "off"]),
+        "heartbeat": st.sampled_from(["comment", "event"]),
+    }
+)
 turns = st.sampled_from([0, 0, 1, 2, 3, 5, 9, None])
 picks = st.integers(0, 7)
 
@@ -169,18 +176,24 @@ class HubMachine(RuleBasedStateMachine):
     @rule(
         asked=filters,
         start=st.sampled_from(["now", "earliest", "last"]),
-        ids=st.booleans(),
+        form=forms,
         chunked=st.booleans(),
         reading=st.lists(st.booleans(), min_size=1, max_size=3),
         turns=turns,
     )
     def join(
-        self, asked: Filter, start: str, ids: bool, chunked: bool, reading: list[bool], turns: int | None
+        self,
+        asked: Filter,
+        start: str,
+        form: dict[str, Any],
+        chunked: bool,
+        reading: list[bool],
+        turns: int | None,
     ) -> None:
         """New streams, from now, from the beginning, or from the last two."""
         options = {"earliest": start == "earliest", "last": 2 if start == "last" else 0}
         for one_reads in reading:
-            self._join(asked, None, one_reads, ids=ids, chunked=chunked, **options)
+            self._join(asked, None, one_reads, chunked=chunked, **form, **options)
         self.proceed(turns)
 
     def _join(self, asked: Filter, at: int | None, reading: bool, **options: Any) -> None:
@@ -223,13 +236,13 @@ class HubMachine(RuleBasedStateMachine):
         self.proceed(turns)
 
     @precondition(lambda self: self.offline)
-    @rule(which=picks, ids=st.booleans(), reading=st.booleans(), turns=turns)
-    def resume(self, which: int, ids: bool, reading: bool, turns: int | None) -> None:
+    @rule(which=picks, form=forms, reading=st.booleans(), turns=turns)
+    def resume(self, which: int, form: dict[str, Any], reading: bool, turns: int | None) -> None:
         """One that has gone comes back with its last id."""
         asked, last_event_id = self.offline.pop(which % len(self.offline))
         cursor = parse_cursor(last_event_id)
         after = cursor.position if cursor else None
-        self._join(asked, after, reading, after=last_event_id, ids=ids)
+        self._join(asked, after, reading, after=last_event_id or None, **form)
         self.proceed(turns)
 
     # -- what must hold -----------------------------------------------------------------------------

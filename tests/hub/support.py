@@ -11,18 +11,19 @@ from typing import Any
 import msgspec
 from tests.hub.loops import manual
 from tests.hub.transport import FakeTransport
-from tests.support.events import Block, Comment, Item, Parser, Retry
+from tests.support.events import POSITIONS, Block, Comment, Item, Parser, Retry
 from tests.support.http1 import Dechunker
 
 from fast_sse.hub.catch_up import Start
+from fast_sse.hub.form import Form, Heartbeat, Prime
 from fast_sse.hub.hub import Hub
-from fast_sse.hub.live_set import Form
 from fast_sse.hub.streams import Streams, Subscription
 from fast_sse.hub.subscriber import Subscriber
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft, Record
+from fast_sse.model.moment import parse_moment
 from fast_sse.model.parser import Event, EventParser
 from fast_sse.observe.observer import Fact
 from fast_sse.store.base import Appended, Store
@@ -109,8 +110,8 @@ class Peer:
 
     @property
     def events(self) -> list[Event]:
-        """What an EventSource would have dispatched."""
-        return EventParser().feed(self.body)
+        """What an EventSource would have dispatched, but for where the stream stands."""
+        return [event for event in EventParser().feed(self.body) if event.type not in POSITIONS]
 
     @property
     def messages(self) -> list[Any]:
@@ -186,17 +187,20 @@ class Bench:
     def join(
         self,
         *texts: str,
-        after: str = "",
+        after: str | None = None,
         earliest: bool = False,
         last: int = 0,
+        since: str = "",
         transport: FakeTransport | None = None,
         expires_in_s: float | None = None,
         chunked: bool = True,
-        ids: bool = True,
+        prime: Prime = "event",
+        heartbeat: Heartbeat = "comment",
     ) -> Peer:
         """Begin a stream; it gets further when the loop runs."""
-        start = Start(after=after, earliest=earliest, last=last)
-        form = Form(chunked=chunked, ids=ids)
+        moment = parse_moment(since) if since else None
+        start = Start(after=after, earliest=earliest, since=moment, last=last)
+        form = Form(chunked=chunked, prime=prime, heartbeat=heartbeat)
         return Peer(self.hub, Subscription(wanted(*texts), form, start, expires_in_s), transport)
 
     async def joined(self, *texts: str, **options: Any) -> Peer:

@@ -10,7 +10,7 @@ from tests.hub.loops import manual
 from tests.hub.support import bench, now_ms
 from tests.hub.transport import FakeTransport
 
-from fast_sse.hub.subscriber import CATCHING_UP, LIVE, PAUSED
+from fast_sse.hub.outgoing import CATCHING_UP, LIVE, PAUSED
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import UnavailableError
 from fast_sse.observe.observer import StreamEvicted
@@ -62,7 +62,7 @@ async def test_earliest_and_last_and_now() -> None:
         await hub.publish("a/t", 3)
         earliest, last, many, none, now = [
             await hub.joined("a/t", **options)
-            for options in ({"earliest": True}, {"last": 2}, {"last": 9}, {"last": 9, "ids": False}, {})
+            for options in ({"earliest": True}, {"last": 2}, {"last": 9}, {"last": 9, "prime": "off"}, {})
         ]
         assert (earliest.ids, earliest.messages) == ([0, 1, 2, 4], [1, 2, 3])
         assert (last.ids, last.messages) == ([1, 2, 4], [2, 3])
@@ -74,12 +74,14 @@ async def test_earliest_and_last_and_now() -> None:
 
 
 async def test_a_catch_up_that_ends_past_its_last_id_says_so() -> None:
-    """What did not match moves the client's cursor, too, by one id-only block; with prime=0 there is never one."""
+    """What did not match moves the client's cursor, too, by one position block; with prime=0 there is never one."""
     for limits in (NEAR, FAR):
         async with bench(**limits) as hub:
             (start,) = await hub.publish("a/t", 0)
             await hub.publish("b/t", *range(8))
-            resumed, unprimed = [await hub.joined("a/t", after=start.text, ids=ids) for ids in (True, False)]
+            resumed, unprimed = [
+                await hub.joined("a/t", after=start.text, prime=prime) for prime in ("event", "off")
+            ]
             assert resumed.ids == [1, 9]
             assert unprimed.ids == []
             assert resumed.events == []
@@ -101,14 +103,14 @@ async def test_a_cursor_that_cannot_be_continued_is_a_gap_at_once() -> None:
             ("ü\nnot a cursor", "unreadable", 4, []),
         ]
         for after, reason, resumed_at, messages in expected:
-            for ids in (True, False):
-                peer = await hub.joined("a/t", after=after, ids=ids)
+            for prime in ("event", "id", "off"):
+                peer = await hub.joined("a/t", after=after, prime=prime)
                 (gap,) = peer.gaps
                 assert (gap["reason"], gap["from"]) == (reason, after)
                 assert gap["resumed_at"] == peer.events[0].last_event_id == cursors[0].at(resumed_at).text
                 assert peer.messages == messages
                 peer.transport.hang_up()
-        assert hub.streams.gaps == {"trimmed": 2, "ahead": 2, "epoch": 4, "unreadable": 2}
+        assert hub.streams.gaps == {"trimmed": 3, "ahead": 3, "epoch": 6, "unreadable": 3}
     await store.close()
 
 
@@ -143,8 +145,8 @@ async def test_trimming_that_overtakes_a_catch_up_is_a_gap_in_mid_stream() -> No
     """Never a silent hole: the page after the trim says from where to where."""
     store = MemoryStore(Retention(max_messages=2), now_ms=now_ms)
     await store.open()
-    async with bench(store, **FAR, write_buffer_bytes_max=100) as hub:
-        cursors = await hub.publish("a/t", *[[number, "x" * 200] for number in range(20)])
+    async with bench(store, **FAR, write_buffer_bytes_max=400) as hub:
+        cursors = await hub.publish("a/t", *[[number, "x" * 400] for number in range(20)])
         peer = await hub.joined("a/t", after=cursors[0].text, transport=FakeTransport(reading=False))
         assert peer.subscriber.state == PAUSED
         await store.trim()

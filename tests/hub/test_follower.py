@@ -13,7 +13,7 @@ from tests.hub.support import bench, drafted, now_ms, record_at
 from tests.hub.transport import FakeTransport
 
 from fast_sse.hub.follower import TURN_RECORDS_MAX
-from fast_sse.hub.subscriber import LIVE
+from fast_sse.hub.outgoing import LIVE
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import UnavailableError
 from fast_sse.model.message import Record

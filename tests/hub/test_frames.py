@@ -73,7 +73,7 @@ def test_the_id_is_the_cursor_of_the_record(record: Record, kind: str) -> None:
     cursor = LOGS[kind].at(record.position, fingerprint)
     assert id_texts(LOGS[kind])(record) == cursor.text
     assert parse_cursor(cursor.text) == cursor
-    assert frame_of(record, cursor.text, addressed=False).startswith(b"id: %b\n" % cursor.text.encode())
+    assert frame_of(record, cursor.text, addressed=False).endswith(b"\nid: %b\n\n" % cursor.text.encode())
 
 
 @given(st.lists(st.binary(min_size=1, max_size=9), max_size=9), st.integers(1, 20))

@@ -10,7 +10,7 @@ from tests.hub.loops import manual
 from tests.hub.support import bench, now_ms
 from tests.hub.transport import FakeTransport
 
-from fast_sse.hub.subscriber import PAUSED
+from fast_sse.hub.outgoing import PAUSED
 from fast_sse.observe.observer import DefectSeen
 from fast_sse.store.base import Retention
 from fast_sse.store.memory import MemoryStore
@@ -133,7 +133,7 @@ async def test_streams_without_ids_never_get_an_id_only_block() -> None:
     store = MemoryStore(Retention(max_messages=3), now_ms=now_ms)
     await store.open()
     async with bench(store) as hub:
-        unprimed = await hub.joined("quiet/t", ids=False)
+        unprimed = await hub.joined("quiet/t", prime="off")
         await hub.publish("busy/t", *range(50))
         await manual().elapse(10)
         assert (await store.bounds()).trimmed.position > 0

@@ -7,7 +7,7 @@ from tests.hub.loops import manual
 from tests.hub.support import bench
 from tests.hub.transport import FakeTransport
 
-from fast_sse.hub.subscriber import LIVE, PAUSED
+from fast_sse.hub.outgoing import LIVE, PAUSED
 
 
 async def test_every_member_is_handed_the_very_same_bytes() -> None:

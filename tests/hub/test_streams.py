@@ -11,10 +11,10 @@ from tests.hub.loops import manual
 from tests.hub.support import bench
 from tests.hub.transport import FakeTransport
 
-from fast_sse.hub.subscriber import PAUSED
+from fast_sse.hub.outgoing import PAUSED
 from fast_sse.observe.observer import Drained
 
-END = re.compile(rb"retry: (\d+)\n\n\Z")
+END = re.compile(rb"retry: (\d+)\n\Z")
 
 
 async def test_overload_is_answered_with_a_retry_and_no_id() -> None:

@@ -12,9 +12,9 @@ from tests.hub.support import Front, Peer, bench, now_ms, wanted
 from tests.hub.transport import FakeTransport
 
 from fast_sse.hub.catch_up import Start
-from fast_sse.hub.live_set import Form
+from fast_sse.hub.form import Form
+from fast_sse.hub.outgoing import ENDED, LIVE, PAUSED
 from fast_sse.hub.streams import Subscription
-from fast_sse.hub.subscriber import ENDED, LIVE, PAUSED
 from fast_sse.observe.observer import StreamEvicted
 from fast_sse.store.memory import MemoryStore
 
@@ -61,7 +61,7 @@ async def test_a_stream_that_is_handed_over_paused_waits() -> None:
         peer = Peer(hub.hub, Subscription(wanted("a/t"), Form(), Start(after=start.text)), transport)
         await manual().idle()
         assert peer.subscriber.state == PAUSED
-        assert b"data" not in transport._queue
+        assert b'"data"' not in transport._queue
         transport.take(3000)
         await manual().idle()
         assert peer.subscriber.state == LIVE
@@ -212,7 +212,7 @@ async def test_a_peer_that_closes_its_side_has_left() -> None:
 
 
 async def test_a_grant_that_ends_is_told_and_the_stream_closed() -> None:
-    """At its moment: `fast-sse.expired` without an id, the last chunk, close."""
+    """At its moment: `fast-sse.expired` with the place where the stream stood, the last chunk, close."""
     async with bench() as hub:
         peer = await hub.joined("a/t", expires_in_s=60.0)
         (cursor,) = await hub.publish("a/t", 1)
@@ -229,9 +229,9 @@ async def test_a_drain_prolongs_no_grant() -> None:
     """Of two ends the earlier counts, in either order."""
     async with bench() as hub:
         peer = await hub.joined("a/t", expires_in_s=1.0)
-        peer.subscriber.end_in(20.0, b"retry: 1\n\n")
+        peer.subscriber.end_in(20.0, 1)
         other = await hub.joined("a/t", expires_in_s=20.0)
-        other.subscriber.end_in(1.0, b"retry: 1\n\n")
+        other.subscriber.end_in(1.0, 1)
         await manual().elapse(1)
         assert peer.transport.closed
         assert other.transport.closed
@@ -244,7 +244,7 @@ async def test_last_words_that_nobody_takes_are_cut_off() -> None:
     async with bench(stall_s=30.0) as hub:
         peer = await hub.joined("a/t")
         peer.transport.stop_reading()
-        peer.subscriber.end(b"retry: 1\n\n")
+        peer.subscriber.come_back(1)
         await manual().elapse(29)
         assert hub.hub.streams == 0
         assert len(hub.streams.wheel) == 1

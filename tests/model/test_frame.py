@@ -13,15 +13,18 @@ from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import BadRequestError
 from fast_sse.model.frame import (
-    EXPIRED,
     HEARTBEAT,
+    HEARTBEAT_EVENT,
     LAST_CHUNK,
     chunk,
-    come_back,
+    expired,
     frame,
     gap,
+    heartbeat_at,
     id_only,
-    opening,
+    moved,
+    retry,
+    started,
 )
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import check_event_name, draft, parse_publish
@@ -36,10 +39,10 @@ def parse(data: bytes) -> list[Event]:
     return EventParser().feed(data)
 
 
-def test_a_frame_is_id_event_data():
-    """The fields in this order; without a name there is no `event` line, so that `onmessage` fires."""
-    assert frame(ID, "", b"{}") == b"id: s1.k3v9x2qah5m2c.4711\ndata: {}\n\n"
-    assert frame(ID, "x", b"{}") == b"id: s1.k3v9x2qah5m2c.4711\nevent: x\ndata: {}\n\n"
+def test_a_frame_is_event_data_id():
+    """The id stands last, for clients that take that of half a block; without a name there is no `event` line."""
+    assert frame(ID, "", b"{}") == b"data: {}\nid: s1.k3v9x2qah5m2c.4711\n\n"
+    assert frame(ID, "x", b"{}") == b"event: x\ndata: {}\nid: s1.k3v9x2qah5m2c.4711\n\n"
 
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\r", b"\n"])
@@ -85,31 +88,52 @@ def test_a_published_message_is_one_event(text, headers):
     assert json.loads(event.data) == text
 
 
-def test_blocks_without_data_move_the_cursor_only():
-    """Priming and id-only blocks set the last id, dispatch nothing; without priming there is no id."""
-    for block in (opening(2731, CURSOR), id_only(CURSOR)):
-        parser = EventParser()
-        assert parser.feed(block) == []
-        assert parser.last_event_id == ID
-    parser = EventParser("kept")
-    assert parser.feed(opening(2731, None)) == []
-    assert (parser.last_event_id, parser.retry_ms) == ("kept", 2731)
+def test_an_id_only_block_moves_the_cursor_only():
+    """It sets the last id and dispatches nothing."""
+    parser = EventParser()
+    assert parser.feed(id_only(CURSOR)) == []
+    assert parser.last_event_id == ID
 
 
-def test_come_back_has_no_id():
-    """Being told to come back keeps the cursor that the client has."""
+@pytest.mark.parametrize("resumed", [True, False])
+def test_the_first_block_names_the_cursor_and_whether_one_was_shown(resumed):
+    """An event with data, since most clients drop the id of a block that has none."""
+    assert parse(started(CURSOR, resumed=resumed)) == [
+        Event(
+            "fast-sse.start",
+            b'{"cursor":"%b","resumed":%b}' % (ID.encode(), str(resumed).lower().encode()),
+            ID,
+        )
+    ]
+
+
+def test_a_later_position_is_an_event_with_empty_data():
+    """The id is all that it says."""
+    assert parse(moved(CURSOR)) == [Event("fast-sse.position", b"{}", ID)]
+
+
+def test_a_heartbeat_event_keeps_the_id():
+    """It has none of its own, or the one that the client came with."""
+    assert EventParser("kept").feed(HEARTBEAT_EVENT) == [Event("fast-sse.heartbeat", b"{}", "kept")]
+    assert parse(heartbeat_at(CURSOR)) == [Event("fast-sse.heartbeat", b"{}", ID)]
+
+
+def test_retry_is_a_line_and_no_block():
+    """Clients that dispatch on a blank line see nothing; the time counts, and the cursor stays."""
+    assert retry(15_000) == b"retry: 15000\n"
     parser = EventParser("kept")
-    assert parser.feed(come_back(15_000)) == []
+    assert parser.feed(retry(15_000)) == []
     assert (parser.last_event_id, parser.retry_ms) == ("kept", 15_000)
 
 
-def test_expiry_is_an_event_without_an_id():
-    """The end of a grant is named, and the cursor stays."""
-    (event,) = EventParser("kept").feed(EXPIRED)
+@pytest.mark.parametrize(("cursor", "kept"), [(CURSOR, ID), (None, "kept")])
+def test_expiry_is_an_event_that_keeps_the_cursor(cursor, kept):
+    """The end of a grant is named, with the place where the stream stood."""
+    (event,) = EventParser("kept").feed(expired(cursor))
     assert (event.type, json.loads(event.data), event.last_event_id) == (
         "fast-sse.expired",
         {"reason": "expired"},
-        "kept",
+        kept,
     )
 
 

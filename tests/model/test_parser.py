@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import TooLargeError
-from fast_sse.model.frame import frame, gap, opening
+from fast_sse.model.frame import frame, gap, retry, started
 from fast_sse.model.parser import Event, EventParser
 
 
@@ -254,7 +254,8 @@ def test_the_blocks_of_the_hub_read_as_they_should():
     """The opening primes, a gap is one event with the id to go on from."""
     cursor = Cursor("s1", "k3v9x2qah5m2c", 7)
     parser = EventParser()
-    assert parser.feed(opening(2731, cursor)) == []
+    (event,) = parser.feed(retry(2731) + started(cursor, resumed=False))
+    assert (event.type, event.last_event_id) == ("fast-sse.start", cursor.text)
     assert (parser.last_event_id, parser.retry_ms) == (cursor.text, 2731)
     (event,) = parser.feed(gap("trimmed", "x\r\n\ny", cursor))
     assert (event.type, event.last_event_id) == ("fast-sse.gap", cursor.text)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+#: Events of the hub that say nothing but where a stream stands, or that it lives.
+POSITIONS = ("fast-sse.start", "fast-sse.position", "fast-sse.heartbeat")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -18,6 +20,11 @@ class Block(NamedTuple):
     id: str
     event: str
     data: str | None
+
+    @property
+    def is_position(self) -> bool:
+        """It says where the stream stands, or that it lives, and brings no message and no gap."""
+        return self.data is None or self.event in POSITIONS
 
 
 class Comment(NamedTuple):

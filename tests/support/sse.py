@@ -298,7 +298,7 @@ class Client:
                 self.retry_ms = item.ms
             else:
                 self.last_event_id = item.id
-                if item.data is not None:
+                if item.data is not None and not item.is_position:
                     self.seen.append(Seen(self.name, wire.number, item.id, item.event, item.data, now))
                     if len(self.seen) == self._leave_at:
                         wire.abort()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from fast_sse.model.channel import WILDCARD, Channel, Filter
-from fast_sse.model.errors import ForbiddenError, UnauthorizedError
+from fast_sse.model.errors import ForbiddenError, GrantEndedError, UnauthorizedError
 from fast_sse.model.signature import Grant, Keyring, Scope, still_stands, verify
 
 
@@ -45,23 +45,33 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             UnauthorizedError: see `model.signature.verify`; also a v1 signature in a query that may not hold one.
+            GrantEndedError: a right subscribe signature that has run out, for channels that the lists still allow.
             ForbiddenError: a right signature for what its scope, the v1 mode or a list does not allow.
         """
         if in_query and not self.v1_query and not signature.startswith("v2."):
             raise UnauthorizedError("missing, wrong or expired signature")
-        grant = verify(signature, scope, channels, body=body, now=now, keyring=self.keyring)
+        try:
+            grant = verify(signature, scope, channels, body=body, now=now, keyring=self.keyring)
+        except GrantEndedError as error:
+            if not self.allows(channels):
+                raise UnauthorizedError(error.message) from error
+            raise
         for channel in channels:
             self.check(channel)
         return grant
 
     def stands(self, right: object, wanted: Filter) -> bool:
         """Whether a stream that was granted under earlier rules would be granted under these."""
+        return self.allows(wanted.patterns) and isinstance(right, Grant) and still_stands(right, self.keyring)
+
+    def allows(self, channels: Sequence[Channel]) -> bool:
+        """Whether the allow-lists name every one of the channels."""
         try:
-            for channel in wanted.patterns:
+            for channel in channels:
                 self.check(channel)
         except ForbiddenError:
             return False
-        return isinstance(right, Grant) and still_stands(right, self.keyring)
+        return True
 
     def check(self, channel: Channel) -> None:
         """Raise ForbiddenError when an allow-list does not name the channel."""

@@ -25,6 +25,7 @@ from fast_sse.http.errors import error_response
 from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
 from fast_sse.http.publishing import Publishing
 from fast_sse.http.subscribing import Subscribing
+from fast_sse.hub.form import Prime
 from fast_sse.hub.hub import Hub
 from fast_sse.model.channel import Channel, channel_from_path
 from fast_sse.model.errors import FastSseError, MethodNotAllowedError, NotFoundError
@@ -45,7 +46,7 @@ class Endpoints:
         access: the rules of access of this moment; a reload swaps the whole value.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a deployment may choose, each with a default
         self,
         hub: Hub,
         limits: Limits,
@@ -56,6 +57,7 @@ class Endpoints:
         cors: Cors | None = None,
         clients: Clients | None = None,
         pages: Mapping[str, Response] | None = None,
+        prime: Prime = "event",
     ) -> None:
         self.access = access  # also what verdicts hold under: a new value, and no kept head is judged
         self._refused: Counter[str] = Counter()
@@ -67,7 +69,7 @@ class Endpoints:
             publish_rate=limits.publish_rate, streams_max=limits.streams_per_address_max
         )
         self._publishing = Publishing(hub, limits, clients, now)
-        self._subscribing = Subscribing(hub, limits, clients, now)
+        self._subscribing = Subscribing(hub, limits, clients, now, prime=prime)
 
     def handle(self, request: Request) -> Answer:
         """Answer one request."""

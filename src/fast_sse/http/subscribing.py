@@ -1,4 +1,8 @@
-"""Subscribing: one channel by its path, or several by query; where the stream begins and when it must end."""
+"""Subscribing: one channel by its path, or several by query; where the stream begins and when it must end.
+
+A browser's EventSource gives up for good on anything but 200. So what a client cannot help, such as a cursor that
+cannot be read or a signature that ran out while its machine slept, is told inside a stream.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,13 @@ from fast_sse.http.clients import Clients
 from fast_sse.http.heads import Verdict
 from fast_sse.http.message import Answer, Request, Stream
 from fast_sse.hub.catch_up import Start
+from fast_sse.hub.form import Form, Heartbeat, Prime
 from fast_sse.hub.hub import Hub
-from fast_sse.hub.live_set import Form
 from fast_sse.hub.streams import Subscription
 from fast_sse.model.channel import Channel, Filter, channel
-from fast_sse.model.errors import BadChannelError, BadRequestError, OverloadedError
+from fast_sse.model.errors import BadChannelError, BadRequestError, GrantEndedError, OverloadedError
 from fast_sse.model.limits import Limits
+from fast_sse.model.moment import parse_moment
 from fast_sse.model.signature import Grant
 
 _QUERY_FIELDS_MAX = 100
@@ -29,13 +34,27 @@ _SELF_JUDGED = frozenset({"last_event_id", "lastEventId", "channel"})
 #: Share of `connection_age_s` at which streams begin to end, so that they do not all end at once.
 _AGE_SHARE_MIN = 0.8
 
+#: What may stand in `?prime=` and `?heartbeat=`.
+_PRIMES: dict[str, Prime] = {"event": "event", "id": "id", "0": "off"}
+_HEARTBEATS: dict[str, Heartbeat] = {"comment": "comment", "event": "event"}
+
 Query = list[tuple[str, str]]
 
 
 class Subscribing:
     """What the subscribe routes share."""
 
-    def __init__(self, hub: Hub, limits: Limits, clients: Clients, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        limits: Limits,
+        clients: Clients,
+        now: Callable[[], float],
+        *,
+        prime: Prime = "event",
+    ) -> None:
+        """`prime`: the form of position blocks for a request that names none."""
+        self._prime = prime
         self._hub = hub
         self._limits = limits
         self._clients = clients
@@ -62,11 +81,21 @@ class Subscribing:
         signature, in_query = headers.get("x-signature"), False
         if signature is None:
             signature, in_query = fields.get("signature", ""), True
-        grant = access.grant(signature, "sub", wanted.patterns, body=None, now=now, in_query=in_query)
+        try:
+            grant = access.grant(signature, "sub", wanted.patterns, body=None, now=now, in_query=in_query)
+        except GrantEndedError:
+            if not _takes_events(headers):
+                raise
+            return self._expired(request, wanted, fields)
         start = self._start(headers, fields)
-        form = Form(chunked=request.http11, ids=fields.get("prime") != "0")
+        form = self._form(request, fields)
         if grant.expires_at is not None:
-            return self._open(wanted, form, start, grant, max(0.0, grant.expires_at - now), request)
+            rest_s = grant.expires_at - now
+            if rest_s <= 0 and _takes_events(
+                headers
+            ):  # within the skew of two clocks, and at its end by ours
+                return self._expired(request, wanted, fields)
+            return self._open(wanted, form, start, grant, max(0.0, rest_s), request)
         if request.head is not None:  # for ever: the same to the next who sends it
             request.head.verdict = Verdict(access, partial(self._open, wanted, form, start, grant, None))
         return self._open(wanted, form, start, grant, None, request)
@@ -104,26 +133,54 @@ class Subscribing:
 
         return Stream(attach)
 
+    def _expired(self, request: Request, wanted: Filter, fields: dict[str, str]) -> Answer:
+        """A stream that says nothing but that its signature has run out: the page fetches a new one and goes on."""
+        form, start = self._form(request, fields), self._start(request.headers, fields)
+        subscription = Subscription(filter=wanted, form=form, start=start, expired=True)
+        return Stream(lambda transport, head: self._hub.subscribe(transport, subscription, head))
+
+    def _form(self, request: Request, fields: dict[str, str]) -> Form:
+        """The wire form that a request asks for. Raises BadRequestError."""
+        prime, heartbeat = self._prime, _HEARTBEATS.get(fields.get("heartbeat", "comment"))
+        if "prime" in fields:
+            if fields["prime"] not in _PRIMES:
+                raise BadRequestError("prime must be event, id or 0")
+            prime = _PRIMES[fields["prime"]]
+        if heartbeat is None:
+            raise BadRequestError("heartbeat must be comment or event")
+        return Form(chunked=request.http11, prime=prime, heartbeat=heartbeat)
+
     def _check_waits(self, request: Request) -> None:
         """Only who asks for an event stream is told by one when to come back; raises OverloadedError for others."""
-        if "text/event-stream" not in request.headers.get("accept", "").lower():
+        if not _takes_events(request.headers):
             raise OverloadedError("no more streams are taken now", retry_after_s=15)
 
     def _start(self, headers: dict[str, str], fields: dict[str, str]) -> Start:
-        """Where the stream begins; a cursor beats `last`, and `lastEventId`, which polyfills of EventSource add to an
-        address when they come back, the `last_event_id` that was in it from the beginning.
+        """Where the stream begins. A cursor beats `since`, which beats `last`; and `lastEventId`, which polyfills of
+        EventSource add to an address when they come back, the `last_event_id` that was in it from the beginning.
+
+        A header that is present and empty is a lost cursor: it cannot be read. In a query templates make empty values.
         """
-        cursor = headers.get("last-event-id") or fields.get("lastEventId") or fields.get("last_event_id")
+        shown = headers.get("last-event-id")
+        cursor = shown or fields.get("lastEventId") or fields.get("last_event_id")
         count = self._last(fields["last"]) if "last" in fields else 0
+        moment = parse_moment(fields["since"]) if fields.get("since") else None
         if cursor:
             return Start(earliest=True) if cursor == "earliest" else Start(after=cursor)
-        return Start(last=count)
+        if moment is not None:
+            return Start(since=moment)
+        return Start(after=shown) if shown is not None and not count else Start(last=count)
 
     def _last(self, text: str) -> int:
         digits = text.isascii() and text.isdigit() and len(text) <= _LAST_DIGITS_MAX
         if not digits or not 1 <= int(text) <= self._limits.last_records_max:
             raise BadRequestError(f"last must be 1 to {self._limits.last_records_max}")
         return int(text)
+
+
+def _takes_events(headers: dict[str, str]) -> bool:
+    """Whether a request asks for an event stream, as EventSource does."""
+    return "text/event-stream" in headers.get("accept", "").lower()
 
 
 def _channel_of(value: str) -> Channel:

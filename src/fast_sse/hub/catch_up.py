@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fast_sse.hub.subscriber import CATCHING_UP
+from fast_sse.hub.outgoing import CATCHING_UP
 from fast_sse.hub.tail import acceptor
 from fast_sse.model.cursor import Cursor
-from fast_sse.model.frame import gap
+from fast_sse.model.moment import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,37 +30,50 @@ if TYPE_CHECKING:
 
 
 class Start(msgspec.Struct, frozen=True):
-    """Where a stream begins: after a client's cursor text, at the earliest record, at the last `count`, or now."""
+    """Where a stream begins: after a client's cursor text (whatever it is), at the earliest record, at a time of the
+    store, at the last `last` records that match, or now.
+    """
 
-    after: str = ""
+    after: str | None = None
     earliest: bool = False
+    since: Moment | None = None
     last: int = 0
+
+    @property
+    def is_now(self) -> bool:
+        """Whether it begins with what is published from now on."""
+        return self.after is None and not (self.earliest or self.since or self.last)
 
 
 async def begin(subscriber: Subscriber, streams: Streams, start: Start) -> None:
-    """First steps that need the store (earliest, the last few, a text that is no cursor), then the common way."""
-    if start.earliest:
-        bounds = await streams.ask(streams.store.bounds)
-        _prime(subscriber, bounds.trimmed)
-    elif start.last:
-        bytes_max = streams.limits.page_bytes_max
-        page = await streams.ask(lambda: streams.store.last(subscriber.filter, start.last, bytes_max))
-        _prime(subscriber, page.start)
-        _write_page(subscriber, streams, page)
+    """First steps that need the store (all but a cursor of ours, and now), then the common way."""
+    store = streams.store
+    if start.after is not None:
+        bounds = await streams.ask(store.bounds)
+        subscriber.say_gap("unreadable", start.after, bounds.newest)
+    elif start.earliest:
+        bounds = await streams.ask(store.bounds)
+        subscriber.stand_at(bounds.trimmed)
+    elif start.since is not None:
+        _begin_at(subscriber, await _page_since(streams, start.since), start.since.text)
     else:
-        bounds = await streams.ask(streams.store.bounds)
-        subscriber.cursor = bounds.newest
-        subscriber.sent = bounds.newest.position
-        streams.gaps["unreadable"] += 1
-        subscriber.write(gap("unreadable", start.after, bounds.newest))
+        bytes_max = streams.limits.page_bytes_max
+        page = await streams.ask(lambda: store.last(subscriber.filter, start.last, bytes_max))
+        _begin_at(subscriber, page, page.start.text)
+        _write_records(subscriber, streams, page)
     await follow_up(subscriber, streams)
 
 
-def _prime(subscriber: Subscriber, cursor: Cursor) -> None:
-    subscriber.cursor = cursor
-    subscriber.sent = -1
-    subscriber.advance(subscriber.cursor)
-    subscriber.sent = subscriber.cursor.position
+async def _page_since(streams: Streams, moment: Moment) -> Page:
+    time_ms = moment.at(streams.now_ms())
+    return await streams.ask(lambda: streams.store.since(time_ms))
+
+
+def _begin_at(subscriber: Subscriber, page: Page, wanted_from: str) -> None:
+    if page.gap is None:
+        subscriber.stand_at(page.start)
+    else:
+        subscriber.say_gap(page.gap.reason, wanted_from, page.gap.resumed_at)
 
 
 async def follow_up(subscriber: Subscriber, streams: Streams) -> None:
@@ -77,7 +90,8 @@ async def follow_up(subscriber: Subscriber, streams: Streams) -> None:
             wanted, last = _slice(fanout.tail, after.position, accepts, streams.limits)
             subscriber.send_entries(wanted, after.at(last.position, last.record.fingerprint))
         else:
-            page = await streams.read(subscriber.filter, after)
+            # With the store away the client is told its own cursor, and waits.
+            page = await streams.read(subscriber.filter, after, on_absent=subscriber.prime)
             if subscriber.state != CATCHING_UP:
                 return
             _write_page(subscriber, streams, page)
@@ -112,10 +126,12 @@ async def _wait_for_follower(streams: Streams, page: Page, after: Cursor) -> Non
 
 def _write_page(subscriber: Subscriber, streams: Streams, page: Page) -> None:
     if page.gap is not None:
-        lost_from, subscriber.cursor = subscriber.cursor.text, page.gap.resumed_at
-        subscriber.sent = page.gap.resumed_at.position
-        streams.gaps[page.gap.reason] += 1
-        subscriber.write(gap(page.gap.reason, lost_from, page.gap.resumed_at))
+        subscriber.say_gap(page.gap.reason, subscriber.cursor.text, page.gap.resumed_at)
+    subscriber.prime()
+    _write_records(subscriber, streams, page)
+
+
+def _write_records(subscriber: Subscriber, streams: Streams, page: Page) -> None:
     if subscriber.state == CATCHING_UP:
         now_ms = streams.now_ms()
         # Most neither expire nor have an event: those need not be asked.

@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 
-from fast_sse.hub.live_set import Form, LiveSet
+from fast_sse.hub.form import Form
+from fast_sse.hub.live_set import LiveSet
 from fast_sse.hub.tail import Entry, Tail
 from fast_sse.model.channel import WILDCARD, Channel, Filter
 from fast_sse.model.cursor import Cursor, Position

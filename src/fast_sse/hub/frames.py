@@ -54,19 +54,19 @@ def _joined(records: Sequence[Record], log: Cursor, *, addressed: bool) -> bytes
     """`frame_of` all of them end to end, a quarter of its cost each; empty when one holds a line break in its data."""
     counted = log.kind in _COUNTED
     text = id_texts(log)
-    first = f"id: {_prefix(log)}".encode() if counted else b"id: "
+    until_id = f"}}\nid: {_prefix(log)}".encode() if counted else b"}\nid: "
     parts: list[bytes] = []
     lines = 3 * len(records)
     for record in records:
-        head = str(record.position) if counted else text(record)
         if record.event:
-            head = f"{head}\nevent: {record.event}"
+            parts.append(f"event: {record.event}\n".encode())
             lines += 1
-        parts += (first, head.encode(), b'\ndata: {"data":', record.data, b',"headers":')
+        parts += (b'data: {"data":', record.data, b',"headers":')
         if addressed:
-            parts += (record.headers[:-1], address(record.channel), b"}\n\n")
+            parts += (record.headers[:-1], address(record.channel))
         else:
-            parts += (record.headers, b"}\n\n")
+            parts.append(record.headers)
+        parts += (until_id, f"{record.position if counted else text(record)}\n\n".encode())
     whole = b"".join(parts)
     # Our own publishes are one line; what else stands in a log is framed line by line.
     return whole if whole.count(b"\n") == lines and b"\r" not in whole else b""

@@ -3,8 +3,8 @@
 Each stream sits in a random slot (that is the jitter) and is visited once a revolution. The wheel is also the
 registry of open streams.
 
-A quiet live set whose last id is older than the middle of the retained log, or an hour old, is sent one id-only
-block with the follower's cursor: its members' next Last-Event-ID then lies inside the log, and a quiet channel
+A quiet live set whose last id is older than the middle of the retained log, or an hour old, is sent one
+position block with the follower's cursor: its members' next Last-Event-ID then lies inside the log, and a quiet channel
 never turns into a false gap (guarantee G6).
 """
 
@@ -18,7 +18,6 @@ from fast_sse.hub.fanout import Fanout
 from fast_sse.hub.live_set import LiveSet
 from fast_sse.hub.subscriber import Subscriber
 from fast_sse.model.cursor import Position
-from fast_sse.model.frame import chunk, id_only
 from fast_sse.model.limits import Limits
 
 #: Streams of one slot are visited in one go: with many slots, 100,000 streams are some hundreds at a time.
@@ -84,16 +83,15 @@ class Wheel:
 def advance_quiet(
     fanout: Fanout, live_sets: Iterable[LiveSet], middle: Position, now_s: float, quiet_id_s: float
 ) -> None:
-    """Send an id-only block to every quiet one of `live_sets` whose last id is about to grow too old."""
+    """Send a position block to every quiet one of `live_sets` whose last id is about to grow too old."""
     level = fanout.level
     for live_set in live_sets:
         sent = live_set.sent.position
-        if live_set.pending or not live_set.form.ids or sent >= level.position:
+        if live_set.pending or live_set.form.prime == "off" or sent >= level.position:
             continue
         if sent <= middle or now_s - live_set.advanced_s >= quiet_id_s:
             live_set.sent = level
             live_set.advanced_s = now_s
-            block = id_only(level)
-            live_set.write_all(chunk(block) if live_set.form.chunked else block)
+            live_set.write_all(live_set.form.piece(live_set.form.position(level)))
             fanout.settle(live_set)
             fanout.discard_if_deserted(live_set)

@@ -13,24 +13,17 @@ Rules kept here:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from fast_sse.hub.form import Form
 from fast_sse.hub.tail import Entry, acceptor
 from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor
-from fast_sse.model.frame import chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fast_sse.hub.subscriber import Subscriber
-
-
-class Form(NamedTuple):
-    """How a stream's bytes look: chunked or until close, and whether id-only blocks are wanted (`prime=0`: never)."""
-
-    chunked: bool = True
-    ids: bool = True
 
 
 class LiveSet:
@@ -102,7 +95,7 @@ class LiveSet:
         self.level = self.sent = self.level.at(last.position, last.record.fingerprint)
         self.advanced_s = now_s
         deliveries = len(taken) * len(self._writers)
-        self.write_all(chunk(data) if self.form.chunked else data)
+        self.write_all(self.form.piece(data))
         return deliveries
 
     def _take(self, bytes_max: int) -> list[Entry]:

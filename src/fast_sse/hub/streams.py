@@ -14,13 +14,13 @@ import msgspec
 
 from fast_sse.hub.catch_up import Start, begin, follow_up
 from fast_sse.hub.fanout import Fanout
+from fast_sse.hub.form import Form
 from fast_sse.hub.heartbeat import Wheel
-from fast_sse.hub.live_set import Form
-from fast_sse.hub.subscriber import ENDED, Subscriber
+from fast_sse.hub.outgoing import ENDED
+from fast_sse.hub.subscriber import Subscriber
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, parse_cursor
 from fast_sse.model.errors import StoreClosedError, UnavailableError
-from fast_sse.model.frame import EXPIRED, come_back, opening
 from fast_sse.model.limits import Limits
 from fast_sse.observe.observer import DefectSeen, Observer, StreamEvicted
 from fast_sse.store.base import Page, Store
@@ -42,6 +42,7 @@ class Subscription(msgspec.Struct, frozen=True):
         age_s: after which the client is told to come back, so that long streams spread over nodes; None for never.
         right: what it was granted by, opaque to the hub; `Streams.revoke` asks about it.
         refused: a bound of its client is reached: it is told to come back at once.
+        expired: its grant was right and has ended: it is told so at once.
         on_end: called once when the stream has ended.
     """
 
@@ -52,6 +53,7 @@ class Subscription(msgspec.Struct, frozen=True):
     age_s: float | None = None
     right: object = None
     refused: bool = False
+    expired: bool = False
     on_end: Callable[[], None] | None = None
 
 
@@ -99,22 +101,26 @@ class Streams:
         transport.set_write_buffer_limits(high=self.limits.write_buffer_bytes_max)
         start, wanted, form = subscription.start, subscription.filter, subscription.form
         own = parse_cursor(start.after) if start.after else None
-        subscriber = Subscriber(self, transport, wanted, form, own or self.fanout.level)
+        level = self.fanout.level
+        subscriber = Subscriber(self, transport, wanted, form, own or level, resumed=own is not None)
         self.wheel.add(subscriber)
         self.opened += 1
         self.open_count += 1
         subscriber.right, subscriber.on_end = subscription.right, subscription.on_end
+        if subscription.expired:
+            subscriber.expire(head, self.jittered_ms(self.limits.expired_retry_ms, 1 / 3))
+            return subscriber
         if subscription.refused or self.draining or 0 < self.limits.streams_max < self.open_count:
-            subscriber.end(come_back(self.jittered_ms(self.limits.overload_retry_ms)), head)
+            subscriber.come_back(self.jittered_ms(self.limits.overload_retry_ms), head)
             return subscriber
         if subscription.expires_in_s is not None:
-            subscriber.end_in(subscription.expires_in_s, EXPIRED)
+            subscriber.expire_in(subscription.expires_in_s)
         if subscription.age_s is not None:
             self._retire_in(subscriber, subscription.age_s)
-        now = not (start.after or start.earliest or start.last)
-        prime = subscriber.cursor if form.ids and (now or own is not None) else None
-        subscriber.write(opening(self.jittered_ms(self.limits.retry_ms), prime), head)
-        if now or own is not None:
+        # A cursor ahead of this node may be ahead of the log: then the gap is the first that the client is told.
+        known = start.is_now or (own is not None and not _ahead(own, level))
+        subscriber.open(self.jittered_ms(self.limits.retry_ms), head, known=known)
+        if start.is_now or own is not None:
             self.loop.call_soon(subscriber.start)
         else:
             subscriber.task = self._spawn(subscriber, partial(begin, subscriber, self, start))
@@ -144,19 +150,24 @@ class Streams:
 
     # -- services -----------------------------------------------------------------------------------
 
-    def jittered_ms(self, base_ms: int) -> int:
-        """`base_ms` plus or minus half of it, so that clients do not come back in step."""
-        return int(base_ms * (0.5 + self._rng.random()))
+    def jittered_ms(self, base_ms: int, share: float = 0.5) -> int:
+        """`base_ms` plus or minus a share of it, so that clients do not come back in step."""
+        return int(base_ms * (1 - share + 2 * share * self._rng.random()))
 
-    async def read(self, wanted: Filter, after: Cursor) -> Page:
-        """One page for a catch-up."""
+    async def read(self, wanted: Filter, after: Cursor, on_absent: Callable[[], None] = lambda: None) -> Page:
+        """One page for a catch-up. Arguments as in `Store.read` and `ask`."""
         limits = self.limits
         return await self.ask(
-            lambda: self.store.read(wanted, after, limits.page_records_max, limits.page_bytes_max)
+            lambda: self.store.read(wanted, after, limits.page_records_max, limits.page_bytes_max), on_absent
         )
 
-    async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
-        """Ask the store, a few questions at a time, and wait out its absence: a stream is not cut for that."""
+    async def ask(
+        self, question: Callable[[], Awaitable[T]], on_absent: Callable[[], None] = lambda: None
+    ) -> T:
+        """Ask the store, a few questions at a time, and wait out its absence: a stream is not cut for that.
+
+        `on_absent` is called each time that the store could not be asked.
+        """
         wait_s = self.limits.retry_store_s
         while True:
             try:
@@ -165,6 +176,7 @@ class Streams:
             except StoreClosedError:
                 raise
             except UnavailableError:
+                on_absent()
                 await asyncio.sleep(self._rng.uniform(0.5, 1) * wait_s)
                 wait_s = min(wait_s * 2, self.limits.retry_store_s_max)
 
@@ -198,13 +210,13 @@ class Streams:
     def _retire_in(self, subscriber: Subscriber, age_s: float) -> None:
         """End a stream at its age: at its visit then, or by a timer of its own where a turn of the wheel is too coarse."""
         if age_s < _TIMED_TURNS * self.wheel.period_s:
-            subscriber.end_in(age_s, come_back(self.jittered_ms(self.limits.retry_ms)))
+            subscriber.end_in(age_s, self.jittered_ms(self.limits.retry_ms))
         else:
             subscriber.retires_s = self.clock() + age_s
 
     def retire(self, subscriber: Subscriber) -> None:
         """A stream reached its age: the client comes back soon, perhaps to another node."""
-        subscriber.end(come_back(self.jittered_ms(self.limits.retry_ms)))
+        subscriber.come_back(self.jittered_ms(self.limits.retry_ms))
 
     def end_channel(self, target: Channel) -> None:
         """End the streams of exactly this channel, whose history is gone: they come back to what is published from now on."""
@@ -218,7 +230,7 @@ class Streams:
         ended = 0
         for subscriber in self.wheel:
             if subscriber.state != ENDED and not stands(subscriber.right, subscriber.filter):
-                subscriber.end(EXPIRED)
+                subscriber.expire()
                 ended += 1
         return ended
 
@@ -231,7 +243,7 @@ class Streams:
         ended = self.open_count
         for subscriber in self.wheel:
             delay_s = self._rng.uniform(0, window_s * 0.9)
-            subscriber.end_in(delay_s, come_back(self.jittered_ms(self.limits.retry_ms)))
+            subscriber.end_in(delay_s, self.jittered_ms(self.limits.retry_ms))
         self._emptied.clear()
         if len(self.wheel):
             try:
@@ -252,3 +264,8 @@ class Streams:
         self.cut_all()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+
+def _ahead(cursor: Cursor, level: Cursor) -> bool:
+    """Whether a cursor of this log is past what this node has seen of it."""
+    return (cursor.kind, cursor.epoch) == (level.kind, level.epoch) and cursor.position > level.position

@@ -15,45 +15,41 @@ the catch-up ends and `resume_writing` starts it again from the cursor.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fast_sse.hub.frames import frames_of, pieces
-from fast_sse.model.channel import Filter
-from fast_sse.model.cursor import Cursor, Position
-from fast_sse.model.frame import HEARTBEAT, LAST_CHUNK, chunk, id_only
+from fast_sse.hub.outgoing import CATCHING_UP, ENDED, GONE, JOINING, LIVE, PAUSED, Outgoing
+from fast_sse.model.frame import HEARTBEAT, expired, retry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from fast_sse.hub.live_set import Form, LiveSet
+    from fast_sse.hub.form import Form
+    from fast_sse.hub.live_set import LiveSet
     from fast_sse.hub.streams import Streams
-    from fast_sse.hub.tail import Entry
-    from fast_sse.model.message import Record
-
-_GONE = contextlib.suppress(RuntimeError)
-CATCHING_UP, JOINING, LIVE, PAUSED, ENDED = range(5)
+    from fast_sse.model.channel import Filter
+    from fast_sse.model.cursor import Cursor
 
 
-class Subscriber(asyncio.Protocol):
+class Subscriber(Outgoing, asyncio.Protocol):
     """The protocol that a stream's transport is handed to. It reads nothing: bytes behind a stream are dropped."""
 
     __slots__ = (
-        "__weakref__", "_mark", "_since_s", "_timer", "cursor", "filter", "form", "live_set", "on_end",
-        "place", "retires_s", "right", "sent", "slot", "state", "streams", "task", "transport",
+        "__weakref__", "_mark", "_since_s", "_timer", "live_set", "on_end", "place", "retires_s", "right", "slot", "task",
     )  # fmt: skip
 
-    def __init__(self, streams: Streams, transport: Any, wanted: Filter, form: Form, cursor: Cursor) -> None:
-        self.streams = streams
-        self.transport = transport
-        self.filter = wanted
-        self.form = form
-        #: Everything matching up to here was handed to the transport, unless the subscriber is live.
-        self.cursor = cursor
-        #: Position of the last id on the wire.
-        self.sent: Position = cursor.position
-        self.state = CATCHING_UP
+    def __init__(
+        self,
+        streams: Streams,
+        transport: Any,
+        wanted: Filter,
+        form: Form,
+        cursor: Cursor,
+        *,
+        resumed: bool = False,
+    ) -> None:
+        super().__init__(streams, transport, wanted, form, cursor, resumed=resumed)
         self.live_set: LiveSet | None = None
         self.place = -1
         self.slot = -1
@@ -66,48 +62,15 @@ class Subscriber(asyncio.Protocol):
         self.task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    # -- writing ------------------------------------------------------------------------------------
-
-    def write(self, data: bytes, head: bytes = b"") -> None:
-        """Hand bytes of this stream alone to the transport, framed; `head` goes before them as it is."""
-        if self.state != ENDED:
-            # A transport that the loop has already closed raises; its connection_lost is on the way.
-            with _GONE:
-                self.transport.write(head + (chunk(data) if self.form.chunked else data))
-
-    def advance(self, cursor: Cursor) -> None:
-        """Move the client's cursor by an id-only block, unless it stands there or wants none."""
-        if self.form.ids and cursor.position > self.sent:
-            self.write(id_only(cursor))
-            self.sent = cursor.position
-
-    def send_entries(self, entries: Iterable[Entry], through: Cursor) -> bool:
-        """`send` what the tail holds, which is encoded already or is then for everybody."""
-        now_ms = self.streams.now_ms()
-        due = [entry for entry in entries if entry.record.due(now_ms)]
-        addressed = self.filter.addressed
-        found = pieces((entry.frame(addressed) for entry in due), self.streams.limits.flush_bytes_max)
-        return self._send([entry.record for entry in due], found, through)
-
-    def send(self, records: list[Record], through: Cursor) -> bool:
-        """Write the frames of records in bounded pieces, and stand at `through`.
-
-        False when that paused the transport; the cursor is then where the writing stopped.
-        """
-        bytes_max = self.streams.limits.flush_bytes_max
-        found = frames_of(records, through, addressed=self.filter.addressed, bytes_max=bytes_max)
-        return self._send(records, found, through)
-
-    def _send(self, records: list[Record], found: Iterable[tuple[int, bytes]], through: Cursor) -> bool:
-        for sent, piece in found:
-            last = records[sent - 1]
-            self.cursor = through.at(last.position, last.fingerprint)
-            self.sent = last.position
-            self.write(piece)
-            if self.state != CATCHING_UP and sent < len(records):
-                return False
-        self.cursor = through
-        return self.state == CATCHING_UP
+    @property
+    def standing(self) -> Cursor | None:
+        """A cursor that the client may show: all that matches up to it is on the wire. None while the start is unknown."""
+        if not (self.primed or self.resumed):
+            return None
+        if self.state == LIVE:
+            assert self.live_set is not None
+            return self.streams.fanout.level_of(self.live_set)
+        return self.cursor
 
     # -- becoming live ------------------------------------------------------------------------------
 
@@ -138,6 +101,9 @@ class Subscriber(asyncio.Protocol):
         fanout = self.streams.fanout
         if not self._near():
             return False
+        self.prime()
+        if self.state != CATCHING_UP:
+            return True  # the first block paused it
         live_set = fanout.live_set(self.filter, self.form)
         if live_set.pending:
             live_set.joiners.append(self)
@@ -249,7 +215,15 @@ class Subscriber(asyncio.Protocol):
         else:
             acknowledged = self.streams.unacknowledged(self.transport)
             self._judge(None if acknowledged is None else -acknowledged, now_s)
-            self.write(HEARTBEAT)
+            self.write(self._heartbeat())
+
+    def _heartbeat(self) -> bytes:
+        """A comment, or the event that the client asked for; before the first block only a comment may be sent."""
+        if not self.primed:
+            return HEARTBEAT
+        # Without position blocks this connection may have sent no id, and an event would clear the client's.
+        repeats = self.form.prime == "off" and self.resumed
+        return self.form.beat(self.standing if repeats else None)
 
     def _debt(self, queued: int) -> int:
         """What falls with every byte that the peer takes: from our queue, or, unseen there, from the kernel's."""
@@ -265,14 +239,30 @@ class Subscriber(asyncio.Protocol):
 
     # -- ends ---------------------------------------------------------------------------------------
 
-    def end_in(self, delay_s: float, last: bytes) -> None:
-        """End the stream with `last` after a delay. Of several ends the earliest counts: a drain prolongs no grant."""
+    def end_in(self, delay_s: float, retry_ms: int) -> None:
+        """Tell the client to come back in `retry_ms`, after a delay."""
+        self._end_later(delay_s, partial(self.come_back, retry_ms))
+
+    def expire_in(self, delay_s: float) -> None:
+        """End the stream as an expired one after a delay."""
+        self._end_later(delay_s, self.expire)
+
+    def _end_later(self, delay_s: float, end: Callable[[], None]) -> None:
+        """Of several ends the earliest counts: a drain prolongs no grant."""
         loop = self.streams.loop
         if self._timer is not None:
             if self._timer.when() <= loop.time() + delay_s:
                 return
             self._timer.cancel()
-        self._timer = loop.call_later(delay_s, self.end, last)
+        self._timer = loop.call_later(delay_s, end)
+
+    def come_back(self, retry_ms: int, head: bytes = b"") -> None:
+        """Tell the client when to reconnect, and close."""
+        self.end(retry(retry_ms), head)
+
+    def expire(self, head: bytes = b"", retry_ms: int = 0) -> None:
+        """Tell the client that its grant ended, and close; `retry_ms`: when one that does not understand comes back."""
+        self.end((retry(retry_ms) if retry_ms else b"") + expired(self.standing), head)
 
     def end(self, last: bytes, head: bytes = b"") -> None:
         """Say the last words and close. A peer that is not reading gets none and is cut.
@@ -285,9 +275,9 @@ class Subscriber(asyncio.Protocol):
         if self.state == PAUSED:
             self.cut()
             return
-        data = chunk(last) + LAST_CHUNK if self.form.chunked else last
+        data = self.form.last(last)
         self._stop()
-        with _GONE:
+        with GONE:
             self.transport.write(head + data)
         self.transport.close()
 

@@ -5,6 +5,7 @@
     │   ├── BadRequestError            400  bad_request
     │   ├── BadChannelError            400  bad_channel
     │   ├── UnauthorizedError          401  unauthorized
+    │   │   └── GrantEndedError        401  unauthorized   right in all but its time
     │   ├── ForbiddenError             403  forbidden
     │   ├── NotFoundError              404  not_found
     │   ├── MethodNotAllowedError      405  method_not_allowed
@@ -64,6 +65,10 @@ class UnauthorizedError(ClientFaultError):
     """Missing, wrong, expired or unknown: one answer for all, so that nothing can be probed."""
 
     status, code = 401, "unauthorized"
+
+
+class GrantEndedError(UnauthorizedError):
+    """A subscribe signature that was right and has run out: an event stream is told so, everything else is 401."""
 
 
 class ForbiddenError(ClientFaultError):

@@ -4,6 +4,15 @@ A frame is encoded once per form and shared by every subscriber. Lines are split
 in bytes: `str.splitlines()` also splits at U+2028, U+0085, VT and FF and would corrupt JSON. `id` and
 `event` never hold CR, LF or NUL (CWE-93). A heartbeat is a comment line *without* a blank line, because
 some clients dispatch an empty event for a blank line that follows a comment.
+
+The id stands last in its block. Some clients take the id of a half block when a connection ends
+(`@microsoft/fetch-event-source`, `extended-eventsource`, both `aiohttp-sse-client`): this way they have the data
+by then, or ask for that message again. `retry:` is a line, never a block of its own, for the same reason as a
+heartbeat.
+
+A position is told by an event with data. Most clients outside browsers drop a block without data, and its id
+with it (npm `eventsource` 3 and 4, `launchdarkly-eventsource` and others): they would come back without a cursor
+and lose what was published meanwhile. `onmessage` never sees a named event.
 """
 
 from __future__ import annotations
@@ -15,9 +24,9 @@ import msgspec
 from fast_sse.model.cursor import CURSOR_BYTES_MAX, Cursor
 
 HEARTBEAT = b":\n"
+#: The same for a page, which cannot see comments. It has no id: the client keeps the one it has on this connection.
+HEARTBEAT_EVENT = b"event: fast-sse.heartbeat\ndata: {}\n\n"
 LAST_CHUNK = b"0\r\n\r\n"
-#: What a stream is told when its grant ended.
-EXPIRED = b'event: fast-sse.expired\ndata: {"reason":"expired"}\n\n'
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
@@ -27,25 +36,46 @@ def frame(id_text: str, event: str, data: bytes) -> bytes:
     if b"\n" in data or b"\r" in data:
         data = b"\ndata: ".join(_LINE_END.split(data))
     if event:
-        return b"id: %b\nevent: %b\ndata: %b\n\n" % (id_text.encode(), event.encode(), data)
-    return b"id: %b\ndata: %b\n\n" % (id_text.encode(), data)
+        return b"event: %b\ndata: %b\nid: %b\n\n" % (event.encode(), data, id_text.encode())
+    return b"data: %b\nid: %b\n\n" % (data, id_text.encode())
+
+
+def started(cursor: Cursor, *, resumed: bool) -> bytes:
+    """The first block of a stream: the cursor it goes on from, and whether the client showed one of ours."""
+    detail = {"cursor": cursor.text, "resumed": resumed}
+    return frame(cursor.text, "fast-sse.start", msgspec.json.encode(detail))
+
+
+def moved(cursor: Cursor) -> bytes:
+    """A later block that moves the client's lastEventId without a message."""
+    return frame(cursor.text, "fast-sse.position", b"{}")
 
 
 def id_only(cursor: Cursor) -> bytes:
-    """A block that moves the client's lastEventId and dispatches nothing."""
+    """A block that moves the client's lastEventId and dispatches nothing, where the client keeps it (`prime=id`)."""
     return b"id: %b\n\n" % cursor.text.encode()
 
 
-def opening(retry_ms: int, cursor: Cursor | None) -> bytes:
-    """The first block of a stream: reconnection time and, when priming, the cursor it goes on from."""
+def heartbeat_at(cursor: Cursor) -> bytes:
+    """A heartbeat event that repeats where the client stands, for a connection that has told it no id yet.
+
+    A client sets its last event id with every event that it dispatches (WHATWG HTML 9.2.6): one without an id would
+    clear the cursor that it came with.
+    """
+    return frame(cursor.text, "fast-sse.heartbeat", b"{}")
+
+
+def retry(retry_ms: int) -> bytes:
+    """The line that says when to reconnect. It belongs to the block that follows, or are the last words of a stream."""
+    return b"retry: %d\n" % retry_ms
+
+
+def expired(cursor: Cursor | None) -> bytes:
+    """What a stream is told when its grant ended; the cursor, where one is known, stays the client's."""
+    data = b'{"reason":"expired"}'
     if cursor is None:
-        return b"retry: %d\n\n" % retry_ms
-    return b"retry: %d\nid: %b\n\n" % (retry_ms, cursor.text.encode())
-
-
-def come_back(retry_ms: int) -> bytes:
-    """The last block of a stream that is told to reconnect later; it never carries an id."""
-    return b"retry: %d\n\n" % retry_ms
+        return b"event: fast-sse.expired\ndata: %b\n\n" % data
+    return frame(cursor.text, "fast-sse.expired", data)
 
 
 def gap(reason: str, from_text: str, resumed_at: Cursor) -> bytes:

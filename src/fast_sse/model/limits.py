@@ -78,6 +78,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     retry_ms: int = 2000
     #: Milliseconds of `retry:` when told to come back later, before jitter of 50 %.
     overload_retry_ms: int = 15_000
+    #: Milliseconds of `retry:` for a client whose signature has run out, before jitter of a third.
+    expired_retry_ms: int = 45_000
     #: `last=N`.
     last_records_max: int = 1000
 

@@ -16,7 +16,8 @@ Rules and their reasons:
   single channel that could be spelt the same is refused.
 - One spelling only: lowercase hex, decimals without leading zeros, base64url compared as text. MACs are
   compared as bytes in constant time; a non-ASCII str would make `compare_digest` raise.
-- 401 is one answer for all that is missing, wrong, unknown or out of its time; 403 needs a right MAC.
+- 401 is one answer for all that is missing, wrong, unknown or out of its time; 403 needs a right MAC, and so does
+  the word that a subscribe signature has run out.
 - Clocks differ by at most 60 s: `iat` may lie that far ahead, and `exp` that far back. A nonce must therefore
   be remembered until exp + 60 s. `Grant.expires_at` is `exp` itself, and a stream ends then.
 """
@@ -35,7 +36,7 @@ from urllib.parse import quote
 import msgspec
 
 from fast_sse.model.channel import Channel
-from fast_sse.model.errors import BadChannelError, ForbiddenError, UnauthorizedError
+from fast_sse.model.errors import BadChannelError, ForbiddenError, GrantEndedError, UnauthorizedError
 
 Scope = Literal["pub", "sub", "batch"]
 
@@ -52,6 +53,7 @@ _V2 = re.compile(
 _KID = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}\Z")
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}\Z")
+_REFUSAL = "missing, wrong or expired signature"
 # An unknown kid is checked against this, so that it takes as long as a known one.
 _NOBODY = b"no key has this value, and nothing is ever granted by it"
 
@@ -129,6 +131,7 @@ def verify(
 
     Raises:
         UnauthorizedError: missing, malformed, wrong, unknown, expired or ambiguous.
+        GrantEndedError: of these, a v2 `sub` signature presented for `sub` that is right in all but its end.
         ForbiddenError: a right signature of another scope, or a v1 signature for what v1 may not do.
     """
     if _V1.match(signature):
@@ -246,7 +249,8 @@ def _verify_v2(
     signed_scope = cast("Scope", scope_text)
     if not int(iat) < int(exp) <= int(iat) + LIFETIME_S_MAX[signed_scope]:
         _refuse()
-    if not int(iat) - SKEW_S <= now < int(exp) + SKEW_S:
+    ended = not now < int(exp) + SKEW_S
+    if not int(iat) - SKEW_S <= now or (ended and not signed_scope == scope == "sub"):
         _refuse()
     try:
         target = _target(signed_scope, channels)
@@ -262,11 +266,13 @@ def _verify_v2(
         _refuse()
     if signed_scope != scope:
         raise ForbiddenError(f"the signature is for {signed_scope}, not for {scope}")
+    if ended:
+        raise GrantEndedError(_REFUSAL)
     return Grant(scope, "v2", kid.partition("-")[0], kid, float(exp), nonce, _mark(keyring.keys[kid]))
 
 
 def _refuse() -> NoReturn:
-    raise UnauthorizedError("missing, wrong or expired signature")
+    raise UnauthorizedError(_REFUSAL)
 
 
 def _target(scope: Scope, channels: Sequence[Channel]) -> tuple[str, str] | None:

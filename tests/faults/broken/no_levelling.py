@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fast_sse.cli.main import app_main
 from fast_sse.hub.live_set import LiveSet
-from fast_sse.hub.subscriber import LIVE, Subscriber
+from fast_sse.hub.outgoing import LIVE
+from fast_sse.hub.subscriber import Subscriber
 
 
 def join(self: Subscriber, live_set: LiveSet) -> None:

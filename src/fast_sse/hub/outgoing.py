@@ -1,0 +1,120 @@
+"""What goes out on one stream: its first block, pages of records, gaps, and where the client then stands.
+
+Until the first block is out, the client knows no id of this connection. So nothing that carries an id or an event may
+come before it, and it may wait for the store: where the stream begins is told once, by a position or by a gap.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from fast_sse.hub.form import Form
+from fast_sse.hub.frames import frames_of, pieces
+from fast_sse.model.channel import Filter
+from fast_sse.model.cursor import Cursor, Position
+from fast_sse.model.frame import gap, retry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fast_sse.hub.streams import Streams
+    from fast_sse.hub.tail import Entry
+    from fast_sse.model.message import Record
+
+#: A transport that the loop has already closed raises; its connection_lost is on the way.
+GONE = contextlib.suppress(RuntimeError)
+#: The states of a stream; `subscriber.py` draws the ways between them.
+CATCHING_UP, JOINING, LIVE, PAUSED, ENDED = range(5)
+
+
+class Outgoing:
+    """The bytes of one stream and its client's place in the log. Only a stream that is catching up moves it by itself."""
+
+    __slots__ = ("cursor", "filter", "form", "primed", "resumed", "sent", "state", "streams", "transport")
+
+    def __init__(
+        self, streams: Streams, transport: Any, wanted: Filter, form: Form, cursor: Cursor, *, resumed: bool
+    ) -> None:
+        self.streams = streams
+        self.transport = transport
+        self.filter = wanted
+        self.form = form
+        #: Everything matching up to here was handed to the transport, unless the subscriber is live.
+        self.cursor = cursor
+        #: Position of the last id on the wire.
+        self.sent: Position = cursor.position
+        #: Whether the client showed a cursor of ours; `cursor` begins with it.
+        self.resumed = resumed
+        #: Whether the first block is out, or none is wanted.
+        self.primed = False
+        self.state = CATCHING_UP
+
+    def write(self, data: bytes, head: bytes = b"") -> None:
+        """Hand bytes of this stream alone to the transport, framed; `head` goes before them as it is."""
+        if self.state != ENDED:
+            with GONE:
+                self.transport.write(head + self.form.piece(data))
+
+    def open(self, retry_ms: int, head: bytes, *, known: bool) -> None:
+        """Write the first bytes: when to come back and, where the start is known, the first block."""
+        line = retry(retry_ms)
+        if known:
+            self.primed = True
+            line += self.form.start(self.cursor, resumed=self.resumed)
+        self.write(line, head)
+
+    def stand_at(self, cursor: Cursor) -> None:
+        """Begin here: what was unknown until the store was asked."""
+        self.cursor = cursor
+        self.sent = cursor.position
+        self.prime()
+
+    def prime(self) -> None:
+        """Write the first block unless it is out: the stream goes on from the cursor."""
+        if not self.primed:
+            self.primed = True
+            if block := self.form.start(self.cursor, resumed=self.resumed):
+                self.write(block)
+
+    def say_gap(self, reason: str, lost_from: str, resumed_at: Cursor) -> None:
+        """Name what cannot be continued (`lost_from`: what the client showed) and stand where the stream goes on."""
+        self.streams.gaps[reason] += 1
+        self.cursor = resumed_at
+        self.sent = resumed_at.position
+        self.primed = True
+        self.write(gap(reason, lost_from, resumed_at))
+
+    def advance(self, cursor: Cursor) -> None:
+        """Move the client's cursor by a position block, unless it stands there or wants none."""
+        if self.form.prime != "off" and cursor.position > self.sent:
+            self.write(self.form.position(cursor))
+            self.sent = cursor.position
+
+    def send_entries(self, entries: Iterable[Entry], through: Cursor) -> bool:
+        """`send` what the tail holds, which is encoded already or is then for everybody."""
+        now_ms = self.streams.now_ms()
+        due = [entry for entry in entries if entry.record.due(now_ms)]
+        addressed = self.filter.addressed
+        found = pieces((entry.frame(addressed) for entry in due), self.streams.limits.flush_bytes_max)
+        return self._send([entry.record for entry in due], found, through)
+
+    def send(self, records: list[Record], through: Cursor) -> bool:
+        """Write the frames of records in bounded pieces, and stand at `through`.
+
+        False when that paused the transport; the cursor is then where the writing stopped.
+        """
+        bytes_max = self.streams.limits.flush_bytes_max
+        found = frames_of(records, through, addressed=self.filter.addressed, bytes_max=bytes_max)
+        return self._send(records, found, through)
+
+    def _send(self, records: list[Record], found: Iterable[tuple[int, bytes]], through: Cursor) -> bool:
+        for sent, piece in found:
+            last = records[sent - 1]
+            self.cursor = through.at(last.position, last.fingerprint)
+            self.sent = last.position
+            self.write(piece)
+            if self.state != CATCHING_UP and sent < len(records):
+                return False
+        self.cursor = through
+        return self.state == CATCHING_UP
