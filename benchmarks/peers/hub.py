@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.peers.process import PeerError, scratch, server, tail_of
 from benchmarks.peers.routes import ACCEPT, JSON
-from fast_sse.bench.target import Route, Target
+from fast_sse.bench.target import HUB_NEEDLE, Route, Target
 
 NOTES = {"memory": "signed, in memory", "sqlite": "signed, fsynced before it answers"}
 
@@ -92,6 +92,7 @@ def target(
         routes=[route(number) for number in range(channels)],
         body_prefix='{"data":',
         body_suffix="}",
+        needle=HUB_NEEDLE,
         batch_path="/v1/sse/batch",
         kid=KID,
         key=KEY.encode(),

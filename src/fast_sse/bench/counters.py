@@ -19,8 +19,8 @@ class FrameCounter:
     """How many needles a stream held so far.
 
     The needle must not end with its own beginning ("aba"): a carry could then count a byte twice.
-    The usual one, LF + `data: `, is a line's start and hence cannot stand inside JSON, nor in a block that has
-    only an id. An event of two data lines would count as two: payloads here have one line.
+    One that begins with LF and `data: ` is a line's start and hence cannot stand inside JSON, nor in a block that
+    has only an id. An event of two data lines would count as two: payloads here have one line.
     """
 
     __slots__ = ("_carry", "_needle", "_prefixes", "count")

@@ -37,11 +37,15 @@ class Route(msgspec.Struct, frozen=True):
     channel: tuple[str, str] | None = None
 
 
+#: Of a hub: its envelope. Its own events (`fast-sse.start` and others) have data, too.
+HUB_NEEDLE = '\ndata: {"data":'
+
+
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A server under load, and the process whose CPU time and memory are its cost (`pid` 0: not known).
 
     `publish_port`, where it is not 0, is another node of the same hub, which takes the publishes. `body_prefix` and `body_suffix` wrap one JSON value into what its publish route takes. `needle` starts the
-    data of one event on the wire. With `kid` and `key` each publish is signed in format v2, which covers its
+    data of one message on the wire, and of nothing else. With `kid` and `key` each publish is signed in format v2, which covers its
     body; without, the headers of its route are all. Batches are always signed so.
     """
 

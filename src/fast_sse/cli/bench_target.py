@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from fast_sse.bench.target import Route, Target
+from fast_sse.bench.target import HUB_NEEDLE, Route, Target
 from fast_sse.cli.credentials import Signer
 from fast_sse.cli.remote import Remote
 from fast_sse.model.channel import Channel
@@ -39,6 +39,7 @@ def make_target(hub: Remote, signer: Signer, channels: int, pid: int, batch_kid:
         routes=routes,
         body_prefix='{"data":',
         body_suffix="}",
+        needle=HUB_NEEDLE,
         authority=hub.url("").partition("//")[2],
         batch_path=hub.batch_path,
         load_path=f"{hub.prefix}/v1/sse/events",

@@ -10,7 +10,7 @@ import http.client
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -34,11 +34,13 @@ from fast_sse.cli.remote import (
     channel_argument,
 )
 from fast_sse.model.channel import Channel
-from fast_sse.model.errors import ConfigError, TooLargeError, UnavailableError
+from fast_sse.model.errors import BadRequestError, ConfigError, TooLargeError, UnavailableError
+from fast_sse.model.moment import parse_moment
 from fast_sse.model.parser import Event, EventParser
 
 GAP = "fast-sse.gap"
-EXPIRED = "fast-sse.expired"
+#: Names of the hub's own events: they move the cursor, and only a gap is anything to say.
+OWN = "fast-sse."
 #: Several heartbeats long: a stream that is silent for this long is dead.
 TIMEOUT_S = 60.0
 WAIT_S_MAX = 15.0
@@ -53,6 +55,12 @@ def subscribe(  # noqa: PLR0913, PLR0917  the options of a command are its argum
     ] = None,
     last: Annotated[int | None, Option(min=1, max=1000, help="The last N messages, then live.")] = None,
     from_id: Annotated[str | None, Option(metavar="MESSAGE_ID", help="Go on after this message.")] = None,
+    since: Annotated[
+        str | None,
+        Option(
+            metavar="TIME", help="From a time on: 15m, 2h, 2026-11-29T12:00:00Z, or milliseconds since 1970."
+        ),
+    ] = None,
     as_json: Annotated[bool, Option("--json", help="One JSON object a line: id, event, data.")] = False,
     count: Annotated[int | None, Option(min=1, help="Stop after this many messages.")] = None,
     kid: KidOption = None,
@@ -70,13 +78,17 @@ def subscribe(  # noqa: PLR0913, PLR0917  the options of a command are its argum
     Examples:
       fast-sse subscribe carid000001 cart_changed
       fast-sse subscribe carid000001 '*' --last 1
+      fast-sse subscribe carid000001 cart_changed --since 15m
       fast-sse subscribe orders created --from earliest --json | jq .data
     """
     to, hub = channel_argument(event_id, event_type), Remote.at(url)
-    if sum(option is not None for option in (start, last, from_id)) > 1:
-        raise ConfigError("--from", "only one of --from, --last and --from-id says where to begin")
+    if sum(option is not None for option in (start, last, from_id, since)) > 1:
+        raise ConfigError("--from", "only one of --from, --last, --from-id and --since says where to begin")
+    begin = (
+        {"last": str(last)} if last is not None else {"since": _checked(since)} if since is not None else {}
+    )
     signer = find_signer(config, demo_dir, secret_env, kid)
-    listener = Listener(hub, to, signer, cursor=start or from_id or "", last=last)
+    listener = Listener(hub, to, signer, cursor=start or from_id or "", begin=begin)
     left = count
     for event in listener.events():
         if event.type == GAP:
@@ -87,27 +99,40 @@ def subscribe(  # noqa: PLR0913, PLR0917  the options of a command are its argum
             return
 
 
+def _checked(since: str) -> str:
+    try:
+        return parse_moment(since).text
+    except BadRequestError as error:
+        raise ConfigError("--since", error.message) from error
+
+
 def _line(event: Event) -> str:
     data = json.loads(event.text)
     return json.dumps({"id": event.last_event_id, "event": event.type, "data": data}, ensure_ascii=False)
 
 
 class Listener:
-    """One subscription over as many connections as it takes.
+    """One subscription over as many connections as it takes; `begin`: the query of one that has no cursor yet.
 
     Attributes:
         cursor: what the next connection sends as Last-Event-ID.
     """
 
     def __init__(
-        self, hub: Remote, to: Channel, signer: Signer, *, cursor: str = "", last: int | None = None
+        self,
+        hub: Remote,
+        to: Channel,
+        signer: Signer,
+        *,
+        cursor: str = "",
+        begin: Mapping[str, str] | None = None,
     ) -> None:
         self.cursor = cursor
-        self._hub, self._to, self._signer, self._last = hub, to, signer, last
+        self._hub, self._to, self._signer, self._begin = hub, to, signer, begin
         self._wait_s = 1.0
 
     def events(self) -> Iterator[Event]:
-        """Every event, gaps too; reconnects for ever.
+        """Every event of others, and gaps; reconnects for ever.
 
         Raises:
             UnavailableError: the hub refuses this subscription for good.
@@ -135,8 +160,8 @@ class Listener:
             path = self._hub.subscribe_path(self._to)
             if self.cursor:
                 headers["Last-Event-ID"] = self.cursor
-            elif self._last is not None:
-                path += "?" + urlencode({"last": self._last})
+            elif self._begin:
+                path += "?" + urlencode(self._begin)
             connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             _check(response)
@@ -154,10 +179,10 @@ class Listener:
             if parser.retry_ms is not None:
                 self._wait_s = parser.retry_ms / 1000
             for event in events:
-                if event.type != EXPIRED:  # the next connection signs anew
-                    self.cursor = event.last_event_id
+                self.cursor = event.last_event_id or self.cursor
+                if event.type == GAP or not event.type.startswith(OWN):
                     yield event
-            self.cursor = parser.last_event_id
+            self.cursor = parser.last_event_id or self.cursor
 
 
 def _check(response: http.client.HTTPResponse) -> None:
