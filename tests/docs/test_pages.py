@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.docs.shell import DOCS, blocks, follow, needs_curl
+from tests.support.events import POSITIONS
 from tests.support.redis_server import need_redis
 from tests.support.server import ROOT
 
@@ -16,9 +17,9 @@ LANGUAGES = {"sign.py": "python", "sign.mjs": "js", "sign.go": "go", "sign.sh": 
 
 
 def events(text: str) -> list[tuple[str, object]]:
-    """Name and data of every event in the raw text of a stream."""
+    """Name and data of every event in the raw text of a stream, but for where it stands."""
     found = re.findall(r"^(?:event: (\S+)\n)?data: (.*)$", text, re.MULTILINE)
-    return [(name or "message", json.loads(data)) for name, data in found]
+    return [(name or "message", json.loads(data)) for name, data in found if name not in POSITIONS]
 
 
 def outline(text: str) -> str:

@@ -24,8 +24,9 @@ from fast_sse.http.message import Request, Response, Stream
 from fast_sse.http.subscribing import _QUERY_FIELDS_MAX
 from fast_sse.http.wire import response_fields, stream_fields
 from fast_sse.model.channel import FILTER_CHANNELS_MAX, SEGMENT_BYTES_MAX
+from fast_sse.model.cursor import parse_cursor
 from fast_sse.model.errors import ConfigError, FastSseError
-from fast_sse.model.frame import EXPIRED, HEARTBEAT, come_back, frame
+from fast_sse.model.frame import HEARTBEAT, HEARTBEAT_EVENT, expired, frame, moved, retry, started
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import EVENT_BYTES_MAX, TTL_S_MAX, PublishBody
 from fast_sse.model.parser import EventParser
@@ -81,7 +82,7 @@ def test_no_reference_is_dead_and_no_component_unused() -> None:
     kinds = ("parameters", "headers", "schemas", "responses")
     defined = {f"{kind}/{name}" for kind in kinds for name in TEXT["components"][kind]}
     # The lines of a batch, the envelope and the gap are text inside text, where no reference can stand.
-    assert defined - referred == {"schemas/BatchLine", "schemas/Envelope", "schemas/Gap"}
+    assert defined - referred == {"schemas/BatchLine", "schemas/Envelope", "schemas/Gap", "schemas/Start"}
 
 
 def code_paths() -> dict[str, str]:
@@ -189,12 +190,14 @@ def test_examples_of_the_stream_are_what_the_code_writes() -> None:
     examples = TEXT["components"]["responses"]["Stream"]["content"]["text/event-stream"]["examples"]
     values = {name: example["value"].encode() for name, example in examples.items()}
     assert values["heartbeat"] == HEARTBEAT
-    assert values["expired"] == EXPIRED
-    assert values["come-back"] == come_back(17204)
+    cursor = parse_cursor("s1.k3v9x2qah5m2c.4711")
+    assert cursor is not None
+    assert values["heartbeat-event"] == HEARTBEAT_EVENT
+    assert values["expired"] == expired(cursor)
+    assert values["come-back"] == retry(17204)
+    assert values["priming"] == retry(2731) + started(cursor, resumed=False)
+    assert values["position"] == moved(cursor)
     for name, kind in (("message", ""), ("named", "cart"), ("gap", "fast-sse.gap")):
         (event,) = EventParser("").feed(values[name])
         assert frame(event.last_event_id, kind, event.text.encode()) == values[name]
         json.loads(event.text)
-    parser = EventParser("")
-    assert not parser.feed(values["priming"])
-    assert (parser.retry_ms, parser.last_event_id) == (2731, "s1.k3v9x2qah5m2c.4711")
