@@ -6,7 +6,7 @@ Everything is awaited and bounded in time. What does not happen in time is no er
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import quote
 
@@ -28,6 +28,8 @@ BACK_S = 12.0
 SOON_S = 10.0
 #: Seconds that a client which does not say that it is open is given to read what it was sent.
 SETTLE_S = 1.0
+#: Seconds from there until its user has been told of the first block, where it tells of it.
+SHORT_S = 0.2
 
 
 class Actor:
@@ -39,11 +41,12 @@ class Actor:
         must_tell: the event of the hub that its user must have been told.
     """
 
-    def __init__(self, client: Client, relay: Relay, scenario: str) -> None:
+    def __init__(self, client: Client, relay: Relay, scenario: str, environment: Mapping[str, str]) -> None:
         self.client = client
         self.relay = relay
         self.channel: Pair = (client.key, scenario)
-        self.driver = Driver(client.command, ROOT)
+        self._environment = environment
+        self.driver = Driver(client.command, ROOT, environment)
         self.owed: list[Owed] = []
         self.told: list[Told] = []
         self.came_back = True
@@ -52,10 +55,10 @@ class Actor:
 
     # -- its stream -------------------------------------------------------------------------------
 
-    def url(self, *, lives_s: int = 900, cursor: str = "") -> str:
-        """Where its driver subscribes: the relay, with a signature for as long as asked."""
+    def url(self, cursor: str = "") -> str:
+        """Where its driver subscribes: the relay, with a signature that outlives the scenario."""
         host, port = self.relay.address
-        signature = v2("sub", *self.channel, lives_s=lives_s)
+        signature = v2("sub", *self.channel, lives_s=900)
         shown = f"&last_event_id={quote(cursor)}" if cursor else ""
         return f"http://{host}:{port}{subscribe_target(self.channel)}?signature={signature}{shown}"
 
@@ -70,17 +73,20 @@ class Actor:
     async def settle(self, before: int) -> None:
         """Wait until it has read the first block of its stream, as far as one can tell."""
 
-        def read() -> bool:
+        def opened() -> bool:
+            return self.driver.opens > before or started()
+
+        def started() -> bool:
             return self.driver.names().count(START) > before
 
-        if not await self.within(SETTLE_S, self.driver.until, read):
-            await self.within(SETTLE_S, self.driver.until, lambda: self.driver.opens > before)
+        await self.within(SETTLE_S, self.driver.until, opened)
+        await self.within(SHORT_S, self.driver.until, started)
 
     async def replace(self, url: str) -> None:
         """A page loads anew, or its handler goes on with another URL: the client of before is closed."""
         self.told += self.driver.events
         await self.driver.end()
-        self.driver = Driver(self.client.command, ROOT)
+        self.driver = Driver(self.client.command, ROOT, self._environment)
         await self.start(url)
 
     async def back(self, streams: int) -> bool:
@@ -151,10 +157,12 @@ class Actor:
 
 
 @asynccontextmanager
-async def acting(client: Client, target: Address, scenario: str) -> AsyncIterator[Actor]:
+async def acting(
+    client: Client, target: Address, scenario: str, environment: Mapping[str, str]
+) -> AsyncIterator[Actor]:
     """A client behind a relay, started by who uses it and ended with the block."""
     async with Relay(target) as relay:
-        actor = Actor(client, relay, scenario)
+        actor = Actor(client, relay, scenario, environment)
         try:
             yield actor
         finally:

@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -50,7 +50,9 @@ class Driver:
         closed: why it gave up for good; None while it has not.
     """
 
-    def __init__(self, command: Sequence[str], cwd: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.events: list[Told] = []
         self.opens = 0
         self.errors: list[str] = []

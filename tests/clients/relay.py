@@ -60,6 +60,7 @@ class Relay:
         answers: one for each head that was let on to the hub.
         cut: the order to cut, struck off when it has struck.
         reset: whether a cut is a reset (RST) instead of an end (FIN).
+        edit: what is done to the head of a request before anyone reads it.
     """
 
     def __init__(self, target: Address) -> None:
@@ -67,6 +68,7 @@ class Relay:
         self.address: Address = ("127.0.0.1", 0)
         self.mode = "pass"
         self.reset = False
+        self.edit: Callable[[bytes], bytes] = bytes
         self.heads: list[Head] = []
         self.answers: list[Answer] = []
         self.cut: Cut | None = None
@@ -147,7 +149,7 @@ class Relay:
         """One connection of a client: its first request decides where it goes."""
         if self.mode == "refuse":
             return
-        raw = await reader.readuntil(b"\r\n\r\n")
+        raw = self.edit(await reader.readuntil(b"\r\n\r\n"))
         head = Head.of(raw[:-4])
         if not head.target.startswith(OURS):
             writer.write(_ANSWER % (len(PAGE), PAGE))
@@ -213,7 +215,7 @@ class Relay:
         assert self._server is not None
         self._server.close()
         self.mode = "refuse"
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            self.strike()
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         await self._server.wait_closed()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.clients.actor import Actor, acting
+from tests.clients.browsers import shared_chromium
 from tests.clients.catalogue import Client
 from tests.clients.verdict import Observation
 from tests.deploy.proxy import Proxy
@@ -36,7 +37,12 @@ class Stage:
     """
 
     def __init__(
-        self, hub: Hub, entrance: Address | None = None, *, front: Proxy | None = None, other: Hub | None = None
+        self,
+        hub: Hub,
+        entrance: Address | None = None,
+        *,
+        front: Proxy | None = None,
+        other: Hub | None = None,
     ) -> None:
         self.hub = hub
         self.entrance = entrance or hub.public
@@ -90,8 +96,10 @@ async def perform(
     """Play one scenario with these clients; what was seen of each, by its row."""
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(scenario.rig(directory, len(clients), module))
+        environment = await stack.enter_async_context(shared_chromium(clients))
         for client in clients:
-            actor = await stack.enter_async_context(acting(client, stage.entrance, scenario.name))
+            played = acting(client, stage.entrance, scenario.name, environment)
+            actor = await stack.enter_async_context(played)
             stage.actors.append(actor)
         await scenario.play(stage)
         return {actor.client.row: actor.observation() for actor in stage.actors}

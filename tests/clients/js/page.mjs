@@ -6,16 +6,8 @@ import { writeSync } from "node:fs";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 
-import puppeteer from "puppeteer-core";
+import { open } from "./browsers.mjs";
 
-const CHROMIUM = [
-  ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
-  ...["--disable-component-update", "--disable-sync"],
-];
-const BROWSERS = {
-  chromium: { browser: "chrome", executablePath: "/usr/bin/chromium", args: CHROMIUM },
-  firefox: { browser: "firefox", executablePath: "/usr/bin/firefox-esr" },
-};
 const IMPORTS = {
   "@microsoft/fetch-event-source": "/node_modules/@microsoft/fetch-event-source/lib/esm/index.js",
   "reconnecting-eventsource": "/node_modules/reconnecting-eventsource/build/esm/reconnecting-eventsource.js",
@@ -49,8 +41,7 @@ function begin(imports, text) {
 }
 
 const [name, recipe, url, variant] = process.argv.slice(2);
-const browser = await puppeteer.launch({ headless: true, ...BROWSERS[name] });
-const page = await browser.newPage();
+const { page, close } = await open(name);
 page.on("pageerror", (error) => process.stderr.write(`${error}\n`));
 await page.exposeFunction("tell", (report) => void writeSync(1, `${JSON.stringify(report)}\n`));
 await page.goto(new URL("/", url).href);
@@ -65,7 +56,7 @@ await page.evaluate(
    watch(subscribe(${JSON.stringify(url)}, given, ${variant === "mended"}), given, window.tell);`,
 );
 process.stdin.on("end", async () => {
-  await browser.close();
+  await close();
   process.exit(0);
 });
 process.stdin.resume();
