@@ -126,7 +126,7 @@ def test_times_that_sqlite_cannot_hold(log: SqliteLog, time_ms: int) -> None:
 
 def test_the_largest_position_is_found(log: SqliteLog) -> None:
     """Halving does not overflow at the end of the numbers."""
-    insert(log, (1, 5), (INTEGER_MAX - 1, 6))
+    insert(log, (INTEGER_MAX - 5, 5), (INTEGER_MAX - 1, 6))
     assert seek(log, 6).first == INTEGER_MAX - 1
 
 

@@ -134,6 +134,12 @@ def test_a_time_begins_at_a_place_with_its_fingerprint(view: View) -> None:
     assert since(view.log, NOW_MS + 11) == Page([], at(2), at(2))
 
 
+def test_a_time_after_a_hole_begins_at_the_record_before_it(view: View) -> None:
+    """A place that holds nothing has no fingerprint that a cursor could carry."""
+    view.fold([raw(0), raw(3, time_ms=NOW_MS + 5)])
+    assert since(view.log, NOW_MS + 1) == Page([], at(1), at(1))
+
+
 def test_a_time_in_a_view_that_began_late_is_a_gap(view: View) -> None:
     """A node that never read what retention took names a gap for every time up to its first record's."""
     view.trim_to(2)

@@ -29,9 +29,11 @@ from fast_sse.model.message import Record
 from fast_sse.store.base import Appended, Gap, OvertakenError, Windows
 from fast_sse.store.clock import wall_ms
 from fast_sse.store.kafka.entry import encode
+from fast_sse.store.kafka.fold import Group
 from fast_sse.store.kafka.follower import _SuspectError
 from fast_sse.store.kafka.store import KafkaStore
 from fast_sse.store.kafka.topic import Facts
+from fast_sse.store.record import record_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.wire, pytest.mark.timeout(180)]
 
@@ -168,7 +170,34 @@ async def test_one_node_an_hour_ahead_changes_nothing(cluster: Cluster) -> None:
         assert await store.append([keyed]) == [Appended(first, duplicate=True)]
 
 
+async def test_what_time_it_is_says_the_broker_and_no_record(cluster: Cluster) -> None:
+    """Records never step back in time; the clock that lives and windows are judged by does, with the broker's."""
+    store = await cluster.open()
+    await put(store, draft())
+    earlier_ms = store.now_ms() - HOUR_MS
+    record = record_of(draft(), store._newest.position + 1, earlier_ms, last_ms=store.now_ms())
+    store._advance(Group([record], [], [], {}, fresh=True, time_ms=earlier_ms))
+    assert store.now_ms() < earlier_ms + 60_000
+
+
 # -- the topic's bad days ------------------------------------------------------------------------------
+
+
+async def test_a_node_that_never_read_what_went_names_a_gap(cluster: Cluster) -> None:
+    """Its view begins where retention left off: a time up to its first record's may be one of which something is gone."""
+    old = await cluster.open("a")
+    cursors = [(await put(old, draft()))[0] for _ in range(3)]
+    cluster.delete_records(2)
+    new = await cluster.open("b")
+    (left,) = await records(new)
+    mark = (await new.bounds()).trimmed
+    assert (left.position, mark.position) == (cursors[2].position, cursors[1].position)
+    for time_ms, gap in (
+        (0, Gap("trimmed", mark)),
+        (left.time_ms, Gap("trimmed", mark)),
+        (left.time_ms + 1, None),
+    ):
+        assert (await new.since(time_ms)).gap == gap
 
 
 async def test_records_deleted_under_a_cursor_are_a_gap(cluster: Cluster) -> None:

@@ -274,6 +274,7 @@ def test_what_was_never_read_leaves_the_mark_without_a_time(view: View) -> None:
     """The topic let records go that this view never had: nobody here knows until when."""
     view.fold([raw(0)])
     view.trim_to(1)
+    view.fold([raw(1)])
     view.trim_to(5)
     assert (view.trimmed, mark_ms(view)) == (5, None)
     view.fold([raw(6, time_ms=NOW_MS + 1)])

@@ -68,6 +68,24 @@ async def test_by_another_clock_as_many_as_halving_takes(
         assert (await page(store, found.start)).records[0].position == cursors[first].position
 
 
+@pytest.mark.parametrize("ahead_ms", [20_000, -20_000, 1, -1])
+async def test_ids_that_differ_from_times_are_no_hindrance(
+    own_server: RedisServer, open_redis: OpenRedis, ahead_ms: int
+) -> None:
+    """Whether times are ahead of the ids or behind them, and by how much, they are found in a few looks."""
+    store = await open_redis(own_server.url)
+    log = key(store, (await store.bounds()).newest, "log")
+    for place_ms in range(30_000, 90_000, 1000):
+        fields = ["fp", "0123abv", "prev", "0123abv", "time", place_ms + ahead_ms, "expires", 0, "id", "a"]
+        fields += ["type", "t", "event", "", "headers", "{}", "meta", "", "data", "1"]
+        own_server.do("XADD", log, f"{place_ms}-0", *fields)
+    for place_ms in (31_000, 50_000, 69_000, 89_000):
+        own_server.do("CONFIG", "RESETSTAT")
+        found = await store.since(place_ms + ahead_ms)
+        assert looks(own_server) <= 50
+        assert found.start.position >> 64 == place_ms - 1000
+
+
 async def test_no_time_steps_back_from_node_to_node(redis_server: RedisServer, open_redis: OpenRedis) -> None:
     """A replica that takes over with a clock that is behind goes on from the times that it was given."""
     ahead, behind = Clock(), Clock()
@@ -126,11 +144,12 @@ async def test_in_a_log_of_an_earlier_version_a_gap_is_rather_named(
 async def test_a_trim_by_somebody_else_has_no_time(redis_server: RedisServer, open_redis: OpenRedis) -> None:
     """XTRIM behind our back: a gap up to the first entry that is left, before our own trim has adopted it and after."""
     clock = Clock()
-    store = await open_redis(redis_server.url, now_ms=clock)
+    store = await open_redis(redis_server.url, now_ms=clock, retention=Retention(max_messages=5))
     cursors: list[Cursor] = []
     for _ in range(6):
         cursors += await put(store, draft())
         clock.ms += 10
+    await trim_all(store)
     redis_server.do("XTRIM", key(store, cursors[0], "log"), "MAXLEN", "=", 3)
     left = [cursor.position for cursor in cursors[3:]]
     for _ in range(2):

@@ -17,8 +17,6 @@ from fast_sse.store.redis.link import Link, call
 from fast_sse.store.redis.wire import Reply, Wire, Word
 
 KIND = "r1"
-#: The largest time that Lua's numbers, which are doubles, hold exactly.
-_TIME_MAX = (1 << 53) - 1
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +55,7 @@ class Log:
 
     async def since(self, time_ms: int) -> Page:
         """Where a time begins."""
-        return _page(await self._call("since", max(0, min(time_ms, _TIME_MAX))))
+        return _page(await self._call("since", time_ms))
 
     async def judge(self, cursor: Cursor) -> Gap | None:
         """Whether a cursor stands now."""
