@@ -23,17 +23,24 @@ OPTIONS = """\
 
 
 class Caddy(Proxy):
+    """`recipe` is the text of one that is not RECIPE as it stands, but has its words."""
+
     name = "caddy"
     ready = "serving initial configuration"
     stop = signal.SIGQUIT  # at SIGTERM it would wait for streams, as long as its recipe says
 
     def __init__(
-        self, directory: Path, hub: Address, certificate: Certificate, binary: Path | None = None
+        self,
+        directory: Path,
+        hub: Address,
+        certificate: Certificate,
+        binary: Path | None = None,
+        recipe: str | None = None,
     ) -> None:
         super().__init__(directory, hub, certificate, binary)
         self._admin = f"127.0.0.1:{stable_port()}"
         # A Caddyfile cannot say "with and without TLS" in one site: it stands there twice.
-        head, site, body = RECIPE.read_text().partition(SITE)
+        head, site, body = (recipe or RECIPE.read_text()).partition(SITE)
         assert site, f"the site of the recipe is not {SITE}"
         options = OPTIONS.format(admin=self._admin)
         head = rendered(head, {"\n{\n": "\n{\n" + options, "127.0.0.1:30000": f"{hub[0]}:{hub[1]}"})

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from tests.deploy.caddy import Caddy
+from tests.deploy.current import build
 from tests.deploy.haproxy import HAProxy
 from tests.deploy.nginx import Nginx
 from tests.deploy.programs import need
@@ -20,10 +22,13 @@ from tests.support.server import Hub
 from tests.support.sse import Client
 
 HEARTBEAT_S = 0.2
+#: Neither by the setting, nor because a hub looks twice in `stall_s` whether its clients still read.
+WITHOUT_HEARTBEATS = {"FAST_SSE_HEARTBEAT_S": "600", "FAST_SSE_LIMITS__STALL_S": "1200"}
 _numbers = itertools.count()
 
 Listen = Callable[..., Client]
-Kind = type[Nginx] | type[HAProxy] | type[Caddy]
+Kind = Callable[[Path, Address, Certificate], Proxy]
+CURRENT_CADDY = "caddy-current"
 
 
 class _Whole:
@@ -64,9 +69,27 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return Certificate(tmp_path_factory.mktemp("certificate"))
 
 
-@pytest.fixture(scope="session", params=[Nginx, HAProxy, Caddy], ids=lambda kind: kind.name)
+@pytest.fixture(scope="session")
+def current_caddy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The program."""
+    binary = build(tmp_path_factory.mktemp("caddy"))
+    yield binary
+    binary.unlink()
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(Nginx, id="nginx"),
+        pytest.param(HAProxy, id="haproxy"),
+        pytest.param(Caddy, id="caddy"),
+        pytest.param(CURRENT_CADDY, id=CURRENT_CADDY, marks=pytest.mark.chaos),
+    ],
+)
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Each proxy that has a recipe: what the tests promise, they promise of all."""
+    if request.param == CURRENT_CADDY:
+        return partial(Caddy, binary=request.getfixturevalue("current_caddy"))
     found: Kind = request.param
     return found
 
@@ -82,7 +105,7 @@ def talking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 @pytest.fixture(scope="session")
 def silent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """A hub without heartbeats."""
-    with Hub(tmp_path_factory.mktemp("hub"), settings={"FAST_SSE_HEARTBEAT_S": "600"}, port=0) as hub:
+    with Hub(tmp_path_factory.mktemp("hub"), settings=WITHOUT_HEARTBEATS, port=0) as hub:
         yield hub
 
 
@@ -91,7 +114,7 @@ def shared(
     talking: Hub, kind: Kind, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pairing]:
     """One pair for all tests that only talk."""
-    with kind(tmp_path_factory.mktemp(kind.name), talking.public, certificate) as proxy:
+    with kind(tmp_path_factory.mktemp("proxy"), talking.public, certificate) as proxy:
         yield Pairing(proxy, talking)
 
 
@@ -100,14 +123,14 @@ def quiet(
     silent: Hub, kind: Kind, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pairing]:
     """One pair without heartbeats, so that nothing but an event can push an event out of a buffer."""
-    with kind(tmp_path_factory.mktemp(kind.name), silent.public, certificate) as proxy:
+    with kind(tmp_path_factory.mktemp("proxy"), silent.public, certificate) as proxy:
         yield Pairing(proxy, silent)
 
 
 @pytest.fixture
 def pair(kind: Kind, certificate: Certificate, tmp_path: Path) -> Iterator[Pairing]:
     """A pair of the test's own: the hub keeps its port over restarts, and drains in a moment."""
-    directory = tmp_path / kind.name
+    directory = tmp_path / "proxy"
     directory.mkdir()
     settings = {"FAST_SSE_DRAIN_S": "0.2"}
     with (

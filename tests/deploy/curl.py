@@ -43,10 +43,10 @@ async def running(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
         await process.wait()
 
 
-async def line(process: asyncio.subprocess.Process, start: str) -> str:
+async def line(process: asyncio.subprocess.Process, start: str, within_s: float = SOON_S) -> str:
     """The next line that begins so."""
     assert process.stdout is not None
-    async with asyncio.timeout(SOON_S):
+    async with asyncio.timeout(within_s):
         while text := (await process.stdout.readline()).decode():
             if text.startswith(start):
                 return text.rstrip("\n")
