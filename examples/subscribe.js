@@ -30,6 +30,7 @@ function listen(url, onMessage, onGap) {
         if (answer.status !== 200) throw Object.assign(new Error(`refused: ${answer.status}`), { final: true });
         for await (const event of events(answer.body, state)) {
           if (event.name === "fast-sse.expired") return;
+          if (event.name.startsWith("fast-sse.") && event.name !== "fast-sse.gap") continue; // the hub's own: its id counts
           (event.name === "fast-sse.gap" ? onGap : onMessage)({ id: state.id, data: JSON.parse(event.text) });
         }
       } catch (error) {

@@ -65,10 +65,10 @@ def until_ready(process: subprocess.Popen[str]) -> tuple[str, list[str]]:
 
 
 def first_data(process: subprocess.Popen[str]) -> object:
-    """The data of the first event that a curl line shows."""
+    """The data of the first message that a curl line shows."""
     assert process.stdout
     while line := process.stdout.readline():
-        if line.startswith("data: "):
+        if line.startswith('data: {"data":'):
             return json.loads(line[6:])["data"]
     raise AssertionError("the stream ended")
 
@@ -84,7 +84,7 @@ def test_every_printed_line_works_and_survives_a_kill(tmp_path: Path, paste: Pas
     listening, killing, restarting = resume.split("\n")
     client = paste(f"{listening} --from earliest --count 2")
     live = [paste(line) for line in (subscribe, wildcard, f"curl -N '{link}'")]
-    for process in live:  # the id-only block says that the stream is open
+    for process in live:  # the first block says that the stream is open
         assert process.stdout
         while not process.stdout.readline().startswith("id: "):
             pass
