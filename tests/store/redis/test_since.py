@@ -108,11 +108,11 @@ async def test_a_log_of_an_earlier_version_goes_on_from_its_last_entry(
     store = await open_redis(redis_server.url, now_ms=clock)
     await put(store, draft())
     meta = f"{{{store._prefix}}}:meta"
-    redis_server.do("HDEL", meta, "last_ms", "trimmed_ms")
+    redis_server.do("HDEL", meta, "last_time", "trimmed_time")
     clock.ms -= 1000
     await put(store, draft())
     assert [record.time_ms for record in await everything(store)] == [START_MS, START_MS]
-    assert redis_server.do("HGET", meta, "last_ms") == str(START_MS).encode()
+    assert redis_server.do("HGET", meta, "last_time").startswith(str(START_MS).encode())
 
 
 async def test_in_a_log_of_an_earlier_version_a_gap_is_rather_named(
@@ -127,7 +127,7 @@ async def test_in_a_log_of_an_earlier_version_a_gap_is_rather_named(
         clock.ms += 10
     await trim_all(store)
     meta, log = f"{{{store._prefix}}}:meta", key(store, cursors[0], "log")
-    redis_server.do("HDEL", meta, "last_ms", "trimmed_ms")
+    redis_server.do("HDEL", meta, "last_time", "trimmed_time")
     gap = Gap("trimmed", cursors[1])
     assert [(await begun(store, START_MS + off_ms))[1] for off_ms in (0, 11, 20, 21)] == [gap, gap, gap, None]
     cursors += await put(store, draft())
@@ -136,15 +136,57 @@ async def test_in_a_log_of_an_earlier_version_a_gap_is_rather_named(
         Gap("trimmed", cursors[2]),
         None,
     ]
-    redis_server.do("HDEL", meta, "last_ms", "trimmed_ms")
+    redis_server.do("HDEL", meta, "last_time", "trimmed_time")
     redis_server.do("XTRIM", log, "MAXLEN", "=", 0)
     assert (await store.since(START_MS + 10**6)).gap == Gap("trimmed", cursors[2])
 
 
-async def test_a_trim_by_somebody_else_has_no_time(redis_server: RedisServer, open_redis: OpenRedis) -> None:
-    """XTRIM behind our back: a gap up to the first entry that is left, before our own trim has adopted it and after."""
+async def test_nodes_of_an_earlier_version_beside_this_one_hide_no_gap(
+    redis_server: RedisServer, open_redis: OpenRedis
+) -> None:
+    """They move the trim mark and leave the time of the one before it: that counts no more."""
     clock = Clock()
     store = await open_redis(redis_server.url, now_ms=clock, retention=Retention(max_messages=5))
+    cursors: list[Cursor] = []
+    for _ in range(6):
+        cursors += await put(store, draft())
+        clock.ms += 10
+    await trim_all(store)
+    assert (await store.since(START_MS + 15)).gap is None
+    meta = f"{{{store._prefix}}}:meta"
+    fields = ["trimmed", place_text(cursors[3].position), "trimmed_fp", cursors[3].fingerprint, "count", 2]
+    redis_server.do("HSET", meta, *fields)
+    redis_server.do("XTRIM", key(store, cursors[0], "log"), "MAXLEN", "=", 2)
+    gaps = [(await store.since(START_MS + off_ms)).gap for off_ms in (15, 30, 40, 41)]
+    assert gaps == [Gap("trimmed", cursors[3])] * 3 + [None]
+
+
+async def test_nodes_of_an_earlier_version_beside_this_one_take_no_time_back(
+    redis_server: RedisServer, open_redis: OpenRedis
+) -> None:
+    """What they append leaves the last time of this version behind: the newest entry's counts."""
+    clock = Clock()
+    store = await open_redis(redis_server.url, now_ms=clock)
+    await put(store, draft())
+    meta = f"{{{store._prefix}}}:meta"
+    before = redis_server.do("HGET", meta, "last_time")
+    clock.ms += 5000
+    await put(store, draft())
+    redis_server.do("HSET", meta, "last_time", before)
+    clock.ms -= 4000
+    await put(store, draft())
+    assert [record.time_ms - START_MS for record in await everything(store)] == [0, 5000, 5000]
+
+
+@pytest.mark.parametrize("messages_max", [5, 6], ids=["behind our own", "the first"])
+async def test_a_trim_by_somebody_else_has_no_time(
+    redis_server: RedisServer, open_redis: OpenRedis, messages_max: int
+) -> None:
+    """XTRIM behind our back: a gap up to the first entry that is left, before our own trim has adopted it and after."""
+    clock = Clock()
+    store = await open_redis(
+        redis_server.url, now_ms=clock, retention=Retention(max_age_s=None, max_messages=messages_max)
+    )
     cursors: list[Cursor] = []
     for _ in range(6):
         cursors += await put(store, draft())

@@ -16,10 +16,10 @@ local keys, key_ends = log.base .. 'keys', log.base .. 'key_ends'
 -- Below no entry's time, whatever a clock does that was set back, or that of a replica which took over. What counts from
 -- now on (lives, windows of keys) goes by the clock.
 local function time_of_entries()
-  local last = tonumber(log.last_ms)
-  if not last then -- a log that an earlier version wrote
+  local last = log.last_ms
+  if not last then
     local entry = call('XREVRANGE', log.log, '+', '-', 'COUNT', 1)[1]
-    last = entry and ours(entry[2]) and tonumber(entry[2][TIME]) or tonumber(log.trimmed_ms) or 0
+    last = entry and ours(entry[2]) and tonumber(entry[2][TIME]) or log.trimmed_ms or 0
   end
   return string.format('%.0f', math.max(now, last))
 end
@@ -117,5 +117,6 @@ for number = 1, tonumber(ARGV[7]) do
   end
   answers[number + 1] = answer
 end
-call('HSET', KEYS[1], 'last_fp', log.last_fp, 'count', log.count, 'bytes', log.bytes, 'last_ms', time)
+call('HSET', KEYS[1], 'last_fp', log.last_fp, 'count', log.count, 'bytes', log.bytes,
+  'last_time', time .. ' ' .. log.last_fp)
 return answers

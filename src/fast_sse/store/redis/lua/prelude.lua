@@ -5,8 +5,9 @@
 --
 --   P meta             hash    epoch; last_fp: fingerprint of the newest entry ever appended; trimmed, trimmed_fp: the
 --                              trim mark, everything up to it is gone; count, bytes: what retention measures;
---                              last_ms: no entry's time is above it; trimmed_ms: the trim mark's time. An earlier version
---                              wrote neither, and where somebody else trimmed the log, trimmed_ms is empty
+--                              last_time, trimmed_time: times of the newest entry and of the trim mark, in ms, each with
+--                              what it belongs to behind it (last_fp, trimmed): nodes of earlier versions, which may be
+--                              at work beside this one, move these without the times, and then a time is not known
 --   P ping             string  the probe of readiness; ends by itself
 --   B log              stream  the one log, bodies and all, one entry a message; fields in exactly this order:
 --                              fp      random fingerprint, 7 characters, repeated by cursors: an id that was given
@@ -72,10 +73,16 @@ local function now_ms(given)
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
+-- The ms of a time that belongs to `owner`, nil when it is another's or there is none.
+local function time_for(text, owner)
+  local ms, of = string.match(text or '', '^(%d+) (%S+)$')
+  return of == owner and tonumber(ms) or nil
+end
+
 -- The log as it is now; begins an epoch where there is none.
 local function snapshot()
   local found = call('HMGET', KEYS[1], 'epoch', 'last_fp', 'trimmed', 'trimmed_fp', 'count', 'bytes',
-    'last_ms', 'trimmed_ms')
+    'last_time', 'trimmed_time')
   if not found[1] then
     found = { ARGV[2], BLANK, '0-0', BLANK, '0', '0' }
     call('HSET', KEYS[1], 'epoch', ARGV[2], 'last_fp', BLANK, 'trimmed', '0-0', 'trimmed_fp', BLANK,
@@ -85,7 +92,8 @@ local function snapshot()
   return {
     epoch = found[1], last_fp = found[2], trimmed = found[3], trimmed_fp = found[4],
     count = tonumber(found[5]), bytes = tonumber(found[6]),
-    last_ms = found[7], trimmed_ms = found[8], base = base, log = base .. 'log',
+    last_ms = time_for(found[7], found[2]), trimmed_ms = time_for(found[8], found[3]),
+    base = base, log = base .. 'log',
   }
 end
 

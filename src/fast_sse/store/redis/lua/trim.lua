@@ -16,7 +16,7 @@ local function adopt_foreign_trim()
   local length = call('XLEN', log.log)
   if length >= log.count then return end
   log.bytes = math.floor(log.bytes * length / log.count)
-  log.count, log.trimmed_ms = length, ''
+  log.count, log.trimmed_ms = length, nil
   local first = call('XRANGE', log.log, '-', '+', 'COUNT', 1)[1]
   if first then
     local ms, n = halves(first[1])
@@ -43,7 +43,7 @@ local function trim_records()
       log.bytes = log.bytes - weight(entry[2])
       log.trimmed, log.trimmed_fp = entry[1], mark(entry[2])
       if ours(entry[2]) then
-        log.trimmed_ms = string.format('%.0f', math.max(tonumber(log.trimmed_ms) or 0, tonumber(entry[2][TIME])))
+        log.trimmed_ms = math.max(log.trimmed_ms or 0, tonumber(entry[2][TIME]))
       end
       for _, index in ipairs(indexes(log, entry[2])) do touched[index] = true end
     end
@@ -89,7 +89,7 @@ if log.count > 0 then adopt_foreign_trim() end
 local gone, touched = trim_records()
 if log.trimmed ~= before_it then
   call('HSET', KEYS[1], 'trimmed', log.trimmed, 'trimmed_fp', log.trimmed_fp, 'count', log.count, 'bytes', log.bytes,
-    'trimmed_ms', log.trimmed_ms or '')
+    'trimmed_time', log.trimmed_ms and string.format('%.0f %s', log.trimmed_ms, log.trimmed) or '')
   cut_log()
   for index in pairs(touched) do cut_index(index) end
   call('ZREMRANGEBYLEX', log.base .. 'erased', '-', '[' .. padded(log.trimmed) .. '-~')
