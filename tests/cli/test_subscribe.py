@@ -45,6 +45,7 @@ def test_a_real_stream(command: Command, at: list[str], capsys: pytest.CaptureFi
 
     assert [seen["data"] for seen in listen("--from", "earliest", "--count", "3")] == [0, 1, 2]
     assert [seen["data"] for seen in listen("--last", "1", "--count", "1")] == [2]
+    assert [seen["data"] for seen in listen("--since", "15m", "--count", "3")] == [0, 1, 2]
     (after,) = listen("--from-id", ids[0], "--count", "1", "--json")
     assert (after["id"], after["event"], after["data"]["data"]) == (ids[1], "message", 1)
 
@@ -60,6 +61,29 @@ def test_a_cut_stream_goes_on_where_it_was(
     assert capsys.readouterr().out == "one\ntwo\n"
     assert len(waits) == 2
     assert 2.0 <= waits[0] <= 4.0
+
+
+def test_events_of_the_hub_move_the_cursor_and_are_no_messages(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The start, a position and a heartbeat are not printed and not counted; their ids are kept."""
+    own = "event: fast-sse.start\ndata: {}\nid: a1\n\nevent: fast-sse.heartbeat\ndata: {}\n\n"
+    moved = "event: fast-sse.position\ndata: {}\nid: a2\n\n"
+    with Scripted(stream(own), stream(moved), stream("data: x\nid: a3\n\n")) as server:
+        assert command("subscribe", *CHANNEL, *HERE, "--url", server.url, "--count", "1") == 0
+    assert cursors(server) == ["", "a1", "a2"]
+    assert capsys.readouterr().out == "x\n"
+
+
+def test_a_time_to_begin_at(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--since` is asked for until there is a cursor; one that the hub would refuse is refused here."""
+    with Scripted(b"", stream("data: x\nid: a1\n\n"), stream("data: y\n\n")) as server:
+        options = ("--since", "15m", "--count", "2", "--url", server.url)
+        assert command("subscribe", *CHANNEL, *HERE, *options) == 0
+    assert ["since=15m" in asked for asked in server.asked] == [True, True, False]
+    assert cursors(server) == ["", "", "a1"]
+    assert command("subscribe", *CHANNEL, *HERE, "--since", "1764417600") == 2
+    assert "milliseconds" in capsys.readouterr().err
 
 
 def test_a_service_outlives_what_a_browser_does_not(command: Command, waits: list[float]) -> None:

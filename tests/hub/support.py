@@ -133,6 +133,12 @@ class Peer:
         return parser.last_event_id
 
     @property
+    def kept_id(self) -> str:
+        """What a client would resume with that drops a block without data, and its id: most of those outside browsers."""
+        with_data = [item.id for item in self.items if isinstance(item, Block) and item.data is not None]
+        return with_data[-1] if with_data else ""
+
+    @property
     def items(self) -> list[Item]:
         """Blocks, comments and retries, by a parser that is not the hub's own."""
         return Parser().feed(self.body)
