@@ -189,6 +189,35 @@ async def test_where_a_stream_begins(rig: Rig) -> None:
     assert at_its_time.written.count(b'"headers":') == 2
 
 
+@pytest.mark.parametrize("place", ["header", "query", "twice"])
+async def test_of_several_cursors_the_last_of_this_log_counts(rig: Rig, place: str) -> None:
+    """Some clients send their first cursor beside their newest; one of another log is a gap only when it is alone."""
+    ids = [json.loads((await rig.ask(publish())).body)["data"]["message_id"] for _ in range(3)]
+    foreign = f"s1.{'z' * 13}.9"
+
+    async def first_block(*cursors: str) -> bytes:
+        query = {
+            "query": "last_event_id=" + ",".join(cursors),
+            "twice": "&".join(f"last_event_id={one}" for one in cursors),
+        }
+        header = {"last_event_id": ", ".join(cursors)} if place == "header" else {}
+        transport = opened(rig, subscribe(query.get(place, ""), **header))
+        await transport.heard(b"\n\n")
+        return transport.written.partition(b"\n\n")[0]
+
+    for cursors in (
+        (ids[0], ids[1]),
+        (ids[1], foreign),
+        ("nonsense", ids[1]),
+        ("earliest", ids[1]),
+        (ids[1], "earliest"),
+    ):
+        assert f'"cursor":"{ids[1]}","resumed":true'.encode() in await first_block(*cursors)
+    assert foreign.encode() in await first_block("nonsense", foreign)
+    assert b"unreadable" in await first_block("nonsense", "more of it")
+    assert b'.0","resumed":false' in await first_block("earliest", "nonsense")
+
+
 async def test_an_empty_cursor_in_the_header_is_one_that_was_lost(rig: Rig) -> None:
     """A consumer that was killed while it wrote its cursor begins with a gap; one that names a start begins there."""
     await rig.ask(publish())

@@ -13,6 +13,7 @@ from fast_sse.model.cursor import (
     NO_FINGERPRINT,
     Cursor,
     base32,
+    choose_cursor,
     epoch_text,
     fingerprint_text,
     parse_cursor,
@@ -151,3 +152,13 @@ def test_base32_keeps_order_and_all_bits(one, other):
     assert len(fingerprint_text(one)) == 7
     assert int(fingerprint_text(one), 32) == one % 2**32
     assert base32(31, 2) == "0v"
+
+
+def test_of_several_cursors_the_last_of_the_log_counts() -> None:
+    """Else the last that can be read, else none; white space around them means nothing."""
+    log = Cursor("s1", "a" * 13, 0)
+    first, newest, foreign = log.at(1).text, log.at(9).text, Cursor("s1", "b" * 13, 5).text
+    assert choose_cursor(newest, log) == log.at(9)
+    assert choose_cursor(f"{first}, {newest},{foreign}", log) == log.at(9)
+    assert choose_cursor(f"nonsense,{foreign}", log) == Cursor("s1", "b" * 13, 5)
+    assert choose_cursor("nonsense,,", log) is None

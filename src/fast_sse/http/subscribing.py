@@ -21,6 +21,7 @@ from fast_sse.hub.form import Form, Heartbeat, Prime
 from fast_sse.hub.hub import Hub
 from fast_sse.hub.streams import Subscription
 from fast_sse.model.channel import Channel, Filter, channel
+from fast_sse.model.cursor import parse_cursor
 from fast_sse.model.errors import BadChannelError, BadRequestError, GrantEndedError, OverloadedError
 from fast_sse.model.limits import Limits
 from fast_sse.model.moment import parse_moment
@@ -86,15 +87,15 @@ class Subscribing:
         except GrantEndedError:
             if not _takes_events(headers):
                 raise
-            return self._expired(request, wanted, fields)
-        start = self._start(headers, fields)
+            return self._expired(request, wanted, query)
+        start = self._start(headers, query, fields)
         form = self._form(request, fields)
         if grant.expires_at is not None:
             rest_s = grant.expires_at - now
             if rest_s <= 0 and _takes_events(
                 headers
             ):  # within the skew of two clocks, and at its end by ours
-                return self._expired(request, wanted, fields)
+                return self._expired(request, wanted, query)
             return self._open(wanted, form, start, grant, max(0.0, rest_s), request)
         if request.head is not None:  # for ever: the same to the next who sends it
             request.head.verdict = Verdict(access, partial(self._open, wanted, form, start, grant, None))
@@ -133,9 +134,10 @@ class Subscribing:
 
         return Stream(attach)
 
-    def _expired(self, request: Request, wanted: Filter, fields: dict[str, str]) -> Answer:
+    def _expired(self, request: Request, wanted: Filter, query: Query) -> Answer:
         """A stream that says nothing but that its signature has run out: the page fetches a new one and goes on."""
-        form, start = self._form(request, fields), self._start(request.headers, fields)
+        fields = dict(query)
+        form, start = self._form(request, fields), self._start(request.headers, query, fields)
         subscription = Subscription(filter=wanted, form=form, start=start, expired=True)
         return Stream(lambda transport, head: self._hub.subscribe(transport, subscription, head))
 
@@ -155,18 +157,17 @@ class Subscribing:
         if not _takes_events(request.headers):
             raise OverloadedError("no more streams are taken now", retry_after_s=15)
 
-    def _start(self, headers: dict[str, str], fields: dict[str, str]) -> Start:
-        """Where the stream begins. A cursor beats `since`, which beats `last`; and `lastEventId`, which polyfills of
-        EventSource add to an address when they come back, the `last_event_id` that was in it from the beginning.
+    def _start(self, headers: dict[str, str], query: Query, fields: dict[str, str]) -> Start:
+        """Where the stream begins. A cursor beats `since`, which beats `last`.
 
         A header that is present and empty is a lost cursor: it cannot be read. In a query templates make empty values.
         """
         shown = headers.get("last-event-id")
-        cursor = shown or fields.get("lastEventId") or fields.get("last_event_id")
+        cursor = shown or _cursors_of(query)
         count = self._last(fields["last"]) if "last" in fields else 0
         moment = parse_moment(fields["since"]) if fields.get("since") else None
         if cursor:
-            return Start(earliest=True) if cursor == "earliest" else Start(after=cursor)
+            return Start(earliest=True) if _is_earliest(cursor) else Start(after=cursor)
         if moment is not None:
             return Start(since=moment)
         return Start(after=shown) if shown is not None and not count else Start(last=count)
@@ -176,6 +177,20 @@ class Subscribing:
         if not digits or not 1 <= int(text) <= self._limits.last_records_max:
             raise BadRequestError(f"last must be 1 to {self._limits.last_records_max}")
         return int(text)
+
+
+def _cursors_of(query: Query) -> str:
+    """Every cursor of a query, as a list: the last one counts. Polyfills of EventSource add `lastEventId` to an address when
+    they come back, which beats the `last_event_id` that was in it from the beginning.
+    """
+    names = ("last_event_id", "lastEventId")
+    return ",".join(value for wanted in names for name, value in query if name == wanted and value)
+
+
+def _is_earliest(cursors: str) -> bool:
+    """Whether a client that shows these has nothing yet: `earliest`, and beside it no cursor."""
+    parts = [part.strip() for part in cursors.split(",")]
+    return "earliest" in parts and not any(map(parse_cursor, parts))
 
 
 def _takes_events(headers: dict[str, str]) -> bool:

@@ -19,7 +19,7 @@ from fast_sse.hub.heartbeat import Wheel
 from fast_sse.hub.outgoing import ENDED
 from fast_sse.hub.subscriber import Subscriber
 from fast_sse.model.channel import Channel, Filter
-from fast_sse.model.cursor import Cursor, parse_cursor
+from fast_sse.model.cursor import Cursor, choose_cursor
 from fast_sse.model.errors import StoreClosedError, UnavailableError
 from fast_sse.model.limits import Limits
 from fast_sse.observe.observer import DefectSeen, Observer, StreamEvicted
@@ -100,8 +100,8 @@ class Streams:
         """
         transport.set_write_buffer_limits(high=self.limits.write_buffer_bytes_max)
         start, wanted, form = subscription.start, subscription.filter, subscription.form
-        own = parse_cursor(start.after) if start.after else None
         level = self.fanout.level
+        own = choose_cursor(start.after, level) if start.after else None
         subscriber = Subscriber(self, transport, wanted, form, own or level, resumed=own is not None)
         self.wheel.add(subscriber)
         self.opened += 1

@@ -85,6 +85,18 @@ def parse_cursor(text: str) -> Cursor | None:
     return None if position > _COUNTER_MAX else Cursor(kind, epoch, position, fingerprint)
 
 
+def choose_cursor(text: str, log: Cursor) -> Cursor | None:
+    """Of the cursors that a client shows, separated by commas, the one to go on from in `log` (any cursor of it).
+
+    Some clients send their first cursor beside their newest one. That is the last of this log, or else the last that
+    can be read; None when there is none.
+    """
+    found = [cursor for part in text.split(",") if (cursor := parse_cursor(part.strip())) is not None]
+    here = [cursor for cursor in found if (cursor.kind, cursor.epoch) == (log.kind, log.epoch)]
+    best = here or found
+    return best[-1] if best else None
+
+
 def base32(bits: int, characters: int) -> str:
     """`bits` as lowercase base32hex digits, most significant first, exactly `characters` long."""
     return "".join(_BASE32[(bits >> 5 * place) & 31] for place in reversed(range(characters)))
