@@ -27,7 +27,7 @@ class Caddy(Proxy):
 
     name = "caddy"
     ready = "serving initial configuration"
-    stop = signal.SIGQUIT  # at SIGTERM it would wait for streams, as long as its recipe says
+    stop = signal.SIGQUIT  # at SIGTERM it would wait for streams, though not for long
 
     def __init__(
         self,

@@ -66,6 +66,19 @@ async def test_a_slash_in_a_name_gets_the_hubs_answer(shared: Pairing) -> None:
         assert through == straight
 
 
+async def test_a_far_too_large_body_is_refused_by_the_proxy(
+    kind: Kind, certificate: Certificate, channel: Pair, tmp_path: Path
+) -> None:
+    """The hub never has a body above the recipe's limit, and its sender is told so, not that the hub is away."""
+    async with upstream(lambda _number: OK) as hub:
+        with kind(tmp_path, hub.address, certificate) as proxy:
+            headers = {"Content-Type": "application/json", **signed(channel)}
+            reply = await request(proxy.plain, "POST", publish_target(channel), headers, b"x" * 3_000_000)
+    assert (reply.status, reply.code) == (413, "too_large")
+    assert set(reply.json()) == {"code", "message", "request_id"}
+    assert hub.requests == []
+
+
 async def test_a_compressed_publish_passes(shared: Pairing, channel: Pair, listen: Listen) -> None:
     """A body in gzip reaches the hub in gzip, and its subscribers as it was."""
     client = await listen(shared.proxy.plain, channel).ready()

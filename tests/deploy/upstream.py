@@ -27,8 +27,8 @@ class Upstream:
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
-            while head := await self._head(reader):
-                self.requests.append(head + await reader.readexactly(_length(head)))
+            while request := await self._request(reader):
+                self.requests.append(request)
                 answer = self._answers(len(self.requests) - 1)
                 if answer is None:
                     break
@@ -36,9 +36,11 @@ class Upstream:
         finally:
             writer.transport.abort()
 
-    async def _head(self, reader: asyncio.StreamReader) -> bytes:
+    async def _request(self, reader: asyncio.StreamReader) -> bytes:
+        """The next one, whole; empty when the connection ends first."""
         try:
-            return await reader.readuntil(b"\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            return head + await reader.readexactly(_length(head))
         except (asyncio.IncompleteReadError, ConnectionError):
             return b""
 
