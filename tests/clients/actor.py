@@ -89,6 +89,13 @@ class Actor:
         self.driver = Driver(self.client.command, ROOT, self._environment)
         await self.start(url)
 
+    def kept(self) -> str:
+        """The cursor that its user has: the id of the last message, or of the first block."""
+        ids = {message.id for message in self.owed}
+        told = [*self.told, *self.driver.events]
+        known = [event.id for event in told if event.id in ids or event.name == START]
+        return known[-1] or "" if known else ""
+
     async def back(self, streams: int) -> bool:
         """Wait until it has a stream more than it had; False when it gave up or takes too long."""
         self.came_back = await self._unless_closed(lambda: len(self.relay.streams) > streams)

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import fast_sse
 from tests.support.server import ROOT
+
+import fast_sse
 
 HERE = ROOT / "tests" / "clients"
 HOME = ROOT / ".clients"

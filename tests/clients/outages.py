@@ -132,10 +132,9 @@ async def expiry(stage: Stage) -> None:
         await actor.returning(heads)
         await actor.within(SETTLE_S, driver.until, lambda: EXPIRED in driver.names())
         await actor.publish(stage.at, 2)
-        kept = [event.id for event in driver.events if event.id]
         streams = len(actor.relay.streams)
         actor.relay.edit = bytes
-        await actor.replace(actor.url(kept[-1] if kept else ""))
+        await actor.replace(actor.url(actor.kept()))
         await actor.back(streams)
         await actor.fence(stage.at)
 

@@ -1,0 +1,119 @@
+"""What each cell of the table must be: clean, or a flaw that only the client can mend, with its name.
+
+A cell that is not here must be clean for every client: 0 lost, 0 doubled, 0 phantom, back again. A cell that is here
+must be exactly as its flaw says. One that has become better fails too: the flaw's text would be out of date.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tests.clients.verdict import GAP, Cell
+
+#: Scenarios in which a connection breaks off, and those in which a stream ends as it should.
+BROKEN = ("before-first", "mid-block", "reset", "every-byte", "between", "nginx", "hop")
+ENDED = ("drain", "age")
+#: What they come to: away, and back by a new connection.
+ANY = (*BROKEN, *ENDED, "gap", "overload")
+
+
+#: A figure that depends on where bytes fall: more than none.
+SOME = -1
+
+
+class Flaw(NamedTuple):
+    """What a client does that no server can mend.
+
+    Attributes:
+        why: a sentence for the docs.
+        gives_up: it never comes back.
+        lost: and what follows, exactly so many, or SOME.
+    """
+
+    why: str
+    gives_up: bool = False
+    lost: int = 0
+    doubled: int = 0
+    phantom: int = 0
+
+    def cell(self, scenario: str, seen: Cell) -> Cell:
+        """The cell that it makes, of so many messages and with as many of SOME as were seen."""
+        untold = GAP if self.gives_up and scenario == "gap" else ""
+        figures = (seen.of, self.lost, self.doubled, self.phantom)
+        exact = [
+            max(1, one) if figure == SOME else figure for figure, one in zip(figures, seen, strict=False)
+        ]
+        return Cell(*exact, came_back=not self.gives_up, untold=untold)
+
+
+def _gives_up(why: str) -> Flaw:
+    return Flaw(why, gives_up=True)
+
+
+_ONE_STREAM = _gives_up("Reads one stream and leaves it to its user to come back.")
+_LAST_BYTE = Flaw(
+    "Keeps the id of a line as soon as the line is whole. Where a connection breaks off exactly between the `id:` line"
+    " and the blank line, which is 1 byte of a block, it asks for what follows a message that it never handed over.",
+    lost=1,
+)
+_AIOHTTP = _gives_up(
+    "Comes back after a stream that ended as it should, and after nothing else: a connection that breaks off, or a"
+    " hub that is not there for a moment, is an exception for its user."
+)
+_HALVES = (
+    "Hands over half a block as an event, and keeps half an id: it comes back with a cursor that never was, is told"
+    " that by a gap, and gets messages again."
+)
+
+#: By row, then by scenarios.
+FLAWS: dict[str, dict[tuple[str, ...], Flaw]] = {
+    "npm extended-eventsource": {("every-byte",): _LAST_BYTE},
+    "npm @microsoft/fetch-event-source": {
+        ("every-byte",): _LAST_BYTE,
+        (*ENDED, "overload"): _gives_up("Takes the end of a stream for the end of the subscription."),
+    },
+    "npm @microsoft/fetch-event-source, mended": {("every-byte",): _LAST_BYTE},
+    "npm sse.js": {ANY: _gives_up("Does not come back unless it is told to.")},
+    "PyPI httpx-sse": {
+        (*(name for name in ANY if name != "reset"),): _gives_up(
+            "The function of its README comes back after a reset and nothing else: a connection that breaks off or ends"
+            " is an exception, or the end, for its user."
+        )
+    },
+    "PyPI sseclient-py": {ANY: _ONE_STREAM},
+    "PyPI aiohttp-sse-client": {(*BROKEN, "drain", "gap", "overload"): _AIOHTTP},
+    "PyPI aiohttp-sse-client2": {(*BROKEN, "drain", "gap", "overload"): _AIOHTTP},
+    "Go r3labs/sse": {
+        ("mid-block", "reset"): Flaw(_HALVES, phantom=1),
+        ("every-byte",): Flaw(_HALVES, doubled=SOME, phantom=SOME),
+        (*ENDED, "overload"): Flaw(
+            "Takes the end of a stream for the end of the subscription, and hands over the last words, a line"
+            " `retry:`, as an event.",
+            gives_up=True,
+            phantom=1,
+        ),
+    },
+    "Java okhttp-sse": {ANY: _ONE_STREAM},
+}
+
+#: Cells that would say nothing of the client, and why.
+SPARED = {
+    ("fast-sse subscribe", "expiry"): "It signs each connection anew, so its user has nothing to do.",
+}
+
+
+def flaw_of(row: str, scenario: str) -> Flaw | None:
+    """The named flaw of a cell; None where the server decides."""
+    found = [flaw for scenarios, flaw in FLAWS.get(row, {}).items() if scenario in scenarios]
+    return found[0] if found else None
+
+
+def complaint(row: str, scenario: str, cell: Cell) -> str:
+    """What is wrong with a cell, as a sentence; empty when it is as expected."""
+    flaw = flaw_of(row, scenario)
+    wanted = flaw.cell(scenario, cell) if flaw else Cell(cell.of)
+    if cell == wanted:
+        return ""
+    if flaw and cell.clean:
+        return f"{row}, {scenario}: clean, and its flaw says otherwise: {flaw.why}"
+    return f"{row}, {scenario}: {cell}, expected {wanted}"
