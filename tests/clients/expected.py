@@ -39,11 +39,15 @@ class Flaw(NamedTuple):
     def cell(self, scenario: str, seen: Cell) -> Cell:
         """The cell that it makes, of so many messages and with as many of SOME as were seen."""
         untold = GAP if self.gives_up and scenario == "gap" else ""
-        figures = (seen.of, self.lost, self.doubled, self.phantom)
-        exact = [
-            max(1, one) if figure == SOME else figure for figure, one in zip(figures, seen, strict=False)
-        ]
-        return Cell(*exact, came_back=not self.gives_up, untold=untold)
+        lost, doubled, phantom = (
+            max(1, there) if figure == SOME else figure
+            for figure, there in (
+                (self.lost, seen.lost),
+                (self.doubled, seen.doubled),
+                (self.phantom, seen.phantom),
+            )
+        )
+        return Cell(seen.of, lost, doubled, phantom, not self.gives_up, untold)
 
 
 def _gives_up(why: str) -> Flaw:
@@ -67,6 +71,7 @@ _HALVES = (
 
 #: By row, then by scenarios.
 FLAWS: dict[str, dict[tuple[str, ...], Flaw]] = {
+    "npm eventsource 2": {("every-byte",): _LAST_BYTE},
     "npm extended-eventsource": {("every-byte",): _LAST_BYTE},
     "npm @microsoft/fetch-event-source": {
         ("every-byte",): _LAST_BYTE,
