@@ -50,10 +50,9 @@ const imports = Object.fromEntries(Object.entries(IMPORTS).map(([package_, path]
 await page.evaluate(
   begin,
   imports,
-  `import { handlers, watch } from "${files}/js/watch.mjs";
-   import { subscribe } from "${files}/js/recipes/${recipe}.mjs";
-   const given = handlers(window.tell);
-   watch(subscribe(${JSON.stringify(url)}, given, ${variant === "mended"}), given, window.tell);`,
+  `import { run } from "${files}/js/watch.mjs";
+   import * as recipe from "${files}/js/recipes/${recipe}.mjs";
+   run(recipe, ${JSON.stringify(url)}, ${JSON.stringify(variant)}, window.tell);`,
 );
 process.stdin.on("end", async () => {
   await close();
