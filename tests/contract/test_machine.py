@@ -176,8 +176,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(data=st.data(), off_ms=st.integers(-1, 1))
     def since(self, data: st.DataObject, off_ms: int) -> None:
         """From the start of any time follows the rest of the list, and what was trimmed of it is told."""
-        times = [self.clock.ms, self.model.trimmed_ms, *(time_ms for _, _, time_ms in self.model.records)]
-        time_ms = data.draw(st.sampled_from(times)) + off_ms
+        times = [self.clock.ms, *(time_ms for _, _, time_ms in self.model.records)]
+        time_ms = data.draw(st.just(self.model.trimmed_ms) | st.sampled_from(times)) + off_ms
         found = self.run(self.store.since(time_ms))
         if self.model.trimmed and time_ms <= self.model.trimmed_ms:
             mark = self.bounds().trimmed
