@@ -50,3 +50,21 @@ def test_it_is_not_taken_back_from_what_it_let_go(tmp_path: Path, monkeypatch: p
     free(2 << 20)
     assert ballast.take_back()
     assert (tmp_path / "log.ballast").stat().st_size == 1 << 20
+
+
+def test_a_file_that_cannot_be_removed_is_said_and_not_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An immutable file holds its room for ever: that is a line, not the end of the thread that wanted the room (EPERM)."""
+    ballast = Ballast(tmp_path, 4096)
+    assert ballast.take()
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    monkeypatch.setattr(os, "open", refused)
+    ballast.let_go()
+    assert "cannot be had" in caplog.text
+    assert ballast.take(), "the room is held all the same"
+    assert not Ballast(tmp_path, 8192).take()

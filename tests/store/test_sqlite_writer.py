@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.contract.backends import draft
 
-from fast_sse.model.errors import NotStoredError
+from fast_sse.model.errors import NotStoredError, UnknownOutcomeError
 from fast_sse.store.sqlite_group import Job, Special, job
 from fast_sse.store.sqlite_writer import Group, Writer
 
@@ -24,6 +24,8 @@ class SlowKeeper:
         self.sizes: list[int] = []
         self.closed_at: int | None = None
         self.fail = False
+        self.defect: BaseException | None = None
+        self.distrusted = 0
 
     def commit(self, jobs: list[Job]) -> Special:
         self.sizes.append(len(jobs))
@@ -31,13 +33,21 @@ class SlowKeeper:
         self.permits.acquire()
         if self.fail:
             raise NotStoredError("no")
+        if self.defect is not None:
+            raise self.defect
         return {}
 
+    def distrust(self) -> None:
+        self.distrusted += 1
+
     def checkpoint_when_due(self) -> None:
-        pass
+        if self.defect is not None:
+            raise self.defect
 
     def close(self, last_given: int) -> None:
         self.closed_at = last_given
+        if self.defect is not None:
+            raise self.defect
 
 
 class Started:
@@ -169,3 +179,61 @@ async def test_no_wake_up_is_lost(started: Started) -> None:
     while sum(len(group.jobs) for group in started.groups) < 900:
         await started.told.wait()
         started.told.clear()
+
+
+class Torn(BaseException):
+    """What no guard of a single step catches."""
+
+
+async def test_a_defect_costs_its_group_and_the_thread_goes_on(
+    started: Started, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever a step raises, who waits for it is told, the log says it, the file is looked at, and the next group is stored."""
+    started.keeper.defect = ValueError("never expected")
+    started.submit()
+    assert isinstance((await started.next_group()).error, UnknownOutcomeError)
+    assert started.keeper.distrusted == 1
+
+    def fail() -> None:
+        raise OSError("never expected")
+
+    with pytest.raises(NotStoredError):
+        await started.writer.do(fail)
+    assert {"a defect in storing a group", "a defect beside the groups", "a defect in the checkpoint"} <= {
+        record.message for record in caplog.records
+    }
+    started.keeper.defect = None
+    started.submit()
+    assert (await started.next_group()).error is None
+
+
+async def test_a_thread_that_ends_is_told_to_everybody(
+    started: Started, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After its last guard nothing waits for the thread: what it held is unknown, all else certainly not stored; close ends."""
+    started.keeper.defect = Torn("never expected")
+    started.submit()
+    await started.commit_started()
+    started.submit()
+    asked = started.writer.do(lambda: None)
+    assert isinstance((await started.next_group()).error, UnknownOutcomeError)
+    with pytest.raises(NotStoredError, match="restart the hub"):
+        await asked
+    with pytest.raises(NotStoredError, match="restart the hub"):
+        await started.writer.do(lambda: None)
+    started.submit()
+    while len(started.groups) < 3:
+        await started.told.wait()
+        started.told.clear()
+    assert [type(group.error) for group in started.groups[1:]] == [NotStoredError] * 2
+    assert caplog.records[-1].levelname == "CRITICAL"
+    started.keeper.defect = None
+    await started.writer.close(7)
+    assert started.keeper.closed_at == 7
+
+
+async def test_a_log_that_cannot_be_closed_ends_all_the_same(started: Started) -> None:
+    """Closing returns whatever the keeper meets: a process must end."""
+    started.keeper.defect = ValueError("never expected")
+    await started.writer.close(0)
+    assert not started.writer._thread.is_alive()

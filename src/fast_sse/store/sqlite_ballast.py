@@ -8,14 +8,18 @@ trimming needs.
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
 
 BALLAST_BYTES = 4 << 20
 
 
 class Ballast:
-    """The file in one directory. Every method is quick and none raises for a full disk."""
+    """The file in one directory. Every method is quick and none ever raises: they run while something else has failed."""
 
     def __init__(self, directory: Path, size_bytes: int = BALLAST_BYTES) -> None:
         self._path = directory / "log.ballast"
@@ -26,7 +30,7 @@ class Ballast:
         try:
             handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
         except OSError:
-            return False
+            return self._is_held()
         try:
             os.posix_fallocate(handle, 0, self.size_bytes)
         except OSError:
@@ -45,5 +49,15 @@ class Ballast:
         return free.f_bavail * free.f_frsize >= 2 * self.size_bytes and self.take()
 
     def let_go(self) -> None:
-        """Give the room back."""
-        self._path.unlink(missing_ok=True)
+        """Give the room back, if the file can be removed."""
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.error("the room that log.ballast holds cannot be had: %s", error.strerror)
+
+    def _is_held(self) -> bool:
+        """Whether the file is there, although it cannot be opened."""
+        try:
+            return self._path.stat().st_size >= self.size_bytes
+        except OSError:
+            return False

@@ -144,6 +144,10 @@ class Keeper:
         with suppress(FastSseError), self._failures_named():
             self._log.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
+    def distrust(self) -> None:
+        """After a defect of ours that may have left a group half done: look at the file before anything else."""
+        self._mend_at = time.monotonic()
+
     def close(self, last_given: Position) -> None:
         """Close the database and lower the reserve to what was given; if that fails the next opening takes care."""
         try:

@@ -8,11 +8,16 @@ A busy loop starves every other thread under CPython's default switch interval (
 moment in each turn, which begins the waiter's interval anew without letting it in. The composition root
 therefore sets `sys.setswitchinterval` to SWITCH_INTERVAL_S, below a turn of the loop. Measured with 512 keyed
 publishers beside a loop that is never idle: 250 to 5,000 appends a second with the default, 26,000 with this.
+
+Whatever is raised here is said, and answers whoever waits for it: a thread that ended silently would leave every
+publish to its deadline for ever, and the process without an end. So each step has a guard of its own after which the
+thread goes on, and the thread has a last one after which everything is refused as certainly not stored.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 from collections import deque
@@ -21,9 +26,11 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from fast_sse.model.cursor import Position
-from fast_sse.model.errors import FastSseError
+from fast_sse.model.errors import FastSseError, NotStoredError, UnknownOutcomeError
 from fast_sse.store.sqlite_group import Job, Special
 from fast_sse.store.sqlite_keeper import Keeper
+
+_log = logging.getLogger(__name__)
 
 #: What `sys.setswitchinterval` should be in a process that runs this thread beside an event loop.
 SWITCH_INTERVAL_S = 0.00005
@@ -53,9 +60,12 @@ class Writer:
         self._wake_due = False
         self._last_given: Position = 0
         self._closing: asyncio.Future[None] | None = None
+        #: The thread has ended, as asked or not: nothing is taken any more.
+        self._ended = False
 
     def start(self, keeper: Keeper) -> None:
         """From here on the keeper is the thread's own."""
+        self._keeper: Keeper | None = keeper
         self._thread = threading.Thread(
             target=self._run, args=(keeper,), name="fast-sse-log-writer", daemon=True
         )
@@ -64,6 +74,8 @@ class Writer:
     def submit(self, job: Job) -> None:
         """Queue one call of `append` for the next group. The thread is woken when this turn of the loop ends."""
         self._jobs.append(job)
+        if self._ended:
+            self._refuse()
         if self._idle and not self._wake_due:
             self._wake_due = True
             self.loop.call_soon(self._wake_thread)
@@ -72,6 +84,8 @@ class Writer:
         """Run something on the thread, between two groups. The future fails with what it raises."""
         future = self.loop.create_future()
         self._chores.append((chore, future))
+        if self._ended:
+            self._refuse()
         self._wake_thread()
         return future
 
@@ -81,12 +95,16 @@ class Writer:
             self.loop.call_soon_threadsafe(callback, *args)
 
     async def close(self, last_given: Position) -> None:
-        """Commit what is queued, then let the keeper close the log."""
+        """Commit what is queued, then let the keeper close the log. Returns whatever became of the thread."""
         self._last_given = last_given
         self._closing = self.loop.create_future()
+        if self._ended:
+            self._refuse()
         self._wake_thread()
         await self._closing
         self._thread.join()
+        if self._keeper is not None:
+            self._close(self._keeper)
 
     def _wake_thread(self) -> None:
         self._wake_due = False
@@ -94,9 +112,36 @@ class Writer:
             self._idle = False
             self._wake.put(None)
 
+    def _refuse(self) -> None:
+        """Answer what the thread will not take: certainly not stored, since nobody began with it."""
+        jobs, self._jobs[:] = self._jobs[:], []
+        if jobs:
+            self.tell(self._on_group, Group(jobs, _refusal(), {}))
+        while self._chores:
+            _fail(self._chores.popleft()[1], _refusal())
+        if self._closing is not None and not self._closing.done():
+            self._closing.set_result(None)
+
     # -- the thread ---------------------------------------------------------------------------------
 
     def _run(self, keeper: Keeper) -> None:
+        try:
+            self._take_turns(keeper)
+        except BaseException as problem:  # noqa: BLE001  the last guard: nobody else would ever notice
+            _log.critical("the thread that writes the log has ended: restart the hub", exc_info=problem)
+        else:
+            self._close(keeper)
+        self._ended = True
+        self.tell(self._refuse)
+
+    def _close(self, keeper: Keeper) -> None:
+        self._keeper = None
+        try:
+            keeper.close(self._last_given)
+        except Exception:
+            _log.exception("the log was not closed")
+
+    def _take_turns(self, keeper: Keeper) -> None:
         while True:
             if self._jobs:
                 # The loop only ever appends to this list, and each of the two steps is one step under the GIL.
@@ -105,7 +150,7 @@ class Writer:
                 self._commit(keeper, jobs)
             if self._chores:
                 self._do_chore(*self._chores.popleft())
-            keeper.checkpoint_when_due()
+            self._checkpoint(keeper)
             if self._jobs or self._chores:
                 continue
             if self._closing is not None:
@@ -116,14 +161,19 @@ class Writer:
                 self._idle = False
                 continue
             self._wake.get()
-        keeper.close(self._last_given)
-        self.tell(self._closing.set_result, None)
 
     def _commit(self, keeper: Keeper, jobs: list[Job]) -> None:
         try:
             group = Group(jobs, None, keeper.commit(jobs))
         except FastSseError as error:
             group = Group(jobs, error, {})
+        except Exception:
+            _log.exception("a defect in storing a group")
+            keeper.distrust()
+            group = Group(jobs, UnknownOutcomeError("the log may or may not hold the message"), {})
+        except BaseException:
+            self.tell(self._on_group, Group(jobs, UnknownOutcomeError(), {}))
+            raise
         self.tell(self._on_group, group)
 
     def _do_chore(self, chore: Callable[[], Any], future: asyncio.Future[Any]) -> None:
@@ -131,8 +181,24 @@ class Writer:
             result = chore()
         except FastSseError as error:
             self.tell(_fail, future, error)
+        except Exception:
+            _log.exception("a defect beside the groups")
+            self.tell(_fail, future, NotStoredError("the log cannot be written now"))
+        except BaseException:
+            self.tell(_fail, future, _refusal())
+            raise
         else:
             self.tell(_succeed, future, result)
+
+    def _checkpoint(self, keeper: Keeper) -> None:
+        try:
+            keeper.checkpoint_when_due()
+        except Exception:
+            _log.exception("a defect in the checkpoint")
+
+
+def _refusal() -> NotStoredError:
+    return NotStoredError("the thread that writes the log has ended: restart the hub")
 
 
 def _succeed(future: asyncio.Future[Any], result: object) -> None:
