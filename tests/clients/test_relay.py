@@ -84,6 +84,9 @@ async def test_who_comes_back_is_held_and_written_down(relay: Relay) -> None:
     reader, writer = await _ask(relay)
     await relay.until(lambda: bool(relay.heads))
     assert relay.heads[0].cursor == "7"
+    page, other = await _ask(relay, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert await page.read(), "somebody else's turn"
+    other.close()
     assert not relay.answers
     relay.open()
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
