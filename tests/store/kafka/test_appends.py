@@ -192,3 +192,18 @@ async def test_finishing_waits_for_every_answer() -> None:
     await finished
     assert all(future.done() for future in futures)
     await log.appends.finish()
+
+
+async def test_a_defect_in_sending_costs_its_entry() -> None:
+    """Whatever sending raises, its entry is unknown, its neighbours are sent, and so is every later append with a key."""
+    log = Log()
+    log.refused[b"1"] = TypeError("never expected")
+    future = log.appends.add([draft(data=b"1", keys=("k",)), draft(data=b"2")])
+    await log.until_sent(1)
+    later = log.appends.add([draft(data=b"3", keys=("l",))])
+    await log.until_sent(2)
+    log.read_back(1, 2)
+    unknown, stored = await future
+    assert isinstance(unknown, UnknownOutcomeError)
+    assert isinstance(stored, Appended)
+    await later

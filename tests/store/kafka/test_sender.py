@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from tests.contract.backends import draft
@@ -90,6 +91,37 @@ async def test_a_producer_that_failed_for_good_is_replaced(cluster: Cluster) -> 
     first = sender._producer
     sender._renew()
     assert sender._producer is not first
+    sender.send(draft(), 1)
+    assert await asyncio.to_thread(sender._producer.flush, 10) == 0
+    await sender.close()
+    assert heard.failures == []
+
+
+async def test_a_defect_does_not_end_the_thread(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While no producer can be made the thread says so and tries again; what is sent afterwards is sent."""
+    cluster.create()
+    heard = Heard()
+    sender = Sender(cluster.settings("a", 10.0), 1_000_000, None, heard.fail, heard.trouble)
+    made = sender._made
+    tried = threading.Semaphore(0)
+
+    def defect() -> None:
+        tried.release()
+        raise OSError("never expected")
+
+    monkeypatch.setattr(sender, "_made", defect)
+    sender.renew()
+    for _ in range(2):
+        await asyncio.to_thread(tried.acquire)
+    assert sender.problem
+    assert "a defect in sending to the topic" in caplog.text
+    first = sender._producer
+    monkeypatch.setattr(sender, "_made", made)
+    async with asyncio.timeout(10):
+        while sender._producer is first or sender.problem:  # noqa: ASYNC110  it tells nobody
+            await asyncio.sleep(0.01)
     sender.send(draft(), 1)
     assert await asyncio.to_thread(sender._producer.flush, 10) == 0
     await sender.close()

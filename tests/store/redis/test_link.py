@@ -138,3 +138,28 @@ async def test_a_server_without_room_is_not_a_wrong_setting(tmp_path: Path, open
             with pytest.raises(UnavailableError):
                 await open_redis(url)
         await taken.close()
+
+
+@pytest.mark.slow
+async def test_a_defect_does_not_end_the_link(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever connecting again meets is said, and tried again: a link is never down for good in silence."""
+    tries = 0
+
+    async def greet(_: object) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            raise ZeroDivisionError("never expected")
+
+    down: list[str] = []
+    link = Link(target(redis_server.url), "test", connect_s=1, answer_s=1, greet=greet, on_down=down.append)
+    await link.open()
+    wire = await link.connected()
+    link.kick()
+    await wire.lost
+    assert await (await link.connected()).ask("PING") == b"PONG"
+    assert (tries, len(down)) == (3, 1)
+    assert "a defect in connecting to Redis" in caplog.text
+    await link.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.contract.asserting import everything, put
 from tests.contract.backends import draft
-from tests.store.redis.conftest import OpenRedis, reconnecting
+from tests.store.redis.conftest import OpenRedis, heard, reconnecting
 from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer, need_redis
 
@@ -231,3 +231,47 @@ async def test_close_answers_what_was_appended(redis_server: RedisServer, open_r
         async with asyncio.timeout(5):
             await store.close()
         assert isinstance(sent.result()[0], UnknownOutcomeError)
+
+
+@pytest.mark.parametrize("where", ["_words", "_settle_each"])
+async def test_a_defect_costs_one_call(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    """Whatever sending or answering raises, who waits is told that the outcome is unknown, and the next call goes on."""
+
+    def defect(*_: object) -> None:
+        raise ZeroDivisionError("never expected")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._writer, where, defect)
+        outcomes = await store.append([draft(data=b"1"), draft(data=b"2")])
+    assert [type(one) for one in outcomes] == [UnknownOutcomeError] * 2
+    assert "a defect in" in caplog.text
+    await put(store, draft())
+
+
+async def test_a_reader_with_a_defect_is_not_ready(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While it cannot read, readiness says so; it goes on by itself, with everything that was published meanwhile."""
+    reader = store._reader
+    assert reader is not None
+    failed = asyncio.Event()
+
+    def defect(*_: object) -> None:
+        failed.set()
+        raise ZeroDivisionError("never expected")
+
+    start = (await store.bounds()).newest
+    with monkeypatch.context() as patch:
+        patch.setattr(reader, "_take", defect)
+        await put(store, draft())
+        await failed.wait()
+        async with asyncio.timeout(5):
+            while not reader.broken:  # noqa: ASYNC110  it tells nobody
+                await asyncio.sleep(0.001)
+        with pytest.raises(NotStoredError, match="cannot be read"):
+            await store.ping()
+    assert "the reader of the log failed" in caplog.text
+    assert len(await heard(store, start, 1)) == 1
+    await store.ping()
