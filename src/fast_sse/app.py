@@ -18,7 +18,7 @@ import resource
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -52,7 +52,8 @@ class App:
     """One node in this process. Build it, then `run` it once.
 
     `demo` lets a v1 signature stand in a query although it never expires, so that a link in a browser works.
-    `reload` reads the settings again, at SIGHUP.
+    `reload` reads the settings again, at SIGHUP; `missed_reload` says whether one came before there was an `App` to take
+    it. `samplers` are numbers of the process around it. `end_at_once` ends the process as a crash would.
     """
 
     def __init__(
@@ -63,6 +64,9 @@ class App:
         *,
         demo: bool = False,
         reload: Callable[[], Config] | None = None,
+        missed_reload: Callable[[], bool] = lambda: False,
+        samplers: Sequence[Sampler] = (),
+        end_at_once: Callable[[], object] = lambda: os._exit(1),
     ) -> None:
         self.state = "starting"
         self.node = config.node_name
@@ -75,12 +79,15 @@ class App:
         self._demo = demo
         self._store = make_store(config)
         self._make_sources = make_sources(config)
-        self._samplers: list[Sampler] = [process_samples, self._samples]
+        self._samplers: list[Sampler] = [process_samples, self._samples, *samplers]
         if isinstance(self._store, Measured):
             self._samplers.append(self._store.samples)
         self._hub: Hub | None = None
         self._endpoints: Endpoints | None = None
         self._reload = reload
+        self._missed_reload = missed_reload
+        self._reload_waits = False
+        self._end_at_once = end_at_once
         self._stop = asyncio.Event()
 
     # -- what the admin listener asks -----------------------------------------------------------------------
@@ -131,7 +138,7 @@ class App:
         """Begin to drain; `run` returns when it is done. Asked a second time: end at once, as after a crash."""
         if self._stop.is_set():
             self._log.error("ended at once by a second signal")
-            os._exit(1)
+            self._end_at_once()
         self._log.info("stop", state=self.state)
         self.state = "draining"
         self._stop.set()
@@ -139,15 +146,21 @@ class App:
     def reload(self) -> None:
         """Read the settings again and take over secrets, keys and allow-lists; everything else waits for a start.
 
-        Streams that the new rules would not grant are told `fast-sse.expired`. Wrong settings change nothing.
+        Streams that the new rules would not grant are told `fast-sse.expired`. Wrong settings change nothing. Before the
+        hub serves, it waits until then.
         """
-        if self._reload is None or self._endpoints is None:
+        if self._reload is None:
             self._log.warning("reload ignored", state=self.state)
+            return
+        if self._endpoints is None:
+            self._reload_waits = True
             return
         try:
             config = self._reload()
         except ConfigError as error:
-            self._log.error("reload refused: the settings in force stay", error=error.message)
+            self._log.error(
+                "reload refused: the settings in force stay", setting=error.key, problem=error.problem
+            )
             return
         ended = self._endpoints.reload(make_access(config, demo=self._demo))
         self._log.info("reloaded", kids=sorted(config.auth.keys), streams_ended=ended)
@@ -232,6 +245,8 @@ class App:
             )
         except OSError as error:
             raise in_use(address(public), "") from error
+        if self._reload_waits or self._missed_reload():
+            self.reload()
         if not self._stop.is_set():
             self.state = "ready"
             self._log.info("ready", public=address(public), admin=admin_address)

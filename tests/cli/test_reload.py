@@ -117,7 +117,38 @@ def test_wrong_settings_change_nothing(tmp_path: Path) -> None:
     with serving(file) as (process, clients):
         stream = clients.subscribe(v1(*CHANNEL))
         settings(file, secret="short")
-        assert "auth.secret" in str(reload(process, "reload refused")["error"])
+        refused = reload(process, "reload refused")
+        assert refused["setting"] == "auth.secret"
+        assert str(refused["problem"]).startswith("is shorter than")
         assert clients.subscribe(v1(*CHANNEL)).status == 200
         process.terminate()
         assert b"event:" not in stream.read()
+
+
+def test_a_missing_secret_is_named_and_not_redacted(tmp_path: Path) -> None:
+    """The line says what is wrong: the words behind a name like `secret` are no secret."""
+    file = tmp_path / "hub.toml"
+    settings(file, secret=SECRET)
+    with serving(file) as (process, _clients):
+        settings(file, keys={KID: KEY})
+        refused = reload(process, "reload refused")
+        assert (refused["setting"], str(refused["problem"])[:10]) == ("auth.secret", "is missing")
+
+
+def test_a_reload_that_comes_before_the_hub_serves_ends_nothing(tmp_path: Path) -> None:
+    """A manager may send it as soon as it has started the process, here while that still imports its libraries."""
+    file = tmp_path / "hub.toml"
+    settings(file, secret=SECRET)
+    free = ("--port", "0", "--admin-port", "0")
+    process = spawn("serve", "--config", str(file), "--store", "memory", *free, FAST_SSE_DRAIN_S="0.1")
+    try:
+        maps = Path(f"/proc/{process.pid}/maps")
+        while "msgspec" not in maps.read_text():
+            assert process.poll() is None
+        process.send_signal(signal.SIGHUP)
+        assert process.stdout
+        assert READY.match(process.stdout.readline().strip())
+        assert reload(process, "reloaded")["streams_ended"] == 0
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)

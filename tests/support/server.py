@@ -74,6 +74,7 @@ class Hub:
         module: what `python -m` runs; a deliberately broken build is another module.
         prefix: a program that runs it, such as strace.
         port: 0 lets the kernel choose; None picks one that restarts can keep.
+        stderr: a descriptor for its standard error; by default that is kept in `log`.
     """
 
     def __init__(
@@ -85,7 +86,9 @@ class Hub:
         module: str = "fast_sse",
         prefix: tuple[str, ...] = (),
         port: int | None = None,
+        stderr: int = subprocess.PIPE,
     ) -> None:
+        self._stderr = stderr
         self.log = directory / "hub.log"
         self.public: Address = ("127.0.0.1", stable_port() if port is None else port)
         self.admin: Address = ("127.0.0.1", 0)
@@ -116,7 +119,7 @@ class Hub:
         self._process = subprocess.Popen(
             self._command,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._stderr,
             cwd=ROOT,
             env=self._environment(),
             text=True,
@@ -124,9 +127,9 @@ class Hub:
         self.pid = (
             self._process.pid
         )  # before it is ready, too: a kill of pid 0 would be one of the whole group
-        assert self._process.stderr is not None
-        self._logger = threading.Thread(target=self._keep_log, args=(self._process.stderr,), daemon=True)
-        self._logger.start()
+        if self._process.stderr is not None:
+            self._logger = threading.Thread(target=self._keep_log, args=(self._process.stderr,), daemon=True)
+            self._logger.start()
         ready = self._wait_for_ready(self._process)
         self.public = (ready[1], int(ready[2]))
         self.admin = (ready[3], int(ready[4]))
@@ -192,7 +195,8 @@ class Hub:
     def wait(self) -> int:
         """The exit status; negative when a signal ended it."""
         status = self.process.wait(STOP_S)
-        self._logger.join()
+        if self._logger.ident is not None:
+            self._logger.join()
         if self.process.stdout is not None and not self.process.stdout.closed:
             self.process.stdout.close()
         return status

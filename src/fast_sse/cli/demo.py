@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from typer import Option, echo
+from typer import Option
 
 from fast_sse.cli.credentials import DEMO_DIR, DEMO_KID, demo_secret
 from fast_sse.cli.process import run
@@ -73,8 +73,8 @@ def demo(
         },
     }
 
-    def show(public: str) -> None:
-        echo(lines(Remote.at(f"http://{_reachable(public)}"), secret.encode(), data_dir, admin_port))
+    def show(public: str) -> str:
+        return lines(Remote.at(f"http://{_reachable(public)}"), secret.encode(), data_dir, admin_port) + "\n"
 
     run(lambda: load(None, settings), show, demo=True)
 

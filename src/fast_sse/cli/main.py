@@ -6,6 +6,7 @@ is one line on standard error; a stack trace is a defect of ours and nothing els
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Annotated, NoReturn
 
@@ -70,5 +71,6 @@ def app_main() -> None:
 
 def _end(sentence: str, status: int) -> NoReturn:
     """One line, whatever the sentence holds: part of it may have come from a file or a server."""
-    typer.echo(f"fast-sse: {visible(sentence)}", err=True)
+    with contextlib.suppress(OSError):  # nobody reads it: the status says what there is to say
+        typer.echo(f"fast-sse: {visible(sentence)}", err=True)
     sys.exit(status)

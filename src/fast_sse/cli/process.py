@@ -8,21 +8,29 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import resource
+import signal
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from fast_sse.app import App
 from fast_sse.config import Config
 from fast_sse.model.errors import ConfigError
-from fast_sse.observe.logging import Log, StandardHandler, make_log
+from fast_sse.observe.lines import Lines
+from fast_sse.observe.logging import Log, StandardHandler, dropped_notice, make_log
 from fast_sse.store.sqlite_writer import SWITCH_INTERVAL_S
+
+#: How long a process that is ended at once waits for the line that says so.
+LAST_WORDS_S = 0.2
+_STANDARD_ERROR = 2
 
 
 def run(
-    read: Callable[[], Config], before_ready: Callable[[str], None] | None = None, *, demo: bool = False
+    read: Callable[[], Config], before_ready: Callable[[str], str] | None = None, *, demo: bool = False
 ) -> None:
-    """Serve until a signal, then drain. `before_ready` gets the public address before the ready line is printed.
+    """Serve until a signal, then drain. `before_ready` makes of the public address what is printed before the ready line.
 
     `read` makes the configuration, now and again at each SIGHUP.
 
@@ -30,8 +38,13 @@ def run(
         ConfigError: exit 2.
         UnavailableError: exit 1.
     """
+    missed: list[int] = []
+    signal.signal(signal.SIGHUP, lambda number, _frame: missed.append(number))
+    _fill_standard_descriptors()
     config = read()
-    log = make_log(config.log_level, sys.stderr, config.node_name)
+    notice = dropped_notice(config.node_name)
+    errors, output = Lines(_descriptor(sys.stderr), notice), Lines(_descriptor(sys.stdout), notice)
+    log = make_log(config.log_level, errors, config.node_name)
     logging.basicConfig(handlers=[StandardHandler(log)], level=logging.WARNING)
     _raise_file_limit(log)
     # The store's thread comes back from an fsync while the loop computes. By default it then waits 5 ms for the
@@ -40,15 +53,44 @@ def run(
 
     def announce(public: str, admin: str) -> None:
         _settle_garbage_collection()
-        if before_ready is not None:
-            before_ready(public)
-        print(f"ready public={public} admin={admin} store={config.store}", flush=True)  # noqa: T201
+        before = "" if before_ready is None else before_ready(public)
+        output.write(f"{before}ready public={public} admin={admin} store={config.store}\n")
+
+    def end_at_once() -> None:
+        errors.drain(LAST_WORDS_S)
+        os._exit(1)
 
     async def main() -> None:
-        await App(config, log, announce, demo=demo, reload=read).run()
+        app = App(
+            config,
+            log,
+            announce,
+            demo=demo,
+            reload=read,
+            missed_reload=lambda: bool(missed),
+            samplers=[errors.samples],
+            end_at_once=end_at_once,
+        )
+        await app.run()
 
-    with asyncio.Runner(loop_factory=_loop_factory(config)) as runner:
-        runner.run(main())
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory(config)) as runner:
+            runner.run(main())
+    finally:
+        output.close()
+        errors.close()
+
+
+def _descriptor(stream: TextIO | None) -> int | None:
+    """That of a standard stream; None for one that the process was started without."""
+    return None if stream is None else stream.fileno()
+
+
+def _fill_standard_descriptors() -> None:
+    """Started with one of them closed, the next file or socket would get its number, and be written to by libraries."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
 
 
 def _loop_factory(config: Config) -> Callable[[], asyncio.AbstractEventLoop]:

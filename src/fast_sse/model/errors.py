@@ -166,11 +166,14 @@ class DefectError(FastSseError):
 
 
 class ConfigError(FastSseError):
-    """A setting is missing, unknown or bad. `key` is its dotted name; the command exits with 2."""
+    """A setting is missing, unknown or bad. `key` is its dotted name, `problem` the rest of the sentence; the command
+    exits with 2.
+    """
 
     def __init__(self, key: str, problem: str) -> None:
         super().__init__(f"{key}: {problem}" if key else problem)
         self.key = key
+        self.problem = problem
 
 
 class HeldError(ConfigError):

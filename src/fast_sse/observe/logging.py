@@ -13,11 +13,12 @@ processors at the end of the one chain:
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
-from collections.abc import MutableMapping
-from typing import Any, Protocol, TextIO
+from collections.abc import Callable, MutableMapping
+from typing import Any, Protocol, TextIO, cast
 
 import msgspec
 import structlog
@@ -58,10 +59,20 @@ class Log(Protocol):
         """An operator should act."""
 
 
-def make_log(level: str, stream: TextIO, node: str = "") -> Log:
+class Stream(Protocol):
+    """Where lines go: a file, or `lines.Lines`."""
+
+    def write(self, text: str, /) -> int:
+        """Take one line."""
+
+    def flush(self) -> None:
+        """See that it is on its way."""
+
+
+def make_log(level: str, stream: Stream, node: str = "") -> Log:
     """A logger of its own that writes JSON lines at or above `level` to `stream`, each with the name of its `node`."""
     log = structlog.wrap_logger(
-        structlog.WriteLogger(stream),
+        structlog.WriteLogger(cast("TextIO", stream)),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -72,6 +83,17 @@ def make_log(level: str, stream: TextIO, node: str = "") -> Log:
     )
     named: Log = log.bind(node=node) if node else log
     return named
+
+
+def dropped_notice(node: str) -> Callable[[int], str]:
+    """Makes the line that says how many lines of this node's log nobody will read."""
+
+    def line(dropped: int) -> str:
+        text = io.StringIO()
+        make_log("warning", text, node).warning("log lines were dropped", lines=dropped)
+        return text.getvalue()
+
+    return line
 
 
 def clean(_logger: Any, _method: str, event: Event) -> Event:
