@@ -27,6 +27,7 @@ class Flaw(NamedTuple):
     Attributes:
         why: a sentence for the docs.
         gives_up: it never comes back.
+        mend: the code that mends it, a line of the client's recipe; empty where no line does.
         lost: and what follows, exactly so many, or SOME.
     """
 
@@ -35,6 +36,12 @@ class Flaw(NamedTuple):
     lost: int = 0
     doubled: int = 0
     phantom: int = 0
+    mend: str = ""
+
+    @property
+    def note(self) -> str:
+        """What the docs say of it."""
+        return f"{self.why} What mends it: `{self.mend}`." if self.mend else self.why
 
     def cell(self, scenario: str, seen: Cell) -> Cell:
         """The cell that it makes, of so many messages and with as many of SOME as were seen."""
@@ -50,11 +57,11 @@ class Flaw(NamedTuple):
         return Cell(seen.of, lost, doubled, phantom, not self.gives_up, untold)
 
 
-def _gives_up(why: str) -> Flaw:
-    return Flaw(why, gives_up=True)
+def _gives_up(why: str, mend: str = "") -> Flaw:
+    return Flaw(why, gives_up=True, mend=mend)
 
 
-_ONE_STREAM = _gives_up("Reads one stream and leaves it to its user to come back.")
+_ONE_STREAM = _gives_up("Reads one stream and leaves it to its user to come back: the loop of its recipe.")
 _LAST_BYTE = Flaw(
     "Keeps the id of a line as soon as the line is whole. Where a connection breaks off exactly between the `id:` line"
     " and the blank line, which is 1 byte of a block, it asks for what follows a message that it never handed over.",
@@ -62,11 +69,11 @@ _LAST_BYTE = Flaw(
 )
 _AIOHTTP = _gives_up(
     "Comes back after a stream that ended as it should, and after nothing else: a connection that breaks off, or a"
-    " hub that is not there for a moment, is an exception for its user."
+    " hub that is not there for a moment, is an exception for its user: the loop of its recipe."
 )
 _HALVES = (
     "Hands over half a block as an event, and keeps half an id: it comes back with a cursor that never was, is told"
-    " that by a gap, and gets messages again."
+    " that by a gap, and gets messages again. Its recipe has a transport whose bodies end behind their last blank line."
 )
 
 #: By row, then by scenarios.
@@ -75,14 +82,17 @@ FLAWS: dict[str, dict[tuple[str, ...], Flaw]] = {
     "npm extended-eventsource": {("every-byte",): _LAST_BYTE},
     "npm @microsoft/fetch-event-source": {
         ("every-byte",): _LAST_BYTE,
-        (*ENDED, "overload"): _gives_up("Takes the end of a stream for the end of the subscription."),
+        (*ENDED, "overload"): _gives_up(
+            "Takes the end of a stream for the end of the subscription, unless `onclose` throws.",
+            'throw new Error("the stream has ended: come back");',
+        ),
     },
     "npm @microsoft/fetch-event-source, mended": {("every-byte",): _LAST_BYTE},
-    "npm sse.js": {ANY: _gives_up("Does not come back unless it is told to.")},
+    "npm sse.js": {ANY: _gives_up("Does not come back unless it is told to.", "{ autoReconnect: true }")},
     "PyPI httpx-sse": {
         (*(name for name in ANY if name != "reset"),): _gives_up(
             "The function of its README comes back after a reset and nothing else: a connection that breaks off or ends"
-            " is an exception, or the end, for its user."
+            " is an exception, or the end, for its user: the loop of its recipe."
         )
     },
     "PyPI sseclient-py": {ANY: _ONE_STREAM},

@@ -1,12 +1,14 @@
 """The table of docs/clients.md, written by what was measured: `.venv/bin/python -m tests.clients.table`.
 
 It plays every scenario with every client that is installed, which takes half an hour, and writes the table and the
-recipes between their markers. With `--recipes` it writes the recipes only, which takes a moment.
+recipes between their markers. What it saw it keeps in .clients/measured.json: `--again` writes the page from there,
+`--recipes` writes the recipes only.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 import tempfile
@@ -15,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.clients import recipes
-from tests.clients.catalogue import Client, catalogue
+from tests.clients.catalogue import HOME, Client, catalogue
 from tests.clients.expected import SPARED, flaw_of
 from tests.clients.foreign import LOCKS, build, foreign
 from tests.clients.scenarios import SCENARIOS, cells, complaints
@@ -25,6 +27,8 @@ from tests.support.server import ROOT
 PAGE = ROOT / "docs" / "clients.md"
 #: Clients that play together; more would wait for one another on a small machine.
 TOGETHER = 10
+
+KEPT = HOME / "measured.json"
 
 #: By scenario, then by row.
 Table = dict[str, dict[str, Cell]]
@@ -53,7 +57,14 @@ async def measured(clients: Sequence[Client]) -> Table:
                 found |= await cells(scenario.name, group, Path(directory))
         for said in complaints(scenario.name, found):
             sys.stderr.write(f"{said}\n")
+        KEPT.write_text(json.dumps(table))
     return table
+
+
+def kept() -> Table:
+    """What was measured last."""
+    table = json.loads(KEPT.read_text())
+    return {name: {row: Cell(*cell) for row, cell in found.items()} for name, found in table.items()}
 
 
 class Notes:
@@ -78,7 +89,7 @@ def _figure(row: str, scenario: str, cell: Cell | None, notes: Notes) -> str:
         spared = SPARED.get((row, scenario))
         return f"-{notes.mark(spared)}" if spared else "-"
     flaw = flaw_of(row, scenario)
-    mark = notes.mark(flaw.why) if flaw else ""
+    mark = notes.mark(flaw.note) if flaw else ""
     if cell.clean:
         return f"0 of {cell.of}{mark}"
     parts = [
@@ -136,12 +147,13 @@ def write(table: Table | None, clients: Sequence[Client], missing: dict[str, str
 
 
 def main() -> None:
-    """Measure and write, or write the recipes only."""
+    """Measure and write, or write what there is."""
     if sys.argv[1:] == ["--recipes"]:
         write(None, (), {})
         return
     clients, missing = everyone()
-    write(asyncio.run(measured(clients)), clients, missing)
+    table = kept() if sys.argv[1:] == ["--again"] else asyncio.run(measured(clients))
+    write(table, clients, missing)
 
 
 if __name__ == "__main__":

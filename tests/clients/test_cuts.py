@@ -20,6 +20,7 @@ PARSERS = (
 )
 
 
+@pytest.mark.browser
 async def test_a_cut_before_the_first_event_loses_nothing(tmp_path: Path) -> None:
     """A client that was told where it stands comes back from there, in the browsers and in every library."""
     clients = need(catalogue())

@@ -6,6 +6,7 @@ import pytest
 from tests.clients.catalogue import catalogue
 from tests.clients.expected import FLAWS, SPARED, complaint, flaw_of
 from tests.clients.foreign import foreign
+from tests.clients.recipes import recipe
 from tests.clients.scenarios import SCENARIOS
 from tests.clients.verdict import GAP, Cell
 
@@ -55,3 +56,11 @@ def test_expectations_are_of_cells_that_there_are() -> None:
     assert {name for flaws in FLAWS.values() for several in flaws for name in several} <= names
     assert {row for row, _ in SPARED} <= rows
     assert flaw_of(SSE_JS, "mid-block") is not None
+
+
+def test_a_line_that_mends_is_one_of_the_recipe() -> None:
+    """What the docs say mends a client stands in the code that its mended row was measured with."""
+    clients = {client.row: client for client in [*catalogue(), *foreign()]}
+    lines = {(row, flaw.mend) for row, flaws in FLAWS.items() for flaw in flaws.values() if flaw.mend}
+    assert lines
+    assert not [(row, line) for row, line in lines if line not in recipe(clients[row]).code]

@@ -77,7 +77,7 @@ def test_a_cell_says_what_was_seen() -> None:
     assert "| **1 lost** of 7 (" in fetch
     assert "| **gives up** (" in fetch
     assert "Not played: the clients in Go: Go is not installed." in text
-    assert "Takes the end of a stream for the end of the subscription." in text
+    assert "What mends it: `throw new Error(" in text
 
 
 def test_a_part_of_a_page_is_replaced_whole() -> None:
