@@ -138,7 +138,7 @@ class Writer:
         self._keeper = None
         try:
             keeper.close(self._last_given)
-        except Exception:
+        except Exception:  # noqa: BLE001  said, and answered
             _log.exception("the log was not closed")
 
     def _take_turns(self, keeper: Keeper) -> None:
@@ -167,7 +167,7 @@ class Writer:
             group = Group(jobs, None, keeper.commit(jobs))
         except FastSseError as error:
             group = Group(jobs, error, {})
-        except Exception:
+        except Exception:  # noqa: BLE001  said, and answered
             _log.exception("a defect in storing a group")
             keeper.distrust()
             group = Group(jobs, UnknownOutcomeError("the log may or may not hold the message"), {})
@@ -181,7 +181,7 @@ class Writer:
             result = chore()
         except FastSseError as error:
             self.tell(_fail, future, error)
-        except Exception:
+        except Exception:  # noqa: BLE001  said, and answered
             _log.exception("a defect beside the groups")
             self.tell(_fail, future, NotStoredError("the log cannot be written now"))
         except BaseException:
@@ -193,7 +193,7 @@ class Writer:
     def _checkpoint(self, keeper: Keeper) -> None:
         try:
             keeper.checkpoint_when_due()
-        except Exception:
+        except Exception:  # noqa: BLE001  said, and answered
             _log.exception("a defect in the checkpoint")
 
 

@@ -90,6 +90,9 @@ class Appends:
                     self._send(draft, token)
                 except FastSseError as error:
                     outcome = error
+                except Exception:  # noqa: BLE001  one defect must not hold up every publish to come
+                    _log.exception("a defect in sending to the log")
+                    outcome = UnknownOutcomeError("the log may or may not hold the message")
                 else:
                     self._pending[token] = (job, index)
                     job.tokens.append(token)

@@ -132,6 +132,13 @@ class Follower:
     # -- sessions -----------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        try:
+            self._sessions()
+        except BaseException as error:  # noqa: BLE001  the last guard: nobody else would ever notice
+            _log.critical("the thread that follows the topic has ended: restart the hub", exc_info=error)
+            self._told.down(UnavailableError("the log is not followed any more: restart the hub"))
+
+    def _sessions(self) -> None:
         wait_s = _BACKOFF_S[0]
         while not self._stopping.is_set():
             began = time.monotonic()

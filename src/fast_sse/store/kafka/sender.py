@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -53,6 +54,8 @@ class Sender:
         self._failures: Failures = []
         self._fatal = False
         self._stopping = False
+        #: What keeps the thread from its work; empty while it does it.
+        self.problem = ""
         self._producer = self._made()
         self._thread = threading.Thread(target=self._run, name="fast-sse-sender", daemon=True)
         self._thread.start()
@@ -101,17 +104,26 @@ class Sender:
     def _run(self) -> None:
         while not self._stopping:
             try:
-                self._producer.poll(_POLL_S)
-            except (
-                KafkaException
-            ) as problem:  # where `_on_error` is told of every other error, a fatal one is raised
-                self._on_error(problem.args[0])
-            if self._failures:
-                failures, self._failures = self._failures, []
-                with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-                    self._loop.call_soon_threadsafe(self._on_failures, failures)
-            if self._fatal:
-                self._renew()
+                self._turn()
+                self.problem = ""
+            except Exception:  # noqa: BLE001  loud, and alive: without this thread no failure is ever told
+                _log.exception("a defect in sending to the topic")
+                self.problem = "the log cannot be written now"
+                time.sleep(_POLL_S)
+
+    def _turn(self) -> None:
+        try:
+            self._producer.poll(_POLL_S)
+        except (
+            KafkaException
+        ) as problem:  # where `_on_error` is told of every other error, a fatal one is raised
+            self._on_error(problem.args[0])
+        if self._failures:
+            failures, self._failures = self._failures, []
+            with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+                self._loop.call_soon_threadsafe(self._on_failures, failures)
+        if self._fatal:
+            self._renew()
 
     def _on_error(self, error: KafkaError) -> None:
         _log.info("the producer says: %s", error.str())
@@ -125,8 +137,8 @@ class Sender:
     def _renew(self) -> None:
         """After a fatal error a producer never sends again; what it had in hand may be in the log or not."""
         _log.warning("the producer is replaced by a new one")
-        self._fatal = False
         old, self._producer = self._producer, self._made()
+        self._fatal = False
         _give_up(old)
 
     def _made(self) -> Producer:

@@ -282,6 +282,8 @@ class KafkaStore(Store):
         self._opened()
         if self._down is not None:
             raise NotStoredError(self._down.message)
+        if self._sender is not None and self._sender.problem:
+            raise NotStoredError(self._sender.problem)
         try:
             await self._topic.check_writable(self._origin.epoch)
         except UnavailableError:

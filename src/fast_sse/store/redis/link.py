@@ -152,6 +152,9 @@ class Link:
                         "%s: no connection to Redis at %s: %s", self._purpose, self.target.where, error
                     )
                     self._on_down(error.message)
+            except Exception:  # noqa: BLE001  a defect must not be the end of the connection for good, unsaid
+                _log.exception("%s: a defect in connecting to Redis", self._purpose)
+                self._on_down("the connection to Redis cannot be made")
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, _RETRY_S_MAX)
 

@@ -74,6 +74,8 @@ class Reader:
         self._trail.go_back_to(_place(level))
         #: Entries that were none of ours.
         self.poisoned = 0
+        #: A defect keeps it from reading: it tries again, and meanwhile this node is not ready.
+        self.broken = False
 
     async def run(self) -> None:
         """Read until cancelled; whatever fails is said, and begun again."""
@@ -89,6 +91,8 @@ class Reader:
                 self._relay.fail("the log in Redis cannot be read")
             except Exception:  # noqa: BLE001  loud, and alive: a node that stands still silently is the worst outcome
                 _log.exception("the reader of the log failed")
+                self.broken = True
+                self._relay.fail("the log in Redis cannot be read")
             await asyncio.sleep(_RETRY_S)
 
     async def _read(self, wire: Wire) -> None:
@@ -108,6 +112,7 @@ class Reader:
                 await self.look(self._log)
             else:
                 await self._take(reply[0][1])
+            self.broken = False
 
     async def _take(self, entries: list[Any]) -> None:
         fresh: list[Record] = []

@@ -236,6 +236,8 @@ class RedisStore(Store):
     async def ping(self) -> None:
         """Write the probe's key over the connection that publishes use."""
         self._opened()
+        if self._reader is not None and self._reader.broken:
+            raise NotStoredError("the log in Redis cannot be read")
         try:
             await self._writes.command("SET", f"{{{self._prefix}}}:ping", "1", "EX", _PROBE_S)
         except UnavailableError as error:

@@ -11,6 +11,7 @@ entry is in the primary, and may be lost with it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -27,6 +28,8 @@ from fast_sse.store.redis.known import Known
 from fast_sse.store.redis.link import Link
 from fast_sse.store.redis.scripts import scripts
 from fast_sse.store.redis.wire import Reply, Word, pack
+
+_log = logging.getLogger(__name__)
 
 #: Drafts and bytes of one script call: Redis does nothing else while one runs.
 _CALL_DRAFTS = 64
@@ -46,7 +49,9 @@ class Job:
         self._missing = count
 
     def settle(self, number: int, outcome: Outcome) -> None:
-        """The outcome of one draft; with the last one the append is answered."""
+        """The outcome of one draft, the first that is told; with the last one the append is answered."""
+        if self._outcomes[number] is not None:
+            return
         self._outcomes[number] = outcome
         self._missing -= 1
         if not self._missing and not self.future.done():
@@ -120,7 +125,15 @@ class Writer:
         if pending:
             self._send(pending[first:])
 
-    def _send(self, items: list[Item], *, whole_text: bool = False) -> None:
+    def _send(self, items: list[Item]) -> None:
+        """Send one call. A defect costs this call, never those behind it."""
+        try:
+            self._send_call(items)
+        except Exception:  # noqa: BLE001  said, and answered
+            _log.exception("a defect in sending to Redis")
+            _settle(items, _unknown())
+
+    def _send_call(self, items: list[Item], *, whole_text: bool = False) -> None:
         wire = self._link.wire
         if wire is None or not wire.open:
             _settle(items, NotStoredError("there is no connection to Redis", retry_after_s=1))
@@ -128,14 +141,14 @@ class Writer:
         script = scripts()["append"]
         call = ("EVAL", script.text) if whole_text else ("EVALSHA", script.digest)
         packed = pack((*call, 1, *self._words(items)))
-        self._in_flight += 1
         replicas, wait_ms = self._wait
         if not replicas:
             wire.send(packed, partial(self._answered, items, None))
-            return
-        held: list[Reply] = []
-        waiting = pack(("WAIT", replicas, wait_ms))
-        wire.send(packed + waiting, held.append, lambda count: self._answered(items, count, held[0]))
+        else:
+            held: list[Reply] = []
+            waiting = pack(("WAIT", replicas, wait_ms))
+            wire.send(packed + waiting, held.append, lambda count: self._answered(items, count, held[0]))
+        self._in_flight += 1
 
     def _words(self, items: list[Item]) -> list[Word]:
         epoch = epoch_text(secrets.randbits(64))
@@ -160,17 +173,24 @@ class Writer:
 
     def _answered(self, items: list[Item], replicas: Reply, reply: Reply) -> None:
         self._in_flight -= 1
+        try:
+            self._settle_by(items, replicas, reply)
+        except Exception:  # noqa: BLE001  said, and answered
+            _log.exception("a defect in an answer of Redis")
+            _settle(items, _unknown())
+        if not self._in_flight:
+            self._drained.set()
+
+    def _settle_by(self, items: list[Item], replicas: Reply, reply: Reply) -> None:
         if isinstance(reply, ReplyError):
             if str(reply).startswith("NOSCRIPT"):
-                self._send(items, whole_text=True)
+                self._send_call(items, whole_text=True)
             else:
                 _settle(items, translated(str(reply)))
         elif isinstance(reply, LostError):
             _settle(items, UnknownOutcomeError("the connection to Redis was lost before the answer"))
         else:
             self._settle_each(items, reply, self._replicated(replicas))
-        if not self._in_flight:
-            self._drained.set()
 
     def _replicated(self, replicas: Reply) -> UnknownOutcomeError | None:
         wanted = self._wait[0]
@@ -205,6 +225,10 @@ def _outcome(log: Cursor, text: bytes, fingerprint: str) -> Outcome:
     if kind == b"!":
         return KeyConflictError("the idempotency key was used with another body")
     return translated(rest.decode("utf-8", "replace"))
+
+
+def _unknown() -> UnknownOutcomeError:
+    return UnknownOutcomeError("the log may or may not hold the message")
 
 
 def _settle(items: list[Item], outcome: Outcome) -> None:
