@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fast_sse.config import Config, _sharing_problems, load, setting_names
+from fast_sse.checks import _sharing
+from fast_sse.config import Config, load, setting_names
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.limits import Limits
 
@@ -207,9 +208,7 @@ def test_lists_are_json_or_words(text: str, meant: frozenset[str], monkeypatch: 
     assert load().auth.allowed_event_ids == meant
 
 
-@pytest.mark.parametrize(
-    "origin", ["*", "shop.example", "https://shop.example/", "https://*.example", "null", ""]
-)
+@pytest.mark.parametrize("origin", ["*", "shop.example", "https://shop.example/", "https://*.example", ""])
 def test_origins_are_exact(origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An origin is as a browser sends it; a pattern or a path would never match, or match too much."""
     monkeypatch.setenv("FAST_SSE_CORS__ORIGINS", json.dumps(["https://ok.example:8443", origin]))
@@ -287,9 +286,9 @@ def test_a_log_of_one_process_is_not_shared(store: str) -> None:
 def test_processes_on_one_port_need_names_and_the_port() -> None:
     """What keeps several processes from being one hub is told by key."""
     config = Config.model_construct(store="redis", reuse_port=True, port=0)
-    assert [key for key, _ in _sharing_problems(config)] == ["node", "port"]
+    assert [key for key, _ in _sharing(config)] == ["node", "port"]
     config = Config.model_construct(store="redis", reuse_port=True, node="a")
-    assert list(_sharing_problems(config)) == []
+    assert list(_sharing(config)) == []
 
 
 def test_a_store_that_does_not_exist_is_refused() -> None:
@@ -389,3 +388,100 @@ def test_the_log_is_not_its_own_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().ingest.kafka_topic.topic == "fast-sse"
     monkeypatch.setenv("FAST_SSE_INGEST__KAFKA_TOPIC__BOOTSTRAP_SERVERS", "elsewhere:9092")
     assert load(None, {"store": "kafka", "node": "a"}).store == "kafka"
+
+
+FILES = ["auth.secret", "auth.publish_secret", "auth.secret_previous", "admin.key"]
+
+
+@pytest.mark.parametrize("key", FILES)
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_secret_may_stand_in_a_file(
+    key: str, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line end at its end is not part of it; everything else is."""
+    monkeypatch.delenv("FAST_SSE_AUTH__SECRET")
+    if key != "auth.secret":
+        monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
+    file = tmp_path / "secret"
+    file.write_bytes(OTHER.encode() + end.encode())
+    monkeypatch.setenv("FAST_SSE_" + key.upper().replace(".", "__") + "_FILE", str(file))
+    config = load()
+    group, name = key.split(".")
+    assert getattr(getattr(config, group), name).get_secret_value() == OTHER
+
+
+def test_only_one_line_end_is_not_part_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """White space that is left is told at the start, by name and without the value."""
+    monkeypatch.delenv("FAST_SSE_AUTH__SECRET")
+    (tmp_path / "secret").write_text(f"{SECRET}\n\n")
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET_FILE", str(tmp_path / "secret"))
+    config = load()
+    assert config.keyring.secret == f"{SECRET}\n".encode()
+    assert config.ending_in_space == ["auth.secret"]
+
+
+def test_keys_and_options_may_stand_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are JSON in the environment are JSON in a file; a URL is a line."""
+    (tmp_path / "keys").write_text(json.dumps({"web-1": SECRET}) + "\n")
+    (tmp_path / "options").write_text('{"sasl.password": "x"}')
+    (tmp_path / "url").write_text("redis://:pw@127.0.0.1:6379/0\n")
+    monkeypatch.setenv("FAST_SSE_AUTH__KEYS_FILE", str(tmp_path / "keys"))
+    monkeypatch.setenv("FAST_SSE_KAFKA__OPTIONS_FILE", str(tmp_path / "options"))
+    monkeypatch.setenv("FAST_SSE_REDIS__URL_FILE", str(tmp_path / "url"))
+    config = load()
+    assert config.keyring.keys == {"web-1": SECRET.encode()}
+    assert config.kafka.options["sasl.password"].get_secret_value() == "x"
+    assert config.redis.url is not None
+    assert config.redis.url.get_secret_value() == "redis://:pw@127.0.0.1:6379/0"
+
+
+def test_a_secret_and_its_file_are_one_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could say which counts, wherever each of them stands."""
+    (tmp_path / "secret").write_text(OTHER)
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET_FILE", str(tmp_path / "secret"))
+    assert refused() == "auth.secret_file: and auth.secret are both set; one of them is enough"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the path, which is no secret, and the reason."""
+    monkeypatch.delenv("FAST_SSE_AUTH__SECRET")
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET_FILE", str(tmp_path / "none"))
+    assert refused() == f"auth.secret_file: cannot read {tmp_path / 'none'}: No such file or directory"
+    (tmp_path / "bytes").write_bytes(b"\xff" * 40)
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET_FILE", str(tmp_path / "bytes"))
+    assert refused().endswith("it is not UTF-8")
+
+
+def test_a_hub_starts_beside_a_service_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes' variables for a Service `fast-sse` are no settings; a misspelt one still ends the start."""
+    monkeypatch.setenv("FAST_SSE_SERVICE_HOST", "10.96.7.1")
+    monkeypatch.setenv("FAST_SSE_PORT", "tcp://10.96.7.1:30000")
+    monkeypatch.setenv("FAST_SSE_REDIS_PORT", "tcp://10.96.7.2:6379")
+    assert load().port == 30_000
+    monkeypatch.setenv("FAST_SSE_PROT", "30000")
+    assert refused().startswith("prot: unknown setting")
+
+
+def test_empty_variables_are_unset_but_for_rights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Templates leave variables empty; an empty secret stays an error that names its key."""
+    monkeypatch.setenv("FAST_SSE_NODE", "")
+    monkeypatch.setenv("FAST_SSE_RETENTION__MAX_AGE_S", "")
+    assert load().node is None
+    monkeypatch.setenv("FAST_SSE_AUTH__PUBLISH_SECRET", "")
+    assert refused().startswith("auth.publish_secret: ")
+
+
+def test_a_byte_order_mark_before_the_file_is_passed_over(tmp_path: Path) -> None:
+    """Some editors put one there."""
+    file = tmp_path / "hub.toml"
+    file.write_bytes(b"\xef\xbb\xbfport = 1\n")
+    assert load(file).port == 1
+
+
+@pytest.mark.parametrize(
+    "origin", ["capacitor://localhost", "tauri://localhost", "chrome-extension://abcdef", "null"]
+)
+def test_apps_have_origins_of_their_own(origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schemes that are not the web's, and `null` for whoever asks for it."""
+    monkeypatch.setenv("FAST_SSE_CORS__ORIGINS", origin)
+    assert load().cors.origins == {origin}

@@ -24,12 +24,14 @@ import msgspec
 
 from fast_sse import __version__
 from fast_sse.config import Config
+from fast_sse.environment import foreign
 from fast_sse.http.admin.routes import admin_app
 from fast_sse.http.admin.server import AdminServer
 from fast_sse.http.descriptors import Descriptors, for_clients
 from fast_sse.http.endpoints import Endpoints
 from fast_sse.http.front import Fronts
 from fast_sse.http.listener import address, in_use, listening_socket
+from fast_sse.http.tls import renew, tls_context
 from fast_sse.hub.hub import Hub
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError, NotStoredError, UnavailableError
@@ -88,6 +90,7 @@ class App:
         self._missed_reload = missed_reload
         self._reload_waits = False
         self._end_at_once = end_at_once
+        self._tls: ssl.SSLContext | None = None
         self._stop = asyncio.Event()
 
     # -- what the admin listener asks -----------------------------------------------------------------------
@@ -144,7 +147,7 @@ class App:
         self._stop.set()
 
     def reload(self) -> None:
-        """Read the settings again and take over secrets, keys and allow-lists; everything else waits for a start.
+        """Read the settings again and take over secrets, keys, allow-lists and the certificate; all else waits for a start.
 
         Streams that the new rules would not grant are told `fast-sse.expired`. Wrong settings change nothing. Before the
         hub serves, it waits until then.
@@ -157,6 +160,8 @@ class App:
             return
         try:
             config = self._reload()
+            if self._tls is not None and config.chain is not None:
+                renew(self._tls, config.chain)
         except ConfigError as error:
             self._log.error(
                 "reload refused: the settings in force stay", setting=error.key, problem=error.problem
@@ -173,7 +178,7 @@ class App:
             UnavailableError: an address is taken.
         """
         config, loop = self._config, asyncio.get_running_loop()
-        tls = _tls_context(config)
+        tls = self._tls = None if config.chain is None else tls_context(config.chain)
         stall_ms = int(self._limits.stall_s * 1000)
         with (
             listening_socket(config.host, config.port, "", stall_ms, shared=config.reuse_port) as public,
@@ -232,6 +237,7 @@ class App:
             clock=loop.time,
             on_defect=on_defect(self._observer),
             descriptors=Descriptors(for_clients(_open_files_max()), self._on_full),
+            admit=endpoints.admit,
             names_peers=bool(self._limits.publish_rate or self._limits.streams_per_address_max),
         )
         self._samplers += [endpoints.samples, fronts.samples]
@@ -296,6 +302,8 @@ class App:
             v1=config.auth.v1,
             kids=sorted(config.auth.keys),
         )
+        if names := foreign(os.environ):
+            self._log.info("variables of services and links are left alone", names=names)
         if not self._demo:  # there, what it warns of is meant
             warn(config, self._log)
 
@@ -304,16 +312,3 @@ def _open_files_max() -> int:
     """The limit of open files of this process; 0 where there is none."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 0 if limit == resource.RLIM_INFINITY else limit
-
-
-def _tls_context(config: Config) -> ssl.SSLContext | None:
-    if config.tls.cert is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(config.tls.cert, config.tls.key)
-    except OSError as error:  # ssl.SSLError is one
-        raise ConfigError("tls.cert", f"cannot be used with tls.key: {error.strerror}") from error
-    return context

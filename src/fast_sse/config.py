@@ -4,6 +4,9 @@ A hub that starts with a setting it did not understand does something else than 
 misspelt key, a value out of range, a missing or weak secret all end the start with one line that names the
 dotted key. The line never shows the value: it may be a secret pasted under the wrong name (CWE-532).
 
+What others put into our name space, and what counts as empty: `environment.py`. A secret may stand in a file of its
+own, named by the same key with `_file` behind it.
+
     TOML           [auth]
                    secret = "..."
     environment    FAST_SSE_AUTH__SECRET=...    lists are JSON or comma-separated, auth.keys is a JSON object
@@ -12,90 +15,47 @@ dotted key. The line never shows the value: it may be a secret pasted under the 
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 import re
 import socket
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
+from fast_sse.checks import problems_of
+from fast_sse.environment import PREFIX, key_of, settings_of
+from fast_sse.http.tls import Chain
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.limits import MIB, Limits
-from fast_sse.model.secret import is_placeholder, weakness
 from fast_sse.model.signature import Keyring
-from fast_sse.settings import (
-    TOP_LEVEL_LIMITS,
-    Admin,
-    Auth,
-    CorsRules,
-    Group,
-    Ingest,
-    KafkaCluster,
-    LimitBounds,
-    Networks,
-    NodeName,
-    Port,
-    RedisServer,
-    RetentionBounds,
-    Seconds,
-    Tls,
-)
+from fast_sse.settings import TOP_LEVEL_LIMITS, Group, Settings
 from fast_sse.store.base import Retention
-
-ENV_PREFIX = "FAST_SSE_"
 
 #: What `retention.max_bytes` is when it is not set.
 _MAX_BYTES = {"sqlite": 1024 * MIB, "memory": 256 * MIB, "redis": 1024 * MIB, "kafka": 1024 * MIB}
-_MAKE_ONE = "make one with: openssl rand -hex 32"
 
 
-class Config(BaseSettings):
+class Config(Settings):
     """Every setting of the hub, checked and frozen. Build it with `load`."""
 
     model_config = SettingsConfigDict(
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
-        env_prefix=ENV_PREFIX,
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
         enable_decoding=False,  # the fields say themselves how their text is read
     )
-
-    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    port: Port = 30_000
-    admin_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    admin_port: Port = 30_001
-    node: NodeName | None = None
-    reuse_port: bool = False
-    store: Literal["sqlite", "memory", "redis", "kafka"] = "sqlite"
-    data_dir: Path = Path("data")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    loop: Literal["uvloop", "asyncio"] = "uvloop"
-    load_route: bool = False
-    prime: Literal["event", "id", "off"] = "event"
-    heartbeat_s: Seconds = Limits().heartbeat_s
-    connection_age_s: Seconds = Limits().connection_age_s
-    drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Limits().drain_s
-    trusted_proxies: Networks = frozenset()
-    auth: Auth = Auth()
-    cors: CorsRules = CorsRules()
-    tls: Tls = Tls()
-    admin: Admin = Admin()
-    retention: RetentionBounds = RetentionBounds()
-    redis: RedisServer = RedisServer()
-    kafka: KafkaCluster = KafkaCluster()
-    ingest: Ingest = Ingest()
-    limits: LimitBounds = LimitBounds()  # type: ignore[valid-type]  # a class made from the fields of Limits
 
     @property
     def node_name(self) -> str:
@@ -123,6 +83,24 @@ class Config(BaseSettings):
         shared = self.kafka.options if topic.bootstrap_servers is None else {}
         options = shared if topic.options is None else topic.options
         return {name: value.get_secret_value() for name, value in options.items()}
+
+    @property
+    def chain(self) -> Chain | None:
+        """The certificate of the public listener; None without TLS."""
+        tls = self.tls
+        if tls.cert is None:
+            return None
+        return Chain(tls.cert, tls.key, tls.key_password.get_secret_value() if tls.key_password else "")
+
+    @property
+    def ending_in_space(self) -> list[str]:
+        """Which secrets end in white space: as a rule it came with them from a file or a shell."""
+        auth = self.auth
+        secrets = {f"auth.{name}": value for name, value in auth if isinstance(value, SecretStr)}
+        secrets |= {f"auth.keys ({kid})": value for kid, value in auth.keys.items()}
+        if self.admin.key is not None:
+            secrets["admin.key"] = self.admin.key
+        return [name for name, value in secrets.items() if value.get_secret_value()[-1:].isspace()]
 
     @property
     def bounds(self) -> Limits:
@@ -167,7 +145,7 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Co
         config = _sourced(file, flags)
     except ValidationError as error:
         raise _config_error(error) from None
-    for key, problem in _problems(config):
+    for key, problem in problems_of(config):
         raise ConfigError(key, problem)
     return config
 
@@ -181,7 +159,7 @@ def problems(file: Path | None = None, flags: Mapping[str, Any] | None = None) -
         return [*found, error]
     except ValidationError as error:
         return [*found, *(ConfigError(key, problem) for key, problem in _mistakes(error).items())]
-    return [*found, *(ConfigError(key, problem) for key, problem in _problems(config))]
+    return [*found, *(ConfigError(key, problem) for key, problem in problems_of(config))]
 
 
 def _sourced(file: Path | None, flags: Mapping[str, Any] | None) -> Config:
@@ -198,6 +176,8 @@ def _sourced(file: Path | None, flags: Mapping[str, Any] | None) -> Config:
             dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is pydantic's
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         ) -> tuple[PydanticBaseSettingsSource, ...]:
+            assert isinstance(env_settings, EnvSettingsSource)
+            env_settings.env_vars = {name.lower(): value for name, value in settings_of(os.environ).items()}
             return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
 
     return Sourced(**{name: value for name, value in (flags or {}).items() if value is not None})
@@ -218,7 +198,7 @@ def _names(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(file.read_text("utf-8-sig"))  # editors put a byte order mark before it
     except OSError as error:
         raise ConfigError("--config", f"cannot read {file}: {error.strerror}") from None
     except ValueError as error:  # not UTF-8, or not TOML: neither message shows more than one character
@@ -227,11 +207,9 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 def _unknown_environment() -> Iterator[ConfigError]:
     """pydantic-settings looks up names it knows; we want to hear of those it does not."""
-    for name in sorted(os.environ):
-        if name.upper().startswith(ENV_PREFIX):
-            key = name[len(ENV_PREFIX) :].lower().replace("__", ".")
-            if key.partition(".")[0] not in Config.model_fields:
-                yield ConfigError(key, f"unknown setting (in {name})")
+    for name in sorted(settings_of(os.environ)):
+        if (key := key_of(name)).partition(".")[0] not in Config.model_fields:
+            yield ConfigError(key, f"unknown setting (in {name})")
 
 
 def _config_error(error: ValidationError) -> ConfigError:
@@ -258,61 +236,6 @@ def _key_of(place: tuple[int | str, ...]) -> str:
     """The dotted key; a kid is left out, since it may be a secret written in the kid's place."""
     parts = [str(part) for part in place]
     return ".".join(parts[:2] if parts[:2] == ["auth", "keys"] else parts)
-
-
-def _problems(config: Config) -> Iterator[tuple[str, str]]:
-    """What is wrong although every value has the right shape."""
-    auth = config.auth
-    secrets = {f"auth.{name}": value for name, value in auth if isinstance(value, SecretStr)}
-    for key, secret in (*secrets.items(), *(("auth.keys", secret) for secret in auth.keys.values())):
-        if flaw := weakness(_bytes(secret)):
-            yield key, f"{flaw}; {_MAKE_ONE}"
-    if auth.secret is None and auth.v1 != "off":
-        yield "auth.secret", f"is missing; {_MAKE_ONE} (or set auth.v1 = off and auth.keys)"
-    if auth.v1 == "off" and not auth.keys:
-        yield "auth.keys", "is empty, and with auth.v1 = off nobody could publish or subscribe"
-    if auth.publish_secret is not None and auth.publish_secret == auth.secret:
-        yield "auth.publish_secret", "is the same as auth.secret, so it would separate nothing"
-    if auth.signing_kid is not None and auth.signing_kid not in auth.keys:
-        yield "auth.signing_kid", "names no key of auth.keys"
-    yield from _sharing_problems(config)
-    if config.store == "kafka" and config.retention.max_messages:
-        yield "retention.max_messages", "is not for kafka: the broker trims, by age and bytes"
-    if (config.tls.cert is None) != (config.tls.key is None):
-        yield "tls.cert" if config.tls.cert is None else "tls.key", "is missing; TLS takes both"
-    if config.store == "kafka" and (config.queue_servers, config.ingest.kafka_topic.topic) == (
-        config.kafka.bootstrap_servers,
-        config.kafka.topic,
-    ):
-        yield "ingest.kafka_topic.topic", "is the hub's own log"
-    if config.admin.key is not None and (
-        not _bytes(config.admin.key) or is_placeholder(_bytes(config.admin.key))
-    ):
-        yield "admin.key", f"is empty or a placeholder; {_MAKE_ONE}"
-    if config.admin.key is None and not _is_loopback(config.admin_host):
-        yield "admin.key", "is required when admin_host is not a loopback address"
-
-
-def _sharing_problems(config: Config) -> Iterator[tuple[str, str]]:
-    """What keeps several processes from being one hub on one port."""
-    if not config.reuse_port:
-        return
-    if config.store in ("sqlite", "memory"):
-        yield "reuse_port", f"needs a store that processes share; the {config.store} store belongs to one"
-    if config.node is None:
-        yield (
-            "node",
-            "is required with reuse_port: processes on one port have no other name to tell them apart",
-        )
-    if config.port == 0:
-        yield "port", "must be chosen with reuse_port: at 0 each process would take another"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _bytes(secret: SecretStr | None) -> bytes:

@@ -108,7 +108,7 @@ def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints
         access,
         now=time.time,
         load_route=config.load_route,
-        cors=Cors(config.cors.origins),
+        cors=Cors(config.cors.origins, config.cors.headers, credentials=config.cors.credentials),
         clients=Clients(trusted, limits.publish_rate, limits.streams_per_address_max),
         pages=demo_pages(partial(sign_v1, access.keyring.secret)) if demo else None,
         prime=config.prime,
@@ -163,7 +163,9 @@ def on_defect(observer: Observer) -> OnDefect:
 
 
 def warn(config: Config, log: Log) -> None:
-    """Say which settings are allowed but open a door."""
+    """Say which settings are allowed, but open a door or are hardly meant."""
+    for name in config.ending_in_space:
+        log.warning("a secret ends in white space, which counts", setting=name)
     if config.auth.v1 == "both" and config.auth.publish_secret is None:
         log.warning(
             "whoever may subscribe may also publish: v1 signs both with auth.secret; "

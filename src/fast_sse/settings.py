@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -20,8 +20,11 @@ from pydantic import (
     IPvAnyNetwork,
     SecretStr,
     create_model,
+    model_validator,
 )
+from pydantic_settings import BaseSettings
 
+from fast_sse.model.errors import ConfigError
 from fast_sse.model.limits import Limits
 
 #: Limits that are settings of their own, and limits whose 0 has a meaning.
@@ -81,8 +84,11 @@ Bound = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Words = Annotated[frozenset[str], BeforeValidator(_words)]
 Networks = Annotated[frozenset[IPvAnyNetwork], BeforeValidator(_words)]
-#: As a browser sends it: no path, no wildcard, no slash at the end.
-Origin = Annotated[str, Field(pattern=r"\Ahttps?://[^/*\s]+\z")]
+#: As a browser sends it: no path, no wildcard, no slash at the end. Apps have schemes of their own (`capacitor://localhost`,
+#: `chrome-extension://…`); a file or a sandboxed frame has the origin `null`.
+Origin = Annotated[str, Field(pattern=r"\A([a-z][a-z0-9+.-]*://[^/*\s]+|null)\z")]
+#: Of a request (RFC 9110 §5.1).
+HeaderName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9!#$%&'*+.^_`|~-]+\z")]
 Kid = Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{1,32}\z")]
 #: Part of file names, of log lines and of labels of metrics.
 NodeName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9._-]{1,64}\z")]
@@ -100,20 +106,57 @@ RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 
 
 class Group(BaseModel):
-    """Settings that belong together: `[group]` in TOML, `FAST_SSE_GROUP__` in the environment."""
+    """Settings that belong together: `[group]` in TOML, `FAST_SSE_GROUP__` in the environment.
+
+    A secret may stand in a file: `name_file` beside `name` names it, and is read before the group is checked.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    #: The dotted name of the group.
+    place: ClassVar[str] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, given: Any) -> Any:
+        """Put what files hold in its place. Raises ConfigError, which names the key."""
+        if not isinstance(given, dict):
+            return given
+        for name in cls.model_fields:
+            value = name.removesuffix("_file")
+            if value == name or value not in cls.model_fields or given.get(name) is None:
+                continue
+            key = f"{cls.place}.{name}"
+            if given.get(value) is not None:
+                raise ConfigError(key, f"and {cls.place}.{value} are both set; one of them is enough")
+            given = {**given, value: _text_of(Path(str(given[name])), key)}
+        return given
+
+
+def _text_of(file: Path, key: str) -> str:
+    """What a file of a secret holds, without one line end at its end, which editors put there."""
+    try:
+        text = file.read_bytes().decode()
+    except (OSError, ValueError) as error:
+        problem = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError(key, f"cannot read {file}: {problem}") from None
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 class Auth(Group):
     """Who may publish and who may listen."""
 
+    place = "auth"
     v1: Literal["both", "subscribe", "off"] = "both"
     secret: SecretStr | None = None
+    secret_file: Path | None = None
     secret_previous: SecretStr | None = None
+    secret_previous_file: Path | None = None
     publish_secret: SecretStr | None = None
+    publish_secret_file: Path | None = None
     publish_secret_previous: SecretStr | None = None
+    publish_secret_previous_file: Path | None = None
     keys: Annotated[dict[Kid, SecretStr], BeforeValidator(_json)] = {}
+    keys_file: Path | None = None
     signing_kid: Kid | None = None
     allowed_event_ids: Words | None = None
     allowed_event_types: Words | None = None
@@ -123,19 +166,26 @@ class CorsRules(Group):
     """Pages of other origins that may use the hub."""
 
     origins: Annotated[frozenset[Origin], BeforeValidator(_words)] = frozenset()
+    headers: Annotated[frozenset[HeaderName], BeforeValidator(_words)] = frozenset()
+    credentials: bool = False
 
 
 class Tls(Group):
     """Certificate chain and private key of the public listener, PEM files."""
 
+    place = "tls"
     cert: Path | None = None
     key: Path | None = None
+    key_password: SecretStr | None = None
+    key_password_file: Path | None = None
 
 
 class Admin(Group):
     """The operators' listener."""
 
+    place = "admin"
     key: SecretStr | None = None
+    key_file: Path | None = None
     metrics_open: bool = False
 
 
@@ -150,17 +200,21 @@ class RetentionBounds(Group):
 class KafkaCluster(Group):
     """Where the log of `store = "kafka"` lives."""
 
+    place = "kafka"
     bootstrap_servers: Servers = "127.0.0.1:9092"
     topic: TopicName = "fast-sse"
     min_insync_replicas: Annotated[int, Field(ge=1)] = 1
     replication_factor: Annotated[int, Field(ge=1)] | None = None
     options: Options = {}
+    options_file: Path | None = None
 
 
 class RedisStreamSource(Group):
     """A Redis stream that others write to; read when `url` is set."""
 
+    place = "ingest.redis_stream"
     url: RedisUrl | None = None
+    url_file: Path | None = None
     queue_name: QueueName = "sse:events"
     group: QueueName = "fast-sse"
 
@@ -168,10 +222,12 @@ class RedisStreamSource(Group):
 class KafkaTopicSource(Group):
     """A Kafka topic that others write to; read when `topic` is set."""
 
+    place = "ingest.kafka_topic"
     topic: TopicName | None = None
     group: QueueName = "fast-sse"
     bootstrap_servers: Servers | None = None
     options: Options | None = None
+    options_file: Path | None = None
 
 
 class Ingest(Group):
@@ -184,7 +240,9 @@ class Ingest(Group):
 class RedisServer(Group):
     """Where the log of `store = "redis"` lives, and what a publish waits for there."""
 
+    place = "redis"
     url: RedisUrl | None = None
+    url_file: Path | None = None
     prefix: Annotated[str, Field(pattern=r"\A[A-Za-z0-9._-]{1,64}\z")] = "fast-sse"
     wait_replicas: Bound = 0
     wait_ms: Annotated[int, Field(gt=0, le=60_000)] = 1000
@@ -202,3 +260,33 @@ def _limit_bounds() -> type[Group]:
 
 
 LimitBounds = _limit_bounds()
+
+
+class Settings(BaseSettings):
+    """All settings as they are given; `config.Config` reads them and says what follows from them."""
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Port = 30_000
+    admin_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    admin_port: Port = 30_001
+    node: NodeName | None = None
+    reuse_port: bool = False
+    store: Literal["sqlite", "memory", "redis", "kafka"] = "sqlite"
+    data_dir: Path = Path("data")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    loop: Literal["uvloop", "asyncio"] = "uvloop"
+    load_route: bool = False
+    prime: Literal["event", "id", "off"] = "event"
+    heartbeat_s: Seconds = Limits().heartbeat_s
+    connection_age_s: Seconds = Limits().connection_age_s
+    drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Limits().drain_s
+    trusted_proxies: Networks = frozenset()
+    auth: Auth = Auth()
+    cors: CorsRules = CorsRules()
+    tls: Tls = Tls()
+    admin: Admin = Admin()
+    retention: RetentionBounds = RetentionBounds()
+    redis: RedisServer = RedisServer()
+    kafka: KafkaCluster = KafkaCluster()
+    ingest: Ingest = Ingest()
+    limits: LimitBounds = LimitBounds()  # type: ignore[valid-type]  # a class made from the fields of Limits

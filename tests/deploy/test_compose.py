@@ -23,7 +23,8 @@ from tests.support.sign import SECRET
 
 from fast_sse.cli.ask_kafka import ask_kafka
 from fast_sse.cli.check_redis import redis
-from fast_sse.config import ENV_PREFIX, load, problems, setting_names
+from fast_sse.config import load, problems, setting_names
+from fast_sse.environment import PREFIX
 from fast_sse.http.admin.routes import admin_app
 from fast_sse.model.limits import Limits
 
@@ -53,7 +54,7 @@ def instructions() -> list[tuple[str, str]]:
 def test_a_hub_starts_with_what_it_is_given(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every variable is a setting, the values are taken, and together they name the profile's store and a node."""
     given = environment(hub)
-    keys = {name.removeprefix(ENV_PREFIX).lower().replace("__", ".") for name in given}
+    keys = {name.removeprefix(PREFIX).lower().replace("__", ".") for name in given}
     assert keys <= set(setting_names())
     for name, value in given.items():
         monkeypatch.setenv(name, value)

@@ -21,7 +21,8 @@ from tests.support.server import ROOT, Hub
 from tests.support.sse import Client
 
 from fast_sse.cli.main import make_app
-from fast_sse.config import ENV_PREFIX, load, setting_names
+from fast_sse.config import load, setting_names
+from fast_sse.environment import PREFIX
 from fast_sse.http.admin.server import STOP_S
 from fast_sse.model.limits import Limits
 
@@ -96,7 +97,7 @@ def test_the_unit_runs_a_command_that_exists() -> None:
 def test_the_unit_sets_only_settings_that_exist() -> None:
     """Each variable of the unit is a setting; none is a secret, which every user could read."""
     names = [value.partition("=")[0] for value in directives()["Environment"]]
-    settings = [name.removeprefix(ENV_PREFIX).lower().replace("__", ".") for name in names]
+    settings = [name.removeprefix(PREFIX).lower().replace("__", ".") for name in names]
     assert settings == ["data_dir"]
     assert set(settings) <= set(setting_names())
 

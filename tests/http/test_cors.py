@@ -62,3 +62,15 @@ def test_a_preflight_of_a_stranger_allows_nothing() -> None:
         allowed = headers(Cors(frozenset({SHOP})).preflight(request(origin, "OPTIONS"), "POST"))
         assert not [name for name in allowed if name.startswith("Access-Control")]
         assert allowed["Allow"] == "POST, OPTIONS"
+
+
+def test_more_headers_and_credentials_only_when_a_setting_says_so() -> None:
+    """For a proxy in front that reads cookies or headers of its own; the hub reads none of them."""
+    cors = Cors(frozenset({SHOP}), frozenset({"X-Request-ID"}), credentials=True)
+    allowed = headers(cors.preflight(request(method="OPTIONS"), "POST"))
+    assert allowed["Access-Control-Allow-Headers"].endswith("x-signature, X-Request-ID")
+    assert allowed["Access-Control-Allow-Credentials"] == "true"
+    assert headers(cors.mark(request(), Response(200)))["Access-Control-Allow-Credentials"] == "true"
+    assert "Access-Control-Allow-Credentials" not in headers(
+        cors.mark(request("https://b.example"), Response(200))
+    )

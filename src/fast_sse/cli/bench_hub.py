@@ -18,7 +18,7 @@ import msgspec
 
 import fast_sse
 from fast_sse.cli.credentials import Signer
-from fast_sse.config import ENV_PREFIX
+from fast_sse.environment import PREFIX
 from fast_sse.model.errors import UnavailableError
 from fast_sse.model.signature import Keyring
 
@@ -74,7 +74,7 @@ def _end(number: int, _frame: object) -> None:
 
 def _environment(directory: Path, secret: str, key: str) -> dict[str, str]:
     """Nothing of the caller's settings: they are of another hub."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     settings = {
         "HOST": "127.0.0.1",
         "PORT": "0",
@@ -89,7 +89,7 @@ def _environment(directory: Path, secret: str, key: str) -> dict[str, str]:
     (directory / "data").mkdir()
     tree = str(Path(fast_sse.__file__).parents[1])
     path = os.pathsep.join(filter(None, [tree, kept.get("PYTHONPATH", "")]))
-    return kept | {"PYTHONPATH": path} | {f"{ENV_PREFIX}{name}": value for name, value in settings.items()}
+    return kept | {"PYTHONPATH": path} | {f"{PREFIX}{name}": value for name, value in settings.items()}
 
 
 def _public(process: subprocess.Popen[str], log: Path) -> str:

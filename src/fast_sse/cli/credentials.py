@@ -16,7 +16,8 @@ from typing import Annotated, Literal
 import msgspec
 from typer import Option
 
-from fast_sse.config import ENV_PREFIX, load
+from fast_sse.config import load
+from fast_sse.environment import PREFIX
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.signature import LIFETIME_S_MAX, Keyring, Scope, sign_v1, sign_v2
@@ -105,7 +106,7 @@ def find_signer(
         return Signer(Keyring(keys={kid: secret}) if kid else Keyring(secret=secret), kid or "")
     if demo_dir is not None:
         return Signer(_demo_keyring(demo_dir), kid or "")
-    if config is not None or any(name.startswith(f"{ENV_PREFIX}AUTH__") for name in os.environ):
+    if config is not None or any(name.startswith(f"{PREFIX}AUTH__") for name in os.environ):
         return Signer(load(config).keyring, kid or "")
     if (DEMO_DIR / "secret").exists():
         return Signer(_demo_keyring(DEMO_DIR), kid or "")

@@ -65,7 +65,10 @@ def demo(
         "auth": {
             "v1": "both",
             "secret": secret,
+            "secret_file": None,
             "publish_secret": None,
+            "publish_secret_file": None,
+            "keys_file": None,
             "keys": {DEMO_KID: demo_secret(data_dir, "key")},
             "signing_kid": DEMO_KID,
             "allowed_event_ids": None,

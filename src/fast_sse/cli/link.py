@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import json
 import random
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -28,6 +29,8 @@ RETRY_CODES = frozenset({"rate_limited", "not_stored", "overloaded", "unknown", 
 WAIT_S_MIN = 0.2
 WAIT_S_MAX = 5.0
 TIMEOUT_S = 30.0
+
+_SECONDS = re.compile("[0-9]{1,5}").fullmatch
 
 #: Gets a sentence for the person who watches.
 Tell = Callable[[str], None]
@@ -110,9 +113,9 @@ class Link:
             return Answer(0, {}, f"{self._hub.url('')}: {error}")
         self.unknown = self.unknown or response.status in _UNKNOWN_STATUSES
         found = _object(text)
-        problem = f"{response.status} {found.get('code', '')}: {found.get('message', '')}"
-        retry_after = response.headers.get("Retry-After", "")
-        return Answer(response.status, found, problem, float(retry_after) if retry_after.isdigit() else 0.0)
+        words = f"{found['code']}: {found.get('message', '')}" if "code" in found else response.reason
+        problem = f"{response.status} {words}"
+        return Answer(response.status, found, problem, _seconds(response.headers.get("Retry-After", "")))
 
     def _exchange(self, path: str, body: bytes, headers: dict[str, str]) -> http.client.HTTPResponse:
         try:
@@ -128,6 +131,11 @@ def _object(text: bytes) -> dict[str, Any]:
     """The JSON object of an answer; empty for what a proxy says in its own words."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _seconds(text: str) -> float:
+    """A Retry-After of a few digits; 0 for a date and for whatever else a proxy sends."""
+    return float(text) if _SECONDS(text) else 0.0

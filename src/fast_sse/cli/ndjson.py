@@ -1,7 +1,8 @@
 """NDJSON from a file or a pipe, as chunks of bounded size in which every line has its idempotency key.
 
 The key is made of the run and the line's number, so a line that is sent again has the same key: after a cut, and
-after a restart that names the run. A line's bytes are kept as they are: the key is put before the closing brace.
+after a restart that names the run. A line's bytes are kept as they are: the key is put before the closing brace. Only
+a byte order mark before the first line is passed over.
 
 A file may be larger than memory, and a pipe may be slow: what has arrived goes out when nothing follows soon.
 """
@@ -14,6 +15,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from fast_sse.cli.exact import BOM
 from fast_sse.model.channel import Channel, channel
 from fast_sse.model.errors import BadChannelError
 from fast_sse.model.limits import KIB, MIB
@@ -68,7 +70,7 @@ def chunks(source: BinaryIO, run_id: str, from_line: int = 1, lines_max: int = 5
             if number < from_line:
                 continue
             chunk.through, chunk.bytes_read = number, bytes_read
-            if stripped := raw.strip():
+            if stripped := (raw.removeprefix(BOM) if number == 1 else raw).strip():
                 size += len(stripped)
                 _sort(stripped, number, run_id, chunk)
         if len(chunk.lines) + len(chunk.bad) >= lines_max or size >= CHUNK_BYTES or raw is None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from fast_sse.config import ENV_PREFIX, Config, setting_names
+from fast_sse.config import Config, setting_names
+from fast_sse.environment import PREFIX
 
 SET = "(set)"
 
@@ -34,7 +35,7 @@ def effective(config: Config, file: Path | None, flags: Mapping[str, Any]) -> It
 def _origin(name: str, from_file: dict[str, Any], environment: set[str], flags: Mapping[str, Any]) -> str:
     if flags.get(name) is not None:
         return "flag"
-    variable = ENV_PREFIX + name.upper().replace(".", "__")
+    variable = PREFIX + name.upper().replace(".", "__")
     if any(known == variable or known.startswith(variable + "__") for known in environment):
         return f"environment {variable}"
     place: Any = from_file

@@ -5,7 +5,7 @@ How one message is repeated until its outcome is known is in `link`, how a file 
 
 from __future__ import annotations
 
-import json
+import os
 import secrets
 import sys
 from contextlib import closing
@@ -24,6 +24,7 @@ from fast_sse.cli.credentials import (
     Signer,
     find_signer,
 )
+from fast_sse.cli.exact import checked
 from fast_sse.cli.link import Link
 from fast_sse.cli.remote import DEFAULT_URL, Remote, UrlOption, channel_argument
 from fast_sse.cli.senders import make_sender
@@ -87,10 +88,10 @@ def publish(  # noqa: PLR0913, PLR0917  the options of a command are its argumen
     hub = Remote.at(url)
     if batch is None:
         to = channel_argument(event_id, event_type)
-        text = sys.stdin.read() if data in {None, "-"} else data
-        body = make_body(text or "", event, header or [])
+        typed = sys.stdin.buffer.read() if data is None or data == "-" else os.fsencode(data)
+        body = make_body(typed, event, header or [])
         signer = find_signer(config, demo_dir, secret_env, kid)
-        _print(send(hub, to, body, signer, key or secrets.token_hex(16), retries))
+        _print(send(hub, to, body, signer, _text("--key", key or secrets.token_hex(16)), retries))
         return
     if any(option is not None for option in (event_id, data, event, header, key)):
         raise ConfigError(
@@ -112,21 +113,30 @@ def _run_id(given: str | None) -> str:
     return secrets.token_hex(8) if given is None else given
 
 
-def make_body(data: str, event: str | None, headers: list[str]) -> bytes:
-    """The JSON of a publish, with the data as it was typed. Raises ConfigError."""
+def make_body(data: bytes, event: str | None, headers: list[str]) -> bytes:
+    """The JSON of a publish, with the data byte for byte as it was typed. Raises ConfigError."""
     try:
-        json.loads(data)
+        raw = checked(data)
     except ValueError as error:
         raise ConfigError("--data", f"is not JSON ({error}); a text needs quotes: '\"text\"'") from error
-    body: dict[str, Any] = {"data": msgspec.Raw(data.strip().encode())}
+    body: dict[str, Any] = {"data": msgspec.Raw(raw)}
     if event is not None:
-        body["event"] = event
+        body["event"] = _text("--event", event)
     for pair in headers:
-        name, separator, value = pair.partition("=")
+        name, separator, value = _text("--header", pair).partition("=")
         if not separator:
             raise ConfigError("--header", "must be NAME=VALUE")
         body.setdefault("headers", {})[name] = value
     return msgspec.json.encode(body)
+
+
+def _text(option: str, typed: str) -> str:
+    """An argument that can be written as UTF-8. Raises ConfigError."""
+    try:
+        typed.encode("utf-8", "strict")
+    except UnicodeEncodeError as error:
+        raise ConfigError(option, "is not UTF-8") from error
+    return typed
 
 
 def send(hub: Remote, to: Channel, body: bytes, signer: Signer, key: str, retries: int) -> dict[str, Any]:
@@ -139,7 +149,7 @@ def send(hub: Remote, to: Channel, body: bytes, signer: Signer, key: str, retrie
     def headers() -> dict[str, str]:
         return {
             "Content-Type": "application/json",
-            "Idempotency-Key": key,
+            "Idempotency-Key": key.encode().decode("latin-1"),  # its bytes, as the client writes a header
             "x-signature": signer.sign("pub", [to], body),
         }
 

@@ -2,6 +2,8 @@
 
 What a browser's EventSource does, plus what a service needs: it also comes back after an error status, and it
 says loudly when the hub had to leave something out (guarantee G6).
+
+What a publisher wrote is printed as it was written: nothing is read into numbers and written again.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from fast_sse.cli.credentials import (
     Signer,
     find_signer,
 )
+from fast_sse.cli.exact import checked, one_line
 from fast_sse.cli.remote import (
     DEFAULT_URL,
     NETWORK_ERRORS,
@@ -39,11 +42,16 @@ from fast_sse.model.moment import parse_moment
 from fast_sse.model.parser import Event, EventParser
 
 GAP = "fast-sse.gap"
+EXPIRED = "fast-sse.expired"
 #: Names of the hub's own events: they move the cursor, and only a gap is anything to say.
 OWN = "fast-sse."
 #: Several heartbeats long: a stream that is silent for this long is dead.
 TIMEOUT_S = 60.0
+#: The wait before a reconnect doubles from the first to the second, unless the hub asks for another one.
+WAIT_S_MIN = 1.0
 WAIT_S_MAX = 15.0
+#: No server is waited for longer than this.
+RETRY_S_MAX = 3600.0
 READ_BYTES = 65_536
 
 
@@ -94,7 +102,7 @@ def subscribe(  # noqa: PLR0913, PLR0917  the options of a command are its argum
         if event.type == GAP:
             echo(f"GAP: {event.text}", err=True)
             continue
-        echo(_line(event) if as_json else event.text)
+        echo(_line(event) if as_json else one_line(event.text.encode()))
         if left is not None and (left := left - 1) == 0:
             return
 
@@ -106,9 +114,17 @@ def _checked(since: str) -> str:
         raise ConfigError("--since", error.message) from error
 
 
-def _line(event: Event) -> str:
-    data = json.loads(event.text)
-    return json.dumps({"id": event.last_event_id, "event": event.type, "data": data}, ensure_ascii=False)
+def _line(event: Event) -> bytes:
+    """One JSON object on one line, with the data as it came; what is no JSON becomes a string."""
+    try:
+        data = one_line(checked(event.data))
+    except ValueError:
+        data = _json(event.text)
+    return b'{"id": %b, "event": %b, "data": %b}' % (_json(event.last_event_id), _json(event.type), data)
+
+
+def _json(text: str) -> bytes:
+    return json.dumps(text, ensure_ascii=False).encode()
 
 
 class Listener:
@@ -129,7 +145,10 @@ class Listener:
     ) -> None:
         self.cursor = cursor
         self._hub, self._to, self._signer, self._begin = hub, to, signer, begin
-        self._wait_s = 1.0
+        self._wait_s = WAIT_S_MIN
+        #: Our own part of it: the hub spreads those who must first fetch a signature, and we have one at hand.
+        self._own_wait_s = WAIT_S_MIN
+        self._expired = False
 
     def events(self) -> Iterator[Event]:
         """Every event of others, and gaps; reconnects for ever.
@@ -138,6 +157,7 @@ class Listener:
             UnavailableError: the hub refuses this subscription for good.
         """
         while True:
+            began_s, self._expired = time.monotonic(), False
             try:
                 yield from self._connection()
                 problem = "the stream ended"
@@ -145,9 +165,18 @@ class Listener:
                 problem = "the stream was cut"
             except NETWORK_ERRORS as error:
                 problem = f"{self._hub.url('')}: {error}"
-            echo(f"{problem}; reconnecting in {self._wait_s:.1f} s", err=True)
-            time.sleep(self._wait_s * random.uniform(0.5, 1))  # noqa: S311  jitter
-            self._wait_s = min(2 * self._wait_s, WAIT_S_MAX)
+            if time.monotonic() - began_s > WAIT_S_MAX:
+                self._own_wait_s = WAIT_S_MIN
+            self._pause(problem)
+
+    def _pause(self, problem: str) -> None:
+        """Wait before the next connection, after a signature that ran out no longer than on our own account."""
+        if self._expired:
+            problem, self._wait_s = "the signature ran out", min(self._wait_s, self._own_wait_s)
+        echo(f"{problem}; reconnecting in {self._wait_s:.1f} s", err=True)
+        time.sleep(self._wait_s * random.uniform(0.5, 1))  # noqa: S311  jitter
+        self._wait_s = min(2 * self._wait_s, WAIT_S_MAX)
+        self._own_wait_s = min(2 * self._own_wait_s, WAIT_S_MAX)
 
     def _connection(self) -> Iterator[Event]:
         connection = self._hub.connect(TIMEOUT_S)
@@ -177,9 +206,10 @@ class Listener:
             except TooLargeError as error:
                 raise UnavailableError(error.message) from error
             if parser.retry_ms is not None:
-                self._wait_s = parser.retry_ms / 1000
+                self._wait_s = min(parser.retry_ms / 1000, RETRY_S_MAX)
             for event in events:
                 self.cursor = event.last_event_id or self.cursor
+                self._expired = self._expired or event.type == EXPIRED
                 if event.type == GAP or not event.type.startswith(OWN):
                     yield event
             self.cursor = parser.last_event_id or self.cursor
@@ -193,7 +223,7 @@ def _check(response: http.client.HTTPResponse) -> None:
     try:
         answer = json.loads(text)
         problem = f"{response.status} {answer['code']}: {answer['message']}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         problem = f"{response.status} {response.reason}"
     if response.status >= 500 or response.status == 429:
         raise http.client.HTTPException(problem)

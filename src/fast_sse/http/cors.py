@@ -1,4 +1,4 @@
-"""Cross-origin requests: exact origins, answered without credentials.
+"""Cross-origin requests: exact origins, answered without credentials unless a setting says so.
 
 An origin is allowed when it is in the list, character for character: never a pattern, never the echo of any
 Origin (nchan's default, CWE-942). Preflights carry no signature and need none. `Last-Event-ID` is not a
@@ -23,10 +23,22 @@ Marked = TypeVar("Marked", Response, Stream)
 
 
 class Cors:
-    """The rules of one list of origins; an empty list answers no cross-origin request."""
+    """The rules of one list of origins; an empty list answers no cross-origin request.
 
-    def __init__(self, origins: frozenset[str] = frozenset()) -> None:
+    `headers`: what pages may send beside HEADERS_ALLOWED. `credentials`: whether they may send cookies, for a proxy in front that
+    reads them; the hub reads none.
+    """
+
+    def __init__(
+        self,
+        origins: frozenset[str] = frozenset(),
+        headers: frozenset[str] = frozenset(),
+        *,
+        credentials: bool = False,
+    ) -> None:
         self._origins = origins
+        self._allowed = ", ".join([HEADERS_ALLOWED, *sorted(headers)])
+        self._credentials = (("Access-Control-Allow-Credentials", "true"),) if credentials else ()
 
     def preflight(self, request: Request, methods: str) -> Response:
         """The answer to OPTIONS on a route that takes `methods`: 204, with the allowances when the origin is known."""
@@ -40,7 +52,7 @@ class Cors:
                 *allow,
                 *allowed,
                 ("Access-Control-Allow-Methods", methods),
-                ("Access-Control-Allow-Headers", HEADERS_ALLOWED),
+                ("Access-Control-Allow-Headers", self._allowed),
                 ("Access-Control-Max-Age", str(MAX_AGE_S)),
             ),
         )
@@ -59,6 +71,7 @@ class Cors:
             return (_VARY,)
         return (
             ("Access-Control-Allow-Origin", origin),
+            *self._credentials,
             ("Access-Control-Expose-Headers", "Retry-After"),
             _VARY,
         )

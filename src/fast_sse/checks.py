@@ -1,0 +1,107 @@
+"""What is wrong with settings although every value has the right shape: each a key and the end of a sentence.
+
+The sentence never shows the value: it may be a secret pasted under the wrong name (CWE-532).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from pydantic import SecretStr
+
+from fast_sse.model.secret import is_placeholder, weakness
+from fast_sse.settings import Admin, Auth, Settings
+
+Problems = Iterator[tuple[str, str]]
+
+_MAKE_ONE = "make one with: openssl rand -hex 32"
+
+
+def problems_of(settings: Settings) -> Problems:
+    """Everything that keeps a hub with these settings from starting."""
+    yield from _auth(settings.auth)
+    yield from _listeners(settings)
+    yield from _sharing(settings)
+    yield from _kafka(settings)
+    yield from _admin(settings.admin, settings.admin_host)
+
+
+def _auth(auth: Auth) -> Problems:
+    secrets = {f"auth.{name}": value for name, value in auth if isinstance(value, SecretStr)}
+    for key, secret in (*secrets.items(), *(("auth.keys", secret) for secret in auth.keys.values())):
+        if flaw := weakness(_bytes(secret)):
+            yield key, f"{flaw}; {_MAKE_ONE}"
+    if auth.secret is None and auth.v1 != "off":
+        yield "auth.secret", f"is missing; {_MAKE_ONE} (or set auth.v1 = off and auth.keys)"
+    if auth.v1 == "off" and not auth.keys:
+        yield "auth.keys", "is empty, and with auth.v1 = off nobody could publish or subscribe"
+    if auth.publish_secret is not None and auth.publish_secret == auth.secret:
+        yield "auth.publish_secret", "is the same as auth.secret, so it would separate nothing"
+    if auth.signing_kid is not None and auth.signing_kid not in auth.keys:
+        yield "auth.signing_kid", "names no key of auth.keys"
+
+
+def _listeners(settings: Settings) -> Problems:
+    tls, cors = settings.tls, settings.cors
+    if (
+        settings.port
+        and settings.port == settings.admin_port
+        and _overlap(settings.host, settings.admin_host)
+    ):
+        yield "admin_port", "is the same as port; operators have a listener of their own"
+    if (tls.cert is None) != (tls.key is None):
+        yield "tls.cert" if tls.cert is None else "tls.key", "is missing; TLS takes both"
+    if tls.key_password is not None and tls.key is None:
+        yield "tls.key_password", "is for tls.key, which is not set"
+    if cors.credentials and not cors.origins:
+        yield "cors.credentials", "is for the pages of cors.origins, which is empty"
+
+
+def _sharing(settings: Settings) -> Problems:
+    """What keeps several processes from being one hub on one port."""
+    if not settings.reuse_port:
+        return
+    if settings.store in ("sqlite", "memory"):
+        yield "reuse_port", f"needs a store that processes share; the {settings.store} store belongs to one"
+    if settings.node is None:
+        yield (
+            "node",
+            "is required with reuse_port: processes on one port have no other name to tell them apart",
+        )
+    if settings.port == 0:
+        yield "port", "must be chosen with reuse_port: at 0 each process would take another"
+
+
+def _kafka(settings: Settings) -> Problems:
+    log, queue = settings.kafka, settings.ingest.kafka_topic
+    if settings.store != "kafka":
+        return
+    if settings.retention.max_messages:
+        yield "retention.max_messages", "is not for kafka: the broker trims, by age and bytes"
+    servers = queue.bootstrap_servers or log.bootstrap_servers
+    if (servers, queue.topic) == (log.bootstrap_servers, log.topic):
+        yield "ingest.kafka_topic.topic", "is the hub's own log"
+
+
+def _admin(admin: Admin, host: str) -> Problems:
+    if admin.key is not None and (not _bytes(admin.key) or is_placeholder(_bytes(admin.key))):
+        yield "admin.key", f"is empty or a placeholder; {_MAKE_ONE}"
+    if admin.key is None and not _is_loopback(host):
+        yield "admin.key", "is required when admin_host is not a loopback address"
+
+
+def _overlap(host: str, other: str) -> bool:
+    """Whether a listener on one address is in the way of one on the other."""
+    return host == other or not {host, other}.isdisjoint({"0.0.0.0", "::"})  # noqa: S104  compared, not bound
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _bytes(secret: SecretStr) -> bytes:
+    return secret.get_secret_value().encode()

@@ -1,0 +1,43 @@
+"""What is wrong with settings of the right shape: each rule names its key. Their lines at a start: `test_config.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fast_sse.checks import problems_of
+from fast_sse.config import Config
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def keys_of(**settings: Any) -> list[str]:
+    """The keys that something is wrong with."""
+    made = Config.model_validate({"auth": {"secret": SECRET}, **settings})
+    return [key for key, _ in problems_of(made)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, []),
+        ({"port": 9000, "admin_port": 9000}, ["admin_port"]),
+        ({"port": 9000, "admin_port": 9000, "host": "0.0.0.0", "admin_host": "127.0.0.1"}, ["admin_port"]),
+        ({"port": 9000, "admin_port": 9000, "host": "127.0.0.2", "admin_host": "127.0.0.1"}, []),
+        ({"port": 0, "admin_port": 0}, []),
+        ({"tls": {"key_password": "x"}}, ["tls.key_password"]),
+        ({"cors": {"credentials": True}}, ["cors.credentials"]),
+        ({"cors": {"credentials": True, "origins": ["https://a.example"]}}, []),
+    ],
+)
+def test_each_rule_names_its_key(settings: dict[str, Any], expected: list[str]) -> None:
+    """Listeners of two kinds on one place, and settings that are for nothing."""
+    assert keys_of(**settings) == expected
+
+
+def test_a_chain_and_its_key_come_together() -> None:
+    """The one that is missing is named."""
+    assert keys_of(tls={"cert": Path("a.pem")}) == ["tls.key"]
+    assert keys_of(tls={"key": Path("a.pem")}) == ["tls.cert"]
