@@ -52,6 +52,24 @@ def test_what_may_pass_is_tried_again_as_late_as_asked(status: int) -> None:
     assert rig.signed == 2
 
 
+@pytest.mark.parametrize("said", ["\xb2", "9" * 400, "Sun, 29 Nov 2026 12:00:00 GMT", "-1"])
+def test_a_strange_wait_is_none(said: str) -> None:
+    """A Retry-After that is no plain number of seconds, or too long for one, is passed over."""
+    busy = answer(503, "{}", "Retry-After: 2").replace(b"After: 2", b"After: " + said.encode("latin-1"))
+    with Scripted(busy, OK) as server:
+        rig = Rig(server)
+        assert rig.settle() == 200
+    assert rig.waits == [0.2]
+
+
+def test_an_answer_that_cannot_be_read_is_an_answer() -> None:
+    """A body of a proxy's that nests too deep is one in other words, and no traceback."""
+    with Scripted(answer(502, "[" * 60_000), OK) as server:
+        rig = Rig(server)
+        assert rig.settle() == 200
+    assert rig.told == ["502 Said; trying again with the same key"]
+
+
 def test_the_waits_double_up_to_a_bound() -> None:
     """A hub that stays away is asked ever more seldom, and in the end no more."""
     with Scripted() as server:

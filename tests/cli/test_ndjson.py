@@ -10,8 +10,10 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.cli.json_texts import TEXTS
 
 from fast_sse.cli import ndjson
+from fast_sse.cli.exact import BOM
 from fast_sse.cli.ndjson import Chunk, chunks
 
 HEAD = '"event_id":"a","event_type":"b"'
@@ -37,6 +39,22 @@ def test_a_line_keeps_its_bytes_and_gets_a_key() -> None:
     )
     assert [(line.number, line.to) for line in chunk.lines] == [(2, ("a", "b")), (4, ("a", "b"))]
     assert chunk.through == 4
+
+
+@given(st.lists(TEXTS.map(str.split).map(" ".join), max_size=5))
+def test_no_number_is_read(data: list[str]) -> None:
+    """Whatever JSON a line carries goes out byte for byte, the key behind it."""
+    found = [line.body for chunk in read(lines(*(f'"data":{text}' for text in data))) for line in chunk.lines]
+    key = ',"idempotency_key":"run:{}"}}'
+    assert found == [f'{{{HEAD},"data":{text}{key.format(n)}'.encode() for n, text in enumerate(data, 1)]
+
+
+def test_a_byte_order_mark_before_the_first_line_is_passed_over() -> None:
+    """Only there: before any other line it is a mistake, which is named."""
+    (chunk,) = read(BOM + lines('"data":1') + BOM + lines('"data":2'))
+    assert [line.number for line in chunk.lines] == [1]
+    assert [number for number, _ in chunk.bad] == [2]
+    assert chunk.bytes_read == 2 * len(BOM + lines('"data":1'))
 
 
 def test_an_own_key_stays() -> None:

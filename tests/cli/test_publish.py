@@ -70,8 +70,8 @@ def test_the_id_is_printed_and_repeated(
 
 
 def test_what_is_sent(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Data goes as it was typed, from standard input too; event and headers beside it."""
-    monkeypatch.setattr("sys.stdin", io.StringIO(' {"price": 1.10}\n'))
+    """Data goes as it was typed, from standard input too, there without a byte order mark; event and headers beside it."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'\xef\xbb\xbf {"price": 1.10}\n')))
     with Scripted(OK) as server:
         options = ("--data", "-", "--event", "note", "--header", "X=1=2", "--header", "Y=")
         assert run(command, server, *options) == 0
@@ -79,6 +79,24 @@ def test_what_is_sent(command: Command, monkeypatch: pytest.MonkeyPatch) -> None
     assert head.startswith("POST /v1/sse/events/carid000001/types/cart_changed HTTP/1.1\r\n")
     assert '"data":{"price": 1.10}' in body
     assert json.loads(body) == {"data": {"price": 1.1}, "event": "note", "headers": {"X": "1=2", "Y": ""}}
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["1e400", "-0", '{"a": 1, "a": 2}', '"\u00a0\\u00e9é"', pytest.param("9" * 5000, id="5,000 digits")],
+)
+def test_data_is_sent_byte_for_byte(data: str, command: Command) -> None:
+    """No number is read on the way: what no float holds, a minus zero and doubled names go out as they were typed."""
+    with Scripted(OK) as server:
+        assert run(command, server, "--data", data) == 0
+    assert server.asked[0].partition("\r\n\r\n")[2] == f'{{"data":{data}}}'
+
+
+def test_a_key_goes_out_as_utf_8(command: Command) -> None:
+    """A key beyond ASCII is its UTF-8 bytes, which the hub asks for."""
+    with Scripted(OK) as server:
+        assert run(command, server, "--key", "bestellung-ä→") == 0
+    assert keys(server) == {"bestellung-ä→"}
 
 
 @pytest.mark.parametrize(
@@ -130,7 +148,17 @@ def test_giving_up_says_whether_it_may_be_stored(
 
 @pytest.mark.parametrize(
     ("options", "key"),
-    [(["--data", "{"], "--data"), (["--data", "text"], "--data"), (["--header", "novalue"], "--header")],
+    [
+        (["--data", "{"], "--data"),
+        (["--data", "text"], "--data"),
+        (["--data", "NaN"], "--data"),
+        (["--data", '"\udcff"'], "--data"),
+        (["--data", "[" * 10_000], "--data"),
+        (["--event", "\udcff"], "--event"),
+        (["--key", "\udcff"], "--key"),
+        (["--header", "novalue"], "--header"),
+        (["--header", "a=\udcff"], "--header"),
+    ],
 )
 def test_what_cannot_be_sent_is_2(
     options: list[str], key: str, command: Command, capsys: pytest.CaptureFixture[str]

@@ -75,6 +75,41 @@ def test_events_of_the_hub_move_the_cursor_and_are_no_messages(
     assert capsys.readouterr().out == "x\n"
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"price": 1.10, "n": -0, "far": 1e400}',
+        pytest.param("9" * 5000, id="5,000 digits"),
+        '{"a": 1, "a": 2}',
+        '"\\u00e9 é \u2028 \\/"',
+        "[1 , 2]",
+    ],
+)
+def test_data_passes_byte_for_byte(
+    data: str, command: Command, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """`--json` reads no number: every digit, escape and doubled name is printed as it came."""
+    with Scripted(stream(f'data: {data}\nid: a"1\nevent: é\n\n')) as server:
+        assert command("subscribe", *CHANNEL, *HERE, "--url", server.url, "--json", "--count", "1") == 0
+    assert capfdbinary.readouterr().out == f'{{"id": "a\\"1", "event": "é", "data": {data}}}\n'.encode()
+
+
+def test_a_message_is_one_line_whatever_it_is(
+    command: Command, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A line break becomes a space, what is no JSON a string, broken UTF-8 a replacement character; nothing ends it."""
+    odd = stream('data: {"a":\ndata: 1}\n\ndata: NaN\n\ndata: "\x80"\n\ndata: 1\n\n').replace(
+        b"\xc2\x80", b"\x80\x80"
+    )
+    with Scripted(odd, odd) as server:
+        options = ("--url", server.url, "--count", "4")
+        assert command("subscribe", *CHANNEL, *HERE, *options, "--json") == 0
+        lines = capfdbinary.readouterr().out.decode().splitlines()
+        assert command("subscribe", *CHANNEL, *HERE, *options) == 0
+    assert [json.loads(line)["data"] for line in lines] == [{"a": 1}, "NaN", '"\ufffd\ufffd"', 1]
+    assert capfdbinary.readouterr().out.decode() == '{"a": 1}\nNaN\n"\ufffd\ufffd"\n1\n'
+
+
 def test_a_time_to_begin_at(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     """`--since` is asked for until there is a cursor; one that the hub would refuse is refused here."""
     with Scripted(b"", stream("data: x\nid: a1\n\n"), stream("data: y\n\n")) as server:
@@ -119,6 +154,18 @@ def test_an_expired_grant_is_renewed(command: Command, capsys: pytest.CaptureFix
     assert capsys.readouterr().out == "x\ny\n"
 
 
+def test_after_an_expired_grant_it_comes_back_soon(command: Command, waits: list[float]) -> None:
+    """The hub spreads over a minute those who must fetch a signature; who signs here waits no longer than by itself."""
+    expired = stream("retry: 45000\nevent: fast-sse.expired\ndata: {}\n\n")
+    with Scripted(
+        expired, expired, b"", stream("retry: 45000\ndata: y\n\n"), stream("data: z\n\n")
+    ) as server:
+        options = ("--kid", "web-1", "--count", "2", "--url", server.url)
+        assert command("subscribe", *CHANNEL, *HERE, *options) == 0
+    assert [wait <= most for wait, most in zip(waits, (1, 2, 4, 45), strict=True)] == [True] * 4
+    assert waits[3] > 20, "any other end of a stream is the hub's to tell"
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_a_refusal_is_final(
     status: int, command: Command, waits: list[float], capsys: pytest.CaptureFixture[str]
@@ -128,6 +175,13 @@ def test_a_refusal_is_final(
         assert command("subscribe", *CHANNEL, *HERE, "--url", server.url) == 1
     assert waits == []
     assert capsys.readouterr().err == f"fast-sse: {status} the_code: the reason\n"
+
+
+def test_a_refusal_in_other_words_is_a_line_too(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """A body of a proxy's that nests too deep to be read is no traceback."""
+    with Scripted(answer(403, "[" * 60_000)) as server:
+        assert command("subscribe", *CHANNEL, *HERE, "--url", server.url) == 1
+    assert capsys.readouterr().err == "fast-sse: 403 Said\n"
 
 
 def test_one_beginning(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
