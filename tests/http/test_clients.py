@@ -30,6 +30,15 @@ PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
         ("10.0.0.1", "203.0.113.66, garbage", "10.0.0.1"),
         ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
         ("", "198.51.100.7", ""),
+        ("10.0.0.1", "203.0.113.7:51443", "203.0.113.7"),
+        ("10.0.0.1", "[2001:db8:0:1::7]", "2001:db8:0:1::/64"),
+        ("10.0.0.1", "[2001:db8:0:1::7]:51443", "2001:db8:0:1::/64"),
+        ("10.0.0.1", "203.0.113.66:1, 203.0.113.7:51443, 10.0.0.2:80", "203.0.113.7"),
+        ("10.0.0.1", "::ffff:203.0.113.7", "203.0.113.7"),
+        ("::ffff:10.0.0.1", "198.51.100.7, [::ffff:10.0.0.2]:443", "198.51.100.7"),
+        ("fd00::1%eth0", "198.51.100.7", "198.51.100.7"),
+        ("fe80::1%eth0", "198.51.100.7", "fe80::/64"),
+        ("10.0.0.1", "198.51.100.7, unix:", "10.0.0.1"),
     ],
 )
 def test_forwarded_addresses_are_believed_from_trusted_hops_only(
@@ -37,6 +46,23 @@ def test_forwarded_addresses_are_believed_from_trusted_hops_only(
 ) -> None:
     """Read from the right up to the first hop that is not a trusted proxy; a forged left part never counts (CWE-348)."""
     assert Clients(PROXIES).address(request(peer, forwarded)) == client
+
+
+def test_a_network_may_be_written_as_ipv6_calls_it() -> None:
+    """A trusted `::ffff:10.0.0.0/104` is 10.0.0.0/8."""
+    clients = Clients([ip_network("::ffff:10.0.0.0/104")])
+    assert clients.address(request("10.9.9.9", "198.51.100.7")) == "198.51.100.7"
+    assert clients.address(request("11.9.9.9", "198.51.100.7")) == "11.9.9.9"
+
+
+def test_peers_of_a_unix_socket_are_believed_when_it_is_named() -> None:
+    """They have no address of their own, so that alone they are one client."""
+    assert Clients([*PROXIES, "unix"]).address(request("", "198.51.100.7")) == "198.51.100.7"
+    assert Clients(["unix"]).address(request("", None)) == ""
+    assert Clients(["unix"]).address(request("10.0.0.1", "198.51.100.7")) == "10.0.0.1"
+    chain = request("", "203.0.113.66, 198.51.100.7, unix:")
+    assert Clients(["unix"]).address(chain) == "198.51.100.7"
+    assert Clients([*PROXIES, "unix"]).address(request("10.0.0.1", "unix:")) == "10.0.0.1"
 
 
 def test_without_trusted_proxies_the_header_means_nothing() -> None:

@@ -2,20 +2,18 @@
 
 Behind a proxy every connection comes from the proxy. `X-Forwarded-For` is believed only as far as each hop is a
 trusted proxy, read from the right: what a client wrote into it itself stands left of the first hop that is not
-trusted (CWE-348). IPv6 clients are counted by their /64, which is what one subscriber of a provider gets.
+trusted (CWE-348). What an address is, in any spelling, `addresses.py` says.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from collections.abc import Iterable
 
+from fast_sse.http.addresses import UNIX, Address, Proxy, Trusted, Unix, group, parse_address, parse_hop
 from fast_sse.http.message import Request
 from fast_sse.model.errors import RateLimitedError
-
-Network = IPv4Network | IPv6Network
 
 #: Clients whose publish rate is remembered; the longest unseen one is forgotten first.
 CLIENTS_MAX = 65_536
@@ -25,15 +23,13 @@ class Clients:
     """Addresses, publish rates and open streams of clients.
 
     Args:
-        trusted: networks of the proxies whose X-Forwarded-For is believed.
+        trusted: the proxies whose X-Forwarded-For is believed; `unix` for those that come through a Unix socket.
         publish_rate: messages a second and client, bursts of one second; 0 for no limit.
         streams_max: open streams of one client; 0 for no limit.
     """
 
-    def __init__(
-        self, trusted: Sequence[Network] = (), publish_rate: float = 0, streams_max: int = 0
-    ) -> None:
-        self._trusted = tuple(trusted)
+    def __init__(self, trusted: Iterable[Proxy] = (), publish_rate: float = 0, streams_max: int = 0) -> None:
+        self._trusted = Trusted(trusted)
         self._rate = publish_rate
         self._streams_max = streams_max
         self._streams: Counter[str] = Counter()
@@ -46,20 +42,17 @@ class Clients:
         return self._streams_max > 0
 
     def address(self, request: Request) -> str:
-        """The client that a request is counted for."""
-        if not self._trusted:
-            return _group(request.peer)
-        hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",")]
-        address = request.peer
-        while self._is_trusted(address) and hops and _is_address(hops[-1]):
-            address = hops.pop()
-        return _group(address)
-
-    def _is_trusted(self, address: str) -> bool:
-        if not _is_address(address):
-            return False
-        parsed = ip_address(address)
-        return any(parsed in network for network in self._trusted)
+        """The client that a request is counted for; empty for all that come through a Unix socket by themselves."""
+        peer = request.peer
+        if not self._trusted and ":" not in peer:  # as the kernel writes it
+            return peer
+        at: Address | Unix | None = parse_address(peer) if peer else UNIX
+        client, hops = at, request.headers.get("x-forwarded-for", "").split(",")
+        while at in self._trusted and hops and (hop := parse_hop(hops.pop())) is not None:
+            at = hop
+            if not isinstance(hop, str):
+                client = hop
+        return peer if client is None or isinstance(client, str) else group(client)
 
     def charge(self, request: Request, messages: int, now_s: float) -> None:
         """Count messages about to be published.
@@ -95,21 +88,3 @@ class Clients:
         self._streams[address] -= 1
         if self._streams[address] <= 0:
             del self._streams[address]
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _group(address: str) -> str:
-    if ":" not in address or not _is_address(address):
-        return address
-    parsed = ip_address(address)
-    assert isinstance(parsed, IPv6Address)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(IPv6Network((int(parsed) >> 64 << 64, 64)))
