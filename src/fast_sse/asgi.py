@@ -4,6 +4,7 @@
     application = FastAPI(lifespan=hub.lifespan)
     application.mount("/sse", hub)
     await hub.publish("carid000001", "cart_changed", {"quantity": 2})
+    hub.publish_from_thread("carid000001", "cart_changed", {"quantity": 2})      in a plain `def` endpoint
 
 What a server promises (deadlines, slow clients, drain) is then that server's promise; docs/asgi.md has the list.
 """
@@ -15,6 +16,7 @@ import contextlib
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import CancelledError
 from typing import Any
 
 import msgspec
@@ -23,14 +25,19 @@ from fast_sse import __version__
 from fast_sse.config import Config, load
 from fast_sse.http.asgi import AsgiApp, Handle
 from fast_sse.http.clients import Clients
+from fast_sse.http.drafting import Drafting
+from fast_sse.http.later import Later
 from fast_sse.http.publishing import Publishing
 from fast_sse.model.channel import channel
-from fast_sse.model.errors import BadRequestError, NotStoredError
+from fast_sse.model.errors import BadRequestError, NotStoredError, UnknownOutcomeError
 from fast_sse.observe.logging import Log, LogObserver, make_log
 from fast_sse.parts import make_endpoints, make_hub, make_sources, make_store, on_defect, warn
 
 #: Owner of the idempotency keys of `HubApp.publish`.
 _PRINCIPAL = "hub:app"
+#: How much longer than the hub's own deadline a thread waits for the loop to say so.
+_PATIENCE_S = 5.0
+_NOT_RUNNING = "the hub is not running"
 
 
 class HubApp(AsgiApp):
@@ -62,9 +69,11 @@ class HubApp(AsgiApp):
         Raises:
             FastSseError: what HTTP would have been answered with. ClientFaultError: certainly not stored.
                 UnknownOutcomeError: perhaps stored; repeat with the same `idempotency_key`.
+            RuntimeError: on another loop than the hub's; certainly not stored.
         """
         if self._publishing is None:
-            raise NotStoredError("the hub is not running")
+            raise NotStoredError(_NOT_RUNNING)
+        self._at_home()
         body = {
             "data": data,
             "event": event,
@@ -79,6 +88,46 @@ class HubApp(AsgiApp):
         appended = await self._publishing.put(channel(event_id, event_type), raw, _PRINCIPAL)
         return appended.cursor.text
 
+    def publish_from_thread(
+        self,
+        event_id: str,
+        event_type: str,
+        data: Any,
+        *,
+        event: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        ttl_s: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> str:
+        """`publish` for a thread of this process, such as that of a plain `def` endpoint; blocks until it is known.
+
+        Raises what `publish` raises, and UnknownOutcomeError when the hub's loop ends or stands still meanwhile.
+        RuntimeError: on the thread of the hub's loop, which would wait for itself; certainly not stored.
+        """
+        loop = self._loop
+        if loop is None:
+            raise NotStoredError(_NOT_RUNNING)
+        if asyncio._get_running_loop() is loop:  # noqa: SLF001  documented, and the only one that does not raise
+            raise RuntimeError("this is the thread of the hub's loop, and nothing was done: await hub.publish")
+        publish = self.publish(
+            event_id,
+            event_type,
+            data,
+            event=event,
+            headers=headers,
+            ttl_s=ttl_s,
+            idempotency_key=idempotency_key,
+        )
+        try:
+            future = asyncio.run_coroutine_threadsafe(publish, loop)
+        except RuntimeError as error:  # the loop is closed
+            publish.close()
+            raise NotStoredError(_NOT_RUNNING) from error
+        try:
+            return future.result(self._config.bounds.append_s + _PATIENCE_S)
+        except (TimeoutError, CancelledError) as error:
+            raise UnknownOutcomeError("the hub's loop did not answer") from error
+
     @contextlib.asynccontextmanager
     async def _hub_running(self) -> AsyncIterator[Handle]:
         """Open the store and start the hub; at the end drain, then close both."""
@@ -92,7 +141,9 @@ class HubApp(AsgiApp):
             )
             warn(config, self._log)
             endpoints = make_endpoints(config, hub)
-            self._publishing = Publishing(hub, config.bounds, Clients(), time.time)
+            self._publishing = Publishing(
+                hub, config.bounds, Clients(), time.time, Drafting(config.bounds), Later()
+            )
             sources = self._make_sources(hub, self._observer, endpoints.check)
             for source in sources:
                 source.start()

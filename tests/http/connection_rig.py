@@ -10,7 +10,7 @@ from tests.support.clock import ManualClock
 from tests.support.transport import FakeTransport
 
 from fast_sse.http.front import Fronts
-from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
+from fast_sse.http.message import Admission, Answer, Deferred, Request, Response, Stream
 from fast_sse.model.limits import Limits
 
 LIMITS = Limits(
@@ -21,6 +21,7 @@ LIMITS = Limits(
     body_s=30.0,
     keep_alive_s=75.0,
 )
+DATE = b"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT"  # RFC 9110's own example
 TICK = 1.0  # a deadline may be late by one sweep
 
 
@@ -66,10 +67,18 @@ class Rig:
         self.futures: dict[str, asyncio.Future[bytes]] = {}
         self.defects: list[tuple[str, BaseException]] = []
         self.subscribers: list[Subscriber] = []
+        self.judged: list[Request] = []
+        self.admission: Admission | Response = Admission(limits.body_bytes_max)
         self.special: dict[str, Callable[[Request], Answer]] = {}
         self.fronts = Fronts(
-            self.handle, limits, clock=self.clock, on_defect=lambda *defect: self.defects.append(defect)
+            self.handle,
+            limits,
+            clock=self.clock,
+            on_defect=lambda *defect: self.defects.append(defect),
+            admit=self.admit,
+            wall=lambda: 784111777.0,
         )
+        self.peer = peer
         self.transport = FakeTransport(self.fronts(), half_close=half_close, peer=peer)
 
     def handle(self, request: Request) -> Answer:
@@ -83,6 +92,14 @@ class Rig:
         if path.startswith("/stream"):
             return Stream(self.subscribe)
         return Response(200, path.encode(), "text/plain")
+
+    def admit(self, request: Request) -> Admission | Response:
+        self.judged.append(request)
+        return self.admission
+
+    def connect(self) -> FakeTransport:
+        """One more connection."""
+        return FakeTransport(self.fronts(), peer=self.peer)
 
     def subscribe(self, transport: Any, head: bytes) -> asyncio.BaseProtocol:
         transport.write(head)

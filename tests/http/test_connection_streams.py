@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from httptools import HttpRequestParser
-from tests.http.connection_rig import Rig, get
+from tests.http.connection_rig import DATE, Rig, get
 
 from fast_sse.http.connection import Connection
 from fast_sse.http.message import Stream
@@ -27,7 +27,10 @@ async def test_stream_gets_head_and_transport() -> None:
     """The front writes the head and gives the transport away; what the peer sends then is the stream's."""
     rig = Rig()
     rig.feed(get("/stream"))
-    assert rig.transport.sent == STREAM_HEAD + b"Transfer-Encoding: chunked\r\n\r\nprimed"
+    assert (
+        rig.transport.sent
+        == STREAM_HEAD + b"Transfer-Encoding: chunked\r\nConnection: close" + DATE + b"\r\n\r\nprimed"
+    )
     assert rig.transport.protocol is rig.subscribers[0]
     rig.feed(get("/1"))
     assert rig.subscribers[0].received == get("/1")
@@ -38,7 +41,7 @@ async def test_http10_stream_runs_until_the_close() -> None:
     """HTTP/1.0 has no chunks: the stream ends with the connection, also when keep-alive was asked for."""
     rig = Rig()
     rig.feed(get("/stream", "Connection: keep-alive\r\n", "1.0"))
-    assert rig.transport.sent == STREAM_HEAD + b"Connection: close\r\n\r\nprimed"
+    assert rig.transport.sent == STREAM_HEAD + b"Connection: close" + DATE + b"\r\n\r\nprimed"
     assert not rig.asked[0].http11
 
 

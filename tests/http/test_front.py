@@ -70,6 +70,8 @@ async def test_the_listener_in_numbers() -> None:
         "malformed_total": 1,
         "timeouts_total": 1,
         "turned_away_total": 0,
+        "bodies_unvouched_bytes": 0,
+        "bodies_given_up_total": 0,
         "defects_total": 0,
     }
 

@@ -33,7 +33,9 @@ class Taker:
 
     def feed(self, *pieces: bytes) -> list[Request]:
         for piece in pieces:
-            self.reader.feed(piece)
+            at = self.reader.feed(piece)
+            while at:
+                at = self.reader.feed(piece, at)
         return self.requests
 
 

@@ -10,6 +10,7 @@ from fast_sse.http.message import Request, Response, Stream
 from fast_sse.http.wire import (
     HEAD,
     OLD,
+    date_line,
     form_of,
     response_bytes,
     response_fields,
@@ -67,14 +68,32 @@ def test_a_header_cannot_leave_its_line(value: str) -> None:
 
 
 def test_stream_head_is_that_of_the_protocol() -> None:
-    """The head of a stream is exactly the published one, chunked in HTTP/1.1 and until the close in HTTP/1.0."""
+    """The head of a stream is exactly the published one: chunked in HTTP/1.1, and a client is told of the close."""
     stream = Stream(lambda *_: asyncio.Protocol(), (("Vary", "Origin"),))
     begin = (
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
         b"Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nIncremental: ?1\r\n"
     )
-    assert stream_head(stream) == begin + b"Transfer-Encoding: chunked\r\nVary: Origin\r\n\r\n"
+    assert stream_head(stream) == (
+        begin + b"Transfer-Encoding: chunked\r\nConnection: close\r\nVary: Origin\r\n\r\n"
+    )
     assert stream_head(stream, OLD) == begin + b"Connection: close\r\nVary: Origin\r\n\r\n"
+
+
+def test_the_date_is_a_line_of_every_head() -> None:
+    """Answers and streams carry the Date that they are given (RFC 9110 §6.6.1)."""
+    line = date_line(784111777.9)
+    assert line == b"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT"
+    answers = [
+        response_bytes(Response(200, b"{}"), date=line),
+        response_bytes(Response(204), OLD, close=True, date=line),
+        response_bytes(Response(405, headers=(("Allow", "GET"),)), HEAD, date=line),
+        stream_head(Stream(lambda *_: asyncio.Protocol()), 0, line),
+    ]
+    for answer in answers:
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        assert head.count(line) == 1
+        assert rest in (b"{}", b"")
 
 
 def test_the_form_comes_from_the_request() -> None:
@@ -91,6 +110,7 @@ def test_a_server_that_frames_gets_the_same_head() -> None:
     stream = Stream(lambda *_: asyncio.Protocol(), (("Vary", "Origin"),))
     lines = stream_head(stream).decode().strip().split("\r\n")[1:]
     lines.remove("Transfer-Encoding: chunked")
+    lines.remove("Connection: close")
     assert [f"{name}: {value}" for name, value in stream_fields(stream)] == lines
     assert "Content-Length" not in dict(response_fields(Response(204)))
 

@@ -11,7 +11,7 @@ import msgspec
 
 from fast_sse.model.channel import WILDCARD, Channel, Filter
 from fast_sse.model.errors import ForbiddenError, GrantEndedError, UnauthorizedError
-from fast_sse.model.signature import Grant, Keyring, Scope, still_stands, verify
+from fast_sse.model.signature import Grant, Keyring, Scope, awaits_body, still_stands, verify
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +59,16 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         for channel in channels:
             self.check(channel)
         return grant
+
+    def foresee(self, signature: str, scope: Scope, channels: Sequence[Channel], *, now: float) -> bool:
+        """Judge the signature of a request whose body is still on its way: True when it is right already.
+
+        False when only the body can show. Raises as `grant` does when nothing can make it right any more.
+        """
+        if awaits_body(signature, now=now, keyring=self.keyring):
+            return False
+        self.grant(signature, scope, channels, body=None, now=now)
+        return True
 
     def stands(self, right: object, wanted: Filter) -> bool:
         """Whether a stream that was granted under earlier rules would be granted under these."""

@@ -7,12 +7,13 @@ The endpoints translate the errors they expect. Anything else is a defect of our
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
 from fast_sse.http.errors import error_response, new_request_id
 from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
-from fast_sse.http.wire import response_bytes
+from fast_sse.http.wire import date_line, response_bytes
 from fast_sse.model.errors import DefectError
 
 #: Called with the `request_id` of a 500 and the exception behind it.
@@ -30,13 +31,24 @@ def retrieve(future: asyncio.Future[Any]) -> None:
 
 
 class Boundary:
-    """The handler, behind a wall."""
+    """The handler, behind a wall.
 
-    __slots__ = ("_handle", "_on_defect", "defects")
+    Attributes:
+        date: the line that says when an answer was made, as of the last `keep_time`; empty before.
+    """
 
-    def __init__(self, handle: Callable[[Request], Answer], on_defect: OnDefect) -> None:
+    __slots__ = ("_handle", "_on_defect", "_wall", "date", "defects")
+
+    def __init__(
+        self,
+        handle: Callable[[Request], Answer],
+        on_defect: OnDefect,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._handle = handle
         self._on_defect = on_defect
+        self._wall = wall
+        self.date = b""
         #: Answers with 500 since the start.
         self.defects = 0
 
@@ -60,9 +72,13 @@ class Boundary:
     def render(self, answer: Response, form: int, *, close: bool = False) -> bytes:
         """The bytes of `answer`, or of a 500 when it cannot be sent."""
         try:
-            return response_bytes(answer, form, close=close)
+            return response_bytes(answer, form, close=close, date=self.date)
         except ValueError as error:
-            return response_bytes(self.defect(error), form, close=close)
+            return response_bytes(self.defect(error), form, close=close, date=self.date)
+
+    def keep_time(self) -> None:
+        """Once a second is often enough: nothing is paid for it by an answer."""
+        self.date = date_line(self._wall())
 
     def defect(self, error: Exception) -> Response:
         """A 500 that says nothing, and the exception to whoever watches."""

@@ -15,43 +15,22 @@ the close comes after it. A peer that is gone only loses its answers; the publis
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Any
 
 from fast_sse.http.boundary import retrieve
 from fast_sse.http.deadlines import NEVER
 from fast_sse.http.errors import error_response
-from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
-from fast_sse.http.reader import IDLE, IN_HEAD, RequestReader
-from fast_sse.http.shared import Shared
+from fast_sse.http.flow import TURN_BYTES, Flow
+from fast_sse.http.message import Deferred, Request, Response, Stream
+from fast_sse.http.reader import IDLE, IN_BODY, RefusedError, RequestReader
 from fast_sse.http.wire import CONTINUE, form_of, stream_head
-from fast_sse.model.errors import FastSseError, RequestTimeoutError
+from fast_sse.model.errors import FastSseError
 
 
-class Connection(asyncio.Protocol):
-    """From accept to close, or until a stream takes the transport over.
+class Connection(Flow):
+    """From accept to close, or until a stream takes the transport over."""
 
-    Attributes:
-        deadline: when a sweep cuts this connection.
-    """
-
-    __slots__ = (
-        "_backlog", "_closing", "_ending", "_eof", "_head_future", "_out", "_phase", "_reader", "_reading_paused",
-        "_shared", "_transport", "_waiting", "_writing_paused", "deadline",
-    )  # fmt: skip
-
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
-        self._transport: Any = None
-        self._reader: RequestReader | None = None
-        self._backlog: deque[Request | Response] = deque()
-        self._waiting: deque[tuple[Answer, int]] = deque()
-        self._head_future: asyncio.Future[Any] | None = None
-        self._out: list[bytes] = []
-        self._phase = IDLE  # the reader's phase for which `deadline` was set
-        self._closing = self._eof = self._ending = False
-        self._reading_paused = self._writing_paused = False
-        self.deadline = NEVER
+    __slots__ = ()
 
     # -- bytes in -------------------------------------------------------------------------------------------
 
@@ -64,33 +43,51 @@ class Connection(asyncio.Protocol):
         shared = self._shared
         peer = transport.get_extra_info("peername") if shared.names_peers else None
         address = str(peer[0]) if isinstance(peer, tuple) else ""
-        self._reader = RequestReader(shared.limits, self._on_request, address, shared.heads)
+        self._reader = RequestReader(shared.limits, self._on_request, address, shared.heads, shared.admit)
         self._shared.add(self)
         self.deadline = self._shared.deadlines.head
         if self._shared.draining:
             self.drain()
 
-    def data_received(self, data: bytes) -> None:
-        """Read requests, ask the handler, write what is ready."""
+    def data_received(self, data: bytes, at: int = 0) -> None:
+        """Read requests from `at` on, ask the handler, write what is ready."""
         reader = self._reader
         if reader is None:  # nothing behind a last request, a refusal or a stream is ever looked at
             return
-        try:
-            reader.feed(data)
-        except FastSseError as error:
-            self._shared.malformed += 1
-            self._refuse(error_response(error))
+        if self._unread:  # a transport that had read more before it paused (TLS)
+            self._unread, self._at = self._unread[self._at :] + data, 0
             return
+        try:
+            at = reader.feed(data, at)
         except Exception as error:  # noqa: BLE001 - a defect of ours ends this connection, not the server
-            self._refuse(self._shared.boundary.defect(error))
+            self._give_up(error)
             return
         if reader.phase != self._phase:
             self._phase = reader.phase
             self.deadline = self._moment()
+        if at and self._reader is not None:
+            self._unread, self._at = data, at
+        if len(data) > TURN_BYTES:
+            self._ask_for_a_turn()
+        if self._phase == IN_BODY:
+            self._count_body(reader)
         if self._waiting or reader.expects:
             self._pump()
-        elif self._out:
+            return
+        if self._out:
             self._write()
+        if self._unread or self._next_turn:
+            self._regulate()
+
+    def _give_up(self, error: Exception) -> None:
+        """Nothing more can be read: the last answer says why."""
+        if isinstance(error, RefusedError):
+            self._refuse(error.answer)
+        elif isinstance(error, FastSseError):
+            self._shared.malformed += 1
+            self._refuse(error_response(error))
+        else:
+            self._refuse(self._shared.boundary.defect(error))
 
     def _on_request(self, request: Request, keep_alive: bool) -> bool:
         """Take a complete request; False when it is the last of this connection."""
@@ -98,6 +95,9 @@ class Connection(asyncio.Protocol):
         shared.requests += 1
         self._phase = IDLE
         self.deadline = shared.deadlines.idle
+        if self._held:
+            self._held = False
+            shared.bodies.release(self)
         if not keep_alive or shared.draining:
             self._closing = True
         if self._backlog or self._writing_paused or (self._waiting and self._full()):
@@ -105,9 +105,6 @@ class Connection(asyncio.Protocol):
         else:
             self._ask(request)
         return not self._closing and self._reader is not None
-
-    def _full(self) -> bool:
-        return self._writing_paused or len(self._waiting) >= self._shared.limits.pipeline_requests_max
 
     def _ask(self, request: Request) -> None:
         """Hand a request to the handler; its answer is ready to be written, or waits for its turn."""
@@ -134,11 +131,6 @@ class Connection(asyncio.Protocol):
         else:
             self._waiting.append((answer, 0))
         self._pump()
-
-    def _read_no_more(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
 
     # -- answers out ----------------------------------------------------------------------------------------
 
@@ -209,7 +201,7 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._write()
-            protocol = stream.attach(transport, stream_head(stream, form))
+            protocol = stream.attach(transport, stream_head(stream, form, shared.boundary.date))
         except Exception as error:  # noqa: BLE001 - a defect of ours; what went out before it still arrives
             shared.boundary.defect(error)
             self._finish()
@@ -236,112 +228,6 @@ class Connection(asyncio.Protocol):
         self._backlog.clear()
         self._out.clear()
         self._transport = None
-
-    # -- flow, deadlines, end -------------------------------------------------------------------------------
-
-    def pause_writing(self) -> None:
-        """The peer does not read: neither do we, and not for longer than a body may take."""
-        self._writing_paused = True
-        self._regulate()
-        self.deadline = self._moment()
-
-    def resume_writing(self) -> None:
-        """The peer reads again."""
-        self._writing_paused = False
-        self.deadline = self._moment()
-        self._pump()
-
-    def _regulate(self) -> None:
-        """Read from the socket only while there is room."""
-        pause = self._full() or bool(self._backlog)
-        if pause is not self._reading_paused and not self._ending:
-            self._reading_paused = pause
-            if pause:
-                self._transport.pause_reading()
-            else:
-                self._transport.resume_reading()
-            self.deadline = self._moment()
-
-    def _moment(self) -> float:
-        """The deadline that this connection's state has from now on.
-
-        None while the peer waits for us: a publish has its own deadline, in the hub.
-        """
-        deadlines = self._shared.deadlines
-        if self._writing_paused:
-            return deadlines.body
-        if self._ending:
-            return deadlines.linger
-        if (self._waiting or self._backlog) and (self._phase == IDLE or self._reading_paused):
-            return NEVER
-        if self._phase == IDLE:
-            return deadlines.idle
-        return deadlines.head if self._phase == IN_HEAD else deadlines.body
-
-    def expired(self) -> None:
-        """The deadline passed: 408 for a request that has begun, a silent close for an idle connection."""
-        if self._writing_paused:
-            self._shared.timeouts += 1
-            self.abort()
-        elif self._ending:
-            self.abort()
-        elif self._phase != IDLE:
-            self._shared.timeouts += 1
-            self._refuse(error_response(RequestTimeoutError("The request did not arrive in time")))
-        else:
-            self._close()
-
-    def drain(self) -> None:
-        """Close now when idle; else let the answer to the last request that has begun be the last."""
-        if self._phase != IDLE:
-            return
-        if self._waiting or self._backlog:
-            self._closing = True
-            self._read_no_more()
-        elif not self._ending:
-            self._close()
-
-    def abort(self) -> None:
-        """Cut the connection."""
-        self.deadline = NEVER
-        self._transport.abort()
-
-    def _finish(self) -> None:
-        """Close after the last answer, so that the peer can still read it.
-
-        Closing a socket that holds unread bytes sends a reset, which may overtake the answer: say that nothing
-        more comes, discard what arrives, and close when the peer does (RFC 9112 §9.6). TLS does this by itself.
-        """
-        self._read_no_more()
-        transport = self._transport
-        if self._eof or not transport.can_write_eof():
-            self._close()
-            return
-        transport.write_eof()
-        if self._reading_paused:
-            self._reading_paused = False
-            transport.resume_reading()
-        self._end()
-
-    def _close(self) -> None:
-        """Close once everything is written, or at the next deadline if the peer does not take it."""
-        self._end()
-        self._transport.close()
-
-    def _end(self) -> None:
-        self._ending, self._phase = True, IDLE
-        self.deadline = self._moment()
-
-    def eof_received(self) -> bool:
-        """The peer sends no more: what is pending is still answered (not over TLS, which has no half-close)."""
-        self._read_no_more()
-        self._eof = self._closing = True
-        self._phase = IDLE
-        if (self._waiting or self._backlog) and self._transport.can_write_eof():
-            self.deadline = self._moment()
-            return True
-        self._end()
-        return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """The peer is gone and its answers with it."""

@@ -38,13 +38,27 @@ class Deadlines:
     """The set of open connections and the moments that a deadline set now would have.
 
     `head`, `body`, `idle` and `linger` are moments of `clock`, renewed by each sweep: to set a deadline is to
-    copy one of them.
+    copy one of them. `on_renew` is called whenever they are: at most a second apart while there are members.
     """
 
-    __slots__ = ("_clock", "_limits", "_timer", "body", "head", "idle", "interval_s", "linger", "members")
+    __slots__ = (
+        "_clock",
+        "_limits",
+        "_on_renew",
+        "_timer",
+        "body",
+        "head",
+        "idle",
+        "interval_s",
+        "linger",
+        "members",
+    )
 
-    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, limits: Limits, clock: Callable[[], float], on_renew: Callable[[], None] | None = None
+    ) -> None:
         self._limits = limits
+        self._on_renew = on_renew
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
         shortest = min(limits.header_s, limits.body_s, limits.keep_alive_s)
@@ -59,6 +73,8 @@ class Deadlines:
         self.body = base + self._limits.body_s
         self.idle = base + self._limits.keep_alive_s
         self.linger = base + LINGER_S
+        if self._on_renew is not None:
+            self._on_renew()
 
     def add(self, member: Timed) -> None:
         """Watch `member`; the first one starts the timer."""

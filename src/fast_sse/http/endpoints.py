@@ -1,5 +1,5 @@
-"""Every public route: Request -> Response | Stream | Deferred. The public API's rules live here and in the two
-modules this one routes to, `publishing.py` and `subscribing.py`, and nowhere else.
+"""Every public route: Request -> Response | Stream | Deferred. The public API's rules live here and in the
+modules this one routes to, `publishing.py`, `batching.py` and `subscribing.py`, and nowhere else.
 
     POST /v1/sse/events/{event_id}/types/{event_type}        publish
     POST /v1/sse/batch                                       publish many, NDJSON
@@ -19,10 +19,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from fast_sse.http.access import Access
+from fast_sse.http.batching import Batching
 from fast_sse.http.clients import Clients
 from fast_sse.http.cors import Cors
+from fast_sse.http.drafting import Drafting
 from fast_sse.http.errors import error_response
-from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
+from fast_sse.http.later import Later
+from fast_sse.http.message import Admission, Answer, Deferred, Request, Response, Stream
 from fast_sse.http.publishing import Publishing
 from fast_sse.http.subscribing import Subscribing
 from fast_sse.hub.form import Prime
@@ -35,6 +38,8 @@ from fast_sse.observe.metrics import Sample, counted
 BATCH = "/v1/sse/batch"
 _LOAD = "/v1/sse/events"
 _SEVERAL = "/v1/subscribe"
+#: Methods whose requests have no body that anybody reads.
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PUBLISH = re.compile(r"/v1/sse/events/([^/]+)/types/([^/]+)").fullmatch
 _SUBSCRIBE = re.compile(r"/v1/subscribe/events/([^/]+)/types/([^/]+)").fullmatch
 
@@ -68,7 +73,10 @@ class Endpoints:
         clients = clients or Clients(
             publish_rate=limits.publish_rate, streams_max=limits.streams_per_address_max
         )
-        self._publishing = Publishing(hub, limits, clients, now)
+        self._limits = limits
+        drafting, later = Drafting(limits), Later(self._refuse)
+        self._publishing = Publishing(hub, limits, clients, now, drafting, later)
+        self._batching = Batching(hub, limits, clients, now, drafting, later)
         self._subscribing = Subscribing(hub, limits, clients, now, prime=prime)
 
     def handle(self, request: Request) -> Answer:
@@ -80,11 +88,40 @@ class Endpoints:
             else:
                 answer = self._route(request)
         except FastSseError as error:
-            self._refused[error.code] += 1
-            answer = error_response(error)
+            answer = self._refuse(error)
         if "origin" not in request.headers:
             return answer
         return self._marked(request, answer)
+
+    def admit(self, request: Request) -> Admission | Response:
+        """Judge a request by its head, its body still on the way: what may come of it, or the answer that refuses it.
+
+        What can be refused from the head is refused from the head, before anybody's bytes are kept.
+        """
+        try:
+            return self._admitted(request)
+        except FastSseError as error:
+            answer = self._refuse(error)
+        return answer if "origin" not in request.headers else self._cors.mark(request, answer)
+
+    def _admitted(self, request: Request) -> Admission | Response:
+        path, method = request.path, request.method
+        if method == "POST":
+            if (place := _PUBLISH(path)) is not None:
+                return self._publishing.admit(request, channel_from_path(*place.groups()), self.access)
+            if path == BATCH:
+                return self._batching.admit(request, self.access)
+            if path == _LOAD and self._load_route:
+                return self._publishing.admit_load(request)
+        if method in _BODILESS:
+            return Admission(self._limits.body_bytes_max)
+        answer = self._route(request)  # no other method goes together with any route
+        assert isinstance(answer, Response)
+        return answer
+
+    def _refuse(self, error: FastSseError) -> Response:
+        self._refused[error.code] += 1
+        return error_response(error)
 
     def check(self, channel: Channel) -> None:
         """Raise ForbiddenError when the allow-lists in force now do not name the channel."""
@@ -121,7 +158,7 @@ class Endpoints:
         if path == BATCH:
             if request.method != "POST":
                 return self._other(request, "POST")
-            return self._publishing.batch(request, self.access)
+            return self._batching.publish(request, self.access)
         if path == _SEVERAL:
             if request.method != "GET":
                 return self._other(request, "GET")
@@ -131,7 +168,9 @@ class Endpoints:
     def _route_of_the_demo(self, request: Request) -> Answer:
         if request.path == _LOAD and self._load_route:
             return (
-                self._publishing.load(request) if request.method == "POST" else self._other(request, "POST")
+                self._publishing.load(request, self.access)
+                if request.method == "POST"
+                else self._other(request, "POST")
             )
         if (page := self._pages.get(request.path)) is not None:
             return page if request.method in ("GET", "HEAD") else self._other(request, "GET, HEAD")

@@ -6,13 +6,14 @@ Each connection is a `Connection` on llhttp; see there for the contract, and doc
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 from fast_sse.http.boundary import Boundary, OnDefect, ignore_defect
 from fast_sse.http.connection import Connection
 from fast_sse.http.deadlines import Deadlines
 from fast_sse.http.descriptors import Descriptors
-from fast_sse.http.message import Answer, Request
+from fast_sse.http.message import Admit, Answer, Request
 from fast_sse.http.shared import Shared
 from fast_sse.model.limits import Limits
 from fast_sse.observe.metrics import Sample
@@ -23,7 +24,7 @@ class Fronts:
 
     `handle` maps a Request to an Answer without waiting; `clock` is monotonic, in seconds; `on_defect` gets the
     `request_id` of a 500 and the exception behind it; `descriptors` says whether there is room for one more; without `names_peers`
-    no request says who it comes from.
+    no request says who it comes from; `admit` judges a request whose body is still on its way; `wall` is the time of `Date`.
     """
 
     __slots__ = ("_shared",)
@@ -37,13 +38,17 @@ class Fronts:
         on_defect: OnDefect = ignore_defect,
         descriptors: Descriptors | None = None,
         names_peers: bool = True,
+        admit: Admit | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        boundary = Boundary(handle, on_defect, wall)
         self._shared = Shared(
-            Boundary(handle, on_defect),
+            boundary,
             limits,
-            Deadlines(limits, clock),
+            Deadlines(limits, clock, boundary.keep_time),
             descriptors,
             names_peers=names_peers,
+            admit=admit,
         )
 
     def __call__(self) -> Connection:
@@ -86,6 +91,14 @@ class Fronts:
         )
         text = "Connections closed at once, because too few files were left."
         yield Sample("turned_away_total", "counter", text, shared.descriptors.turned_away)
+        yield Sample(
+            "bodies_unvouched_bytes",
+            "gauge",
+            "Bytes of bodies on their way whose signature cannot be checked yet.",
+            shared.bodies.held_bytes,
+        )
+        text = "Bodies on their way that were given up for others, and answered 503."
+        yield Sample("bodies_given_up_total", "counter", text, shared.bodies.given_up)
         yield Sample("defects_total", "counter", "Requests answered 500.", shared.boundary.defects)
 
     def sweep(self) -> None:

@@ -68,3 +68,19 @@ class Deferred(msgspec.Struct, gc=False):
 
 
 Answer = Response | Stream | Deferred
+
+
+class Admission(msgspec.Struct, frozen=True, gc=False):
+    """A request that its head does not refuse.
+
+    Attributes:
+        body_bytes_max: of a body that is still on its way.
+        vouched: the signature is right already, for it does not cover the body.
+    """
+
+    body_bytes_max: int
+    vouched: bool = False
+
+
+#: Judges a request by its head, when its body takes more than one read of the socket.
+Admit = Callable[[Request], Admission | Response]

@@ -3,22 +3,31 @@
 A request that two HTTP implementations could frame differently is refused and the connection is given up: there is
 no safe place to go on (request smuggling, CWE-444; RFC 9112 §6.3, §11.2). llhttp itself refuses CL with TE, repeated
 or malformed CL, bad chunk sizes, bare LF, obs-fold, control characters, bad names and space before a colon. Left to
-us: the version, the form of the target, Host, any transfer coding but `chunked`, and every length.
+us: what stands in `request_head.py`, the version, and every length.
 
 Bytes that are not body are bounded too, complete or not: a head that never ends, endless chunk extensions and
-trailers are all the same attack on memory (CWE-770).
+trailers are all the same attack on memory (CWE-770). And so is what one call reads, for one peer holds up all others
+meanwhile: a read of the socket may hold ten thousand requests, so `feed` says where it stopped.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from fast_sse.http.heads import Head, Heads, plain_length
-from fast_sse.http.message import Request
+from fast_sse.http.message import Admit, Request, Response
+from fast_sse.http.request_head import (
+    NAMES,
+    SINGLE,
+    announced_bytes,
+    check_host,
+    checked_target,
+    framing_head,
+    waits_for_continue,
+)
 from fast_sse.model.errors import BadRequestError, HeadersTooLargeError, TooLargeError
 from fast_sse.model.limits import Limits
 
@@ -29,31 +38,24 @@ IN_BODY: Final = 2
 
 #: Bytes that framing one chunk may take: 16 hex digits and two line ends.
 CHUNK_FRAME_BYTES_MAX: Final = 20
+#: Bytes given to llhttp at once, which hands on every request in them; the body of a known length is one piece.
+SLICE_BYTES: Final = 2048
 
-# Only headers that somebody reads become Python strings.
-_READ: Final = (
-    "accept", "access-control-request-headers", "access-control-request-method", "authorization", "content-encoding",
-    "content-length", "content-type", "expect", "host", "idempotency-key", "last-event-id", "origin", "traceparent",
-    "transfer-encoding", "upgrade", "user-agent", "x-forwarded-for", "x-signature",
-)  # fmt: skip
-_NAMES: Final = {spelt.encode(): name for name in _READ for spelt in (name, name.title())}
 _METHODS: Final = {
     name.encode(): name for name in ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH")
 }
-# RFC 3986 §3.2 without user information; empty is allowed (RFC 9112 §3.2).
-_HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?").fullmatch
-
-
 #: The one path whose body may be larger than a message.
 _BATCH: Final = b"/v1/sse/batch"
-
-
-# The absolute form, which a server must take from anybody (RFC 9112 §3.2.2); no user information (RFC 9110 §4.2.4).
-_ORIGIN: Final = re.compile(rb"(?i:https?)://[^/?#@]+(?=[/?]|$)").match
-
-
 #: Keeps nothing.
 _NO_HEADS: Final = Heads()
+
+
+class RefusedError(Exception):
+    """A head that was refused before its body was read; `answer` says why."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
 
 
 class _StopError(Exception):
@@ -69,12 +71,14 @@ class RequestReader:
     Attributes:
         phase: IDLE, IN_HEAD or IN_BODY.
         expects: a `100 Continue` is due: the head was good, the client waits, and no byte of the body has come.
+        body_bytes: of the request that is being read.
+        vouched: its signature was right, and covers no body.
     """
 
     __slots__ = (
-        "_body", "_body_bytes", "_body_max", "_chunks", "_due", "_fed", "_head_bytes", "_headers", "_heads", "_http11",
-        "_keep_alive", "_limits", "_long", "_method", "_on_request", "_parser", "_peer", "_stopped", "_target",
-        "_upgrade", "expects", "phase",
+        "_admit", "_body", "_body_max", "_chunks", "_complete", "_due", "_fed", "_head_bytes", "_headers", "_heads", "_http11",
+        "_judged", "_keep_alive", "_length", "_limits", "_long", "_method", "_on_request", "_parser", "_peer",
+        "_stopped", "_target", "_upgrade", "body_bytes", "expects", "phase", "vouched",
     )  # fmt: skip
 
     def __init__(
@@ -83,14 +87,17 @@ class RequestReader:
         on_request: Callable[[Request, bool], bool],
         peer: str = "",
         heads: Heads | None = None,
+        admit: Admit | None = None,
     ) -> None:
         self._limits = limits
+        self._body_max = limits.body_bytes_max
         self._on_request = on_request
         self._peer = peer
         self._heads = _NO_HEADS if heads is None else heads
+        self._admit = admit
         self._parser: HttpRequestParser | None = None  # made when it is first needed
         self._due = b""  # the bytes of the head that is read next, if it is to be kept
-        self._fed = 0
+        self._fed = self._complete = 0
         self._method, self._http11, self._keep_alive = "", True, True
         self._upgrade = b""
         self._stopped = False
@@ -99,58 +106,60 @@ class RequestReader:
     def _start(self) -> None:
         """Forget the last request. The only place that knows what one request leaves behind."""
         self.phase = IDLE
-        self.expects = False
+        self.expects = self.vouched = self._judged = False
         self._target = b""
         self._headers: dict[str, str] = {}
         self._body = b""
         self._long: bytearray | None = None
-        self._head_bytes = self._body_bytes = self._chunks = 0
+        self._head_bytes = self.body_bytes = self._chunks = self._length = 0
 
-    def feed(self, data: bytes) -> None:
-        """Read `data`. Raises BadRequestError, TooLargeError or HeadersTooLargeError: answer it and give up.
+    def feed(self, data: bytes, at: int = 0) -> int:
+        """Read `data` from `at` on; where to go on in a later turn, 0 when all of it is read.
 
-        A head that is not complete is measured by what was fed for it, since llhttp reports whole fields only. A
-        request that began inside `data` is measured from the next call on: what is kept stays under the limit plus
-        one read of the socket.
+        Raises BadRequestError, TooLargeError, HeadersTooLargeError or RefusedError: answer it and give up.
+
+        A turn ends after `pipeline_requests_max` requests, or the slice in which that many were complete. A head that
+        is not complete is measured by what was fed for it, since llhttp reports whole fields only. A request that
+        began inside a slice is measured from the next one on: what is kept stays under the limit plus a slice.
         """
-        rest: bytes | memoryview = data
         if self.phase == IDLE:
-            rest = self._read_known(data)
-            if not rest:
-                return
-        self._fed += len(rest)
+            at, over = self._read_known(data, at)
+            if over:
+                return at
         if self._parser is None:
             self._parser = HttpRequestParser(self)
-        try:
-            while rest:
-                rest = self._feed_until_upgrade(rest)
-        except HttpParserCallbackError as error:
-            if not self._stopped:  # no local name for the cause: it would be a cycle through this frame
-                raise (error.__context__ or error) from None
-        except HttpParserError as error:
-            raise BadRequestError(f"Malformed request: {error}") from None
-        if self.phase == IDLE:
-            self._fed = 0
-            return
-        framing = self._fed - self._body_bytes - CHUNK_FRAME_BYTES_MAX * self._chunks
-        if framing > self._limits.head_bytes_max:
-            raise HeadersTooLargeError("Request line, headers and trailers are too large")
+        end, self._complete = len(data), 0
+        while at < end:
+            body_left = self._length - self.body_bytes if self.phase == IN_BODY else 0
+            stop = min(end, at + (body_left if body_left > 0 else SLICE_BYTES))
+            self._read_slice(data[at:stop] if stop - at <= SLICE_BYTES else memoryview(data)[at:stop])
+            if self._stopped:
+                return 0
+            at = stop
+            if self._complete >= self._limits.pipeline_requests_max:
+                break
+        if self.phase == IN_BODY and not self._judged:
+            self._judge()
+        return at if at < end else 0
 
-    def _read_known(self, data: bytes) -> bytes | memoryview:
-        """Read the requests at the start of `data` that are all there and whose heads are kept; what follows them.
+    def _read_known(self, data: bytes, at: int) -> tuple[int, bool]:
+        """Read the requests from `at` on that are all there and whose heads are kept; as `feed`, and whether that is all.
 
         A head ends at its first empty line: llhttp takes none inside one, and bytes that begin with one are not kept.
         """
-        heads, at = self._heads, 0
-        while (end := data.find(b"\r\n\r\n", at) + 4) > 3:
+        heads = self._heads
+        for _ in range(self._limits.pipeline_requests_max):
+            end = data.find(b"\r\n\r\n", at) + 4
+            if end < 4:
+                return at, False
             key = data[at:end]
             head = heads.find(key) or heads.look(key)
             if head is None:
                 self._due = key if key[0] not in b"\r\n" and heads.is_due(key) else b""
-                break
+                return at, False
             start, end = end, end + head.length
             if end > len(data):
-                break
+                return at, False
             at = end
             request = Request(
                 head.method,
@@ -162,11 +171,41 @@ class RequestReader:
                 self._peer,
                 head,
             )
-            if not self._on_request(request, head.keep_alive) or not head.keep_alive:
-                return b""
-            if at == len(data):
-                return b""
-        return memoryview(data)[at:] if at else data
+            if not self._on_request(request, head.keep_alive) or not head.keep_alive or at == len(data):
+                return 0, True
+        return at, True
+
+    def _read_slice(self, piece: bytes | memoryview) -> None:
+        """Feed `piece`, and measure what is neither head nor body."""
+        self._fed += len(piece)
+        try:
+            while piece:
+                piece = self._feed_until_upgrade(piece)
+        except HttpParserCallbackError as error:
+            if not self._stopped:  # no local name for the cause: it would be a cycle through this frame
+                raise (error.__context__ or error) from None
+        except HttpParserError as error:
+            raise BadRequestError(f"Malformed request: {error}") from None
+        if self.phase == IDLE:
+            self._fed = 0
+            return
+        framing = self._fed - self.body_bytes - CHUNK_FRAME_BYTES_MAX * self._chunks
+        if framing > self._limits.head_bytes_max:
+            raise HeadersTooLargeError("Request line, headers and trailers are too large")
+
+    def _judge(self) -> None:
+        """Ask what a body may be that is still on its way, and raise RefusedError when it may not be at all."""
+        self._judged = True
+        if self._admit is None:
+            return
+        path, _, query = self._target.decode("ascii").partition("?")
+        found = self._admit(Request(self._method, path, query, self._headers, b"", self._http11, self._peer))
+        if isinstance(found, Response):
+            raise RefusedError(found)
+        self.vouched = found.vouched
+        self._body_max = min(self._body_max, found.body_bytes_max)
+        if max(self._length, self.body_bytes) > self._body_max:
+            raise self._too_large()
 
     def close(self) -> None:
         """Break the cycle between reader, parser and connection, so that all three go at once."""
@@ -209,14 +248,14 @@ class RequestReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A complete header or trailer."""
         self._head_bytes += len(name) + len(value) + 4
-        known = _NAMES.get(name) or _NAMES.get(name.lower())
+        known = NAMES.get(name) or NAMES.get(name.lower())
         if known is None or self.phase == IN_BODY:  # trailers never become headers (RFC 9110 §6.5.1)
             return
         text = value.decode("latin-1").rstrip(" \t")
         if known not in self._headers:
             self._headers[known] = text
-        elif known == "host":
-            raise BadRequestError("Malformed request: more than one Host")
+        elif known in SINGLE:
+            raise BadRequestError(f"Malformed request: more than one {SINGLE[known]}")
         else:
             self._headers[known] = f"{self._headers[known]}, {text}"
 
@@ -233,24 +272,18 @@ class RequestReader:
             raise BadRequestError("Only HTTP/1.1 and HTTP/1.0 are spoken here")
         if self._head_bytes + len(target) > self._limits.head_bytes_max:
             raise HeadersTooLargeError("Request line and headers are too large")
-        if target[:1] != b"/":
-            self._target = target = _origin_form(target)
-        path = target.partition(b"?")[0]
-        if path[:1] != b"/" or b"//" in path or b"#" in target or method == b"CONNECT":
-            raise BadRequestError("The target must be an absolute path without empty segments")
-        limits = self._limits
-        self._body_max = limits.batch_bytes_max if path == _BATCH else limits.body_bytes_max
-        host = headers.get("host")
-        if (host is None and http11) or (host is not None and not _HOST(host)):
-            raise BadRequestError("Exactly one valid Host header is needed")
-        framed = self._check_framing()
+        if target[:1] != b"/" or b"//" in target or b"#" in target or method == b"CONNECT":
+            self._target = checked_target(method, target)
+        limits, batch = self._limits, self._target.partition(b"?")[0] == _BATCH
+        self._body_max = limits.batch_bytes_max if batch else limits.body_bytes_max
+        check_host(headers.get("host"), http11=http11)
+        self._length = announced_bytes(headers, http11=http11)
+        if self._length > self._body_max:
+            raise self._too_large()
         self.phase = IN_BODY
-        if "expect" in headers and http11:
-            if headers["expect"].lower() != "100-continue":
-                raise BadRequestError("Expect: only 100-continue is understood")
-            self.expects = True
-        if framed and "upgrade" in headers and parser.should_upgrade():
-            self._upgrade = self._framing_head()
+        self.expects = "expect" in headers and waits_for_continue(headers, http11=http11)
+        if self._length and "upgrade" in headers and parser.should_upgrade():
+            self._upgrade = framing_head(headers)
         if self._due:
             self._keep_head()
 
@@ -269,29 +302,6 @@ class RequestReader:
             )
             self._heads.keep(key, head)
 
-    def _check_framing(self) -> bool:
-        """True when a body follows. Raises when its length is unsure or too large.
-
-        Any transfer coding but plain `chunked` is refused, and chunked in HTTP/1.0 is faulty (RFC 9112 §6.1).
-        """
-        headers = self._headers
-        coding = headers.get("transfer-encoding")
-        if coding is not None:
-            if coding.lower() != "chunked" or not self._http11:
-                raise BadRequestError("Transfer-Encoding: only chunked is understood, in HTTP/1.1")
-            return True
-        length = headers.get("content-length")
-        if length is None:
-            return False
-        if int(length) > self._body_max:
-            raise self._too_large()
-        return length.strip("0") != ""
-
-    def _framing_head(self) -> bytes:
-        length = self._headers.get("content-length")
-        framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
-        return f"POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n".encode("latin-1")
-
     def on_chunk_header(self) -> None:
         """One more chunk."""
         self._chunks += 1
@@ -299,7 +309,7 @@ class RequestReader:
     def on_body(self, piece: bytes) -> None:
         """A piece of the body, without its framing."""
         self.expects = False
-        self._body_bytes += len(piece)
+        self.body_bytes += len(piece)
         if self._long is not None:
             self._long += piece
         elif self._body:
@@ -307,7 +317,7 @@ class RequestReader:
             self._long += piece
         else:
             self._body = piece
-        if self._body_bytes > self._body_max:
+        if self.body_bytes > self._body_max:
             raise self._too_large()
 
     def on_message_complete(self) -> None:
@@ -328,6 +338,7 @@ class RequestReader:
         )
         keep_alive = self._keep_alive
         self._start()
+        self._complete += 1
         self._fed = 0
         if not self._on_request(request, keep_alive) or not keep_alive:
             self._stopped = True
@@ -335,12 +346,3 @@ class RequestReader:
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(f"The body is larger than {self._body_max} bytes")
-
-
-def _origin_form(target: bytes) -> bytes:
-    """Path and query of a target in absolute form; any other one as it is."""
-    origin = _ORIGIN(target)
-    if origin is None:
-        return target
-    rest = target[origin.end() :]
-    return rest if rest[:1] == b"/" else b"/" + rest

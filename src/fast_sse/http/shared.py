@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from fast_sse.http.bodies import Bodies
 from fast_sse.http.boundary import Boundary
 from fast_sse.http.deadlines import Deadlines, Timed
 from fast_sse.http.descriptors import Descriptors
 from fast_sse.http.heads import Heads
+from fast_sse.http.message import Admit
 from fast_sse.model.limits import Limits
 
 
@@ -21,7 +23,7 @@ class Shared:
     """
 
     __slots__ = (
-        "_empty", "boundary", "deadlines", "descriptors", "draining", "heads", "limits", "malformed", "names_peers",
+        "_empty", "admit", "bodies", "boundary", "deadlines", "descriptors", "draining", "heads", "limits", "malformed", "names_peers",
         "requests", "timeouts",
     )  # fmt: skip
 
@@ -33,8 +35,11 @@ class Shared:
         descriptors: Descriptors | None = None,
         *,
         names_peers: bool = True,
+        admit: Admit | None = None,
     ) -> None:
         self.boundary = boundary
+        self.admit = admit
+        self.bodies = Bodies(limits.bodies_unvouched_bytes_max)
         self.limits = limits
         self.heads = Heads(limits.heads_kept_max, limits.heads_kept_bytes_max)
         self.deadlines = deadlines

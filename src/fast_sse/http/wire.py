@@ -1,12 +1,14 @@
 """Answers as bytes: the head of a response and of a stream, and nothing that knows a connection.
 
 An answer is one bytes object, so that it is one `write`. The part of a head that depends on status and content
-type only is built once and cached. A server that frames by itself (ASGI) takes the same head as fields.
+type only is built once and cached; `date` is a line that its caller keeps for a second. A server that frames by itself
+(ASGI) takes the same head as fields: `Connection` and `Date` are its own business there.
 """
 
 from __future__ import annotations
 
 import re
+from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
@@ -78,10 +80,15 @@ def _lines(headers: Fields) -> bytes:
     return "".join(f"\r\n{name}: {value}" for name, value in headers).encode("latin-1")
 
 
-def response_bytes(response: Response, form: int = 0, *, close: bool = False) -> bytes:
+def date_line(now_s: float) -> bytes:
+    """The line that says when an answer was made (RFC 9110 §6.6.1), begun by its CRLF."""
+    return f"\r\nDate: {formatdate(now_s, usegmt=True)}".encode("ascii")
+
+
+def response_bytes(response: Response, form: int = 0, *, close: bool = False, date: bytes = b"") -> bytes:
     """The complete answer. Raises ValueError when one of its headers cannot be sent."""
     status, body = response.status, response.body
-    extra = _lines(response.headers) if response.headers else b""
+    extra = date + _lines(response.headers) if response.headers else date
     if close:
         extra += b"\r\nConnection: close"
     elif form & OLD:
@@ -94,20 +101,15 @@ def response_bytes(response: Response, form: int = 0, *, close: bool = False) ->
 
 @lru_cache(maxsize=2)
 def _stream_fixed(form: int) -> bytes:
-    framing = ("Connection", "close") if form else ("Transfer-Encoding", "chunked")
-    return b"HTTP/1.1 200 OK" + _lines((*_STREAM, framing))
+    chunked = () if form else (("Transfer-Encoding", "chunked"),)
+    return b"HTTP/1.1 200 OK" + _lines((*_STREAM, *chunked, ("Connection", "close")))
 
 
-@lru_cache(maxsize=2)
-def _stream_plain(form: int) -> bytes:
-    return _stream_fixed(form) + b"\r\n\r\n"
-
-
-def stream_head(stream: Stream, form: int = 0) -> bytes:
+def stream_head(stream: Stream, form: int = 0, date: bytes = b"") -> bytes:
     """The head of an event stream: chunked, or until the close for HTTP/1.0 (RFC 9112 §6.3).
 
-    Raises ValueError when one of its headers cannot be sent.
+    It says that the connection closes with the stream: a client that did not know would send its next request into
+    a connection that is gone. Raises ValueError when one of its headers cannot be sent.
     """
-    if not stream.headers:
-        return _stream_plain(form & OLD)
-    return b"%b%b\r\n\r\n" % (_stream_fixed(form & OLD), _lines(stream.headers))
+    more = _lines(stream.headers) if stream.headers else b""
+    return b"%b%b%b\r\n\r\n" % (_stream_fixed(form & OLD), date, more)

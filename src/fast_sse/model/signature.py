@@ -139,6 +139,31 @@ def verify(
     return _verify_v2(signature, scope, channels, body, now, keyring)
 
 
+def awaits_body(signature: str, *, now: float, keyring: Keyring) -> bool:
+    """Whether only the body can show if a signature is right: one of v2 to publish, of a known kid and in its time.
+
+    For any other one `verify` needs no body. Raises UnauthorizedError when no body can make it right. A kid is no secret:
+    it stands in every signature.
+    """
+    if _V1.match(signature):
+        return False
+    parts = _V2.match(signature)
+    if parts is None:
+        _refuse()
+    kid, scope, iat, exp, _nonce, _mac_text = parts.groups()
+    if scope == "sub":
+        return False
+    if not keyring.keys.get(kid) or _has_ended(cast("Scope", scope), int(iat), int(exp), now):
+        _refuse()
+    return True
+
+
+def claimed_scope(signature: str) -> str:
+    """The scope that a v2 signature says it has, right or not; empty when it is none."""
+    parts = _V2.match(signature)
+    return parts[2] if parts is not None else ""
+
+
 def sign_v1(secret: bytes, channel: Channel) -> str:
     """The v1 signature of a channel.
 
@@ -247,10 +272,8 @@ def _verify_v2(
         _refuse()
     kid, scope_text, iat, exp, nonce, mac = parts.groups()
     signed_scope = cast("Scope", scope_text)
-    if not int(iat) < int(exp) <= int(iat) + LIFETIME_S_MAX[signed_scope]:
-        _refuse()
-    ended = not now < int(exp) + SKEW_S
-    if not int(iat) - SKEW_S <= now or (ended and not signed_scope == scope == "sub"):
+    ended = _has_ended(signed_scope, int(iat), int(exp), now)
+    if ended and not signed_scope == scope == "sub":
         _refuse()
     try:
         target = _target(signed_scope, channels)
@@ -269,6 +292,13 @@ def _verify_v2(
     if ended:
         raise GrantEndedError(_REFUSAL)
     return Grant(scope, "v2", kid.partition("-")[0], kid, float(exp), nonce, _mark(keyring.keys[kid]))
+
+
+def _has_ended(scope: Scope, iat: int, exp: int, now: float) -> bool:
+    """Whether a signature's time is over. Raises UnauthorizedError when it never was one, or has not come yet."""
+    if not iat < exp <= iat + LIFETIME_S_MAX[scope] or not iat - SKEW_S <= now:
+        _refuse()
+    return not now < exp + SKEW_S
 
 
 def _refuse() -> NoReturn:

@@ -1,0 +1,68 @@
+"""Answers that take longer than a turn of the loop: tasks that end in a Response, and dear work in a thread.
+
+Dear work is done for one request at a time, so that what it holds is bounded, and a crowd of it takes one core. It is
+only ever done for a request whose signature is right: how much of it there is, is then the business of those who hold
+a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, TypeVar
+
+from fast_sse.http.errors import error_response
+from fast_sse.http.message import Answer, Deferred, Response
+from fast_sse.model.errors import FastSseError
+from fast_sse.model.limits import KIB
+
+T = TypeVar("T")
+
+#: Work over so many bytes is done at once: a thread would take longer than the work.
+_AT_ONCE_BYTES = 256 * KIB
+
+#: Turns an error into its answer, and counts it.
+Refuse = Callable[[FastSseError], Response]
+
+
+class Later:
+    """The tasks of one set of routes."""
+
+    def __init__(self, refuse: Refuse = error_response) -> None:
+        self._refuse = refuse
+        self._tasks: set[asyncio.Task[Response]] = set()
+        self._turn = asyncio.Semaphore(1)
+
+    def answer(self, work: Coroutine[Any, Any, Answer]) -> Deferred:
+        """The answer that `work` comes to; an error of the tree is one."""
+        task = asyncio.get_running_loop().create_task(self._answered(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return Deferred(task, _result)
+
+    async def _answered(self, work: Coroutine[Any, Any, Answer]) -> Response:
+        try:
+            answer = await work
+        except FastSseError as error:
+            return self._refuse(error)
+        if isinstance(answer, Deferred):
+            await asyncio.wait([answer.future])
+            return answer.render(answer.future)
+        assert isinstance(answer, Response)
+        return answer
+
+    async def hash(self, size: int, work: Callable[..., T], *args: Any, **more: Any) -> T:
+        """What cheap work over so many bytes comes to: in a thread when they are many."""
+        if size <= _AT_ONCE_BYTES:
+            return work(*args, **more)
+        return await asyncio.to_thread(partial(work, *args, **more))
+
+    async def dear(self, work: Callable[[], T]) -> T:
+        """What work comes to that only a thread may do, when its turn comes."""
+        async with self._turn:
+            return await asyncio.to_thread(work)
+
+
+def _result(task: asyncio.Future[Response]) -> Response:
+    return task.result()

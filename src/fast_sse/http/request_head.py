@@ -1,0 +1,85 @@
+"""What a head must be beside well-formed: the checks that llhttp leaves to its user. Pure.
+
+A request that two HTTP implementations could frame differently is refused (request smuggling, CWE-444; RFC 9112 §6.3,
+§11.2): here stand the form of the target, Host, and any transfer coding but `chunked`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from fast_sse.model.errors import BadRequestError
+
+# Only headers that somebody reads become Python strings.
+_READ: Final = (
+    "accept", "access-control-request-headers", "access-control-request-method", "authorization", "content-encoding",
+    "content-length", "content-type", "expect", "host", "idempotency-key", "last-event-id", "origin", "traceparent",
+    "transfer-encoding", "upgrade", "user-agent", "x-forwarded-for", "x-signature",
+)  # fmt: skip
+#: A header's name as it is often spelt, or in lower case, to the name in a Request.
+NAMES: Final = {spelt.encode(): name for name in _READ for spelt in (name, name.title())}
+#: Headers of which there is one: two would be two requests, or two messages.
+SINGLE: Final = {"host": "Host", "idempotency-key": "Idempotency-Key"}
+
+# RFC 3986 §3.2 without user information; empty is allowed (RFC 9112 §3.2).
+_HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?").fullmatch
+# The absolute form, which a server must take from anybody (RFC 9112 §3.2.2); no user information (RFC 9110 §4.2.4).
+_ORIGIN: Final = re.compile(rb"(?i:https?)://[^/?#@]+(?=[/?]|$)").match
+
+#: The length of a body in chunks.
+CHUNKED: Final = -1
+
+
+def checked_target(method: bytes, target: bytes) -> bytes:
+    """Path and query of a target. Raises BadRequestError when it is not an absolute path without empty segments."""
+    if target[:1] != b"/":
+        target = _origin_form(target)
+    path = target.partition(b"?")[0]
+    if path[:1] != b"/" or b"//" in path or b"#" in target or method == b"CONNECT":
+        raise BadRequestError("The target must be an absolute path without empty segments")
+    return target
+
+
+def _origin_form(target: bytes) -> bytes:
+    """Path and query of a target in absolute form; any other one as it is."""
+    origin = _ORIGIN(target)
+    if origin is None:
+        return target
+    rest = target[origin.end() :]
+    return rest if rest[:1] == b"/" else b"/" + rest
+
+
+def check_host(host: str | None, *, http11: bool) -> None:
+    """Raise BadRequestError unless there is one valid Host, or none in HTTP/1.0."""
+    if (host is None and http11) or (host is not None and not _HOST(host)):
+        raise BadRequestError("Exactly one valid Host header is needed")
+
+
+def announced_bytes(headers: dict[str, str], *, http11: bool) -> int:
+    """The length of the body, 0 for none, CHUNKED when it is not told. Raises BadRequestError when that is unsure.
+
+    Any transfer coding but plain `chunked` is refused, and chunked in HTTP/1.0 is faulty (RFC 9112 §6.1).
+    """
+    coding = headers.get("transfer-encoding")
+    if coding is not None:
+        if coding.lower() != "chunked" or not http11:
+            raise BadRequestError("Transfer-Encoding: only chunked is understood, in HTTP/1.1")
+        return CHUNKED
+    return int(headers.get("content-length", "0"))
+
+
+def waits_for_continue(headers: dict[str, str], *, http11: bool) -> bool:
+    """Whether the client waits for 100 before it sends its body. Raises BadRequestError for any other expectation."""
+    if "expect" not in headers or not http11:
+        return False
+    if headers["expect"].lower() != "100-continue":
+        raise BadRequestError("Expect: only 100-continue is understood")
+    return True
+
+
+def framing_head(headers: dict[str, str]) -> bytes:
+    """A head that says nothing but how the body after `headers` is framed."""
+    length = headers.get("content-length")
+    framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+    return f"POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n".encode("latin-1")
