@@ -7,18 +7,14 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
+from tests.clients import rigs
 from tests.clients.actor import BACK_S, FIRST_S, SETTLE_S, Actor
 from tests.clients.cuts import first_message
-from tests.clients.stage import SETTINGS, Scenario, Stage, a_hub
+from tests.clients.stage import Scenario, Stage, a_hub
 from tests.clients.verdict import GAP
-from tests.deploy.nginx import Nginx
-from tests.deploy.proxy import Certificate
 from tests.support.http1 import request_bytes
 from tests.support.publisher import signed, subscribe_target
-from tests.support.redis_server import RedisServer
-from tests.support.server import Hub
 from tests.support.sign import v2
 
 EXPIRED = "fast-sse.expired"
@@ -30,7 +26,6 @@ GRANT_S = 4
 REFUSALS = 2
 #: Messages that are published while a client is away and of which retention keeps few.
 TRIMMED = 40
-KEPT = 10
 
 
 async def drain(stage: Stage) -> None:
@@ -226,46 +221,6 @@ async def hop(stage: Stage) -> None:
     await stage.each(act)
 
 
-@asynccontextmanager
-async def _behind_nginx(directory: Path, _clients: int, module: str) -> AsyncIterator[Stage]:
-    """A hub behind the recipe of deploy/nginx."""
-    (directory / "nginx").mkdir()
-    async with Hub(directory, settings=SETTINGS, module=module) as hub:
-        nginx = Nginx(directory / "nginx", hub.public, await asyncio.to_thread(Certificate, directory))
-        with nginx:
-            yield Stage(hub, nginx.plain, front=nginx)
-
-
-@asynccontextmanager
-async def _two_nodes(directory: Path, _clients: int, module: str) -> AsyncIterator[Stage]:
-    """Two nodes on one Redis."""
-    with RedisServer(directory / "redis") as redis:
-        async with AsyncExitStack() as stack:
-            nodes = []
-            for name in ("n0", "n1"):
-                settings = SETTINGS | {"FAST_SSE_REDIS__URL": redis.url, "FAST_SSE_NODE": name}
-                (directory / name).mkdir()
-                node = Hub(directory / name, store="redis", settings=settings, module=module)
-                nodes.append(await stack.enter_async_context(node))
-            yield Stage(nodes[0], other=nodes[1])
-
-
-@asynccontextmanager
-async def _forgetful(directory: Path, clients: int, module: str) -> AsyncIterator[Stage]:
-    """A hub that keeps few messages, and next to none in memory: what it still has it may well continue from."""
-    kept = str(KEPT * clients)
-    limits = {"limits__trim_interval_s": "0.05", "limits__tail_records_max": "2"}
-    async with a_hub(retention__max_messages=kept, **limits)(directory, clients, module) as stage:
-        yield stage
-
-
-@asynccontextmanager
-async def _full(directory: Path, clients: int, module: str) -> AsyncIterator[Stage]:
-    """A hub with room for as many streams as there are clients."""
-    async with a_hub(limits__streams_max=str(clients))(directory, clients, module) as stage:
-        yield stage
-
-
 OUTAGES = (
     Scenario(
         "drain",
@@ -285,7 +240,7 @@ OUTAGES = (
         "gap",
         "gap",
         "Retention trims most of what was published while the client was away. It must be told by a gap event.",
-        _forgetful,
+        rigs.forgetful,
         gap,
     ),
     Scenario(
@@ -299,21 +254,21 @@ OUTAGES = (
         "overload",
         "overload",
         "The hub has no stream left when the client comes back, turns it away, and has one a little later.",
-        _full,
+        rigs.full,
         overload,
     ),
     Scenario(
         "nginx",
         "nginx restart",
         "The nginx before the hub is stopped and started again.",
-        _behind_nginx,
+        rigs.behind_nginx,
         behind,
     ),
     Scenario(
         "hop",
         "another node",
         "The client's node is lost, and it comes back at another node on the same Redis.",
-        _two_nodes,
+        rigs.two_nodes,
         hop,
     ),
 )
