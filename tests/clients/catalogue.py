@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ import fast_sse
 
 HERE = ROOT / "tests" / "clients"
 HOME = ROOT / ".clients"
+CHROMIUM = "/usr/bin/chromium"
 PLAIN, MENDED = "plain", "mended"
 
 
@@ -64,10 +64,15 @@ class Client(NamedTuple):
 
     @property
     def needs(self) -> list[str]:
-        """Programs without which it cannot run, and which are not there."""
-        return [
-            path for path in {self.command[0], self.lock} if path.startswith("/") and not Path(path).exists()
-        ]
+        """Files without which it cannot run, and which are not there."""
+        wanted = [self.command[0]]
+        if self.language != "Python":
+            wanted.append(str(HERE / "node_modules" / "installed.lock"))
+        if "chromium" in self.command:
+            wanted.append(CHROMIUM)
+        if self.language == "browser":
+            wanted.append(self.lock)
+        return [path for path in wanted if not Path(path).exists()]
 
 
 def npm_version(name: str) -> str:
@@ -104,7 +109,7 @@ def _in_page(name: str, family: str, *variants: str) -> Iterable[Client]:
 
 def _browser(name: str, short: str, program: str) -> Client:
     command = (node(), str(HERE / "js" / "page.mjs"), short, "browser")
-    return Client(name, command, "browser", short, shutil.which(program) or f"/usr/bin/{program}")
+    return Client(name, command, "browser", short, program)
 
 
 def _pypi(name: str, *variants: str) -> Iterable[Client]:
@@ -126,8 +131,8 @@ def catalogue() -> list[Client]:
         for client in _npm(f"eventsource {major}", family, lock=f"eventsource-{major}")
     ]
     return [
-        _browser("EventSource of Chromium", "chromium", "chromium"),
-        _browser("EventSource of Firefox ESR", "firefox", "firefox-esr"),
+        _browser("EventSource of Chromium", "chromium", CHROMIUM),
+        _browser("EventSource of Firefox ESR", "firefox", "/usr/bin/firefox-esr"),
         *eventsource,
         *_npm("eventsource-client", "parser"),
         *_npm("launchdarkly-eventsource", "launchdarkly"),
