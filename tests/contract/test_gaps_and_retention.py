@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from tests.contract.asserting import EVERYTHING, everything, page, positions, put, trim_all
-from tests.contract.backends import Clock, draft
+from tests.contract.backends import Backend, Clock, draft
 from tests.contract.conftest import Opener
+from tests.contract.places import DurablePlace, Place
 
 from fast_sse.model.channel import Filter, channel
 from fast_sse.model.cursor import Cursor
@@ -163,3 +164,21 @@ async def test_the_newest_cursor_is_never_a_gap(open_store: Opener) -> None:
     assert (await page(store, (await store.bounds()).newest)).gap is None
     await put(store, draft())
     assert (await page(store, (await store.bounds()).newest)).gap is None
+
+
+async def test_what_was_lost_is_not_counted_again(open_store: Opener, place: Place, backend: Backend) -> None:
+    """Retention measures what is there: not what a lost tail held, also when others stand above it by now."""
+    if not backend.durable:
+        pytest.skip("not durable")
+    assert isinstance(place, DurablePlace)
+    five = keep(max_messages=5)
+    store = await open_store(five)
+    cursors = await put(store, *(draft() for _ in range(5)))
+    await store.close()
+    await place.lose_tail(await open_store(five), cursors[1].position)
+    store = await open_store(five)
+    await put(store, *(draft() for _ in range(3)))
+    await place.kill(store)
+    store = await open_store(five)
+    assert await trim_all(store) == 0
+    assert len(await everything(store)) == 5

@@ -128,6 +128,7 @@ class SqliteFiles:
 
     def _settle(self, log: SqliteLog) -> None:
         """Compare the rows with the reserve: continue, record a loss, or begin a new epoch."""
+        log.distrust_totals()
         self.epoch = log.epoch()
         newest = log.ends().newest
         reserve = self._reserve.read(self.epoch) if self.epoch else None

@@ -175,6 +175,13 @@ class SqliteLog:
             totals,
         )
 
+    def distrust_totals(self) -> None:
+        """Have all counted anew when some of what was counted went with a lost tail: what comes to stand above it hides that."""
+        self._execute(
+            "UPDATE mark SET counted = 0, messages = 0, bytes = 0 "
+            "WHERE counted > (SELECT ifnull(max(seq), trimmed) FROM log)"
+        )
+
     def forget_expired_keys(self, now_ms: int, count_max: int) -> int:
         """Remove up to `count_max` keys past their window; how many went."""
         return self._forget("WHERE expires_ms <= ?", now_ms, count_max)
@@ -274,13 +281,9 @@ class SqliteLog:
         return sorted(_decode_oldest(self._execute(sql, (count,)).fetchone()[0]))
 
     def totals(self) -> Totals:
-        """What the log holds: what was counted once and what came since, or all of it when that cannot be trusted."""
+        """What the log holds: what was counted once (see `distrust_totals`) and what came since."""
         sum_sql = f"SELECT count(*), ifnull(sum(length(body) + {OVERHEAD_BYTES}), 0) FROM log WHERE seq > ?"  # noqa: S608
-        counted, messages, size, last = self._execute(
-            "SELECT counted, messages, bytes, (SELECT ifnull(max(seq), trimmed) FROM log) FROM mark"
-        ).fetchone()
-        if counted > last:
-            counted = messages = size = 0
+        counted, messages, size = self._execute("SELECT counted, messages, bytes FROM mark").fetchone()
         more_messages, more_size = self._execute(sum_sql, (counted,)).fetchone()
         return Totals(messages + more_messages, size + more_size)
 
