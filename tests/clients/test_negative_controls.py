@@ -15,7 +15,7 @@ async def red(
     directory: Path, scenario: str, module: str, suffers: set[str], others: set[str]
 ) -> tuple[set[str], set[str]]:
     """The rows that lost messages, and those that something is complained of."""
-    clients = need(named(catalogue(), *suffers, *others))
+    clients = need(named(catalogue(), *suffers, *others), every=True)
     found = await cells(scenario, clients, directory, f"tests.clients.broken.{module}")
     return (
         {row for row, cell in found.items() if cell.lost},
