@@ -16,7 +16,6 @@ import asyncio
 import os
 import resource
 import signal
-import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 
@@ -30,7 +29,7 @@ from fast_sse.http.admin.server import AdminServer
 from fast_sse.http.descriptors import Descriptors, for_clients
 from fast_sse.http.endpoints import Endpoints
 from fast_sse.http.front import Fronts
-from fast_sse.http.listener import address, in_use, listening_socket
+from fast_sse.http.listener import Listener, bind
 from fast_sse.http.tls import renew, tls_context
 from fast_sse.hub.hub import Hub
 from fast_sse.model.channel import Channel
@@ -181,22 +180,23 @@ class App:
         tls = self._tls = None if config.chain is None else tls_context(config.chain)
         stall_ms = int(self._limits.stall_s * 1000)
         with (
-            listening_socket(config.host, config.port, "", stall_ms, shared=config.reuse_port) as public,
-            listening_socket(config.admin_host, config.admin_port, "admin_", stall_ms) as operators,
+            bind(config.host, config.port, "", stall_ms, shared=config.reuse_port) as public,
+            bind(config.admin_host, config.admin_port, "admin_", stall_ms) as operators,
         ):
             for number in SIGNALS:
                 loop.add_signal_handler(number, self.stop)
             loop.add_signal_handler(signal.SIGHUP, self.reload)
             key = config.admin.key.get_secret_value().encode() if config.admin.key else b""
             app = admin_app(self, key, config.admin_host, metrics_open=config.admin.metrics_open)
-            admin = AdminServer(app, operators)
+            admins = [AdminServer(app, sock) for sock in operators.sockets]
             try:
-                await admin.start()
-                self._log_start(address(public), address(operators))
+                for admin in admins:
+                    await admin.start()
+                self._log_start(public.address, operators.address)
                 if hub := await self._start_hub():
-                    await self._serve(hub, public, tls, address(operators))
+                    await self._serve(hub, public, tls, operators.address)
             finally:
-                await admin.stop()
+                await asyncio.gather(*(admin.stop() for admin in admins))
                 if self._hub is not None:
                     await self._hub.close()
                 await self._store.close()
@@ -226,7 +226,7 @@ class App:
         return None
 
     async def _serve(
-        self, hub: Hub, public: socket.socket, tls: ssl.SSLContext | None, admin_address: str
+        self, hub: Hub, public: Listener, tls: ssl.SSLContext | None, admin_address: str
     ) -> None:
         """Accept until `stop`, then drain."""
         loop = asyncio.get_running_loop()
@@ -241,28 +241,19 @@ class App:
             names_peers=bool(self._limits.publish_rate or self._limits.streams_per_address_max),
         )
         self._samplers += [endpoints.samples, fronts.samples]
-        try:
-            server = await loop.create_server(
-                fronts,
-                sock=public,
-                ssl=tls,
-                ssl_handshake_timeout=self._limits.header_s if tls else None,
-                backlog=BACKLOG_MAX,
-            )
-        except OSError as error:
-            raise in_use(address(public), "") from error
+        await public.serve(fronts, backlog=BACKLOG_MAX, tls=tls, handshake_s=self._limits.header_s)
         if self._reload_waits or self._missed_reload():
             self.reload()
         if not self._stop.is_set():
             self.state = "ready"
-            self._log.info("ready", public=address(public), admin=admin_address)
-            self._announce(address(public), admin_address)
+            self._log.info("ready", public=public.address, admin=admin_address)
+            self._announce(public.address, admin_address)
         sources = self._make_sources(hub, self._observer, endpoints.check)
         for source in sources:
             self._samplers.append(source.samples)
             source.start()
         await self._stop.wait()
-        server.close()
+        public.stop()
         await asyncio.gather(
             *(source.stop() for source in sources),
             hub.drain(self._limits.drain_s),

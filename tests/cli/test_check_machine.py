@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from fast_sse.cli import check_machine
 from fast_sse.cli.check_machine import clock, listening_ports, open_files, ports, versions
 from fast_sse.config import Config, load
 from fast_sse.http.descriptors import RESERVED
-from fast_sse.http.listener import listening_socket
+from fast_sse.http.listener import bind
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -64,9 +65,10 @@ def test_a_taken_port_is_red_and_a_free_one_is_not_kept() -> None:
 def test_a_port_that_nodes_share_is_no_trouble() -> None:
     """With reuse_port another node that shares it may listen there already; the operators' port stays its own."""
     with (
-        listening_socket("127.0.0.1", 0, "", 1000, shared=True) as other,
+        bind("127.0.0.1", 0, "", 1000, shared=True) as listener,
         socket.create_server(("127.0.0.1", 0)) as operators,
     ):
+        other = listener.sockets[0]
         other.listen()
         settings = {"port": other.getsockname()[1], "admin_port": operators.getsockname()[1]}
         public, admin = ports(config(**settings).model_copy(update={"reuse_port": True}), None)
@@ -123,3 +125,28 @@ def test_what_is_missing_is_red(monkeypatch: pytest.MonkeyPatch) -> None:
     assert versions(config(loop="asyncio")).level == "green"
     monkeypatch.undo()
     assert check_machine._version("no-such-package-of-ours") is None
+
+
+def unix(path: Path, hub_pid: int | None = None) -> tuple[str, str]:
+    """Level and words of the check of a Unix socket."""
+    found, _ = ports(config(admin_port=0).model_copy(update={"host": f"unix:{path}"}), hub_pid)
+    assert found.name == "host"
+    return found.level, found.found
+
+
+def test_the_path_of_a_unix_socket_is_looked_at_and_left_alone(tmp_path: Path) -> None:
+    """Free, a leftover, held by the running hub, held by a stranger, no socket: told apart, and nothing is made or removed."""
+    path = tmp_path / "hub.sock"
+    assert unix(path) == ("green", f"{path} is free")
+    with bind(f"unix:{path}", 0, "", 1000):
+        assert unix(path, os.getpid()) == ("green", f"{path}, in use by the running hub (pid {os.getpid()})")
+        assert unix(path, 1) == unix(path) == ("red", f"host: unix:{path} is already in use")
+    left = sorted(tmp_path.iterdir())
+    with socket.socket(socket.AF_UNIX) as leftover:
+        leftover.bind(str(path))
+    assert unix(path) == ("green", f"{path} is free")
+    assert sorted(tmp_path.iterdir()) == sorted([*left, path])
+    path.unlink()
+    path.touch()
+    assert unix(path) == ("red", f"host: {path} is there and is no socket")
+    assert unix(tmp_path / "none" / "hub.sock")[0] == "red"

@@ -19,10 +19,10 @@ WAITING = 40
 #: Two of our listeners, connections that nobody has accepted, and one of the listeners closes: how did they fare?
 SCRIPT = """
 import json, pathlib, socket, sys
-from fast_sse.http.listener import listening_socket
+from fast_sse.http.listener import bind
 
 def listener(port):
-    made = listening_socket("127.0.0.1", port, "", 30_000, shared=True)
+    made = bind("127.0.0.1", port, "", 30_000, shared=True).sockets[0]
     made.listen(128)
     return made
 

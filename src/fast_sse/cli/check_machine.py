@@ -13,8 +13,9 @@ from pathlib import Path
 from fast_sse import __version__
 from fast_sse.cli.findings import Finding
 from fast_sse.config import Config
+from fast_sse.http import unix_socket
 from fast_sse.http.descriptors import for_clients
-from fast_sse.http.listener import listening_socket
+from fast_sse.http.listener import bind
 from fast_sse.model.errors import ConfigError, UnavailableError
 
 #: Fewer streams than this are fewer than one expects of a hub.
@@ -44,41 +45,50 @@ def open_files(config: Config) -> Finding:
 
 def ports(config: Config, hub_pid: int | None) -> Iterator[Finding]:
     """Whether both listeners could be bound; a port that the hub on this directory holds is as it should be."""
-    for prefix, host, port in (
-        ("", config.host, config.port),
-        ("admin_", config.admin_host, config.admin_port),
-    ):
-        name = f"{prefix}port"
-        if port == 0:
-            yield Finding(name, "green", "0: the system chooses one")
-            continue
-        try:
-            shared = config.reuse_port and not prefix
-            listening_socket(host, port, prefix, 1000, shared=shared).close()
-        except UnavailableError as error:
-            if hub_pid is not None and port in listening_ports(hub_pid):
-                yield Finding(name, "green", f"{port}, in use by the running hub (pid {hub_pid})")
-            else:
-                advice = f"stop what listens there (ss -ltnp 'sport = :{port}'), or set {name}"
-                yield Finding(name, "red", error.message, advice)
-        except ConfigError as error:
-            yield Finding(
-                name,
-                "red",
-                error.message,
-                f"set {prefix}host to an address of this machine, {name} to a free port",
-            )
-        else:
-            yield Finding(name, "green", f"{host}:{port} is {'ours to share' if shared else 'free'}")
+    if config.host.startswith(unix_socket.PREFIX):
+        yield _unix_path(config.host.removeprefix(unix_socket.PREFIX), hub_pid)
+    else:
+        yield _port("", config.host, config.port, hub_pid, shared=config.reuse_port)
+    yield _port("admin_", config.admin_host, config.admin_port, hub_pid, shared=False)
+
+
+def _port(prefix: str, host: str, port: int, hub_pid: int | None, *, shared: bool) -> Finding:
+    name = f"{prefix}port"
+    if port == 0:
+        return Finding(name, "green", "0: the system chooses one")
+    try:
+        with bind(host, port, prefix, 1000, shared=shared):
+            return Finding(name, "green", f"{host}:{port} is {'ours to share' if shared else 'free'}")
+    except UnavailableError as error:
+        if hub_pid is not None and port in listening_ports(hub_pid):
+            return Finding(name, "green", f"{port}, in use by the running hub (pid {hub_pid})")
+        advice = f"stop what listens there (ss -ltnp 'sport = :{port}'), or set {name}"
+        return Finding(name, "red", error.message, advice)
+    except ConfigError as error:
+        advice = f"set {prefix}host to an address of this machine, {name} to a free port"
+        return Finding(name, "red", error.message, advice)
+
+
+def _unix_path(path: str, hub_pid: int | None) -> Finding:
+    """Only looked at: what a doctor leaves there might be another user's, and in the hub's way."""
+    try:
+        unix_socket.look(path, "host")
+    except UnavailableError as error:
+        if hub_pid is not None and unix_socket.lock_of(path).resolve() in _open_paths(hub_pid):
+            return Finding("host", "green", f"{path}, in use by the running hub (pid {hub_pid})")
+        return Finding(
+            "host", "red", error.message, f"stop what listens there (ss -lxp src {path}), or set host"
+        )
+    except ConfigError as error:
+        return Finding(
+            "host", "red", error.message, "set host to a path in a directory that the hub may write to"
+        )
+    return Finding("host", "green", f"{path} is free")
 
 
 def listening_ports(pid: int) -> set[int]:
     """TCP ports that a process listens on, as far as we may look (Linux)."""
-    own = set()
-    with contextlib.suppress(OSError):  # not ours to look at, or gone
-        for link in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                own.add(link.readlink().name)
+    own = {path.name for path in _open_paths(pid)}
     found = set()
     for table in ("tcp", "tcp6"):
         try:
@@ -88,6 +98,16 @@ def listening_ports(pid: int) -> set[int]:
         for fields in map(str.split, rows):
             if fields[3] == _LISTENING and f"socket:[{fields[9]}]" in own:
                 found.add(int(fields[1].rpartition(":")[2], 16))
+    return found
+
+
+def _open_paths(pid: int) -> set[Path]:
+    """What the descriptors of a process lead to, as far as we may look."""
+    found = set()
+    with contextlib.suppress(OSError):  # not ours to look at, or gone
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(link.readlink())
     return found
 
 

@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-from socket import socket
-
 import fast_sse.app
 from fast_sse.cli.main import app_main
-from fast_sse.http.listener import listening_socket
+from fast_sse.http.listener import Listener, bind
 from fast_sse.hub.subscriber import Subscriber
 
 
@@ -21,10 +19,10 @@ def without_the_hubs() -> None:
 def without_the_kernels() -> None:
     """Sockets have no TCP_USER_TIMEOUT."""
 
-    def listen(host: str, port: int, prefix: str, _stall_ms: int, *, shared: bool = False) -> socket:
-        return listening_socket(host, port, prefix, 0, shared=shared)
+    def bound(host: str, port: int, prefix: str, _stall_ms: int, *, shared: bool = False) -> Listener:
+        return bind(host, port, prefix, 0, shared=shared)
 
-    vars(fast_sse.app)["listening_socket"] = listen
+    vars(fast_sse.app)["bind"] = bound
 
 
 if __name__ == "__main__":
