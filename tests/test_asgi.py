@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 from tests.support.events import Block, Parser
@@ -22,6 +24,7 @@ from fast_sse.model.errors import (
     KeyConflictError,
     NotStoredError,
     TooLargeError,
+    UnknownOutcomeError,
 )
 
 CAR: Pair = ("car", "sold")
@@ -150,6 +153,77 @@ async def test_a_caller_that_gives_up_does_not_take_its_publish_along(hub: HubAp
     await hub.publish(*CAR, "next")
     await listener.count(3)
     assert [json.loads(block.data or "")["data"] for block in listener.messages] == ["kept", "next"]
+
+
+async def test_another_loop_is_refused_before_anything_happens(hub: HubApp) -> None:
+    """`asyncio.run(hub.publish(...))` in a thread says what to do instead, and nothing is stored (G1)."""
+    listener = Listener(hub, CAR)
+    await listener.count(1)
+
+    def elsewhere() -> None:
+        with pytest.raises(RuntimeError, match="publish_from_thread"):
+            asyncio.run(hub.publish(*CAR, "elsewhere"))
+
+    await asyncio.to_thread(elsewhere)
+    await hub.publish(*CAR, "end")
+    await listener.count(2)
+    assert [json.loads(block.data or "")["data"] for block in listener.messages] == ["end"]
+
+
+async def test_a_request_of_another_loop_is_refused(hub: HubApp) -> None:
+    """An application that is served on one loop and opened on another could not answer what it did."""
+
+    async def serve() -> None:
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+        await hub(scope, AsyncMock(return_value={"type": "http.request"}), AsyncMock())
+
+    with pytest.raises(RuntimeError, match="another event loop"):
+        await asyncio.to_thread(asyncio.run, serve())
+
+
+async def test_a_thread_publishes(hub: HubApp) -> None:
+    """From a thread a publish blocks until it is stored, means the same, and raises the same."""
+    listener = Listener(hub, CAR)
+    await listener.count(1)
+    more = {"event": "price", "headers": {"X-A": "b"}, "ttl_s": 60, "idempotency_key": "k"}
+    message_id = await asyncio.to_thread(hub.publish_from_thread, *CAR, 1, **more)  # type: ignore[arg-type]
+    assert await hub.publish(*CAR, 1, **more) == message_id  # type: ignore[arg-type]
+    await listener.count(2)
+    assert [(block.id, block.event) for block in listener.messages] == [(message_id, "price")]
+    with pytest.raises(BadRequestError):
+        await asyncio.to_thread(hub.publish_from_thread, *CAR, object())
+
+
+async def test_the_hubs_own_thread_cannot_wait_for_itself(hub: HubApp, config: Config) -> None:
+    """`publish_from_thread` on the loop's thread is refused at once; of a hub that does not run, it says so."""
+    with pytest.raises(RuntimeError, match="await hub"):
+        hub.publish_from_thread(*CAR, 1)
+    with pytest.raises(NotStoredError):
+        app(config).publish_from_thread(*CAR, 1)
+
+
+def test_a_loop_that_ends_meanwhile_leaves_the_outcome_open(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread never waits for ever: a publish that is cancelled, or not answered in time, is unknown (G2)."""
+    hub = app(config)
+    asked: Future[None] = Future()
+
+    async def forever(*_arguments: object) -> None:
+        asked.set_result(None)
+        await asyncio.Event().wait()
+
+    async def life(pool: ThreadPoolExecutor) -> Future[str]:
+        async with hub.lifespan():
+            monkeypatch.setattr(hub._publishing, "put", forever)
+            publish = pool.submit(hub.publish_from_thread, *CAR, 1)
+            await asyncio.wrap_future(asked)
+            return publish
+
+    with ThreadPoolExecutor(1) as pool:
+        publish = asyncio.run(life(pool))  # which cancels what still runs
+        with pytest.raises(UnknownOutcomeError):
+            publish.result(5)
 
 
 async def test_a_slow_client_costs_one_flush_and_misses_nothing(hub: HubApp) -> None:

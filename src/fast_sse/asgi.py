@@ -25,8 +25,6 @@ from fast_sse import __version__
 from fast_sse.config import Config, load
 from fast_sse.http.asgi import AsgiApp, Handle
 from fast_sse.http.clients import Clients
-from fast_sse.http.drafting import Drafting
-from fast_sse.http.later import Later
 from fast_sse.http.publishing import Publishing
 from fast_sse.model.channel import channel
 from fast_sse.model.errors import BadRequestError, NotStoredError, UnknownOutcomeError
@@ -107,8 +105,10 @@ class HubApp(AsgiApp):
         loop = self._loop
         if loop is None:
             raise NotStoredError(_NOT_RUNNING)
-        if asyncio._get_running_loop() is loop:  # noqa: SLF001  documented, and the only one that does not raise
-            raise RuntimeError("this is the thread of the hub's loop, and nothing was done: await hub.publish")
+        if _running_loop() is loop:
+            raise RuntimeError(
+                "this is the thread of the hub's loop, and nothing was done: await hub.publish"
+            )
         publish = self.publish(
             event_id,
             event_type,
@@ -141,9 +141,7 @@ class HubApp(AsgiApp):
             )
             warn(config, self._log)
             endpoints = make_endpoints(config, hub)
-            self._publishing = Publishing(
-                hub, config.bounds, Clients(), time.time, Drafting(config.bounds), Later()
-            )
+            self._publishing = Publishing(hub, config.bounds, Clients(), time.time)
             sources = self._make_sources(hub, self._observer, endpoints.check)
             for source in sources:
                 source.start()
@@ -157,6 +155,14 @@ class HubApp(AsgiApp):
                 await hub.close()
             await store.close()
             self._log.info("stopped")
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs on this thread, if one does."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def app(config: Config | None = None) -> HubApp:

@@ -36,6 +36,10 @@ _NOT_RUNNING = (
     "the hub is not running: its lifespan was not started; "
     "a mounted app needs lifespan=hub.lifespan of the application around it"
 )
+_OTHER_LOOP = (
+    "this is another event loop than the hub's, and nothing was done: await hub.publish in an `async def` on the hub's "
+    "loop, or call hub.publish_from_thread from a thread (a plain `def` endpoint)"
+)
 
 
 class AsgiApp:
@@ -57,6 +61,7 @@ class AsgiApp:
         self._limits = limits
         self._on_defect = on_defect
         self._boundary: Boundary | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
@@ -65,11 +70,12 @@ class AsgiApp:
         Routers pass lifespan events to nothing that is mounted in them.
         """
         async with self._run() as handle:
+            self._loop = asyncio.get_running_loop()
             self._boundary = Boundary(handle, self._on_defect)
             try:
                 yield
             finally:
-                self._boundary = None
+                self._boundary = self._loop = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the life of the application."""
@@ -102,9 +108,18 @@ class AsgiApp:
         else:
             await send({"type": "lifespan.shutdown.complete"})
 
+    def _at_home(self) -> None:
+        """Raise RuntimeError on another loop than the one the hub runs on.
+
+        The store's answer could not be awaited there: what was asked would be done, and look as if it had failed.
+        """
+        if self._loop is not None and asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError(_OTHER_LOOP)
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._boundary is None:
             raise RuntimeError(_NOT_RUNNING)
+        self._at_home()
         incoming, boundary = _Incoming(receive), self._boundary
         answer: Answer
         try:
