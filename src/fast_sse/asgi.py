@@ -25,6 +25,8 @@ from fast_sse import __version__
 from fast_sse.config import Config, load
 from fast_sse.http.asgi import AsgiApp, Handle
 from fast_sse.http.clients import Clients
+from fast_sse.http.drafting import Drafting
+from fast_sse.http.later import Later
 from fast_sse.http.publishing import Publishing
 from fast_sse.model.channel import channel
 from fast_sse.model.errors import BadRequestError, NotStoredError, UnknownOutcomeError
@@ -141,7 +143,9 @@ class HubApp(AsgiApp):
             )
             warn(config, self._log)
             endpoints = make_endpoints(config, hub)
-            self._publishing = Publishing(hub, config.bounds, Clients(), time.time)
+            self._publishing = Publishing(
+                hub, config.bounds, Clients(), time.time, Drafting(config.bounds), Later()
+            )
             sources = self._make_sources(hub, self._observer, endpoints.check)
             for source in sources:
                 source.start()
