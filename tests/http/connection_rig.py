@@ -139,7 +139,7 @@ class Rig:
         return [status for status, _ in self.answers]
 
 
-async def turn() -> None:
+async def turn(times: int = 3) -> None:
     """Let the loop run what is ready."""
-    for _ in range(3):
+    for _ in range(times):
         await asyncio.sleep(0)

@@ -60,3 +60,18 @@ def test_v1_in_the_query_only_where_it_is_allowed() -> None:
     signature = sign_v2(SECRET, "web-1", "sub", (CART,), body=None, iat=990, exp=1090, nonce="n" * 16)
     granted = access().grant(signature, "sub", (CART,), body=None, now=1000, in_query=True)
     assert granted.expires_at == 1090
+
+
+def test_a_signature_of_the_channel_alone_is_right_before_the_body() -> None:
+    """v1 is settled by the head, lists included; v2 to publish waits for the body, and one that ended waits for nothing."""
+    rules = access(allowed_event_ids=frozenset({"cart1"}))
+    assert rules.foresee(sign_v1(SECRET, CART), "pub", (CART,), now=1000)
+    other = Channel("cart2", "changed")
+    with pytest.raises(ForbiddenError):
+        rules.foresee(sign_v1(SECRET, other), "pub", (other,), now=1000)
+    with pytest.raises(UnauthorizedError):
+        rules.foresee(sign_v1(b"t" * 32, CART), "pub", (CART,), now=1000)
+    v2 = sign_v2(SECRET, "web-1", "pub", (CART,), body=b"x", iat=1000, exp=1060, nonce="n" * 16)
+    assert not rules.foresee(v2, "pub", (CART,), now=1000)
+    with pytest.raises(UnauthorizedError):
+        rules.foresee(v2, "pub", (CART,), now=1120)

@@ -76,3 +76,15 @@ def test_an_answer_that_cannot_be_sent_becomes_500(answer: Response) -> None:
     assert sent.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
     assert b"Connection: close" in sent
     assert len(watcher.seen) == 1
+
+
+def test_the_time_is_kept_and_not_looked_up() -> None:
+    """An answer carries the Date of the last `keep_time`: a publish pays nothing for it."""
+    now = [784111777.0]
+    boundary = Boundary(lambda _: Response(200), Watcher(), lambda: now[0])
+    assert b"Date" not in boundary.render(Response(200), 0)
+    boundary.keep_time()
+    now[0] += 1
+    assert b"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n" in boundary.render(Response(200), 0)
+    boundary.keep_time()
+    assert b"08:49:38 GMT" in boundary.render(Response(200), 0)

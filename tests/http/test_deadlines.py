@@ -99,3 +99,17 @@ async def test_the_timer_goes_on() -> None:
         deadlines.add(member)
         await member.gone.wait()
     deadlines.stop()
+
+
+async def test_moments_are_renewed_with_each_sweep_and_with_the_first_member() -> None:
+    """Who keeps the time by it is at most one interval late, and pays nothing while nobody is connected."""
+    told: list[float] = []
+    clock = ManualClock(100.0)
+    deadlines = Deadlines(Limits(), clock, lambda: told.append(clock.now))
+    clock.now = 200.0
+    deadlines.add(Member(float("inf")))
+    clock.now = 201.0
+    deadlines.sweep()
+    assert told == [100.0, 200.0, 201.0]
+    assert deadlines.interval_s <= 1
+    deadlines.stop()

@@ -11,7 +11,7 @@ from tests.http.rig import JSON, NOW, PUBLISH, SECRET, SUBSCRIBE, V1, Rig, opene
 from fast_sse.http.access import Access
 from fast_sse.http.cors import Cors
 from fast_sse.http.endpoints import Endpoints
-from fast_sse.http.message import Request, Response, Stream
+from fast_sse.http.message import Admission, Request, Response, Stream
 from fast_sse.hub.form import Prime
 from fast_sse.model.channel import Channel
 from fast_sse.model.limits import Limits
@@ -133,6 +133,48 @@ async def test_a_field_that_the_path_gives_may_agree(rig: Rig) -> None:
     """event_id and event_type of the original's package are accepted when they agree with the path."""
     body = {"data": 1, "event_id": "cart1", "event_type": "changed", "send_direct": True}
     assert (await rig.ask(publish(body))).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("POST", "/nothing", 404),
+        ("PUT", PUBLISH, 405),
+        ("POST", SUBSCRIBE, 405),
+        ("POST", "/v1/sse/events/%ff/types/x", 400),
+        ("POST", "/v1/sse/events", Admission(1 << 20)),
+        ("GET", SUBSCRIBE, Admission(1 << 20)),
+        ("OPTIONS", PUBLISH, Admission(1 << 20)),
+    ],
+)
+async def test_what_no_body_could_mend_is_refused_from_its_head(
+    rig: Rig, method: str, path: str, expected: Admission | int
+) -> None:
+    """A route, a method or a channel that does not exist is told before a body is waited for."""
+    found = rig.endpoints.admit(Request(method, path, "", {**JSON, "x-signature": V1}))
+    assert (found.status if isinstance(found, Response) else found) == expected
+
+
+async def test_a_page_may_read_a_refusal_from_the_head() -> None:
+    """An early refusal carries the marks of CORS, as the late one does."""
+    async with rigged(Limits(), cors=Cors(frozenset({"https://shop.example"}))) as rig:
+        request = publish(b"", x_signature="", origin="https://shop.example")
+        answer = rig.endpoints.admit(request)
+        assert isinstance(answer, Response)
+        assert ("Access-Control-Allow-Origin", "https://shop.example") in answer.headers
+
+
+async def test_the_load_route_keeps_to_the_allow_lists(rig: Rig) -> None:
+    """Unsigned as it is, it publishes nothing that a right signature could not."""
+    body = json.dumps({"event_id": "cart1", "body_size": 1}).encode()
+    request = Request("POST", "/v1/sse/events", "", JSON, body)
+    for lists in ({"allowed_event_ids": {"cart2"}}, {"allowed_event_types": {"changed"}}):
+        given = {name: frozenset(words) for name, words in lists.items()}
+        rig.endpoints.access = replace(rig.endpoints.access, **given)
+        assert await rig.code(request) == (403, "forbidden")
+        rig.endpoints.access = replace(rig.endpoints.access, **dict.fromkeys(given))
+    assert await rig.log() == []
+    assert (await rig.ask(request)).status == 200
 
 
 async def test_the_load_route_publishes_to_every_type(rig: Rig) -> None:

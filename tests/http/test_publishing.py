@@ -1,159 +1,17 @@
-"""Rules of `http.publishing` beyond the single publish: batches, gzip, the publish rate."""
+"""Rules of `http.publishing` beyond the plain publish: heads, gzip, keys, the publish rate."""
 
 import gzip
 import json
-from typing import Any
+from random import Random
 
 import pytest
-from tests.http.rig import NOW, PUBLISH, SECRET, V1, Rig, publish, rigged
+from tests.http.rig import NOW, PUBLISH, SECRET, Rig, publish, rigged
 
-from fast_sse.http.access import Access
 from fast_sse.http.clients import Clients
-from fast_sse.http.message import Request
+from fast_sse.http.message import Admission, Response
 from fast_sse.model.channel import Channel
-from fast_sse.model.errors import DiskFullError
 from fast_sse.model.limits import Limits
-from fast_sse.model.signature import Keyring, sign_v1, sign_v2
-
-BATCH = "/v1/sse/batch"
-
-
-def sign(body: bytes, nonce: str = "n" * 16, scope: str = "batch") -> str:
-    """A v2 signature of a batch."""
-    now = int(NOW)
-    return sign_v2(SECRET, "web-1", scope, (), body=body, iat=now, exp=now + 60, nonce=nonce)  # type: ignore[arg-type]
-
-
-def batch(*lines: Any, nonce: str = "n" * 16, **headers: str) -> Request:
-    """A signed batch; lines are objects or raw bytes."""
-    body = b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines)
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request(
-        "POST",
-        BATCH,
-        "",
-        {"content-type": "application/x-ndjson", "x-signature": sign(body, nonce), **given},
-        body,
-    )
-
-
-def line(number: int, **fields: Any) -> dict[str, Any]:
-    """A good line."""
-    return {"event_id": f"cart{number}", "event_type": "changed", "data": number, **fields}
-
-
-async def results(rig: Rig, request: Request) -> list[dict[str, Any]]:
-    """The results of a batch that is answered 200."""
-    answer = await rig.ask(request)
-    assert answer.status == 200, answer.body
-    body = json.loads(answer.body)
-    assert body["code"] == "ok"
-    return body["data"]["results"]
-
-
-async def test_a_bad_line_never_spoils_its_neighbours(rig: Rig) -> None:
-    """Results come in the order of the lines, each a place in the log or its own error."""
-    given = [
-        line(1),
-        b"{",
-        line(2, event_id="a/b"),
-        {"data": 1},
-        line(3, event="error"),
-        line(4, idempotency_key=""),
-        line(5),
-    ]
-    answers = await results(rig, batch(*given))
-    codes = [answer.get("code", "ok") for answer in answers]
-    assert codes == ["ok", "bad_request", "bad_channel", "bad_request", "bad_request", "bad_request", "ok"]
-    records = await rig.log()
-    assert [json.loads(record.data) for record in records] == [1, 5]
-    newest = (await rig.store.bounds()).newest
-    stored = [answer for answer in answers if "message_id" in answer]
-    assert stored == [
-        {"message_id": newest.at(record.position).text, "durability": "process", "duplicate": False}
-        for record in records
-    ]
-
-
-async def test_empty_lines_are_no_messages(rig: Rig) -> None:
-    """A trailing line end, CRLF and blank lines are framing (NDJSON); no line at all is an empty answer."""
-    body = json.dumps(line(1)).encode() + b"\r\n\r\n" + json.dumps(line(2)).encode() + b"\n"
-    assert len(await results(rig, batch(body))) == 2
-    assert await results(rig, batch(b"", nonce="m" * 16)) == []
-
-
-async def test_a_long_batch_keeps_its_order(rig: Rig) -> None:
-    """Lines parsed over several turns of the loop are stored in their order, with one answer each."""
-    answers = await results(rig, batch(*[line(number) for number in range(1000)]))
-    assert len({answer["message_id"] for answer in answers}) == 1000
-    assert [json.loads(record.data) for record in await rig.log()] == list(range(1000))
-
-
-async def test_a_repeated_batch_is_the_same_messages(rig: Rig) -> None:
-    """Each line has the key nonce "." index, so a replay of the batch stores nothing twice (G3)."""
-    first = await results(rig, batch(line(1), line(2)))
-    again = await results(rig, batch(line(1), line(2)))
-    assert again == [{**answer, "duplicate": True} for answer in first]
-    assert len(await rig.log()) == 2
-
-
-async def test_lines_have_keys_of_their_own(rig: Rig) -> None:
-    """A line's idempotency_key counts across batches, and within one; another body is a conflict of that line."""
-    keyed = line(1, idempotency_key="k")
-    first = await results(rig, batch(keyed, keyed, line(2)))
-    assert [answer["duplicate"] for answer in first] == [False, True, False]
-    again = await results(rig, batch(keyed, line(1, idempotency_key="k", event="other"), nonce="m" * 16))
-    assert again[0] == {**first[0], "duplicate": True}
-    assert again[1]["code"] == "key_conflict"
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({"content-type": "application/json"}, (415, "unsupported_media")),
-        ({"x-signature": V1}, (401, "unauthorized")),
-        ({"x-signature": ""}, (401, "unauthorized")),
-        ({"x-signature": sign(b"other")}, (401, "unauthorized")),
-        ({"idempotency-key": "k"}, (400, "bad_request")),
-    ],
-)
-async def test_a_batch_that_is_refused_stores_nothing(
-    rig: Rig, changes: dict[str, str], expected: object
-) -> None:
-    """A batch takes NDJSON, a v2 signature of its scope over its body, and keys by line."""
-    request = batch(line(1))
-    request.headers.update(changes)
-    assert await rig.code(request) == expected
-    assert await rig.log() == []
-
-
-async def test_allow_lists_judge_line_by_line(rig: Rig) -> None:
-    """A line for a channel that is not allowed is `forbidden`, its neighbours are stored."""
-    rig.endpoints.access = Access(
-        keyring=Keyring(keys={"web-1": SECRET}), allowed_event_ids=frozenset({"cart1"})
-    )
-    answers = await results(rig, batch(line(1), line(2)))
-    assert [answer.get("code", "ok") for answer in answers] == ["ok", "forbidden"]
-
-
-async def test_too_many_lines_are_refused_whole() -> None:
-    """Over `batch_lines_max` nothing is stored; a line over the body limit fails alone."""
-    async with rigged(Limits(batch_lines_max=2, body_bytes_max=200)) as rig:
-        assert await rig.code(batch(line(1), line(2), line(3))) == (413, "too_large")
-        assert await rig.log() == []
-        answers = await results(rig, batch(line(1), line(2, event_name="x" * 200)))
-        assert [answer.get("code", "ok") for answer in answers] == ["ok", "too_large"]
-
-
-async def test_an_error_of_the_store_is_each_lines_own(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the store refuses is never a 2xx of that line."""
-
-    def full(drafts: Any) -> Any:
-        raise DiskFullError("the disk is full")
-
-    monkeypatch.setattr(rig.hub, "publish", full)
-    answers = await results(rig, batch(line(1), b"{"))
-    assert [answer["code"] for answer in answers] == ["disk_full", "bad_request"]
+from fast_sse.model.signature import Scope, sign_v1, sign_v2
 
 
 async def test_a_gzip_body_is_the_same_message(rig: Rig) -> None:
@@ -193,3 +51,70 @@ async def test_the_original_package_is_a_publish(rig: Rig) -> None:
     (record,) = await rig.log()
     assert json.loads(record.data) == body["data"]
     assert json.loads(record.meta) == {"event_name": body["event_name"], "user": body["user"]}
+
+
+async def test_a_signature_is_looked_at_before_the_body_is_inflated(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the signature covers are the bytes as sent: nothing is inflated for who cannot sign (CWE-409)."""
+
+    def inflate(*_: object) -> None:
+        raise AssertionError("inflated for nobody")
+
+    monkeypatch.setattr("fast_sse.http.publishing.Inflating", inflate)
+    request = publish(gzip.compress(bytes(1 << 20)), content_encoding="gzip", x_signature="0" * 64)
+    assert await rig.code(request) == (401, "unauthorized")
+
+
+@pytest.mark.parametrize("bytes_", [100, 300_000], ids=["at once", "in a thread"])
+async def test_a_gzip_body_of_any_length_is_stored_or_refused(rig: Rig, bytes_: int) -> None:
+    """Whether it is inflated at once or in a thread, a good body is stored and a broken one is 400."""
+    body = json.dumps({"data": Random(bytes_).randbytes(bytes_).hex()}).encode()
+    packed = gzip.compress(body)
+    assert (await rig.ask(publish(packed, content_encoding="gzip"))).status == 200
+    assert await rig.code(publish(packed[:-1], content_encoding="gzip")) == (400, "bad_request")
+    assert await rig.code(publish(gzip.compress(body[:-1]), content_encoding="gzip")) == (400, "bad_request")
+    assert len(await rig.log()) == 1
+
+
+async def test_a_key_in_latin_1_is_refused(rig: Rig) -> None:
+    """Two keys that are no UTF-8 are two 400, never one message and a `duplicate` (G3)."""
+    for word in ("bestellung-ä", "bestellung-ö"):  # a Request holds the bytes of a header as Latin-1
+        assert await rig.code(publish(idempotency_key=word)) == (400, "bad_request")
+    assert await rig.log() == []
+
+
+def v2(scope: Scope, kid: str = "web-1", age_s: int = 0) -> str:
+    """A signature of some body."""
+    iat = int(NOW) - age_s
+    target = (Channel("cart1", "changed"),) if scope != "batch" else ()
+    body = b"x" if scope != "sub" else None
+    return sign_v2(SECRET, kid, scope, target, body=body, iat=iat, exp=iat + 60, nonce="n" * 16)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, Admission(1 << 20, vouched=True)),
+        ({"x-signature": v2("pub")}, Admission(1 << 20, vouched=False)),
+        ({"x-signature": v2("batch")}, Admission(1 << 20, vouched=False)),
+        ({"x-signature": v2("sub")}, 403),
+        ({"x-signature": "0" * 64}, 401),
+        ({"x-signature": ""}, 401),
+        ({"x-signature": v2("pub", "web-2")}, 401),
+        ({"x-signature": v2("pub", age_s=121)}, 401),
+        ({"x-signature": v2("pub", age_s=-61)}, 401),
+        ({"content-type": "text/plain"}, 415),
+        ({"content-encoding": "br"}, 415),
+    ],
+)
+async def test_a_head_is_judged_before_its_body(
+    rig: Rig, changes: dict[str, str], expected: Admission | int
+) -> None:
+    """A v1 signature is right before the body is there; of v2 only the body can show it, if it can be right at all."""
+    request = publish(b"")
+    request.headers.update(changes)
+    found = rig.endpoints.admit(request)
+    assert (found.status if isinstance(found, Response) else found) == expected
+    refused = sum(sample.value for sample in rig.endpoints.samples())
+    assert refused == isinstance(found, Response)

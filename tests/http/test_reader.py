@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.http.corpus import GOOD, MALFORMED
 
 from fast_sse.http.message import Request
-from fast_sse.http.reader import IDLE, IN_BODY, IN_HEAD, RequestReader
+from fast_sse.http.reader import IDLE, IN_BODY, IN_HEAD, SLICE_BYTES, RequestReader
 from fast_sse.model.errors import BadRequestError, HeadersTooLargeError, TooLargeError
 from fast_sse.model.limits import Limits
 
@@ -289,6 +290,36 @@ def test_the_limit_is_per_request() -> None:
     """What one request used is not missing to the next."""
     one = post(b"Content-Length: 90\r\n", b"a" * 90)
     assert len(read(one * 50, one[:50], one[50:], one)) == 52
+
+
+# -- a turn -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("requests_max", [1, 4, 1000])
+def test_a_turn_ends_after_so_many_requests(requests_max: int) -> None:
+    """`feed` stops after `pipeline_requests_max` requests, or the slice in which they were complete, and says where."""
+    taker = Taker(replace(SMALL, pipeline_requests_max=requests_max))
+    data = GOOD * 1000
+    at = taker.reader.feed(data)
+    assert requests_max <= len(taker.requests) <= requests_max + SLICE_BYTES // len(GOOD) + 1
+    while at:
+        at = taker.reader.feed(data, at)
+    assert len(taker.requests) == 1000
+
+
+def test_a_body_of_known_length_is_no_reason_to_stop() -> None:
+    """One request of many bytes is complete in the turn in which they came."""
+    taker = Taker(replace(SMALL, body_bytes_max=1 << 20))
+    assert taker.reader.feed(post(b"Content-Length: 500000\r\n", bytes(500_000))) == 0
+    assert len(taker.requests) == 1
+
+
+def test_a_second_key_is_refused() -> None:
+    """Of two Idempotency-Key headers neither is the right one: joined they would be a third."""
+    line = b"Idempotency-Key: a\r\n"
+    assert read(post(line))[0].headers["idempotency-key"] == "a"
+    with pytest.raises(BadRequestError, match="more than one Idempotency-Key"):
+        read(post(line + line.lower()))
 
 
 # -- expect and upgrade -----------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from fast_sse.model.signature import (
     Grant,
     Keyring,
     Scope,
+    awaits_body,
+    claimed_scope,
     derive_key,
     sign_v1,
     sign_v2,
@@ -239,3 +241,49 @@ def test_a_grant_stands_as_long_as_its_secret_does() -> None:
     assert not still_stands(v2, Keyring(keys={"web-2": a}))
     assert not still_stands(v2, Keyring(keys={"web-1": b}))
     assert a.decode() not in repr(v2)
+
+
+@pytest.mark.parametrize(
+    ("signature", "expected"),
+    [
+        (signed("pub", body=b"x"), True),
+        (signed("batch", body=b"x"), True),
+        (signed("sub"), False),
+        (sign_v1(RING.secret, CART), False),
+        ("0" * 64, False),
+    ],
+)
+def test_only_a_publish_in_v2_waits_for_its_body(signature: str, expected: bool) -> None:
+    """Every other signature is right or wrong by the head alone."""
+    assert awaits_body(signature, now=NOW, keyring=RING) is expected
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "",
+        "v2.web-2.pub",
+        signed("pub", body=b"x", kid="nobody"),
+        signed("pub", body=b"x", kid="empty"),
+        sign_v2(b"k" * 32, "web-2", "pub", (CART,), body=b"", iat=NOW - 200, exp=NOW - SKEW_S, nonce=NONCE),
+        sign_v2(
+            b"k" * 32, "web-2", "pub", (CART,), body=b"", iat=NOW + SKEW_S + 1, exp=NOW + 99, nonce=NONCE
+        ),
+        signed("pub", body=b"x").replace(str(NOW + 60), str(NOW + 301)),
+    ],
+)
+def test_what_no_body_can_mend_is_refused_without_one(signature: str) -> None:
+    """A form, a kid or a time that can never verify is 401 at once: nobody's bytes are kept for it."""
+    with pytest.raises(UnauthorizedError):
+        awaits_body(signature, now=NOW, keyring=RING)
+    for body in (b"", b"x"):
+        with pytest.raises(UnauthorizedError):
+            check(signature, "pub", body=body)
+
+
+@pytest.mark.parametrize(
+    ("signature", "expected"), [(signed("batch", body=b"x"), "batch"), ("0" * 64, ""), ("v2.", "")]
+)
+def test_a_scope_is_claimed_whether_it_is_right_or_not(signature: str, expected: str) -> None:
+    """What a signature says about itself is read without a key; it grants nothing."""
+    assert claimed_scope(signature) == expected
