@@ -19,7 +19,7 @@ from fast_sse.http.boundary import OnDefect
 from fast_sse.http.clients import Clients
 from fast_sse.http.cors import Cors
 from fast_sse.http.endpoints import Endpoints
-from fast_sse.http.page import demo_pages
+from fast_sse.http.page import Pages, demo_pages
 from fast_sse.http.sockets import unacknowledged
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.source import Source
@@ -110,7 +110,7 @@ def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints
         load_route=config.load_route,
         cors=Cors(config.cors.origins, config.cors.headers, credentials=config.cors.credentials),
         clients=Clients(trusted, limits.publish_rate, limits.streams_per_address_max),
-        pages=demo_pages(partial(sign_v1, access.keyring.secret)) if demo else None,
+        pages=Pages(demo_pages(partial(sign_v1, access.keyring.secret)), config.host) if demo else None,
         prime=config.prime,
     )
 

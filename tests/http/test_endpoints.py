@@ -12,6 +12,7 @@ from fast_sse.http.access import Access
 from fast_sse.http.cors import Cors
 from fast_sse.http.endpoints import Endpoints
 from fast_sse.http.message import Admission, Request, Response, Stream
+from fast_sse.http.page import Pages
 from fast_sse.hub.form import Prime
 from fast_sse.model.channel import Channel
 from fast_sse.model.limits import Limits
@@ -426,8 +427,10 @@ async def test_every_route_answers_a_preflight_without_a_signature() -> None:
 async def test_pages_are_public_and_only_where_they_are_given() -> None:
     """The demo's pages need no signature; without them `/` is 404 like everything unknown."""
     page = Response(200, b"<!doctype html>", "text/html; charset=utf-8")
-    async with rigged(Limits(), pages={"/": page}) as rig:
-        assert await rig.ask(Request("GET", "/", "", {})) == page
-        assert await rig.code(Request("POST", "/", "", {})) == (405, "method_not_allowed")
+    here = {"host": "localhost"}
+    async with rigged(Limits(), pages=Pages({"/": page})) as rig:
+        assert await rig.ask(Request("GET", "/", "", here)) == page
+        assert await rig.code(Request("POST", "/", "", here)) == (405, "method_not_allowed")
+        assert await rig.code(Request("GET", "/", "", {"host": "evil.example"})) == (403, "forbidden")
     async with rigged(Limits()) as rig:
         assert await rig.code(Request("GET", "/", "", {})) == (404, "not_found")

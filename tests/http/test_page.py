@@ -11,10 +11,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from fast_sse.http.message import Response
-from fast_sse.http.page import CHANNELS, POLICY, demo_pages
+from fast_sse.http.message import Request, Response
+from fast_sse.http.page import CHANNELS, POLICY, Pages, demo_pages
 from fast_sse.http.wire import HEAD, response_bytes
 from fast_sse.model.channel import Channel
+from fast_sse.model.errors import ForbiddenError
 from fast_sse.model.signature import sign_v1
 
 SECRET = b"a secret of thirty-two bytes or more"
@@ -123,6 +124,35 @@ def test_signatures_are_there_and_the_secret_is_not(pages: dict[str, Response]) 
         for channel in CHANNELS
     ]
     assert not [path for path, page in pages.items() if SECRET in page.body]
+
+
+def ask(pages: dict[str, Response], host: str | None, path: str = "/") -> Response | None:
+    """What a listener on `hub.internal` answers to a request with that Host."""
+    headers = {} if host is None else {"host": host}
+    return Pages(pages, "Hub.internal").at(Request("GET", path, "", headers))
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:30000", "127.0.0.1:30000", "[::1]:30000", "hub.internal", "ME:1"]
+)
+def test_the_page_is_shown_under_its_own_names(
+    pages: dict[str, Response], host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """localhost, an address, what the listener is bound to, and the machine's name."""
+    monkeypatch.setattr("socket.gethostname", lambda: "Me")
+    assert ask(pages, host) is pages["/"]
+    assert ask(pages, host, "/nothing") is None
+
+
+@pytest.mark.parametrize("path", MEDIA)
+@pytest.mark.parametrize("host", [None, "", "evil.example:30000", "127.0.0.1.evil.example"])
+def test_no_signature_is_given_to_another_name(
+    pages: dict[str, Response], host: str | None, path: str
+) -> None:
+    """A page that made its own name resolve to this machine cannot read ours (DNS rebinding, CWE-350)."""
+    with pytest.raises(ForbiddenError, match="localhost"):
+        ask(pages, host, path)
+    assert ask(pages, host, "/v1/subscribe") is None, "the API has signatures of its own"
 
 
 def test_every_form_of_matching_is_offered() -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from fast_sse.http.access import Access
 from fast_sse.http.batching import Batching
@@ -26,6 +26,7 @@ from fast_sse.http.drafting import Drafting
 from fast_sse.http.errors import error_response
 from fast_sse.http.later import Later
 from fast_sse.http.message import Admission, Answer, Deferred, Request, Response, Stream
+from fast_sse.http.page import Pages
 from fast_sse.http.publishing import Publishing
 from fast_sse.http.subscribing import Subscribing
 from fast_sse.hub.form import Prime
@@ -61,7 +62,7 @@ class Endpoints:
         load_route: bool = False,
         cors: Cors | None = None,
         clients: Clients | None = None,
-        pages: Mapping[str, Response] | None = None,
+        pages: Pages | None = None,
         prime: Prime = "event",
     ) -> None:
         self.access = access  # also what verdicts hold under: a new value, and no kept head is judged
@@ -69,7 +70,7 @@ class Endpoints:
         self._hub = hub
         self._cors = cors or Cors()
         self._load_route = load_route
-        self._pages = pages or {}
+        self._pages = pages or Pages({})
         clients = clients or Clients(
             publish_rate=limits.publish_rate, streams_max=limits.streams_per_address_max
         )
@@ -172,7 +173,7 @@ class Endpoints:
                 if request.method == "POST"
                 else self._other(request, "POST")
             )
-        if (page := self._pages.get(request.path)) is not None:
+        if (page := self._pages.at(request)) is not None:
             return page if request.method in ("GET", "HEAD") else self._other(request, "GET, HEAD")
         raise NotFoundError("there is no such route")
 

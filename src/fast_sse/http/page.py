@@ -2,18 +2,22 @@
 
 Whoever can load the page gets signatures, never the secret that made them: they are right for the demo's channels
 and for nothing else. What the page shows comes from strangers, so its policy lets nothing run but its own script:
-no inline code, no other origin, no frame around it, no form that leaves it (CWE-79, CWE-1021).
+no inline code, no other origin, no frame around it, no form that leaves it (CWE-79, CWE-1021). And it is shown under
+names of its own only, or a stranger's page could read those signatures by DNS rebinding (CWE-350).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 
 import msgspec
 
-from fast_sse.http.message import Response
+from fast_sse.http.hosts import is_ours
+from fast_sse.http.message import Request, Response
 from fast_sse.model.channel import Channel
+from fast_sse.model.errors import ForbiddenError
 
 #: What the page offers: an exact channel first, then every form of matching, then a second id.
 CHANNELS = (
@@ -36,6 +40,26 @@ HEADERS = (
 )
 
 _PLACE = "{{channels}}"
+
+
+class Pages:
+    """Answers by path, for whoever names this listener.
+
+    Args:
+        files: the answers.
+        host: the name or address that the listener is bound to.
+    """
+
+    def __init__(self, files: Mapping[str, Response], host: str = "localhost") -> None:
+        self._files = files
+        self._names = frozenset({host.lower(), socket.gethostname().lower()})
+
+    def at(self, request: Request) -> Response | None:
+        """The page that a request asks for, None for any other path. Raises ForbiddenError."""
+        page = self._files.get(request.path)
+        if page is not None and not is_ours(request.headers.get("host", ""), self._names):
+            raise ForbiddenError("the Host is not this demo's: open it as localhost, or start it with --host")
+        return page
 
 
 def demo_pages(sign: Callable[[Channel], str]) -> dict[str, Response]:
