@@ -9,6 +9,7 @@ from tests.contract.backends import draft
 from fast_sse.model.errors import KeyConflictError
 from fast_sse.model.message import Draft
 from fast_sse.store.dedup import Known
+from fast_sse.store.pace import Instant
 from fast_sse.store.sqlite_group import Batch, Job, job, resolve_group
 from fast_sse.store.sqlite_log import ENTRY_VALUES
 
@@ -16,7 +17,7 @@ from fast_sse.store.sqlite_log import ENTRY_VALUES
 def made(above: int, *drafts: Draft, last_ms: int = 0) -> Job:
     loop = asyncio.new_event_loop()
     try:
-        return job(loop.create_future(), drafts, above, 1000, last_ms, 500)
+        return job(loop.create_future(), drafts, above, Instant(1000, 1000, 1000), last_ms, 500)
     finally:
         loop.close()
 

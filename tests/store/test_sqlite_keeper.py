@@ -17,6 +17,7 @@ from fast_sse.model.errors import DiskFullError, NotStoredError, UnknownOutcomeE
 from fast_sse.model.message import Draft
 from fast_sse.store import sqlite_keeper
 from fast_sse.store.base import Retention, Windows
+from fast_sse.store.pace import Instant, Times
 from fast_sse.store.sqlite_ballast import Ballast
 from fast_sse.store.sqlite_files import SqliteFiles, connect
 from fast_sse.store.sqlite_group import job
@@ -56,7 +57,7 @@ class Kept:
 
     def commit(self, *drafts: Draft) -> dict[int, Any]:
         loop = asyncio.new_event_loop()
-        made = job(loop.create_future(), drafts or [draft()], self.given, 0, 0, 1000)
+        made = job(loop.create_future(), drafts or [draft()], self.given, Instant(0, 0, 0), 0, 1000)
         loop.close()
         self.given += len(made.records)
         return self.keeper.commit([made])
@@ -124,7 +125,7 @@ def test_while_the_disk_is_full_publishes_do_not_eat_the_room_for_trimming(
     with pytest.raises(DiskFullError):
         kept.commit()
     with pytest.raises(DiskFullError):
-        kept.keeper.probe(0)
+        kept.keeper.keep(Times("", 0, 0, 0))
     assert kept.keeper.trim(Retention(max_age_s=None, max_bytes=None, max_messages=1), 0).gone == 199
     kept.commit()
     assert len(kept.rows()) == 2

@@ -11,6 +11,7 @@ import pytest
 from tests.contract.backends import draft
 
 from fast_sse.model.errors import NotStoredError, UnknownOutcomeError
+from fast_sse.store.pace import Instant
 from fast_sse.store.sqlite_group import Job, Special, job
 from fast_sse.store.sqlite_writer import Group, Writer
 
@@ -66,7 +67,7 @@ class Started:
 
     def submit(self) -> None:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.writer.submit(job(future, [draft()], self.given, 0, 0, 0))
+        self.writer.submit(job(future, [draft()], self.given, Instant(0, 0, 0), 0, 0))
         self.given += 1
 
     async def commit_started(self) -> None:

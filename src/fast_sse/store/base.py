@@ -45,11 +45,16 @@ class OvertakenError(UnavailableError):
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the log is kept: by age, by bytes, by count. None means no such bound."""
+    """How long the log is kept: by age, by bytes, by count. None means no such bound.
+
+    `clock_patience_s`: how long a step of this machine's wall clock must stand until it is believed, where the time is this
+    machine's.
+    """
 
     max_age_s: float | None = 86_400.0
     max_bytes: int | None = 1 << 30
     max_messages: int | None = None
+    clock_patience_s: float = 600.0
 
 
 class Windows(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +111,7 @@ Outcome = Appended | FastSseError
 
 @runtime_checkable
 class Clocked(Protocol):
-    """A store on another machine, whose clock is the one that counts: lifetimes end when it says so."""
+    """A store with a time of its own: its server's, or one that no step of the wall clock moves. Lifetimes end by it."""
 
     def now_ms(self) -> int:
         """The store's time in milliseconds since 1970, as far as this node knows it."""
@@ -128,6 +133,11 @@ class Store(ABC):
     durability: str
     #: Whether what was erased lies on in the backend until retention takes it, although no node reads it any more.
     erased_stays: bool = False
+
+    @property
+    def damaged(self) -> bool:
+        """Whether part of the log was found unreadable since the start: publishes and what can be read go on."""
+        return False
 
     @property
     @abstractmethod

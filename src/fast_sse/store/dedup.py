@@ -41,13 +41,17 @@ def resolve(draft: Draft, lookup: Lookup, now_ms: int) -> Known | KeyConflictErr
 
 
 def to_remember(
-    draft: Draft, position: Position, lookup: Lookup, now_ms: int, window_ms: int
+    draft: Draft, position: Position, lookup: Lookup, now_ms: int, window_ms: int, from_ms: int | None = None
 ) -> list[tuple[bytes, Known]]:
-    """The keys of a draft that are not known yet, each with what it stands for from now on."""
+    """The keys of a draft that are not known yet, each with what it stands for from now on.
+
+    `from_ms`: when their windows begin, if not now.
+    """
+    from_ms = now_ms if from_ms is None else from_ms
     fresh: list[tuple[bytes, Known]] = []
     for key in draft.keys:
         known = lookup(key.digest)
         if known is None or known.expires_ms <= now_ms:
-            expires_ms = now_ms + (key.window_ms or window_ms)
+            expires_ms = from_ms + (key.window_ms or window_ms)
             fresh.append((key.digest, Known(position, draft.body_sha256, expires_ms)))
     return fresh

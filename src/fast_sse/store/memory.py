@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from heapq import heappop, heappush
 
@@ -30,6 +29,7 @@ from fast_sse.store.base import (
 from fast_sse.store.dedup import Known, resolve, to_remember
 from fast_sse.store.judge import Ends, judge
 from fast_sse.store.memory_log import MemoryLog
+from fast_sse.store.pace import ByHand, Instant, Pace, Paced, Steps
 from fast_sse.store.ranges import ranges
 from fast_sse.store.record import record_of, weight
 from fast_sse.store.relay import Relay
@@ -43,10 +43,6 @@ _RETENTION = Retention(max_bytes=256 << 20)
 _EVERYTHING = Filter.of(Channel("*", "*"))
 
 
-def _wall_clock_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class MemoryStore(Store):
     """The log as objects of this process; gone with it."""
 
@@ -58,12 +54,14 @@ class MemoryStore(Store):
         retention: Retention = _RETENTION,
         windows: Windows = Windows(),  # noqa: B008 - frozen
         *,
-        now_ms: Callable[[], int] = _wall_clock_ms,
+        now_ms: Callable[[], int] | None = None,
         epoch: str | None = None,
     ) -> None:
+        """`now_ms`: a clock moved by hand, for tests."""
         self._retention = retention
         self._windows = windows
-        self._now_ms = now_ms
+        self._pace: Paced = ByHand(now_ms) if now_ms else Pace(retention.clock_patience_s)
+        self._steps = Steps()
         self._origin = Cursor(self.kind, epoch or epoch_text(secrets.randbits(64)), 0)
         self._log = MemoryLog()
         self._keys: dict[bytes, Known] = {}
@@ -78,6 +76,10 @@ class MemoryStore(Store):
     def keys_cut(self) -> int:
         """Keys forgotten before their window ended."""
         return self._keys_cut
+
+    def now_ms(self) -> int:
+        """What time it is in the log: no step of the wall clock moves it until it is believed."""
+        return self._pace.read().time_ms
 
     async def open(self) -> None:
         """Nothing to make ready: the log is already here."""
@@ -94,10 +96,10 @@ class MemoryStore(Store):
         if (loop := self._loop) is None:
             return refused_append()
         future: asyncio.Future[list[Outcome]] = loop.create_future()
-        now_ms, fresh = self._now_ms(), self._fresh
+        now, fresh = self._pace.read(), self._fresh
         if not fresh:
             loop.call_soon(self._hand_on)
-        future.set_result([self._append(draft, now_ms, fresh) for draft in drafts])
+        future.set_result([self._append(draft, now, fresh) for draft in drafts])
         if len(fresh) >= _GROUP:
             self._hand_on()
         return future
@@ -144,8 +146,8 @@ class MemoryStore(Store):
     async def trim(self) -> int:
         """One step of at most 500 records and 500 keys."""
         self._check_open()
-        now_ms = self._now_ms()
-        return self._trim_records(now_ms) + self._trim_keys(now_ms)
+        paced_ms = self._pace.read().paced_ms
+        return self._trim_records(paced_ms) + self._trim_keys(paced_ms)
 
     async def erase(self, target: Channel) -> int:
         """All in one turn of the loop."""
@@ -171,18 +173,19 @@ class MemoryStore(Store):
             group, self._fresh = self._fresh, []
             self._relay.push(group)
 
-    def _append(self, draft: Draft, now_ms: int, fresh: list[Record]) -> Outcome:
-        earlier = resolve(draft, self._keys.get, now_ms) if draft.keys else None
+    def _append(self, draft: Draft, now: Instant, fresh: list[Record]) -> Outcome:
+        earlier = resolve(draft, self._keys.get, now.paced_ms) if draft.keys else None
         if isinstance(earlier, KeyConflictError):
             return earlier
         position = earlier.position if earlier else self._log.newest + 1
         if earlier is None:
-            record = record_of(draft, position, now_ms, last_ms=self._log.newest_ms)
+            record = record_of(draft, position, now.time_ms, last_ms=self._log.newest_ms)
+            self._steps.note(position, record.time_ms, now.paced_ms)
             self._log.add(record)
             fresh.append(record)
         if draft.keys:
             window_ms = int(self._windows.key_window_s * 1000)
-            for digest, known in to_remember(draft, position, self._keys.get, now_ms, window_ms):
+            for digest, known in to_remember(draft, position, self._keys.get, now.paced_ms, window_ms):
                 self._keys[digest] = known
                 heappush(self._expiries, (known.expires_ms, digest))
         return Appended(self._origin.at(position), duplicate=earlier is not None)
@@ -206,11 +209,12 @@ class MemoryStore(Store):
     async def _page_for_follower(self, after: Cursor) -> Page:
         return await self.read(_EVERYTHING, after, _STEP, _PAGE_BYTES)
 
-    def _trim_records(self, now_ms: int) -> int:
+    def _trim_records(self, paced_ms: int) -> int:
         kept = self._retention
         gone = 0
         while gone < _STEP and (oldest := self._log.oldest()) is not None:
-            too_old = kept.max_age_s is not None and oldest.time_ms < now_ms - kept.max_age_s * 1000
+            from_ms = self._steps.paced_ms(oldest.position, oldest.time_ms)
+            too_old = kept.max_age_s is not None and from_ms < paced_ms - kept.max_age_s * 1000
             too_big = kept.max_bytes is not None and self._log.weight > kept.max_bytes
             too_many = kept.max_messages is not None and len(self._log) > kept.max_messages
             if not (too_old or too_big or too_many):
@@ -219,18 +223,18 @@ class MemoryStore(Store):
             gone += 1
         return gone
 
-    def _trim_keys(self, now_ms: int) -> int:
+    def _trim_keys(self, paced_ms: int) -> int:
         gone = 0
         while self._expiries and gone < _STEP:
             expires_ms, digest = self._expiries[0]
             cut = len(self._keys) > self._windows.keys_max
-            if expires_ms > now_ms and not cut:
+            if expires_ms > paced_ms and not cut:
                 break
             heappop(self._expiries)
             known = self._keys.get(digest)
             if known is None or known.expires_ms != expires_ms:
                 continue  # it was renewed after its window: its later entry in the heap stands for it
             del self._keys[digest]
-            self._keys_cut += expires_ms > now_ms
+            self._keys_cut += expires_ms > paced_ms
             gone += 1
         return gone

@@ -1,7 +1,9 @@
 """Opening a directory that holds a log: the lock, the database, the reserve, and what was lost since last time.
 
 The lock file says that one process writes here: two writers would number the same positions and reset each
-other's WAL. The order of the steps makes every crash between them harmless: a loss is committed before the
+other's WAL. An open file goes on taking writes when its name was removed or given to another one: what is acknowledged
+then is on no disk for the next process. So the names are compared with what was opened, by `stat` alone: to open and
+close `log.db` a second time would let go of SQLite's locks in the whole process (POSIX). The order of the steps makes every crash between them harmless: a loss is committed before the
 reserve moves above it, and a new epoch is in the database before a sidecar speaks of it.
 """
 
@@ -11,6 +13,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from fast_sse.model.cursor import Position, epoch_text
@@ -19,6 +22,7 @@ from fast_sse.store.judge import Ends
 from fast_sse.store.sqlite_log import SqliteLog
 from fast_sse.store.sqlite_reserve import BLOCK, Reserve, sync_directory
 from fast_sse.store.sqlite_schema import prepare
+from fast_sse.store.sqlite_wal import WAL_BYTES
 
 #: Errors of opening that waiting does not mend.
 _HOPELESS = {
@@ -28,17 +32,27 @@ _HOPELESS = {
     sqlite3.SQLITE_NOTADB: "log.db is not a database",
     sqlite3.SQLITE_CORRUPT: "log.db is damaged",
 }
+#: Prepared statements of a connection. A page of a filter of 64 channels is one of 300 KiB, and another for each mixture of them.
+_WRITER_STATEMENTS, _READER_STATEMENTS = 128, 32
 
 
 def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
-    """A connection in autocommit mode. Only the writer's ever writes or checkpoints."""
+    """A connection in autocommit mode. Only the writer's ever writes or checkpoints. A new file is its owner's alone."""
+    if writer:
+        with suppress(FileExistsError):  # what SQLite makes beside it has its mode
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(
-        path, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=256
+        path,
+        timeout=5.0,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=_WRITER_STATEMENTS if writer else _READER_STATEMENTS,
     )
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}").fetchone()
         # Some builds overwrite whatever is deleted, by default: erasing asks for that, and trimming need not pay for it.
         connection.execute("PRAGMA secure_delete = OFF")
         if not writer:
@@ -63,6 +77,7 @@ class SqliteFiles:
         self._block = reserve_block
         self._reserve = Reserve(directory)
         self._lock = -1
+        self._opened: dict[Path, tuple[int, int] | None] = {}
         self.epoch = ""
         #: Every position ever given is below it, whatever the rows say.
         self.reserved: Position = 0
@@ -96,6 +111,27 @@ class SqliteFiles:
         """At a clean close: nothing above `position` was given. Raises OSError."""
         self._set_reserve(position + 1)
 
+    def note_opened(self) -> None:
+        """The files that have these names now are those that are open. Soon after `connect`, with a first look at the log."""
+        self._opened.setdefault(self.path, _identity(self.path))
+        self._opened[wal_of(self.path)] = _identity(wal_of(self.path))
+
+    def note_closing(self) -> None:
+        """The last connection takes the write-ahead log with it."""
+        self._opened.pop(wal_of(self.path), None)
+
+    def check_there(self) -> None:
+        """Whether a process that opened the log next would find what is written now.
+
+        Raises:
+            NotStoredError: the files were removed or replaced; it heals when they are back, or with a restart.
+        """
+        for path, opened in self._opened.items():
+            if _identity(path) != opened:
+                raise NotStoredError(
+                    f"{path.name} was removed or replaced under the running hub: restart it when the right one is there"
+                )
+
     def release(self) -> None:
         """Let another process have the directory. Idempotent."""
         if self._lock >= 0:
@@ -120,6 +156,7 @@ class SqliteFiles:
             prepare(connection)
             log = SqliteLog(connection)
             self._settle(log)
+            self.note_opened()
             sync_directory(self._directory)
             return log, log.ends()
         except BaseException:
@@ -143,6 +180,20 @@ class SqliteFiles:
     def _set_reserve(self, position: Position) -> None:
         self._reserve.write(self.epoch, position)
         self.reserved = position
+
+
+def wal_of(path: Path) -> Path:
+    """The write-ahead log of a database."""
+    return path.with_name(path.name + "-wal")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file has this name; None when none has."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _translated(error: sqlite3.Error) -> FastSseError:

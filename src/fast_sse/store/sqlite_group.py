@@ -11,15 +11,19 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import Position
 from fast_sse.model.errors import KeyConflictError
-from fast_sse.model.message import Draft, Record
+from fast_sse.model.message import ERASED, Draft, Record
 from fast_sse.store.base import Outcome
 from fast_sse.store.dedup import Known, resolve, to_remember
+from fast_sse.store.pace import Instant
 from fast_sse.store.record import OVERHEAD_BYTES, record_of
 from fast_sse.store.sqlite_body import body_of
 from fast_sse.store.sqlite_log import add_entry, add_keys
 
+#: Control records of a group that erase a channel, and their positions.
+Erasing = tuple[tuple[Channel, Position], ...]
 #: By position given: the earlier message that a draft was, or the conflict.
 Special = dict[Position, Known | KeyConflictError]
 
@@ -33,40 +37,45 @@ class Job(NamedTuple):
     values: list[Any]
     digests: list[bytes]
     weight: int
-    now_ms: int
+    at: Instant
     window_ms: int
+    erasing: Erasing = ()
 
 
 def job(
     future: asyncio.Future[list[Outcome]],
     drafts: Sequence[Draft],
     above: Position,
-    now_ms: int,
+    at: Instant,
     last_ms: int,
     window_ms: int,
 ) -> Job:
     """Number drafts above a position, the last of which has the time `last_ms`, and make their rows as if every key
-    were new. Keys go by the clock, `now_ms`, also where it stepped back.
+    were new. Ages and keys go by the paced time.
     """
+    from_ms = at.pledged_ms
     records: list[Record] = []
     values: list[Any] = []
     digests: list[bytes] = []
     weight = 0
+    erasing: Erasing = ()
     for draft in drafts:
         above += 1
-        record = record_of(draft, above, now_ms, last_ms=last_ms)
+        record = record_of(draft, above, at.time_ms, last_ms=last_ms)
         records.append(record)
+        if draft.event == ERASED:
+            erasing += ((draft.channel, above),)
         body = body_of(record)
         weight += len(body) + OVERHEAD_BYTES
         keys: list[tuple[bytes, Known]] = []
         if draft.keys:
             sha = draft.body_sha256
             keys = [
-                (key.digest, Known(above, sha, now_ms + (key.window_ms or window_ms))) for key in draft.keys
+                (key.digest, Known(above, sha, from_ms + (key.window_ms or window_ms))) for key in draft.keys
             ]
             digests += [key.digest for key in draft.keys]
-        add_entry(values, record, body, keys)
-    return Job(future, drafts, records, values, digests, weight, now_ms, window_ms)
+        add_entry(values, record, body, keys, from_ms)
+    return Job(future, drafts, records, values, digests, weight, at, window_ms, erasing)
 
 
 class Batch(NamedTuple):
@@ -78,6 +87,7 @@ class Batch(NamedTuple):
     weight: int
     newest: Position
     ended: tuple[bytes, ...] = ()
+    erasing: Erasing = ()
 
     @classmethod
     def of(cls, jobs: Sequence[Job]) -> Batch:
@@ -85,12 +95,15 @@ class Batch(NamedTuple):
         values: list[Any] = []
         digests: list[bytes] = []
         records = weight = 0
+        erasing: Erasing = ()
         for one in jobs:
+            erasing += one.erasing
             values += one.values
             digests += one.digests
             records += len(one.records)
             weight += one.weight
-        return cls(values, digests, records, weight, jobs[-1].records[-1].position)
+        newest = jobs[-1].records[-1].position
+        return cls(values, digests, records, weight, newest, erasing=erasing)
 
     def repeats_a_key(self) -> bool:
         """Whether two drafts of the group, or one alone, carry the same key."""
@@ -108,22 +121,24 @@ def resolve_group(jobs: Sequence[Job], stored: dict[bytes, Known]) -> tuple[Batc
         return fresh.get(digest) or stored.get(digest)
 
     for one in jobs:
+        now_ms, from_ms = one.at.paced_ms, one.at.pledged_ms
         for draft, record in zip(one.drafts, one.records, strict=True):
-            earlier = resolve(draft, lookup, one.now_ms) if draft.keys else None
+            earlier = resolve(draft, lookup, now_ms) if draft.keys else None
             if isinstance(earlier, KeyConflictError):
                 special[record.position] = earlier
                 continue
             position = earlier.position if earlier else record.position
-            keys = dict(to_remember(draft, position, lookup, one.now_ms, one.window_ms))
+            keys = dict(to_remember(draft, position, lookup, now_ms, one.window_ms, from_ms))
             fresh |= keys
             if earlier:
                 special[record.position] = earlier
                 add_keys(values, list(keys.items()))
                 continue
             body = body_of(record)
-            add_entry(values, record, body, list(keys.items()))
+            add_entry(values, record, body, list(keys.items()), from_ms)
             records += 1
             weight += len(body) + OVERHEAD_BYTES
             newest = record.position
     ended = tuple(fresh.keys() & stored.keys())
-    return Batch(values, list(fresh), records, weight, newest, ended), special
+    erasing = tuple(place for one in jobs for place in one.erasing)  # they carry no keys
+    return Batch(values, list(fresh), records, weight, newest, ended, erasing), special

@@ -20,35 +20,35 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
 
 from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import Position
-from fast_sse.model.errors import DiskFullError, FastSseError, NotStoredError, UnknownOutcomeError
+from fast_sse.model.errors import (
+    DiskFullError,
+    FastSseError,
+    NotStoredError,
+    UnavailableError,
+    UnknownOutcomeError,
+)
 from fast_sse.store.base import Retention, Windows
+from fast_sse.store.pace import Times
 from fast_sse.store.sqlite_ballast import Ballast
+from fast_sse.store.sqlite_damage import Damage, is_damage
 from fast_sse.store.sqlite_files import SqliteFiles, connect, error_code
 from fast_sse.store.sqlite_group import Batch, Job, Special, resolve_group
 from fast_sse.store.sqlite_log import ENTRIES_MAX, ENTRY_VALUES, SqliteLog, Totals
+from fast_sse.store.sqlite_trim import STEP, Trimmed, plan
+from fast_sse.store.sqlite_wal import Gate, Wal
 
 _log = logging.getLogger(__name__)
 
 #: Rows and bytes after which the WAL is checkpointed.
 _CHECKPOINT_ROWS = 4000
 _CHECKPOINT_BYTES = 8 << 20
-#: Records, and keys of each kind, of one trim step.
-_STEP = 500
 #: Errors that pass by themselves: the connection and the file are sound.
 _PASSING = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_TOOBIG}
 )
-
-
-class Trimmed(NamedTuple):
-    """What one step removed, and the trim mark after it (0: not moved)."""
-
-    gone: int
-    trimmed: Position
 
 
 class Keeper:
@@ -63,6 +63,8 @@ class Keeper:
         windows: Windows,
         retry_s: float,
         on_mended: Callable[[Position], None],
+        wal: Wal | None = None,
+        damage: Damage | None = None,
     ) -> None:
         self._files = files
         self._log = log
@@ -70,8 +72,9 @@ class Keeper:
         self._windows = windows
         self._retry_s = retry_s
         self._on_mended = on_mended
-        self._totals = log.totals()
-        self._keys = log.keys()
+        self.wal = wal or Wal(files.path, Gate())
+        self._damage = damage or Damage()
+        self._totals, self._keys = self._counted()
         self._newest = log.ends().newest
         self._committing = False
         self._look_first = False
@@ -89,32 +92,42 @@ class Keeper:
         with self._failures_named():
             self._make_ready()
             self._files.cover(jobs[-1].records[-1].position)
-            return self._store(jobs)
+            special = self._store(jobs)
+            self._check_after()
+            return special
 
-    def probe(self, now_ms: int) -> None:
-        """Prove that a write would be durable."""
+    def keep(self, times: Times) -> None:
+        """Keep what time it is, which proves that a write would be durable."""
         with self._failures_named():
             self._make_ready()
             self._committing = True
-            self._log.probe(now_ms)
+            self._log.keep(times)
             self._committing = False
+            self._check_after()
 
     def trim(self, retention: Retention, now_ms: int) -> Trimmed:
-        """One step of retention, in one transaction. Allowed on a full disk: it is what the ballast is for."""
+        """One step of retention at a paced time, in one transaction. Allowed on a full disk: it is what the ballast is for."""
         with self._failures_named():
             self._mend()
-            position, gone, totals = self._trim_plan(retention, now_ms)
+            if self.wal.held:
+                self.wal.checkpoint(self._log.connection)
+                if self.wal.held:  # what is deleted is written there, and frees nothing before that ends
+                    return Trimmed(0, 0)
+            try:
+                step = plan(self._log.oldest(STEP), self._totals, retention, now_ms)
+            except sqlite3.Error as error:
+                raise self._trim_failed(error) from error
             self._begin()
-            if gone:
-                self._log.trim_to(position, totals)
-            expired = self._log.forget_expired_keys(now_ms, _STEP)
-            excess = min(_STEP, self._keys - expired - self._windows.keys_max)
+            if step.gone:
+                self._log.trim_to(step.position, step.totals)
+            expired = self._log.forget_expired_keys(now_ms, STEP)
+            excess = min(STEP, self._keys - expired - self._windows.keys_max)
             cut = self._log.forget_oldest_keys(excess) if excess > 0 else 0
             self._end()
-            self._totals = totals
+            self._totals = step.totals
             self._keys -= expired + cut
             self.keys_cut += cut
-            return Trimmed(gone + expired + cut, position)
+            return Trimmed(step.gone + expired + cut, step.position)
 
     def erase(self, target: Channel, below: Position) -> int:
         """One step of erasing a channel, in one transaction; the bytes are overwritten, not only let go. How many went.
@@ -126,15 +139,22 @@ class Keeper:
             execute = self._log.connection.execute
             execute("PRAGMA secure_delete = ON").fetchone()
             self._begin()
-            gone = self._log.erase(target, below, _STEP)
+            gone = self._log.erase(target, below, STEP)
             totals = Totals(self._totals.messages - gone.messages, self._totals.bytes - gone.bytes)
             self._log.save_totals(totals)
+            if not gone.messages:
+                self._log.end_erasing(target, below)
             self._end()
             self._totals = totals
             execute("PRAGMA secure_delete = OFF").fetchone()
             if not gone.messages:
-                execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                self.wal.checkpoint(self._log.connection, empty_it=True)
             return gone.messages
+
+    def erasing(self) -> list[tuple[Channel, Position]]:
+        """What an earlier process began to erase and did not end."""
+        with self._failures_named():
+            return self._log.erasing()
 
     def checkpoint_when_due(self) -> None:
         """Copy the WAL into the database once it has grown; after the answers, so that nobody waits for it."""
@@ -142,7 +162,8 @@ class Keeper:
             return
         self._rows_in_wal = self._bytes_in_wal = 0
         with suppress(FastSseError), self._failures_named():
-            self._log.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._files.check_there()
+            self.wal.checkpoint(self._log.connection)
 
     def distrust(self) -> None:
         """After a defect of ours that may have left a group half done: look at the file before anything else."""
@@ -184,10 +205,12 @@ class Keeper:
     def _write(self, group: Batch) -> None:
         if not group.values:
             return
-        if group.ended or len(group.values) > ENTRIES_MAX * ENTRY_VALUES:
+        if group.ended or group.erasing or len(group.values) > ENTRIES_MAX * ENTRY_VALUES:
             self._begin()
             self._log.forget_keys(group.ended)
             self._log.insert(group.values)
+            for target, position in group.erasing:
+                self._log.add_erasing(target, position)
             self._end()
         else:
             self._committing = True
@@ -207,20 +230,21 @@ class Keeper:
         self._log.connection.execute("COMMIT")
         self._committing = False
 
-    def _trim_plan(self, kept: Retention, now_ms: int) -> tuple[Position, int, Totals]:
-        """How far the oldest records go: the position, how many, and the totals of what stays."""
-        messages, size = self._totals
-        position, gone = 0, 0
-        for seq, time_ms, weight in self._log.oldest(_STEP):
-            too_old = kept.max_age_s is not None and time_ms < now_ms - kept.max_age_s * 1000
-            too_big = kept.max_bytes is not None and size > kept.max_bytes
-            too_many = kept.max_messages is not None and messages > kept.max_messages
-            if not (too_old or too_big or too_many):
-                break
-            position, gone = seq, gone + 1
-            messages -= 1
-            size -= weight
-        return position, gone, Totals(messages, size)
+    def _counted(self) -> tuple[Totals, int]:
+        try:
+            return self._log.totals(), self._log.keys()
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            self._damage.met("it cannot be counted, so retention by bytes and by number keeps too much")
+            return Totals(0, 0), 0
+
+    def _trim_failed(self, error: sqlite3.Error) -> FastSseError:
+        """What is damaged stays where it is, and the log goes on taking publishes."""
+        if not is_damage(error):
+            return self._failed(error)
+        self._damage.met("retention cannot go on")
+        return UnavailableError("the log is damaged: retention cannot go on")
 
     # -- when something fails -----------------------------------------------------------------------
 
@@ -261,11 +285,20 @@ class Keeper:
         self._full = True
         self._ballast.let_go()
         with suppress(sqlite3.Error):
-            self._log.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self.wal.checkpoint(self._log.connection, empty_it=True)
+
+    def _check_after(self) -> None:
+        """Nobody is told of a commit that went into files that were gone by then."""
+        try:
+            self._files.check_there()
+        except NotStoredError as error:
+            raise UnknownOutcomeError(error.message) from error
 
     def _make_ready(self) -> None:
         """Raise when nothing may be appended now."""
+        self._files.check_there()
         self._mend()
+        self.wal.check(self._log.connection)
         if not self._full:
             return
         if self._ballast.take_back():
@@ -283,12 +316,15 @@ class Keeper:
         if time.monotonic() < self._mend_at:
             raise NotStoredError("the log cannot be written now")
         self._mend_at = time.monotonic() + self._retry_s
+        self._files.check_there()
+        self._files.note_closing()
         with suppress(sqlite3.Error):
             self._log.connection.close()
         connection = connect(self._files.path, writer=True)
         self._log = SqliteLog(connection)
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         newest = self._log.ends().newest
+        self._files.note_opened()
         if verdict != "ok" or newest < self._newest:
             _log.critical("the log is damaged: %s, newest %d of %d", verdict, newest, self._newest)
             raise NotStoredError("the log is damaged")

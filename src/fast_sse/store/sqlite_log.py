@@ -26,16 +26,19 @@ from fast_sse.model.message import Record
 from fast_sse.store import sqlite_pages as pages
 from fast_sse.store.dedup import Known
 from fast_sse.store.judge import Ends
+from fast_sse.store.pace import Times
 from fast_sse.store.ranges import Range
 from fast_sse.store.record import OVERHEAD_BYTES
 from fast_sse.store.sqlite_body import records_of, records_of_page
 
 #: The largest integer SQLite can hold.
 INTEGER_MAX = (1 << 63) - 1
-#: Values of one row of `entry`: five of a record, three of a key.
-ENTRY_VALUES = 8
+#: Values of one row of `entry`: six of a record, three of a key.
+ENTRY_VALUES = 9
 KEY_VALUES = 3
-_NO_RECORD = (None, None, None, None)
+_NO_RECORD = (None, None, None, None, None)
+#: The time that a record's age counts from is told apart from its own only when they differ by more.
+_SAME_MS = 1_000
 _NO_KEY = (None, None, None)
 #: Rows of one INSERT: every size up to the first is a cached statement of its own, then these, filled up with rows of nothing.
 _ROWS_DIRECT = 64
@@ -75,12 +78,18 @@ class Totals(NamedTuple):
 
 
 def add_entry(
-    values: list[Any], record: Record, body: bytes, keys: Sequence[tuple[bytes, Known]] = ()
+    values: list[Any],
+    record: Record,
+    body: bytes,
+    keys: Sequence[tuple[bytes, Known]] = (),
+    paced_ms: int | None = None,
 ) -> None:
-    """Append a record and its keys to the values of an INSERT."""
+    """Append a record and its keys to the values of an INSERT. `paced_ms`: what its age counts from, if not from its time."""
+    if paced_ms is not None and -_SAME_MS <= paced_ms - record.time_ms <= _SAME_MS:
+        paced_ms = None
     # A control record is found by its place in the log and by no filter.
     event_id, event_type = ("", "") if record.is_control else record.channel
-    values += (record.position, event_id, event_type, record.time_ms, body)
+    values += (record.position, event_id, event_type, record.time_ms, body, paced_ms)
     if not keys:
         values += _NO_KEY
         return
@@ -194,9 +203,29 @@ class SqliteLog:
         sql = f"DELETE FROM key WHERE digest IN (SELECT digest FROM key {where} ORDER BY expires_ms, digest LIMIT ?)"  # noqa: S608
         return self._execute(sql, (limit, count)).rowcount
 
-    def probe(self, now_ms: int) -> None:
-        """Write where nobody reads."""
-        self._execute("UPDATE probe SET time_ms = ?", (now_ms,))
+    def keep(self, times: Times) -> None:
+        """Keep what time it is: where nobody reads but the next process, so this proves a write, too."""
+        self._execute("UPDATE probe SET boot = ?, boot_ms = ?, time_ms = ?, paced_ms = ?", times)
+
+    def kept(self) -> Times | None:
+        """What time it was when somebody last said; None in a log of which nobody did."""
+        found = self._execute("SELECT boot, boot_ms, time_ms, paced_ms FROM probe").fetchone()
+        return Times(*found) if found[3] else None
+
+    def add_erasing(self, target: Channel, below: Position) -> None:
+        """Note that a channel is being erased: what is before a position goes."""
+        self._execute("INSERT INTO erasing VALUES (?, ?, ?)", (*target, below))
+
+    def end_erasing(self, target: Channel, below: Position) -> None:
+        """Nothing of it is left."""
+        self._execute("DELETE FROM erasing WHERE id = ? AND type = ? AND below <= ?", (*target, below))
+
+    def erasing(self) -> list[tuple[Channel, Position]]:
+        """What was being erased when the log was last written."""
+        return [
+            (Channel(*row[:2]), row[2])
+            for row in self._execute("SELECT id, type, below FROM erasing ORDER BY below").fetchall()
+        ]
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -275,8 +304,8 @@ class SqliteLog:
         return next(iter(records_of([(position, len(found[0]))], found[0])[0]), None) if found else None
 
     def oldest(self, count: int) -> list[tuple[Position, int, int]]:
-        """Position, time and weight of the first rows."""
-        first = "SELECT seq, time_ms, length(body) AS size FROM log ORDER BY seq LIMIT ?"
+        """Position, the time that its age counts from, and weight of the first rows."""
+        first = "SELECT seq, ifnull(paced_ms, time_ms) AS time_ms, length(body) AS size FROM log ORDER BY seq LIMIT ?"
         sql = f"SELECT json_group_array(json_array(seq, time_ms, size + {OVERHEAD_BYTES})) FROM ({first})"  # noqa: S608
         return sorted(_decode_oldest(self._execute(sql, (count,)).fetchone()[0]))
 

@@ -44,7 +44,7 @@ class Reserve:
         """Make `position` the reserve: on disk, whole or not at all. Raises OSError."""
         body = f"fast-sse-reserve-1 {epoch} {position}"
         temporary = self._path.with_suffix(".reserve.tmp")
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=_private) as file:
             file.write(f"{body} {_checksum(body)}\n".encode())
             file.flush()
             os.fsync(file.fileno())
@@ -59,6 +59,10 @@ def sync_directory(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _checksum(body: str) -> str:

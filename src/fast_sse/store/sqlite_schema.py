@@ -1,10 +1,13 @@
 """The tables on disk and their version. A newer file is refused: guessing at it could lose what was acknowledged.
 
-    log     one row a record; the body is the whole record in msgpack, so that a page of records is one value
+    log     one row a record; the body is the whole record in msgpack, so that a page of records is one value; `paced_ms`
+            is the time that its age counts from (`pace`), NULL where that is `time_ms`
     key     idempotency keys; they outlive their records
     loss    open intervals of positions that may have been given and then lost
     mark    one row: epoch, trim mark and its time (NULL: not known), and what was counted up to which position
-    probe   one row that `ping` writes, so that proving a write touches nobody's data
+    probe   one row that `ping` writes, so that proving a write touches nobody's data: both times of the log, and the start of
+            the machine that they were read in
+    erasing channels that are being erased, each written with its control record and gone with its last entry
     entry   what the writer inserts into: a record, a key, or both in one row, taken apart by a trigger; so a
             group with its keys is one statement, and one statement is a transaction of its own
 
@@ -19,11 +22,21 @@ import sqlite3
 
 from fast_sse.model.errors import ConfigError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
-_TABLES = """
+_ENTRY = """
+CREATE VIEW entry AS SELECT log.*, digest, sha, expires_ms FROM log, key;
+CREATE TRIGGER entry_insert INSTEAD OF INSERT ON entry BEGIN
+    INSERT INTO log SELECT new.seq, new.id, new.type, new.time_ms, new.body, new.paced_ms WHERE new.body IS NOT NULL;
+    INSERT INTO key SELECT new.digest, new.seq, new.sha, new.expires_ms WHERE new.digest IS NOT NULL;
+END;
+"""
+_ERASING = "CREATE TABLE erasing (id TEXT NOT NULL, type TEXT NOT NULL, below INTEGER NOT NULL);"
+
+_TABLES = f"""
 CREATE TABLE log (
-    seq INTEGER PRIMARY KEY, id TEXT NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL, body BLOB NOT NULL
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL, body BLOB NOT NULL,
+    paced_ms INTEGER
 );
 CREATE INDEX log_channel ON log (id, type);
 CREATE INDEX log_id ON log (id);
@@ -37,19 +50,29 @@ CREATE TABLE mark (
     one INTEGER PRIMARY KEY CHECK (one = 1), epoch TEXT NOT NULL, trimmed INTEGER NOT NULL,
     counted INTEGER NOT NULL, messages INTEGER NOT NULL, bytes INTEGER NOT NULL, trimmed_ms INTEGER
 );
-CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), time_ms INTEGER NOT NULL);
-CREATE VIEW entry AS SELECT log.*, digest, sha, expires_ms FROM log, key;
-CREATE TRIGGER entry_insert INSTEAD OF INSERT ON entry BEGIN
-    INSERT INTO log SELECT new.seq, new.id, new.type, new.time_ms, new.body WHERE new.body IS NOT NULL;
-    INSERT INTO key SELECT new.digest, new.seq, new.sha, new.expires_ms WHERE new.digest IS NOT NULL;
-END;
+CREATE TABLE probe (
+    one INTEGER PRIMARY KEY CHECK (one = 1), time_ms INTEGER NOT NULL,
+    boot TEXT NOT NULL DEFAULT '', boot_ms INTEGER NOT NULL DEFAULT 0, paced_ms INTEGER NOT NULL DEFAULT 0
+);
+{_ERASING}
+{_ENTRY}
 INSERT INTO mark VALUES (1, '', 0, 0, 0, 0, NULL);
-INSERT INTO probe VALUES (1, 0);
-"""
+INSERT INTO probe (one, time_ms) VALUES (1, 0);
+"""  # noqa: S608
 
 #: By version: what makes a file of the next one of it.
 UPGRADES = {
     1: "ALTER TABLE mark ADD COLUMN trimmed_ms INTEGER;",
+    2: f"""
+        ALTER TABLE log ADD COLUMN paced_ms INTEGER;
+        ALTER TABLE probe ADD COLUMN boot TEXT NOT NULL DEFAULT '';
+        ALTER TABLE probe ADD COLUMN boot_ms INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE probe ADD COLUMN paced_ms INTEGER NOT NULL DEFAULT 0;
+        DROP TRIGGER entry_insert;
+        DROP VIEW entry;
+        {_ERASING}
+        {_ENTRY}
+    """,
 }
 
 

@@ -112,7 +112,7 @@ class Folding:
         position = raw.offset + 1
         if entry is None:
             self._last_ms = max(self._last_ms, raw.time_ms)
-            self.values += (position, *_POISON, self._last_ms, POISON_BODY, None, None, None)
+            self.values += (position, *_POISON, self._last_ms, POISON_BODY, None, None, None, None)
             self.group.poisoned.append(position)
             return
         token, draft = entry

@@ -1,0 +1,140 @@
+"""The write-ahead log beside a database, kept small whoever reads it.
+
+SQLite begins the file anew only at a moment when nobody reads from it. Readers of ours that never pause would make it grow
+without end, past all retention; so would the open transaction of a stranger, such as a backup. Ours go through a gate, which
+the writer shuts for the time of a checkpoint: they wait for some milliseconds. A stranger cannot be shut out: it is
+told by a line and a number, and at the bound nothing more is written, while the disk still has room for others.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fast_sse.model.errors import DiskFullError
+from fast_sse.model.limits import MIB
+from fast_sse.observe.metrics import Sample
+
+_log = logging.getLogger(__name__)
+
+#: What the file takes between two checkpoints; above it the file is cut at the next one.
+WAL_BYTES = 16 * MIB
+#: The bound: of a large log a part, so that a backup of it has time.
+_BYTES_MAX = 64 * MIB
+_PART_OF_LOG = 8
+#: How long a checkpoint waits for our own readers, each of which reads one page, and at the bound.
+_SHUT_S, _SHUT_S_MAX = 0.2, 5.0
+#: How long a reader waits for a checkpoint before it reads beside it.
+_WAIT_S = 5.0
+
+
+def wal_bytes_max(log_bytes_max: int | None) -> int:
+    """How large the file may become beside a log of so many bytes (None: without a bound)."""
+    return max(_BYTES_MAX, (log_bytes_max or 0) // _PART_OF_LOG)
+
+
+class Gate:
+    """Lets readers in, but for the moments in which the writer wants them out."""
+
+    def __init__(self) -> None:
+        self._change = threading.Condition()
+        self._inside = 0
+        self._shut = False
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read one page: whoever is inside is waited for."""
+        with self._change:
+            self._change.wait_for(lambda: not self._shut, _WAIT_S)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._change:
+                self._inside -= 1
+                self._change.notify_all()
+
+    @contextmanager
+    def shut(self, within_s: float) -> Iterator[bool]:
+        """Let nobody in; whether everybody was out in time."""
+        with self._change:
+            self._shut = True
+            empty = self._change.wait_for(lambda: not self._inside, within_s)
+        try:
+            yield empty
+        finally:
+            with self._change:
+                self._shut = False
+                self._change.notify_all()
+
+
+class Wal:
+    """The file of one database. For the thread that writes; its numbers are read from any."""
+
+    def __init__(self, database: Path, gate: Gate, bytes_max: int = _BYTES_MAX) -> None:
+        self.path = database.with_name(database.name + "-wal")
+        self._gate = gate
+        self._bytes_max = bytes_max
+        #: Of the last look.
+        self.size_bytes = 0
+        #: Somebody else reads from it and does not end, so it cannot be begun anew.
+        self.held = False
+
+    def checkpoint(
+        self, connection: sqlite3.Connection, wait_s: float = _SHUT_S, *, empty_it: bool = False
+    ) -> None:
+        """Copy it into the database and begin it anew, empty when it has grown or is to be. Raises sqlite3.Error."""
+        how = "TRUNCATE" if self._look() > WAL_BYTES or empty_it else "RESTART"
+        execute = connection.execute
+        usual_ms = execute("PRAGMA busy_timeout").fetchone()[0]
+        with self._gate.shut(wait_s) as empty:
+            execute("PRAGMA busy_timeout = 0").fetchone()  # a stranger is not waited for
+            try:
+                busy, frames, copied = execute(f"PRAGMA wal_checkpoint({how})").fetchone()
+            finally:
+                execute(f"PRAGMA busy_timeout = {usual_ms}").fetchone()
+        self._look()
+        if empty:
+            self._tell(bool(busy) or copied < frames)
+
+    def check(self, connection: sqlite3.Connection) -> None:
+        """Whether it may grow.
+
+        Raises:
+            DiskFullError: it is at its bound, and somebody holds it there.
+        """
+        if self._look() < self._bytes_max:
+            return
+        self.checkpoint(connection, _SHUT_S_MAX)
+        if self.size_bytes >= self._bytes_max:
+            raise DiskFullError("the write-ahead log is full: another process reads the log and does not end")
+
+    def samples(self) -> list[Sample]:
+        """What operators see of it."""
+        text = "1 while another process keeps the write-ahead log from being begun anew."
+        return [
+            Sample("log_wal_bytes", "gauge", "Bytes of the write-ahead log beside log.db.", self.size_bytes),
+            Sample("log_wal_held", "gauge", text, self.held),
+        ]
+
+    def _look(self) -> int:
+        try:
+            self.size_bytes = self.path.stat().st_size
+        except OSError:
+            self.size_bytes = 0
+        return self.size_bytes
+
+    def _tell(self, held: bool) -> None:
+        if held and not self.held:
+            _log.warning(
+                "%s is held: another process reads the log in one transaction; at %d MiB publishes are refused",
+                self.path.name,
+                self._bytes_max // MIB,
+            )
+        elif self.held and not held:
+            _log.warning("%s is held no more", self.path.name)
+        self.held = held
