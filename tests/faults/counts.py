@@ -56,6 +56,17 @@ STOPS = {"ci": Stops(1, 1.5), "chaos": Stops(5, 30.0)}
 REDIS_KILLS = {"ci": Kills(2, 400), "chaos": Kills(30, 15_000)}
 REDIS_LOST = {"ci": 100, "chaos": 5_000}
 
+
+class Hostile(NamedTuple):
+    """Beats beside an attack on HTTP; bodies that never end, and their size."""
+
+    beats: int
+    bodies: int
+    body_mib: int
+
+
+HOSTILE = {"ci": Hostile(50, 20, 4), "chaos": Hostile(1_000, 60, 16)}
+
 #: Parametrises a fault test over both: `@each_scale`, argument `scale`.
 each_scale = pytest.mark.parametrize(
     "scale",
