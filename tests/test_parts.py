@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from fast_sse import parts
 from fast_sse.config import load
 from fast_sse.model.errors import ConfigError
 from fast_sse.observe.logging import make_log
@@ -43,6 +44,21 @@ def test_no_queue_is_read_unless_it_is_named() -> None:
     """Without `ingest` there is no source, and no client library is asked for."""
     nobody: Any = None
     assert make_sources(load())(nobody, nobody, nobody) == []
+
+
+def test_a_topic_is_read_in_the_format_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ingest.kafka_topic.format` reaches the source; a word that nobody knows is refused."""
+    made: list[dict[str, Any]] = []
+    monkeypatch.setattr(parts, "needs_extra", lambda *_: lambda *_, **more: made.append(more))
+    nobody: Any = None
+    monkeypatch.setenv("FAST_SSE_INGEST__KAFKA_TOPIC__TOPIC", "carts")
+    make_sources(load())(nobody, nobody, nobody)
+    monkeypatch.setenv("FAST_SSE_INGEST__KAFKA_TOPIC__FORMAT", "confluent-json")
+    make_sources(load())(nobody, nobody, nobody)
+    assert [more["value_format"] for more in made] == ["json", "confluent-json"]
+    monkeypatch.setenv("FAST_SSE_INGEST__KAFKA_TOPIC__FORMAT", "avro")
+    with pytest.raises(ConfigError, match=r"ingest\.kafka_topic\.format"):
+        load()
 
 
 def test_a_library_that_is_missing_is_named() -> None:

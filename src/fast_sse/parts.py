@@ -139,7 +139,9 @@ def make_sources(config: Config) -> MakeSources:
     if (topic := config.ingest.kafka_topic).topic is not None:
         kind = needs_extra("kafka", "ingest.kafka_topic.topic", "fast_sse.ingest.kafka_topic", "KafkaTopic")
         settings = {**config.queue_options, "bootstrap.servers": config.queue_servers}
-        makers.append(partial(kind, settings, topic.topic, topic.group, config.node_name))
+        makers.append(
+            partial(kind, settings, topic.topic, topic.group, config.node_name, value_format=topic.format)
+        )
     return lambda hub, observer, check: [make(hub, observer, check=check) for make in makers]
 
 

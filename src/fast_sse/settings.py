@@ -226,6 +226,7 @@ class KafkaTopicSource(Group):
     topic: TopicName | None = None
     group: QueueName = "fast-sse"
     bootstrap_servers: Servers | None = None
+    format: Literal["json", "confluent-json"] = "json"
     options: Options | None = None
     options_file: Path | None = None
 

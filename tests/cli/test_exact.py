@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from tests.cli.json_texts import SPACE, TEXTS
 
-from fast_sse.cli.exact import BOM, checked, one_line
+from fast_sse.cli.exact import checked, one_line
+from fast_sse.model.message import BOM
 
 
 @given(TEXTS, SPACE)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.cli.json_texts import TEXTS
 
 from fast_sse.cli import ndjson
-from fast_sse.cli.exact import BOM
 from fast_sse.cli.ndjson import Chunk, chunks
+from fast_sse.model.message import BOM
 
 HEAD = '"event_id":"a","event_type":"b"'
 

@@ -17,6 +17,14 @@ def test_operators_see_what_was_done() -> None:
     assert (lag.value, lag.labels) == (7, (("queue", "redis_stream"),))
 
 
+def test_tombstones_are_kafkas() -> None:
+    """A Redis stream has none, and says nothing of them."""
+    figures = Figures()
+    figures.tombstones = 3
+    assert [one.value for one in figures.samples("kafka_topic") if "tombstones" in one.name] == [3]
+    assert not [one for one in figures.samples("redis_stream") if "tombstones" in one.name]
+
+
 def test_a_queue_that_nobody_read_yet_has_no_lag() -> None:
     """Zero would say that there is nothing to do; nobody knows."""
     figures = Figures()

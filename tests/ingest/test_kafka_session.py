@@ -149,7 +149,7 @@ class Member:
         await self.go.wait()
         return [Poison(entry, BadRequestError()) for entry in entries if self.poison]
 
-    def done(self, entries: int, poison: list[Poison]) -> None:
+    def done(self, entries: int, poison: list[Poison], _tombstones: int) -> None:
         self.entries += entries
 
     def level(self, lag: int | None, *, reading: bool) -> None:

@@ -131,16 +131,47 @@ async def test_headers_may_name_the_channel(make: Make, topic: Topic, store: Fai
     assert [record.channel for record in await store.records()] == [("car7", "seen")]
 
 
+async def test_tombstones_are_passed_over_and_counted(
+    make: Make, topic: Topic, store: FailingStore, facts: Facts
+) -> None:
+    """A record without a value tells compaction to forget a key: no message, no poison, and committed like all others."""
+    topic.add(1)
+    topic.add_raw(None, None, key=b"k", headers=[("event_id", b"car7"), ("event_type", b"seen")])
+    topic.add(2)
+    topic.add_raw(None, key=b"k")
+    source = make()
+    await taken(source, 5)
+    await topic.until_committed(5)
+    assert await store.payloads() == [1, 2]
+    assert (source.figures.tombstones, source.figures.poison, facts.of(IngestPoisoned)) == (3, 0, [])
+
+
+async def test_a_schema_registrys_bytes_are_passed_over_where_they_are_told(
+    topic: Topic, hub: Hub, store: FailingStore, facts: Facts
+) -> None:
+    """With `confluent-json` five bytes before the package are none of it; records without them, and bad ones, as ever."""
+    topic.add_raw(
+        b"\0\0\0\0\7" + package(1), b"\0\0\0\1\7" + package(2), package(3), b"\0\0", b"\0\0\0\0\7no"
+    )
+    settings = {**QUIET, "bootstrap.servers": topic.broker.bootstrap}
+    source = KafkaTopic(settings, topic.name, "fast-sse", "node-1", hub, facts, value_format="confluent-json")
+    source.start()
+    await taken(source, 5)
+    await source.stop()
+    assert await store.payloads() == [1, 2, 3]
+    assert sorted(message.value() or b"" for message in topic.dead()) == [b"\0\0", b"\0\0\0\0\7no"]
+
+
 POISON: dict[str, tuple[bytes | None, list[tuple[str, bytes | None]]]] = {
     "not JSON": (b"hello", []),
     "empty": (b"", []),
-    "no value": (None, []),
     "no channel": (b'{"data": 1}', []),
     "data is missing": (package(...), []),
     "bad channel": (package(1, event_id="a/b"), []),
     "another channel in the headers": (package(1), [("event_id", b"car1")]),
     "binary": (bytes(range(256)), []),
     "lone surrogate": (package("A").replace(b"A", rb"\ud800"), []),
+    "a schema registry's bytes that nobody told of": (b"\0\0\0\0\7" + package(1), []),
     "too large": (package("x" * LIMITS.body_bytes_max), []),
     "too deep": (package("D").replace(b'"D"', b"[" * 1000 + b"]" * 1000), []),
 }

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.ingest.conftest import package
 
-from fast_sse.ingest.package import Entry, Packages
+from fast_sse.ingest.package import Entry, Packages, without_schema
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import (
     BadChannelError,
@@ -60,6 +60,23 @@ def test_data_keeps_its_bytes() -> None:
     """Numbers reach the subscriber with the digits they were written with."""
     raw = b'{"event_id":"a","event_type":"b","data":[1.10, 1e400, 123456789012345678901234567890]}'
     assert drafted(raw).data == b"[1.10, 1e400, 123456789012345678901234567890]"
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    """Before a package it is none of it."""
+    assert drafted(b"\xef\xbb\xbf" + package(1)).data == b"1"
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_a_schema_is_no_part_of_a_message(schema: int, bom: bool) -> None:
+    """Whatever its number, a record with a schema registry's five bytes is the same entry as one without them."""
+    packages = Packages("hub:q", LIMITS, lambda: 0.0, allow_all, without_schema)
+    inner = b"\xef\xbb\xbf" * bom + package(1, idempotency_key="k")
+    wrapped = packages.draft(Entry("1-0", b"\0" + schema.to_bytes(4, "big") + inner))
+    assert wrapped == packages.draft(Entry("1-0", inner))
+    assert wrapped.data == b"1"
+    with pytest.raises(BadRequestError):
+        drafted(b"\0" + schema.to_bytes(4, "big") + inner)
 
 
 def test_the_queue_may_name_the_channel() -> None:

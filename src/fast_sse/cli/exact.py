@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-#: The byte order mark that some editors and shells put before UTF-8.
-BOM = b"\xef\xbb\xbf"
+from fast_sse.model.message import BOM
+
 _decode = msgspec.json.Decoder(msgspec.Raw).decode
 
 

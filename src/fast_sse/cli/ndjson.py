@@ -15,10 +15,10 @@ from typing import BinaryIO
 
 import msgspec
 
-from fast_sse.cli.exact import BOM
 from fast_sse.model.channel import Channel, channel
 from fast_sse.model.errors import BadChannelError
 from fast_sse.model.limits import KIB, MIB
+from fast_sse.model.message import BOM
 
 #: A chunk is closed at this many bytes. Half of what many proxies take as a body.
 CHUNK_BYTES = 512 * KIB

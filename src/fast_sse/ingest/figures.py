@@ -11,9 +11,10 @@ class Figures:
     """Counts of one queue on this node since the start of the process.
 
     Attributes:
-        taken: entries done with: stored or quarantined, and acknowledged to the queue.
+        taken: entries done with: stored, quarantined or passed over, and acknowledged to the queue.
         duplicates: of those, entries that the hub had stored before: read again, or repeated by their producer.
         poison: of those, entries that cannot become a message and were quarantined.
+        tombstones: of those, records of Kafka that hold nothing and were passed over.
         gone: entries that the queue let go before they were done with: on Redis those that nobody had, as far as it can
             count them, and those that were pending; on Kafka all offsets that the group had not read.
         held_up: attempts to publish that the hub's store did not answer with a place in the log.
@@ -22,10 +23,10 @@ class Figures:
         reading: whether this node reads the queue now.
     """
 
-    __slots__ = ("duplicates", "gone", "held_up", "lag", "poison", "reading", "taken")
+    __slots__ = ("duplicates", "gone", "held_up", "lag", "poison", "reading", "taken", "tombstones")
 
     def __init__(self) -> None:
-        self.taken = self.duplicates = self.poison = self.gone = self.held_up = 0
+        self.taken = self.duplicates = self.poison = self.gone = self.held_up = self.tombstones = 0
         self.lag: int | None = None
         self.reading = False
 
@@ -36,6 +37,9 @@ class Figures:
         yield Sample("ingest_duplicates_total", "counter", "Of those, stored before.", self.duplicates, label)
         yield Sample("ingest_poison_total", "counter", "Of those, quarantined.", self.poison, label)
         yield Sample("ingest_gone_total", "counter", "Entries lost unread by the queue.", self.gone, label)
+        if kind == "kafka_topic":
+            text = "Of those, records without a value."
+            yield Sample("ingest_tombstones_total", "counter", text, self.tombstones, label)
         text = "Attempts that the hub's store did not take."
         yield Sample("ingest_held_up_total", "counter", text, self.held_up, label)
         yield Sample("ingest_reading", "gauge", "1 on the node that reads the queue.", self.reading, label)

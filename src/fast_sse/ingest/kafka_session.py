@@ -11,6 +11,8 @@ committed in the background, again where that was refused: what a crash leaves u
 The client never chooses a place by itself (`auto.offset.reset=error`; "earliest" would pass silently over what the broker
 let go unread). Where the broker cannot go on from, a new group begins at the oldest record, and one that stood before it
 says what it will never read.
+
+A record without a value is a tombstone: it tells a compacted topic to forget a key, and says nothing to anybody else.
 """
 
 from __future__ import annotations
@@ -53,8 +55,8 @@ class Owner(Protocol):
     async def forward(self, entries: list[Entry]) -> list[Poison]:
         """Publish a batch; what cannot be."""
 
-    def done(self, entries: int, poison: list[Poison]) -> None:
-        """A batch was stored, its poison kept, its offsets handed over."""
+    def done(self, entries: int, poison: list[Poison], tombstones: int) -> None:
+        """A batch was stored, its poison kept, its tombstones passed over, its offsets handed over."""
 
     def gone(self, partition: int, first: int, end: int) -> None:
         """The broker let go what lay at these offsets, `end` excluded, before it was read."""
@@ -143,17 +145,19 @@ class Session:
 
     def _deal_with(self, messages: list[Message]) -> None:
         """Publish, keep poison aside, commit; nothing of it when the batch is abandoned."""
-        entries = [_entry(message) for message in messages]
+        filled = [message for message in messages if message.value() is not None]
+        entries = [_entry(message) for message in filled]
         future = asyncio.run_coroutine_threadsafe(self._owner.forward(entries), self._loop)
         poison = self._wait_for(future)
         if poison is None:
             return
-        of = {id(entry): message for entry, message in zip(entries, messages, strict=True)}
+        of = {id(entry): message for entry, message in zip(entries, filled, strict=True)}
         if not self._poison.keep([(of[id(one.entry)], one.error) for one in poison]):
             return
         self._commit(messages)
         self._resume()
-        self._loop.call_soon_threadsafe(self._owner.done, len(messages), poison)
+        tombstones = len(messages) - len(filled)
+        self._loop.call_soon_threadsafe(self._owner.done, len(messages), poison, tombstones)
 
     def _wait_for(self, future: Future[list[Poison]]) -> list[Poison] | None:
         """The outcome of a batch; None when it was abandoned."""
@@ -282,7 +286,4 @@ def _entry(message: Message) -> Entry:
     headers = message.headers() or ()
     pairs = headers.items() if isinstance(headers, dict) else headers
     beside = {name: value for name, value in pairs if isinstance(value, bytes)}  # given twice: the last
-    value = message.value()
-    if value is None:
-        return Entry(place, None, flaw="the record has no value")
-    return Entry(place, value, beside.get("event_id"), beside.get("event_type"))
+    return Entry(place, message.value(), beside.get("event_id"), beside.get("event_type"))

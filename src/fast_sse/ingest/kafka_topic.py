@@ -23,7 +23,7 @@ from confluent_kafka import KafkaError, KafkaException
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.forward import Forwarder, Poison
 from fast_sse.ingest.kafka_session import Session
-from fast_sse.ingest.package import Entry, Packages
+from fast_sse.ingest.package import Entry, Packages, without_schema
 from fast_sse.ingest.source import QueueError, Source
 from fast_sse.model.channel import Channel
 from fast_sse.observe.observer import Observer
@@ -31,6 +31,8 @@ from fast_sse.observe.observer import Observer
 #: A broker's own least session, `group.min.session.timeout.ms`, unless its operator lowered it.
 _SESSION_MS_MIN = 6_000
 _CLOSE_S = 1.0
+#: What takes a package out of a value, by the setting's word.
+_UNWRAP: Mapping[str, Callable[[bytes], bytes]] = {"json": bytes, "confluent-json": without_schema}
 
 #: What the client says, in words that may be logged: neither host nor secret.
 _WORDS = {
@@ -59,11 +61,12 @@ class KafkaTopic(Source):
         hub, observer: where entries and facts go.
         now: seconds since 1970.
         check: raises ForbiddenError for a channel that this hub does not allow.
+        value_format: `confluent-json` where values may begin with the five bytes of a schema registry.
     """
 
     kind = "kafka_topic"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a deployment may choose, and what a test may
         self,
         settings: Mapping[str, str],
         topic: str,
@@ -74,6 +77,7 @@ class KafkaTopic(Source):
         *,
         now: Callable[[], float] = time.time,
         check: Callable[[Channel], None] = lambda _channel: None,
+        value_format: str = "json",
     ) -> None:
         super().__init__(topic, hub.limits, observer)
         session_ms = max(_SESSION_MS_MIN, int(hub.limits.ingest_lease_s * 1000))
@@ -94,7 +98,7 @@ class KafkaTopic(Source):
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
         }
-        packages = Packages(f"hub:{self.kind}:{topic}", hub.limits, now, check)
+        packages = Packages(f"hub:{self.kind}:{topic}", hub.limits, now, check, _UNWRAP[value_format])
         self._forwarder = Forwarder(hub, packages, self.figures, observer, self._held_up)
 
     async def _read(self) -> None:
@@ -131,9 +135,10 @@ class KafkaTopic(Source):
         """Publish a batch."""
         return await self._forwarder.forward(entries)
 
-    def done(self, entries: int, poison: list[Poison]) -> None:
+    def done(self, entries: int, poison: list[Poison], tombstones: int) -> None:
         """Count a batch."""
         self.figures.taken += entries
+        self.figures.tombstones += tombstones
         self._poisoned(poison)
         self._well()
 

@@ -11,6 +11,9 @@ Every draft carries a key made of the queue, the entry's place in it and the ent
 because nobody acknowledged it, is the earlier message; a place that was given out again (a queue deleted and made
 anew, a failover to a replica that lagged) is another one. A package may bring an `idempotency_key` of its own, which
 the whole queue shares: a producer that repeats itself is heard once.
+
+Serializers of a schema registry put five bytes before the JSON: a zero and the number of the schema. They are no part of
+the package, also where its place or its own key is compared: a schema that is registered anew changes no message.
 """
 
 from __future__ import annotations
@@ -26,6 +29,11 @@ from fast_sse.model.errors import BadChannelError, BadRequestError, TooLargeErro
 from fast_sse.model.keys import key_digest, own_key
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft, Key, PublishBody, draft, parse_publish
+
+
+def without_schema(package: bytes) -> bytes:
+    """The JSON behind a schema registry's five bytes, where they are there: JSON never begins with a zero byte."""
+    return package[5:] if package[:1] == b"\0" else package
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -53,15 +61,22 @@ class Packages:
         limits: of a publish.
         now: seconds since 1970, for `send_time`.
         check: raises ForbiddenError for a channel that this hub does not allow.
+        unwrap: takes off what the queue's producers put around a package.
     """
 
     def __init__(
-        self, owner: str, limits: Limits, now: Callable[[], float], check: Callable[[Channel], None]
+        self,
+        owner: str,
+        limits: Limits,
+        now: Callable[[], float],
+        check: Callable[[Channel], None],
+        unwrap: Callable[[bytes], bytes] = bytes,
     ) -> None:
         self._owner = owner
         self._limits = limits
         self._now = now
         self._check = check
+        self._unwrap = unwrap
         self._send_time = SendTime()
 
     def draft(self, entry: Entry) -> Draft:
@@ -69,6 +84,7 @@ class Packages:
         package = entry.package
         if package is None or entry.flaw:
             raise BadRequestError(entry.flaw or "the entry is empty")
+        package = self._unwrap(package)
         if len(package) > self._limits.body_bytes_max:
             raise TooLargeError(f"the package is larger than {self._limits.body_bytes_max} bytes")
         body = parse_publish(package, self._limits)

@@ -6,7 +6,8 @@ can carry more than one channel get the *addressed* form, which names the channe
 
 JSON is strict (RFC 8259 and I-JSON, RFC 7493): UTF-8 checked, NaN and lone surrogates refused, depth bounded.
 `msgspec.Raw` checks the grammar, escapes and surrogates included, but neither UTF-8 nor depth, so both are
-checked here. Numbers are never read: they reach the subscriber with the digits they were published with.
+checked here. Numbers are never read: they reach the subscriber with the digits they were published with. A byte order
+mark before a body is passed over, as RFC 8259, 8.1 lets a reader do.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from fast_sse.model.cursor import Position
 from fast_sse.model.errors import BadRequestError
 from fast_sse.model.limits import Limits
 
+#: The byte order mark that some editors, shells and libraries put before UTF-8.
+BOM = b"\xef\xbb\xbf"
 #: Longest time to live: ten years, far past any retention.
 TTL_S_MAX = 315_360_000.0
 #: UTF-8 bytes of an SSE event name.
@@ -146,6 +149,7 @@ def parse_publish(body: bytes, limits: Limits) -> PublishBody:
     Raises:
         BadRequestError: not strict JSON, too deep, a field of the wrong type, or a forbidden event name.
     """
+    body = body.removeprefix(BOM)
     try:
         body.decode("utf-8", "strict")
         parsed = _decoder.decode(body)
