@@ -29,7 +29,13 @@ from fast_sse.model.limits import Limits
 
 #: Limits that are settings of their own, and limits whose 0 has a meaning.
 TOP_LEVEL_LIMITS = ("heartbeat_s", "connection_age_s", "drain_s")
-_ZERO_LIMITS = ("coalesce_ms_max", "publish_rate", "streams_max", "streams_per_address_max")
+_ZERO_LIMITS = (
+    "coalesce_ms_max",
+    "line_bytes_warn",
+    "publish_rate",
+    "streams_max",
+    "streams_per_address_max",
+)
 
 #: What may stand behind `?` in the URL of a Redis.
 _REDIS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"}

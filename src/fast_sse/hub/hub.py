@@ -71,7 +71,7 @@ class Hub:
             on_erased=self._streams.end_channel,
         )
         self._tasks: list[asyncio.Task[None]] = []
-        self._publishes = Publishes(store, limits, self._loop)
+        self._publishes = Publishes(store, limits, self._loop, observer)
         self._probed_s = float("-inf")
         self._probe: asyncio.Task[None] | None = None
         self._probe_error: UnavailableError | None = None

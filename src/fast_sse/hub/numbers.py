@@ -78,3 +78,5 @@ def publish_samples(publishes: Publishes) -> Iterator[Sample]:
     yield from counted("publishes_total", text, "outcome", publishes.outcomes)
     yield Sample("publishes_pending", "gauge", "Messages that the store has not answered.", publishes.drafts)
     yield Sample("publishes_pending_bytes", "gauge", "Their size.", publishes.bytes)
+    text = "Messages whose line is longer than some clients can read."
+    yield Sample("long_lines_total", "counter", text, publishes.long_lines.total)

@@ -12,9 +12,11 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from functools import partial
 
+from fast_sse.hub.long_lines import LongLines
 from fast_sse.model.errors import OverloadedError, UnknownOutcomeError
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft
+from fast_sse.observe.observer import Observer
 from fast_sse.store.base import Appended, Outcome, Store
 
 Answer = asyncio.Future[list[Outcome]]
@@ -23,10 +25,13 @@ Answer = asyncio.Future[list[Outcome]]
 class Publishes:
     """The appends in flight of this node."""
 
-    def __init__(self, store: Store, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, store: Store, limits: Limits, loop: asyncio.AbstractEventLoop, observer: Observer
+    ) -> None:
         self._store = store
         self._limits = limits
         self._loop = loop
+        self.long_lines = LongLines(limits.line_bytes_warn, observer)
         self._waiting: deque[tuple[float, Answer, int]] = deque()
         #: Drafts and bytes that the store has not answered yet.
         self.drafts = 0
@@ -48,6 +53,7 @@ class Publishes:
             or self.bytes + size > limits.publish_bytes_pending_max
         ):
             raise OverloadedError("too many publishes are waiting for the store", retry_after_s=1)
+        self.long_lines.look(drafts)
         stored = self._store.append(drafts)
         if stored.done():
             if not stored.cancelled() and stored.exception() is None:

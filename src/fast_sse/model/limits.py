@@ -35,6 +35,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     json_depth_max: int = 64
     #: Entries of a publisher's `headers`.
     header_count_max: int = 64
+    #: A message's line on a stream above which it is counted as long, since some clients read no longer one; 0 = off.
+    line_bytes_warn: int = 64 * KIB
     #: Requests of one connection that may wait for their answer before reading pauses.
     pipeline_requests_max: int = 32
     #: UTF-8 bytes of an idempotency key.

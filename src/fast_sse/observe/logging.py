@@ -147,6 +147,7 @@ class LogObserver:
         facts.StoreFailed: "error",
         facts.StoreRecovered: "warning",
         facts.Trimmed: "debug",
+        facts.LongLine: "warning",
         facts.HandlerFailed: "error",
         facts.DefectSeen: "error",
         facts.IngestLeaseLost: "warning",

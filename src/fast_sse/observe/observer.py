@@ -62,6 +62,14 @@ class Trimmed(Fact, frozen=True, gc=False):
     entries: int
 
 
+class LongLine(Fact, frozen=True, gc=False):
+    """A message has a line of so many bytes, which some clients cannot read; told once for each power of two."""
+
+    event_id: str
+    event_type: str
+    line_bytes: int
+
+
 class Drained(Fact, frozen=True, gc=False):
     """The drain ended `streams` streams, each after it was told when to come back."""
 
