@@ -105,6 +105,11 @@ class App:
         return self._store.erased_stays
 
     @property
+    def damaged(self) -> bool:
+        """Whether part of the log was found unreadable since the start."""
+        return self._store.damaged
+
+    @property
     def following(self) -> bool:
         """Whether this node reads the log right now."""
         return self._hub is not None and self._hub.following

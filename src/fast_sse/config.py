@@ -116,6 +116,7 @@ class Config(Settings):
             max_age_s=self.retention.max_age_s or None,
             max_bytes=(_MAX_BYTES[self.store] if max_bytes is None else max_bytes) or None,
             max_messages=self.retention.max_messages or None,
+            clock_patience_s=self.retention.clock_patience_s,
         )
 
     @property

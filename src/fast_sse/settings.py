@@ -201,6 +201,7 @@ class RetentionBounds(Group):
     max_age_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 86_400.0
     max_bytes: Bound | None = None
     max_messages: Bound = 0
+    clock_patience_s: Seconds = 600.0
 
 
 class KafkaCluster(Group):

@@ -65,6 +65,8 @@ class Node(Protocol):
     @property
     def following(self) -> bool: ...  # noqa: D102
     @property
+    def damaged(self) -> bool: ...  # noqa: D102
+    @property
     def erased_stays(self) -> bool: ...  # noqa: D102
 
     async def probe_publish(self) -> None:
@@ -168,13 +170,14 @@ class _KeyGuard:
 
 
 def _facts(node: Node) -> dict[str, Any]:
-    return {
+    facts = {
         "node": node.node,
         "state": node.state,
         "store": node.store,
         "durability": node.durability,
         "following": node.following,
     }
+    return {**facts, "damaged": True} if node.damaged else facts
 
 
 def _not_ready(node: Node, why: str) -> Response:
