@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +16,7 @@ from tests.contract.asserting import EVERYTHING, everything, page, put
 from tests.contract.backends import FOREVER, draft
 from tests.store.failing import sqlite_error
 
-from fast_sse.model.channel import Channel
+from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.errors import (
     ConfigError,
     DiskFullError,
@@ -26,6 +28,8 @@ from fast_sse.model.errors import (
 from fast_sse.model.message import Draft
 from fast_sse.store.base import Appended, Gap, OvertakenError, Retention
 from fast_sse.store.sqlite import SqliteStore
+from fast_sse.store.sqlite_files import _READER_STATEMENTS
+from fast_sse.store.sqlite_pages import whole_sql
 
 Opener = Callable[..., Awaitable[SqliteStore]]
 
@@ -276,3 +280,183 @@ async def test_erased_bytes_are_gone_from_the_files(tmp_path: Path) -> None:
 
 def _files_with(directory: Path, text: bytes) -> list[str]:
     return [file.name for file in directory.iterdir() if text in file.read_bytes()]
+
+
+async def test_parts_of_a_large_append_let_others_in(open_store: Opener) -> None:
+    """Whoever publishes beside ten thousand lines waits for a part of them; the lines keep their order, and their keys count."""
+    store = await open_store()
+    lines = [draft(data=b"%d" % number, keys=(f"k{number % 900}",), body=b"x") for number in range(1000)]
+    large = store.append(lines)
+    (small,) = await store.append([draft("b")])
+    assert not large.done()
+    outcomes = await large
+    stored = [one for one in outcomes if isinstance(one, Appended)]
+    assert len(stored) == 1000
+    assert [one.duplicate for one in stored] == [False] * 900 + [True] * 100
+    positions = [one.cursor.position for one in stored[:900]]
+    assert positions == sorted(positions)
+    assert isinstance(small, Appended)
+    assert positions[0] < small.cursor.position < positions[-1]
+
+
+async def test_close_finishes_a_large_append(open_store: Opener) -> None:
+    """What was appended before the end is committed, in parts or not."""
+    store = await open_store()
+    large = store.append([draft(keys=(f"k{number}",)) for number in range(1000)])
+    await store.close()
+    assert all(isinstance(one, Appended) for one in await large)
+    store = await open_store()
+    assert len(await everything(store)) == 1000
+
+
+async def test_a_new_log_is_its_owner_s_alone(open_store: Opener, tmp_path: Path) -> None:
+    """Nobody else reads the files, also where the directory existed and lets everybody in (CWE-276)."""
+    (tmp_path / "log").mkdir(mode=0o755)
+    before = os.umask(0)
+    try:
+        store = await open_store(reserve_block=1)
+        await put(store, draft(), draft())
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in store._directory.iterdir()}
+    assert {"log.db", "log.db-wal", "log.db-shm", "log.reserve", "log.lock", "log.ballast"} == set(modes)
+    assert set(modes.values()) == {0o600}
+
+
+async def test_an_erasure_that_was_cut_off_is_ended_by_the_next_process(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was stored before the request goes, what was published since stays, and it is told in one line."""
+    store = await open_store()
+    target = draft().channel
+    await put(store, *(draft() for _ in range(3)), draft("b"))
+
+    def killed(*_: object) -> int:
+        raise NotStoredError("killed here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store._kept()), "erase", killed)
+        with pytest.raises(NotStoredError):
+            await store.erase(target)
+    (since,) = await put(store, draft())
+    await store.close()
+    store = await open_store()
+    assert store._erasing is not None
+    await store._erasing
+    kept = [record.position for record in await everything(store) if record.channel == target]
+    assert kept[-1] == since.position
+    assert len([one for one in await everything(store) if one.channel == target and not one.is_control]) == 1
+    assert "3 more entries" in caplog.text
+    await store.close()
+    caplog.clear()
+    store = await open_store()
+    assert store._erasing is not None
+    await store._erasing
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "wal removed", "directory removed"])
+async def test_files_that_are_gone_take_no_publish(open_store: Opener, how: str) -> None:
+    """Nothing is acknowledged that the next process would not find: 503 and a sentence, for publishes and readiness; it ends."""
+    store = await open_store()
+    await put(store, draft())
+    path = store._directory / "log.db"
+    if how == "removed":
+        path.unlink()
+    elif how == "replaced":
+        shutil.copy(path, path.with_suffix(".copy"))
+        path.with_suffix(".copy").rename(path)
+    elif how == "wal removed":
+        path.with_name("log.db-wal").unlink()
+    else:
+        shutil.rmtree(store._directory)
+    (outcome,) = await store.append([draft()])
+    assert isinstance(outcome, NotStoredError)
+    assert "was removed or replaced" in outcome.message
+    with pytest.raises(NotStoredError, match="was removed or replaced"):
+        await store.ping()
+    await store.close()
+
+
+async def test_files_that_are_back_take_publishes(open_store: Opener) -> None:
+    """The very same files under their names again: nothing is lost, and it goes on."""
+    store = await open_store()
+    await put(store, draft())
+    path = store._directory / "log.db"
+    path.rename(path.with_suffix(".away"))
+    (outcome,) = await store.append([draft()])
+    assert isinstance(outcome, NotStoredError)
+    path.with_suffix(".away").rename(path)
+    await store.ping()
+    await put(store, draft())
+    await store.close()
+    store = await open_store()
+    assert len(await everything(store)) == 2
+
+
+async def test_a_commit_into_files_that_go_meanwhile_is_unknown(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked for before and after: what was written just before they went is nobody's 2xx."""
+    store = await open_store()
+    keeper = store._kept()
+    insert = type(keeper._log).insert
+
+    def and_gone(log: Any, values: list[Any]) -> None:
+        insert(log, values)
+        (store._directory / "log.db").unlink()
+
+    monkeypatch.setattr(type(keeper._log), "insert", and_gone)
+    (outcome,) = await store.append([draft()])
+    assert isinstance(outcome, UnknownOutcomeError)
+
+
+async def test_a_defect_in_answering_answers(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is stored and cannot be told is unknown, and its record reaches followers all the same."""
+    store = await open_store()
+    follower = store.follow((await store.bounds()).newest)
+
+    def defect(*_: object) -> None:
+        raise ZeroDivisionError("never expected")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fast_sse.store.sqlite.answer", defect)
+        (outcome,) = await store.append([draft(data=b"1")])
+    assert isinstance(outcome, UnknownOutcomeError)
+    assert "a defect in answering a group" in caplog.text
+    await put(store, draft(data=b"2"))
+    heard: list[bytes] = []
+    while len(heard) < 2:
+        heard += [record.data for record in await anext(follower)]
+    assert heard == [b"1", b"2"]
+    await follower.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_defect_in_reading_is_unavailable(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever reading raises, the caller is told to try again, and the log says what it was."""
+    store = await open_store()
+
+    def defect(*_: object) -> None:
+        raise ZeroDivisionError("never expected")
+
+    monkeypatch.setattr("fast_sse.store.sqlite_log.SqliteLog.page", defect)
+    with pytest.raises(UnavailableError, match="cannot be read"):
+        await page(store, (await store.bounds()).newest)
+    assert "a defect in reading the log" in caplog.text
+
+
+async def test_many_mixtures_of_channels_keep_few_statements(open_store: Opener) -> None:
+    """A statement for each mixture of 64 channels would hold 200 MiB: each reader keeps as many as it may, and no more."""
+    store = await open_store()
+    await put(store, draft())
+    for number in range(80):
+        wanted = Filter.of(
+            *(Channel(f"{number}-{one}" if one % 2 else "*", f"{one}") for one in range(number % 64 + 1))
+        )
+        await store.read(wanted, (await store.bounds()).trimmed, 10, 1000)
+    assert whole_sql.cache_info().maxsize == 64
+    assert _READER_STATEMENTS <= 32

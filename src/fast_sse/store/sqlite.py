@@ -213,11 +213,10 @@ class SqliteStore(Store):
 
     async def trim(self) -> int:
         """One step of at most 500 records and 500 expired and 500 excess keys."""
-        keeper, writer, now = self._kept(), self._opened(), self._pace.read()
+        keeper, now, times = self._kept(), self._pace.read(), None
         if now.paced_ms - self._kept_ms >= _KEEP_MS:
-            self._kept_ms = now.paced_ms
-            await writer.do(self._keep_times())
-        step: Trimmed = await writer.do(lambda: keeper.trim(self._retention, now.paced_ms))
+            self._kept_ms, times = now.paced_ms, self._pace.keep()
+        step: Trimmed = await self._opened().do(lambda: keeper.trim(self._retention, now.paced_ms, times))
         self._trimmed = max(self._trimmed, step.trimmed)
         return step.gone
 

@@ -35,13 +35,17 @@ def body_of(record: Record) -> bytes:
     return _UINT32.pack(zlib.crc32(fields)) + fields
 
 
-def records_of_page(sizes: str, joined: bytes, positions_sum: int, bytes_max: int) -> list[Record] | None:
+def records_of_page(
+    sizes: str | None, joined: bytes, positions_sum: int, bytes_max: int
+) -> list[Record] | None:
     """The records of bodies with JOINT between them, ascending, as many as a page of `bytes_max` takes and at least one;
     None when any is damaged, or is not where it belongs.
 
-    `sizes` are the bodies' lengths between commas, in the same order. All are decoded by one call: a replay costs
+    `sizes` are the bodies' lengths between commas, in the same order; None when there is no body. All are decoded by one call: a replay costs
     half of what it would record by record, and says less about what is wrong.
     """
+    if sizes is None:
+        return None
     lengths = _decode_sizes(f"[{sizes}]")
     try:
         found = _decode_page(_ARRAY + _UINT32.pack(2 * len(lengths)) + JOINT + joined)

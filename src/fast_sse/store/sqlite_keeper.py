@@ -105,8 +105,11 @@ class Keeper:
             self._committing = False
             self._check_after()
 
-    def trim(self, retention: Retention, now_ms: int) -> Trimmed:
-        """One step of retention at a paced time, in one transaction. Allowed on a full disk: it is what the ballast is for."""
+    def trim(self, retention: Retention, now_ms: int, times: Times | None = None) -> Trimmed:
+        """One step of retention at a paced time, in one transaction; what time it is is kept on the way.
+
+        Allowed on a full disk: it is what the ballast is for.
+        """
         with self._failures_named():
             self._mend()
             if self.wal.held:
@@ -118,6 +121,8 @@ class Keeper:
             except sqlite3.Error as error:
                 raise self._trim_failed(error) from error
             self._begin()
+            if times is not None:
+                self._log.keep(times)
             if step.gone:
                 self._log.trim_to(step.position, step.totals)
             expired = self._log.forget_expired_keys(now_ms, STEP)

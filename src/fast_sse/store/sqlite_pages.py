@@ -7,6 +7,8 @@ A range of the log is walked on its own index up to the page's size, and UNION m
     cut     the first hits that fit, weighed one after another, each with its place: four times as dear for small
             records, and needed only for large ones and to say which one is damaged
 
+A hit without its row stays one (LEFT JOIN): an index that names what the table does not have is damage, not silence.
+
 Whoever asks for a whole page bounds what SQLite may join (SQLITE_LIMIT_LENGTH), and asks for a cut one when that is
 not enough: weighing all of them first would cost as much as reading them.
 """
@@ -52,34 +54,34 @@ def _hits(shape: Shape) -> str:
     return f"hit(seq) AS MATERIALIZED ({arms} ORDER BY 1 LIMIT ?)"
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def whole_sql(shape: Shape) -> str:
     """Ends, number of hits, their sizes and joined bodies (both NULL when there is none) and the sum of their places."""
     return f"""
         WITH {_hits(shape)}
         SELECT {_ENDS}, count(*),
             group_concat(length(log.body)), CAST(group_concat(log.body, ?) AS BLOB), sum(hit.seq)
-        FROM hit CROSS JOIN log ON log.seq = hit.seq
+        FROM hit LEFT JOIN log ON log.seq = hit.seq
     """  # noqa: S608
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def cut_sql(shape: Shape) -> str:
     """Ends, number of hits, and place, size and joined bodies of those that fit, the first one however large."""
     # Weights are added up before any body is read, so a page of large records reads only what it returns.
     return f"""
         WITH {_hits(shape)},
         sized(seq, total) AS (
-            SELECT hit.seq, sum(length(log.body) + {OVERHEAD_BYTES}) OVER (ORDER BY hit.seq)
-            FROM hit CROSS JOIN log ON log.seq = hit.seq)
+            SELECT hit.seq, sum(ifnull(length(log.body), 0) + {OVERHEAD_BYTES}) OVER (ORDER BY hit.seq)
+            FROM hit LEFT JOIN log ON log.seq = hit.seq)
         SELECT {_ENDS}, (SELECT count(*) FROM hit),
-            json_group_array(json_array(sized.seq, length(log.body))), CAST(group_concat(log.body, '') AS BLOB)
-        FROM sized CROSS JOIN log ON log.seq = sized.seq
+            json_group_array(json_array(sized.seq, ifnull(length(log.body), 0))), CAST(group_concat(log.body, '') AS BLOB)
+        FROM sized LEFT JOIN log ON log.seq = sized.seq
         WHERE sized.total <= ? OR sized.seq = (SELECT min(seq) FROM hit)
     """  # noqa: S608
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def last_sql(shape: Shape) -> str:
     """The place of the first of the last records that match, NULL when none does, and the newest place."""
     arms = " UNION ".join(

@@ -109,9 +109,15 @@ class Wal:
         """
         if self._look() < self._bytes_max:
             return
-        self.checkpoint(connection, _SHUT_S_MAX)
+        self.checkpoint(connection, _SHUT_S_MAX, empty_it=True)
         if self.size_bytes >= self._bytes_max:
             raise DiskFullError("the write-ahead log is full: another process reads the log and does not end")
+
+    def tend(self, connection: sqlite3.Connection) -> None:
+        """`checkpoint` when it has grown or was held, then `check`."""
+        if self._look() >= WAL_BYTES or self.held:
+            self.checkpoint(connection)
+        self.check(connection)
 
     def samples(self) -> list[Sample]:
         """What operators see of it."""
@@ -131,7 +137,7 @@ class Wal:
     def _tell(self, held: bool) -> None:
         if held and not self.held:
             _log.warning(
-                "%s is held: another process reads the log in one transaction; at %d MiB publishes are refused",
+                "%s is held: another process reads the log in one transaction; at %d MiB nothing more is written",
                 self.path.name,
                 self._bytes_max // MIB,
             )

@@ -21,7 +21,7 @@ class FakeNode:
     def __init__(self, state: str = "ready", error: UnavailableError | None = None) -> None:
         self.node = "n1"
         self.state, self.store, self.durability, self.following = state, "sqlite", "fsync", True
-        self.erased_stays = False
+        self.erased_stays = self.damaged = False
         self.error = error
         self.probes = 0
         self.erased: list[Channel] = []
@@ -243,3 +243,14 @@ async def test_an_unknown_path_is_404_in_our_shape(path: str) -> None:
     answer = await ask(FakeNode(), path)
     assert answer.status_code == 404
     assert answer.json()["code"] == "not_found"
+
+
+async def test_readiness_says_damaged() -> None:
+    """A log of which a part cannot be read takes publishes all the same: 200, and a word for whoever looks."""
+    node = FakeNode()
+    for path in ("/readyz/publish", "/readyz/subscribe"):
+        node.damaged = False
+        assert "damaged" not in (await ask(node, path)).json()["data"]
+        node.damaged = True
+        answer = await ask(node, path)
+        assert (answer.status_code, answer.json()["data"]["damaged"]) == (200, True)

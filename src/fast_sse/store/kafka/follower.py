@@ -27,6 +27,7 @@ from fast_sse.store.kafka.settings import KafkaSettings, make_consumer
 from fast_sse.store.kafka.topic import Facts, Topic
 from fast_sse.store.kafka.view import View
 from fast_sse.store.kafka.watch import Watch
+from fast_sse.store.sqlite_wal import Wal
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +93,8 @@ class Follower:
         self._view = view
         self._readers = readers
         self._told = told
+        #: The write-ahead log of the view.
+        self.wal = Wal(view.path, readers.gate)
         self._stopping = threading.Event()
         self._room = threading.Semaphore(_GROUPS_AHEAD)
         self._suspect = False
@@ -186,6 +189,8 @@ class Follower:
             while not self._stopping.is_set():
                 if batch := self._polled(consumer):
                     self._take(batch)
+                elif self.wal.held:
+                    self._keep_small()
                 self._suspect |= watch.changed()
         finally:
             consumer.close()
@@ -284,6 +289,7 @@ class Follower:
 
     def _take(self, batch: list[Raw], *, quiet: bool = False) -> None:
         """Fold entries into the view and tell of them; when quiet, only those who wait for an answer."""
+        self._keep_small()
         group = self._view.fold(batch)
         for position in group.poisoned:
             _log.error("the entry at offset %d of the topic is unreadable and was skipped", position - 1)
@@ -291,6 +297,11 @@ class Follower:
             self._room.acquire()
             records = [] if quiet else group.records
             self._told.group(group._replace(records=records, fresh=self._fresh), self._epoch)
+
+    def _keep_small(self) -> None:
+        """Raises DiskFullError while a stranger keeps the view's write-ahead log at its bound."""
+        with self._view.lock:
+            self.wal.tend(self._view.log.connection)
 
     def _polled(self, consumer: Consumer) -> list[Raw] | None:
         """The entries that have come, in order; none when none came in time, None at the topic's end."""

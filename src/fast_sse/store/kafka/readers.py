@@ -18,6 +18,7 @@ from typing import TypeVar
 from fast_sse.model.errors import UnavailableError
 from fast_sse.store.sqlite_files import connect, error_code
 from fast_sse.store.sqlite_log import SqliteLog
+from fast_sse.store.sqlite_wal import Gate
 
 _T = TypeVar("_T")
 _THREADS = 2
@@ -40,6 +41,8 @@ class Readers:
         self._idle: list[SqliteLog] = []
         self._busy = 0
         self._suspended = True
+        #: Shut while the view's write-ahead log is begun anew.
+        self.gate = Gate()
 
     async def run(self, work: Callable[[SqliteLog], _T]) -> _T:
         """Run `work` in one snapshot on a thread. Raises UnavailableError when the view cannot be read now."""
@@ -70,7 +73,7 @@ class Readers:
 
     def _run(self, work: Callable[[SqliteLog], _T]) -> _T:
         try:
-            with self._borrowed() as log:
+            with self.gate.reading(), self._borrowed() as log:
                 return work(log)
         except sqlite3.Error as error:
             raise UnavailableError("the view of the log cannot be read now") from error

@@ -133,7 +133,8 @@ class KafkaStore(Store):
     def samples(self) -> list[Sample]:
         """What this store counts beside the hub."""
         text = "entries of the log that nobody could read: each is a gap for who passes it"
-        return [Sample("log_unreadable_total", "counter", text, self.poisoned)]
+        wal = self._follower.wal.samples() if self._follower is not None else []
+        return [Sample("log_unreadable_total", "counter", text, self.poisoned), *wal]
 
     # -- what the follower's thread tells ------------------------------------------------------------
 

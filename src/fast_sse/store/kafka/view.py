@@ -129,7 +129,6 @@ class View:
             connection = connect(self.path, writer=True)
             self._log = SqliteLog(connection)
             connection.execute("PRAGMA synchronous = NORMAL").fetchone()
-            connection.execute("PRAGMA wal_autocheckpoint = 4000").fetchone()
             if not fresh:
                 return self._flaw(connection, epoch)
             prepare(connection)
