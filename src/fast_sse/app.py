@@ -25,8 +25,8 @@ from fast_sse import __version__
 from fast_sse.config import Config
 from fast_sse.environment import foreign
 from fast_sse.http.admin.routes import admin_app
-from fast_sse.http.admin.server import AdminServer
-from fast_sse.http.descriptors import Descriptors, for_clients
+from fast_sse.http.admin.server import CONNECTIONS_MAX, AdminServer
+from fast_sse.http.descriptors import Descriptors, for_clients, for_operators
 from fast_sse.http.endpoints import Endpoints
 from fast_sse.http.front import Fronts
 from fast_sse.http.listener import Listener, bind
@@ -193,7 +193,8 @@ class App:
             loop.add_signal_handler(signal.SIGHUP, self.reload)
             key = config.admin.key.get_secret_value().encode() if config.admin.key else b""
             app = admin_app(self, key, config.admin_host, metrics_open=config.admin.metrics_open)
-            admins = [AdminServer(app, sock) for sock in operators.sockets]
+            most = for_operators(_open_files_max(), CONNECTIONS_MAX) // len(operators.sockets)
+            admins = [AdminServer(app, sock, self._limits, most, loop.time) for sock in operators.sockets]
             try:
                 for admin in admins:
                     await admin.start()

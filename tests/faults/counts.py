@@ -58,14 +58,15 @@ REDIS_LOST = {"ci": 100, "chaos": 5_000}
 
 
 class Hostile(NamedTuple):
-    """Beats beside an attack on HTTP; bodies that never end, and their size."""
+    """Beats beside an attack on HTTP; bodies that never end, and their size; heads that never end."""
 
     beats: int
     bodies: int
     body_mib: int
+    half_heads: int
 
 
-HOSTILE = {"ci": Hostile(50, 20, 4), "chaos": Hostile(1_000, 60, 16)}
+HOSTILE = {"ci": Hostile(50, 20, 4, 400), "chaos": Hostile(1_000, 60, 16, 3_000)}
 
 #: Parametrises a fault test over both: `@each_scale`, argument `scale`.
 each_scale = pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import random
+import resource
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +20,8 @@ from tests.support.http1 import Address, request, request_bytes
 from tests.support.kernel import eventually
 from tests.support.server import Hub
 from tests.support.sign import fresh_nonce, v2
+
+from fast_sse.http.admin.server import CONNECTIONS_MAX
 
 pytestmark = pytest.mark.wire
 
@@ -93,6 +96,9 @@ def asking(address: Address, make: Callable[[], bytes], stop: threading.Event) -
 def holding(address: Address, requests: list[bytes], stop: threading.Event) -> None:
     """Send each beginning of a request on a connection of its own, and keep them all."""
     with contextlib.ExitStack() as held:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+        held.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         for data in requests:
             with contextlib.suppress(OSError):
                 sock = held.enter_context(connected(address))
@@ -197,4 +203,24 @@ async def test_a_batch_of_nothing_holds_nobody_up(
     async with attacked(tmp_path) as (hub, beat):
         quiet_s, loud_s = await measured(beat, HOSTILE[scale], partial(asking, hub.public, make))
     record(f"batches of 16 MiB of {filler!r}", told(quiet_s, loud_s))
+    judge(quiet_s, loud_s)
+
+
+@each_scale
+async def test_half_heads_at_the_operators_door_keep_nobody_out(
+    tmp_path: Path, scale: str, record: Record
+) -> None:
+    """However many half heads stand there, the probes answer, and they take a share of the descriptors."""
+    count, half = HOSTILE[scale], b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
+    async with attacked(tmp_path) as (hub, beat):
+        before = open_files(hub)
+        attack = partial(holding, hub.admin, [half] * count.half_heads)
+        quiet_s = await beat.p99_s(count.beats)
+        async with beside(attack):
+            loud_s = await beat.p99_s(count.beats)
+            for path in ("/healthz", "/readyz/publish", "/readyz/subscribe"):
+                assert (await request(hub.admin, "GET", path)).status == 200
+            taken = open_files(hub) - before
+    record(f"{count.half_heads} half heads without a key", f"{taken} descriptors; {told(quiet_s, loud_s)}")
+    assert taken <= CONNECTIONS_MAX + 1
     judge(quiet_s, loud_s)

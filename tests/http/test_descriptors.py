@@ -8,7 +8,7 @@ import pytest
 from tests.support.clock import ManualClock
 from tests.support.transport import FakeTransport
 
-from fast_sse.http.descriptors import RESERVED, Descriptors, for_clients
+from fast_sse.http.descriptors import RESERVED, Descriptors, for_clients, for_operators
 from fast_sse.http.front import Fronts
 from fast_sse.http.message import Response
 from fast_sse.model.limits import Limits
@@ -33,6 +33,12 @@ class Numbered:
 def test_some_are_kept_back(limit: int, bound: int) -> None:
     """256 of many, a quarter of few, none where there is no limit."""
     assert for_clients(limit) == bound
+
+
+@pytest.mark.parametrize(("limit", "share"), [(65_536, 128), (1024, 128), (128, 16), (0, 128)])
+def test_operators_have_half_of_what_is_kept_back(limit: int, share: int) -> None:
+    """And never more than they need: the store's files come out of the same."""
+    assert for_operators(limit, 128) == share
 
 
 def test_the_number_of_a_socket_decides() -> None:

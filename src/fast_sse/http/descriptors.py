@@ -27,6 +27,11 @@ def for_clients(limit: int) -> int:
     return max(0, limit - min(RESERVED, limit // 4))
 
 
+def for_operators(limit: int, most: int) -> int:
+    """How many of what is kept back operators may use, and at most so many: half, for the store has its files, too."""
+    return min(most, (limit - for_clients(limit)) // 2) if limit else most
+
+
 class Descriptors:
     """Lets connections in until `number_max` descriptors are in use; 0 lets everybody in.
 

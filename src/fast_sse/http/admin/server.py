@@ -8,32 +8,54 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from fast_sse.http.admin.door import Door, Visitor
+from fast_sse.model.limits import Limits
+
 #: Seconds that answers under way get at the end.
 STOP_S = 2
+#: Connections that may wait to be accepted: all of them are accepted in one turn.
+BACKLOG_MAX = 128
+#: Connections that may be open at once, where there are files enough.
+CONNECTIONS_MAX = 128
+_LIMITS = Limits()
 
 
 class AdminServer:
-    """One ASGI application on one bound socket: `start` once, `stop` once."""
+    """One ASGI application on one bound socket: `start` once, `stop` once.
 
-    def __init__(self, app: ASGIApp, sock: socket.socket) -> None:
+    `limits` say how long a head may take; `connections_max` is what may be open at once.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        sock: socket.socket,
+        limits: Limits = _LIMITS,
+        connections_max: int = CONNECTIONS_MAX,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._door = Door(limits, connections_max, clock)
         self._server = _Server(
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=cast("Any", partial(Visitor, door=self._door)),
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=100,
+                backlog=BACKLOG_MAX,
                 timeout_graceful_shutdown=STOP_S,
             )
         )
@@ -54,6 +76,7 @@ class AdminServer:
         self._server.should_exit = True
         if self._task is not None:
             await asyncio.wait({self._task})
+        self._door.deadlines.stop()
         self._sock.close()
 
 
