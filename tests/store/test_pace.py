@@ -20,11 +20,14 @@ class Machine:
         self.boot = "first"
 
     def pace(self, kept: Times | None = None, last_ms: int = 0) -> Pace:
-        pace = Pace(
-            PATIENCE_S, wall=lambda: self.wall_ms, boot=lambda: self.boot_ms, boot_id=lambda: self.boot
-        )
+        pace = self.unopened()
         pace.begin(kept, last_ms)
         return pace
+
+    def unopened(self) -> Pace:
+        return Pace(
+            PATIENCE_S, wall=lambda: self.wall_ms, boot=lambda: self.boot_ms, boot_id=lambda: self.boot
+        )
 
     def pass_s(self, seconds: float) -> None:
         self.wall_ms += int(seconds * 1000)
