@@ -27,11 +27,14 @@ class SlowKeeper:
         self.fail = False
         self.defect: BaseException | None = None
         self.distrusted = 0
+        self.takes_s = 0.0
+        self.now_s = 0.0
 
     def commit(self, jobs: list[Job]) -> Special:
         self.sizes.append(len(jobs))
         self.started.release()
         self.permits.acquire()
+        self.now_s += self.takes_s * sum(len(job.records) + len(job.digests) for job in jobs)
         if self.fail:
             raise NotStoredError("no")
         if self.defect is not None:
@@ -56,7 +59,7 @@ class Started:
         self.keeper = SlowKeeper()
         self.groups: list[Group] = []
         self.told = asyncio.Event()
-        self.writer = Writer(self.on_group)
+        self.writer = Writer(self.on_group, lambda: self.keeper.now_s)
         self.writer.start(self.keeper)  # type: ignore[arg-type]
         self.given = 0
 
@@ -65,9 +68,9 @@ class Started:
         self.groups.append(group)
         self.told.set()
 
-    def submit(self) -> None:
+    def submit(self, *keys: str) -> None:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.writer.submit(job(future, [draft()], self.given, Instant(0, 0, 0), 0, 0))
+        self.writer.submit(job(future, [draft(keys=keys)], self.given, Instant(0, 0, 0), 0, 0))
         self.given += 1
 
     async def commit_started(self) -> None:
@@ -119,6 +122,27 @@ async def test_a_group_is_bounded(started: Started) -> None:
         await started.told.wait()
         started.told.clear()
     assert started.keeper.sizes == [1024, 1024, 452]
+
+
+async def test_a_group_is_bounded_in_time(started: Started) -> None:
+    """Where rows take long, and keys count as rows, groups become smaller, and larger again where they do not."""
+    started.keeper.takes_s = 0.001
+    for number in range(1000):
+        started.submit(f"k{number}")
+    started.keeper.permits.release(1000)
+    while sum(len(group.jobs) for group in started.groups) < 1000:
+        await started.told.wait()
+        started.told.clear()
+    sizes = started.keeper.sizes
+    assert sizes[:5] == [512, 256, 128, 64, 32]
+    assert max(sizes[4:]) == 32
+    started.keeper.takes_s = 0.0
+    for _ in range(1000):
+        started.submit()
+    while sum(len(group.jobs) for group in started.groups) < 2000:
+        await started.told.wait()
+        started.told.clear()
+    assert max(sizes) == 512
 
 
 async def test_an_error_is_told_to_its_group(started: Started) -> None:
@@ -200,6 +224,7 @@ async def test_a_defect_costs_its_group_and_the_thread_goes_on(
 
     with pytest.raises(NotStoredError):
         await started.writer.do(fail)
+    await started.writer.do(lambda: None)  # behind the checkpoint
     assert {"a defect in storing a group", "a defect beside the groups", "a defect in the checkpoint"} <= {
         record.message for record in caplog.records
     }

@@ -20,6 +20,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,8 +35,10 @@ _log = logging.getLogger(__name__)
 
 #: What `sys.setswitchinterval` should be in a process that runs this thread beside an event loop.
 SWITCH_INTERVAL_S = 0.00005
-#: Calls of `append` that one group takes at most.
-_GROUP_JOBS_MAX = 1024
+#: Rows that one group takes, keys counted as rows, one call of `append` however many: fewer where they take long.
+_GROUP_ROWS_MAX, _GROUP_ROWS_MIN = 1024, 64
+#: How long a group should take at most: everybody who comes meanwhile waits for it.
+_GROUP_S = 0.05
 
 
 class Group(NamedTuple):
@@ -49,8 +52,12 @@ class Group(NamedTuple):
 class Writer:
     """The thread. Its public methods are called on the loop's thread, and `on_group` is called there."""
 
-    def __init__(self, on_group: Callable[[Group], None]) -> None:
+    def __init__(
+        self, on_group: Callable[[Group], None], clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._on_group = on_group
+        self._clock_s = clock_s
+        self._rows_max = _GROUP_ROWS_MAX
         #: Kept, because asking for the running one is a system call (getpid) in CPython 3.11.
         self.loop = asyncio.get_running_loop()
         self._jobs: list[Job] = []
@@ -144,10 +151,7 @@ class Writer:
     def _take_turns(self, keeper: Keeper) -> None:
         while True:
             if self._jobs:
-                # The loop only ever appends to this list, and each of the two steps is one step under the GIL.
-                jobs = self._jobs[:_GROUP_JOBS_MAX]
-                del self._jobs[: len(jobs)]
-                self._commit(keeper, jobs)
+                self._commit(keeper, self._next_group())
             if self._chores:
                 self._do_chore(*self._chores.popleft())
             self._checkpoint(keeper)
@@ -162,7 +166,21 @@ class Writer:
                 continue
             self._wake.get()
 
+    def _next_group(self) -> list[Job]:
+        """The jobs that wait, as many as take no longer than a group should."""
+        # The loop only ever appends to this list, and each of the two steps is one step under the GIL.
+        jobs = self._jobs[: self._rows_max]
+        rows = 0
+        for taken, one in enumerate(jobs):
+            rows += len(one.records) + len(one.digests)
+            if rows > self._rows_max and taken:
+                del jobs[taken:]
+                break
+        del self._jobs[: len(jobs)]
+        return jobs
+
     def _commit(self, keeper: Keeper, jobs: list[Job]) -> None:
+        began_s = self._clock_s()
         try:
             group = Group(jobs, None, keeper.commit(jobs))
         except FastSseError as error:
@@ -175,6 +193,11 @@ class Writer:
             self.tell(self._on_group, Group(jobs, UnknownOutcomeError(), {}))
             raise
         self.tell(self._on_group, group)
+        took_s = self._clock_s() - began_s
+        if took_s > _GROUP_S:
+            self._rows_max = max(_GROUP_ROWS_MIN, self._rows_max // 2)
+        elif took_s < _GROUP_S / 2:
+            self._rows_max = min(_GROUP_ROWS_MAX, 2 * self._rows_max)
 
     def _do_chore(self, chore: Callable[[], Any], future: asyncio.Future[Any]) -> None:
         try:
