@@ -33,7 +33,7 @@ faults: $(READY) ## kill, cut, fill and stall the hub, in the small counts of CI
 	@scripts/setup-test-packages
 	$(PYTEST) -m "not chaos" tests/faults
 
-chaos: $(READY) ## the same faults in full counts, results to docs/chaos.md; takes long
+chaos: $(READY) ## the same faults in full counts, results to docs/chaos.md and docs/clients.md; takes long
 	@scripts/setup-test-packages
 	@scripts/setup-clients
 	$(BIN)/pytest -m chaos --timeout 3600

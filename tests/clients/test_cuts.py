@@ -13,10 +13,15 @@ from tests.clients.scenarios import cells, complaints, named, need
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(150)]
 
-#: One of each parser that keeps or drops what half a block said, and our own.
+#: One of each parser whose client comes back at once, and our own. The others wait for seconds: `make chaos`.
 PARSERS = (
     *("npm eventsource 2", "npm eventsource 4", "npm launchdarkly-eventsource", "npm event-source-plus"),
     *("npm extended-eventsource", "fast-sse subscribe"),
+)
+#: And those that have to read all of it behind a browser's or a language's own HTTP.
+OTHERS = (
+    *("npm @microsoft/fetch-event-source, mended", "npm sse.js, mended"),
+    *("PyPI httpx-sse, mended", "PyPI sseclient-py, mended"),
 )
 
 
@@ -31,9 +36,10 @@ async def test_a_cut_before_the_first_event_loses_nothing(tmp_path: Path) -> Non
     assert not complaints("before-first", await cells("before-first", clients, tmp_path))
 
 
+@pytest.mark.browser
 async def test_a_cut_at_any_byte_of_a_block_loses_nothing(tmp_path: Path) -> None:
     """Wherever in a block a connection ends, the next one brings the message once: not never, and not twice."""
-    clients = need(named(catalogue(), *PARSERS))
+    clients = need(named(catalogue(), *PARSERS, *OTHERS))
     assert not complaints("every-byte", await cells("every-byte", clients, tmp_path))
 
 

@@ -26,6 +26,7 @@ async def red(
 async def test_ids_without_data_are_lost_by_those_who_drop_such_blocks(tmp_path: Path) -> None:
     """A hub that primes with a block without data loses messages for these clients, and for no others."""
     suffers = {
+        "npm event-source-polyfill",
         "npm eventsource 3",
         "npm eventsource-client",
         "npm launchdarkly-eventsource",
