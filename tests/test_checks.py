@@ -27,6 +27,17 @@ def keys_of(**settings: Any) -> list[str]:
         ({"port": 9000, "admin_port": 9000, "host": "0.0.0.0", "admin_host": "127.0.0.1"}, ["admin_port"]),
         ({"port": 9000, "admin_port": 9000, "host": "127.0.0.2", "admin_host": "127.0.0.1"}, []),
         ({"port": 0, "admin_port": 0}, []),
+        ({"port": 9000, "admin_port": 9000, "host": "localhost", "admin_host": "::1"}, ["admin_port"]),
+        ({"port": 9000, "admin_port": 9000, "host": "unix:/run/hub.sock"}, []),
+        ({"host": "unix:hub.sock"}, ["host"]),
+        ({"host": "unix:"}, ["host"]),
+        ({"host": "unix:/run/\0hub.sock"}, ["host"]),
+        ({"host": "unix:/a", "store": "redis", "node": "a", "reuse_port": True}, ["reuse_port"]),
+        ({"admin_host": "unix:/run/hub.sock", "admin": {"key": SECRET}}, ["admin_host"]),
+        ({"proxy_protocol": True, "trusted_proxies": "10.0.0.1"}, []),
+        ({"proxy_protocol": True}, ["trusted_proxies"]),
+        ({"proxy_protocol": True, "trusted_proxies": "10.0.0.1", "host": "unix:/a"}, ["trusted_proxies"]),
+        ({"proxy_protocol": True, "trusted_proxies": "unix", "host": "unix:/a"}, []),
         ({"tls": {"key_password": "x"}}, ["tls.key_password"]),
         ({"cors": {"credentials": True}}, ["cors.credentials"]),
         ({"cors": {"credentials": True, "origins": ["https://a.example"]}}, []),
@@ -41,3 +52,14 @@ def test_a_chain_and_its_key_come_together() -> None:
     """The one that is missing is named."""
     assert keys_of(tls={"cert": Path("a.pem")}) == ["tls.key"]
     assert keys_of(tls={"key": Path("a.pem")}) == ["tls.cert"]
+
+
+def test_a_proxy_header_and_tls_exclude_one_another() -> None:
+    """The header comes before TLS; both keys are named in one line."""
+    tls = {"cert": Path("a.pem"), "key": Path("b.pem")}
+    made = Config.model_validate(
+        {"auth": {"secret": SECRET}, "tls": tls, "proxy_protocol": True, "trusted_proxies": "10.0.0.1"}
+    )
+    ((key, problem),) = problems_of(made)
+    assert key == "proxy_protocol"
+    assert "tls.cert and tls.key" in problem

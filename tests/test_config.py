@@ -219,8 +219,30 @@ def test_proxies_are_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Addresses and networks are taken, names are not: whoever answers for a name would be trusted."""
     monkeypatch.setenv("FAST_SSE_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8, ::1")
     assert {str(network) for network in load().trusted_proxies} == {"127.0.0.1/32", "10.0.0.0/8", "::1/128"}
-    monkeypatch.setenv("FAST_SSE_TRUSTED_PROXIES", "proxy.example")
-    assert refused().startswith("trusted_proxies")
+    monkeypatch.setenv("FAST_SSE_TRUSTED_PROXIES", '["unix", "::ffff:10.0.0.0/104"]')
+    assert {str(network) for network in load().trusted_proxies} == {"unix", "::ffff:a00:0/104"}
+    for wrong in ("proxy.example", "unix:/run/hub.sock", "10.0.0.1/8", "fe80::1%eth0", "true"):
+        monkeypatch.setenv("FAST_SSE_TRUSTED_PROXIES", f"127.0.0.1,{wrong}")
+        assert refused().startswith("trusted_proxies")
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/healthz/", "/v1", "/v10", "/a/v1/b", "/%7Ea"])
+def test_a_health_path_is_one_of_the_hubs_own(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an absolute path that no route of the API has; anything else would never be asked."""
+    monkeypatch.setenv("FAST_SSE_HEALTH_PATH", path)
+    if path == "/v1":
+        assert refused().startswith("health_path")
+    else:
+        assert load().health_path == path
+
+
+@pytest.mark.parametrize(
+    "path", ["health", "/v1/subscribe", "/v1/", "/a?b", "/a b", "//a", "/a//b", "/ä", "*", "/a#b"]
+)
+def test_no_other_text_is_a_health_path(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a part of the API, and nothing that a request line cannot hold."""
+    monkeypatch.setenv("FAST_SSE_HEALTH_PATH", path)
+    assert refused().startswith("health_path")
 
 
 def test_every_limit_is_a_setting(tmp_path: Path) -> None:

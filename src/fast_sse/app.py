@@ -38,7 +38,16 @@ from fast_sse.observe.logging import Log, LogObserver
 from fast_sse.observe.metrics import Measured, Sample, Sampler
 from fast_sse.observe.process import process_samples
 from fast_sse.observe.prometheus import exposition
-from fast_sse.parts import make_access, make_endpoints, make_hub, make_sources, make_store, on_defect, warn
+from fast_sse.parts import (
+    make_access,
+    make_endpoints,
+    make_hub,
+    make_introductions,
+    make_sources,
+    make_store,
+    on_defect,
+    warn,
+)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Connections that may wait to be accepted: a whole fleet of browsers comes back at once after a restart.
@@ -237,17 +246,23 @@ class App:
         """Accept until `stop`, then drain."""
         loop = asyncio.get_running_loop()
         self._endpoints = endpoints = make_endpoints(self._config, hub, demo=self._demo)
+        descriptors = Descriptors(for_clients(_open_files_max()), self._on_full)
         fronts = Fronts(
             endpoints.handle,
             self._limits,
             clock=loop.time,
             on_defect=on_defect(self._observer),
-            descriptors=Descriptors(for_clients(_open_files_max()), self._on_full),
+            descriptors=descriptors,
             admit=endpoints.admit,
             names_peers=bool(self._limits.publish_rate or self._limits.streams_per_address_max),
         )
         self._samplers += [endpoints.samples, fronts.samples]
-        await public.serve(fronts, backlog=BACKLOG_MAX, tls=tls, handshake_s=self._limits.header_s)
+        introductions = make_introductions(self._config, fronts, descriptors, self._on_cut)
+        if introductions is not None:
+            self._samplers.append(introductions.samples)
+        await public.serve(
+            introductions or fronts, backlog=BACKLOG_MAX, tls=tls, handshake_s=self._limits.header_s
+        )
         if self._reload_waits or self._missed_reload():
             self.reload()
         if not self._stop.is_set():
@@ -260,6 +275,8 @@ class App:
             source.start()
         await self._stop.wait()
         public.stop()
+        if introductions is not None:
+            introductions.close()
         await asyncio.gather(
             *(source.stop() for source in sources),
             hub.drain(self._limits.drain_s),
@@ -282,6 +299,16 @@ class App:
         if not turned_away & (turned_away - 1):
             self._log.warning(
                 "connections turned away: open files are at their limit", connections=turned_away
+            )
+
+    def _on_cut(self, cut: int, reason: str, peer: str) -> None:
+        """Say it as seldom as `_on_full`: a proxy that sends no header does so on every connection."""
+        if not cut & (cut - 1):
+            self._log.warning(
+                "connections cut: not introduced by a PROXY header of a trusted proxy",
+                connections=cut,
+                reason=reason,
+                peer=peer,
             )
 
     def _log_start(self, public: str, admin: str) -> None:

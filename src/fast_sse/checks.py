@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
+from fast_sse.http.addresses import UNIX
+from fast_sse.http.unix_socket import PREFIX
 from fast_sse.model.secret import is_placeholder, weakness
 from fast_sse.settings import Admin, Auth, Settings
 
@@ -56,6 +58,33 @@ def _listeners(settings: Settings) -> Problems:
         yield "tls.key_password", "is for tls.key, which is not set"
     if cors.credentials and not cors.origins:
         yield "cors.credentials", "is for the pages of cors.origins, which is empty"
+    yield from _unix_sockets(settings)
+    yield from _introductions(settings)
+
+
+def _unix_sockets(settings: Settings) -> Problems:
+    path = settings.host.removeprefix(PREFIX)
+    if _is_unix(settings.host) and (not path.startswith("/") or "\0" in path):
+        yield "host", "is a Unix socket without an absolute path: unix:/path"
+    if _is_unix(settings.admin_host):
+        yield "admin_host", "must be an address: a Unix socket is for the public listener"
+    if _is_unix(settings.host) and settings.reuse_port:
+        yield "reuse_port", "is for a port: a Unix socket belongs to one process"
+
+
+def _introductions(settings: Settings) -> Problems:
+    """What keeps every connection from being introduced by a PROXY header."""
+    if not settings.proxy_protocol:
+        return
+    if settings.tls.cert is not None or settings.tls.key is not None:
+        yield (
+            "proxy_protocol",
+            "does not go with tls.cert and tls.key: the header comes before TLS, which is the proxy's to speak",
+        )
+    if not settings.trusted_proxies:
+        yield "trusted_proxies", "is empty, and with proxy_protocol nobody could connect"
+    elif _is_unix(settings.host) and UNIX not in settings.trusted_proxies:
+        yield "trusted_proxies", "does not name unix, and with proxy_protocol nobody could connect"
 
 
 def _sharing(settings: Settings) -> Problems:
@@ -93,7 +122,16 @@ def _admin(admin: Admin, host: str) -> Problems:
 
 def _overlap(host: str, other: str) -> bool:
     """Whether a listener on one address is in the way of one on the other."""
-    return host == other or not {host, other}.isdisjoint({"0.0.0.0", "::"})  # noqa: S104  compared, not bound
+    both = {host, other}
+    if _is_unix(host):
+        return False
+    if "localhost" in both and all(map(_is_loopback, both)):
+        return True
+    return host == other or not both.isdisjoint({"0.0.0.0", "::"})  # noqa: S104  compared, not bound
+
+
+def _is_unix(host: str) -> bool:
+    return host.startswith(PREFIX)
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 import traceback
@@ -15,10 +16,16 @@ from typing import Any
 
 from fast_sse.config import Config
 from fast_sse.http.access import Access
+from fast_sse.http.addresses import Trusted
 from fast_sse.http.boundary import OnDefect
 from fast_sse.http.clients import Clients
 from fast_sse.http.cors import Cors
+from fast_sse.http.deadlines import Deadlines
+from fast_sse.http.descriptors import Descriptors
 from fast_sse.http.endpoints import Endpoints
+from fast_sse.http.front import Fronts
+from fast_sse.http.health import WithHealth
+from fast_sse.http.introductions import Introductions, OnCut
 from fast_sse.http.page import Pages, demo_pages
 from fast_sse.http.sockets import unacknowledged
 from fast_sse.hub.hub import Hub
@@ -101,7 +108,9 @@ def make_hub(config: Config, store: Store, observer: Observer) -> Hub:
 def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints:
     """The public routes as the configuration wants them, for any server: the front's or an ASGI one."""
     access, limits = make_access(config, demo=demo), config.bounds
-    trusted = tuple(config.trusted_proxies)
+    # A PROXY header has said who the client is, so that nothing it writes into a head is asked.
+    trusted = () if config.proxy_protocol else config.trusted_proxies
+    pages = demo_pages(partial(sign_v1, access.keyring.secret)) if demo else {}
     return Endpoints(
         hub,
         limits,
@@ -110,8 +119,25 @@ def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints
         load_route=config.load_route,
         cors=Cors(config.cors.origins, config.cors.headers, credentials=config.cors.credentials),
         clients=Clients(trusted, limits.publish_rate, limits.streams_per_address_max),
-        pages=Pages(demo_pages(partial(sign_v1, access.keyring.secret)), config.host) if demo else None,
+        pages=Pages(pages, config.host)
+        if config.health_path is None
+        else WithHealth(config.health_path, pages, config.host),
         prime=config.prime,
+    )
+
+
+def make_introductions(
+    config: Config, fronts: Fronts, descriptors: Descriptors, on_cut: OnCut
+) -> Introductions | None:
+    """What stands before `fronts` where every connection begins with a PROXY header; needs a running loop."""
+    if not config.proxy_protocol:
+        return None
+    return Introductions(
+        fronts,
+        Trusted(config.trusted_proxies),
+        Deadlines(config.bounds, asyncio.get_running_loop().time),
+        has_room=descriptors.has_room,
+        on_cut=on_cut,
     )
 
 

@@ -5,7 +5,10 @@ A group is frozen and refuses what it does not know. Whatever may be a secret is
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -17,13 +20,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    IPvAnyNetwork,
+    PlainValidator,
     SecretStr,
     create_model,
     model_validator,
 )
 from pydantic_settings import BaseSettings
 
+from fast_sse.http.addresses import UNIX, Proxy
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.limits import Limits
 
@@ -37,6 +41,7 @@ _ZERO_LIMITS = (
     "streams_per_address_max",
 )
 
+_OUTSIDE_V1 = re.compile(r"/(?!v1(?:/|\Z))[A-Za-z0-9._~%/-]*").fullmatch
 #: What may stand behind `?` in the URL of a Redis.
 _REDIS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"}
 
@@ -85,11 +90,29 @@ def _redis_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _proxy(value: Any) -> Proxy:
+    """An address, a network or `unix`; never a name: whoever answers for it would be trusted."""
+    if value == UNIX:
+        return UNIX
+    text = str(value)
+    with contextlib.suppress(ValueError):
+        if "%" not in text:  # a zone would trust one link and say so of all
+            return ip_network(text)
+    raise ValueError("is no address, no network and not unix")
+
+
+def _health_path(path: str) -> str:
+    if _OUTSIDE_V1(path) is None or "//" in path:
+        raise ValueError("must be a path such as /healthz, and not one of /v1/")
+    return path
+
+
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Bound = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Words = Annotated[frozenset[str], BeforeValidator(_words)]
-Networks = Annotated[frozenset[IPvAnyNetwork], BeforeValidator(_words)]
+Proxies = Annotated[frozenset[Annotated[Proxy, PlainValidator(_proxy)]], BeforeValidator(_words)]
+HealthPath = Annotated[str, AfterValidator(_health_path)]
 #: As a browser sends it: no path, no wildcard, no slash at the end. Apps have schemes of their own (`capacitor://localhost`,
 #: `chrome-extension://…`); a file or a sandboxed frame has the origin `null`.
 Origin = Annotated[str, Field(pattern=r"\A([a-z][a-z0-9+.-]*://[^/*\s]+|null)\z")]
@@ -288,7 +311,9 @@ class Settings(BaseSettings):
     heartbeat_s: Seconds = Limits().heartbeat_s
     connection_age_s: Seconds = Limits().connection_age_s
     drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Limits().drain_s
-    trusted_proxies: Networks = frozenset()
+    health_path: HealthPath | None = None
+    trusted_proxies: Proxies = frozenset()
+    proxy_protocol: bool = False
     auth: Auth = Auth()
     cors: CorsRules = CorsRules()
     tls: Tls = Tls()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from fast_sse.cli.findings import Finding
 from fast_sse.config import Config
+from fast_sse.http.addresses import UNIX, fixed_bits
+from fast_sse.http.unix_socket import PREFIX
 from fast_sse.model.errors import ConfigError
 
 #: A network with fewer fixed bits is more than the proxies of one house.
@@ -53,23 +55,29 @@ def _load_route(config: Config) -> Finding | None:
     if not config.load_route:
         return None
     found = "anybody can publish to POST /v1/sse/events"
-    level = "yellow" if is_loopback(config.host) else "red"
+    level = "yellow" if _is_local(config.host) else "red"
     return Finding("load_route", level, found, "set load_route = false")  # type: ignore[arg-type]  # one of the three
 
 
 def _plain_text(config: Config) -> Finding | None:
-    if is_loopback(config.host) or config.tls.cert is not None or config.trusted_proxies:
+    if _is_local(config.host) or config.tls.cert is not None or config.trusted_proxies:
         return None
     advice = "set tls.cert and tls.key, or put a proxy with TLS in front and name it in trusted_proxies"
     return Finding("tls", "yellow", f"{config.host} is open to the network without TLS", advice)
 
 
 def _proxies(config: Config) -> Finding | None:
-    wide = sorted(str(network) for network in config.trusted_proxies if network.prefixlen < _PREFIX_MIN)
-    if not wide:
-        return None
-    found = f"{', '.join(wide)} may say who the client is"
-    return Finding("trusted_proxies", "red", found, "name the addresses of your proxies and no more")
+    networks = [proxy for proxy in config.trusted_proxies if not isinstance(proxy, str)]
+    if wide := sorted(str(network) for network in networks if fixed_bits(network) < _PREFIX_MIN):
+        found = f"{', '.join(wide)} may say who the client is"
+        return Finding("trusted_proxies", "red", found, "name the addresses of your proxies and no more")
+    counted = config.bounds.publish_rate or config.bounds.streams_per_address_max
+    if counted and config.host.startswith(PREFIX) and UNIX not in config.trusted_proxies:
+        found = "whoever comes through the Unix socket is one client to the limits"
+        return Finding(
+            "trusted_proxies", "yellow", found, "add unix, so that the proxy may say who the client is"
+        )
+    return None
 
 
 def _origins(config: Config) -> Finding | None:
@@ -90,6 +98,11 @@ def _readable(file: Path | None) -> Finding | None:
     if file is None or not stat.S_IMODE(file.stat().st_mode) & 0o007:
         return None
     return Finding("secrets", "yellow", f"every user of this machine can read {file}", f"chmod 600 {file}")
+
+
+def _is_local(host: str) -> bool:
+    """Whether only this machine reaches a listener."""
+    return host.startswith(PREFIX) or is_loopback(host)
 
 
 def is_loopback(host: str) -> bool:
