@@ -16,6 +16,7 @@ from tests.deploy.haproxy import HAProxy
 from tests.deploy.nginx import Nginx
 from tests.deploy.programs import need
 from tests.deploy.proxy import Certificate, Proxy
+from tests.deploy.varnish import Varnish
 from tests.support.http1 import Address
 from tests.support.publisher import Pair, signed, subscribe_target
 from tests.support.server import Hub
@@ -83,6 +84,7 @@ def current_caddy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         pytest.param(Nginx, id="nginx"),
         pytest.param(HAProxy, id="haproxy"),
         pytest.param(Caddy, id="caddy"),
+        pytest.param(Varnish, id="varnish"),
         pytest.param(CURRENT_CADDY, id=CURRENT_CADDY, marks=pytest.mark.chaos),
     ],
 )

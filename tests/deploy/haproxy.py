@@ -10,15 +10,16 @@ from tests.support.http1 import Address
 from tests.support.server import ROOT
 
 RECIPE = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
+SERVER = 'server hub "$FAST_SSE_HUB"'
 
 
 class HAProxy(Proxy):
-    """Its access log is its standard output."""
+    """Its access log is its standard output. `server` are words for what stands behind it."""
 
     name = "haproxy"
     ready = "Loading success."
 
-    def __init__(self, directory: Path, hub: Address, certificate: Certificate) -> None:
+    def __init__(self, directory: Path, hub: Address, certificate: Certificate, *, server: str = "") -> None:
         super().__init__(directory, hub, certificate)
         both = directory / "both.pem"
         both.write_text(certificate.chain.read_text() + certificate.key.read_text())
@@ -36,7 +37,7 @@ class HAProxy(Proxy):
                 "    group haproxy\n": "",
             },
         )
-        (directory / "haproxy.cfg").write_text(ours)
+        (directory / "haproxy.cfg").write_text(ours.replace(SERVER, f"{SERVER} {server}"))
 
     def _command(self) -> list[str]:
         return [self.program, "-W", "-f", "haproxy.cfg"]

@@ -97,6 +97,10 @@ class Proxy(ABC):
         """The address of a path and query, for clients that speak TLS."""
         return f"https://{self.secure[0]}:{self.secure[1]}{target}"
 
+    def knows_away(self) -> bool:
+        """Whether it has noticed that the hub is away; most ask it anew for each request."""
+        return True
+
     def logged(self) -> str:
         """All that it has written down anywhere."""
         files = sorted(self.directory.glob("*.log"))

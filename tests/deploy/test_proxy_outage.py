@@ -32,10 +32,12 @@ EVENT_STREAM = {"Accept": "text/event-stream"}
 ORIGIN = "https://app.example.com"
 
 
-@pytest.fixture
-def away(kind: Kind, certificate: Certificate, tmp_path: Path) -> Iterator[Proxy]:
-    """A proxy before a hub that is not there."""
-    with kind(tmp_path, ("127.0.0.1", stable_port()), certificate) as proxy:
+@pytest.fixture(scope="module")
+def away(kind: Kind, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    """A proxy before a hub that is not there, for all tests that only ask."""
+    nobody = ("127.0.0.1", stable_port())
+    with kind(tmp_path_factory.mktemp("away"), nobody, certificate) as proxy:
+        asyncio.run(eventually(proxy.knows_away, 10, "that the hub is away"))
         yield proxy
 
 
@@ -200,4 +202,3 @@ async def test_a_forged_address_is_replaced(
     assert [line for line in head if line.startswith("x-forwarded-for")] == ["x-forwarded-for: 127.0.0.1"]
     assert [line for line in head if line.startswith("x-forwarded-proto")] == ["x-forwarded-proto: http"]
     assert head[0] == f"get {subscribe_target(channel)} http/1.1"
-    assert not [line for line in head if line.startswith("connection:")]

@@ -12,6 +12,10 @@ from tests.support.server import stable_port
 #: Gets the number of a request, from 0; what it returns is sent, and None cuts the connection.
 Answers = Callable[[int], bytes | None]
 
+#: Answered as a hub does it, and not kept: a proxy's own question whether anybody is there.
+PROBE = b"GET / HTTP/1.1\r\n"
+NOTHING_THERE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -23,11 +27,18 @@ class Upstream:
         self.requests: list[bytes] = []
         self.connections = 0
         self._answers = answers
+        self._open: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
+        self._open[asyncio.current_task()] = writer
+        fresh = 1
         try:
             while request := await self._request(reader):
+                if request.startswith(PROBE):
+                    writer.write(NOTHING_THERE)
+                    continue
+                self.connections += fresh
+                fresh = 0
                 self.requests.append(request)
                 answer = self._answers(len(self.requests) - 1)
                 if answer is None:
@@ -35,6 +46,13 @@ class Upstream:
                 writer.write(answer)
         finally:
             writer.transport.abort()
+            del self._open[asyncio.current_task()]
+
+    async def end(self) -> None:
+        """Cut what is still open, and wait until nobody works on it."""
+        for writer in self._open.values():
+            writer.transport.abort()
+        await asyncio.gather(*(task for task in self._open if task is not None))
 
     async def _request(self, reader: asyncio.StreamReader) -> bytes:
         """The next one, whole; empty when the connection ends first."""
@@ -59,3 +77,4 @@ async def upstream(answers: Answers) -> AsyncIterator[Upstream]:
         yield recorder
     finally:
         server.close()
+        await recorder.end()
