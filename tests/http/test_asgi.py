@@ -162,6 +162,14 @@ def test_a_bad_target_is_refused(bad: Scope) -> None:
         head_of(bad, LIMITS)
 
 
+def test_a_second_key_is_refused() -> None:
+    """As on the front: of two Idempotency-Key headers neither is the right one."""
+    line = (b"Idempotency-Key", b"a")
+    assert head_of(scope(headers=[line]), LIMITS).headers == {"idempotency-key": "a"}
+    with pytest.raises(BadRequestError, match="more than one Idempotency-Key"):
+        head_of(scope(headers=[line, (b"idempotency-key", b"b")]), LIMITS)
+
+
 def test_a_head_is_bounded() -> None:
     """Path, query and headers have one bound together, whatever the server would take."""
     for size, fits in ((190, True), (200, False)):

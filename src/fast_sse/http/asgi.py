@@ -23,6 +23,7 @@ from fast_sse.http.boundary import Boundary, OnDefect, ignore_defect, retrieve
 from fast_sse.http.endpoints import BATCH
 from fast_sse.http.errors import error_response
 from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
+from fast_sse.http.request_head import SINGLE
 from fast_sse.http.wire import Fields, response_fields, stream_fields
 from fast_sse.model.errors import BadRequestError, FastSseError, HeadersTooLargeError, TooLargeError
 from fast_sse.model.limits import Limits
@@ -236,7 +237,8 @@ def head_of(scope: Scope, limits: Limits) -> Request:
     `http11` is False: the server frames, so a stream is never chunked by us.
 
     Raises:
-        BadRequestError: a path or query that is not ASCII, or a path with an empty segment.
+        BadRequestError: a path or query that is not ASCII, a path with an empty segment, or two of a header of which
+            there is one.
         HeadersTooLargeError: more than `head_bytes_max`.
     """
     given: list[tuple[bytes, bytes]] = list(scope["headers"])
@@ -250,7 +252,11 @@ def head_of(scope: Scope, limits: Limits) -> Request:
     headers: dict[str, str] = {}
     for raw_name, raw_value in given:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(" \t")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        if name in headers:
+            if name in SINGLE:
+                raise BadRequestError(f"Malformed request: more than one {SINGLE[name]}")
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
     client = scope.get("client")
     return Request(
         scope["method"], path, _ascii(query), headers, http11=False, peer=str(client[0]) if client else ""
