@@ -10,6 +10,7 @@ import asyncio
 import re
 import shlex
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -31,13 +32,13 @@ def arguments(first: str) -> list[str]:
 
 
 class Varnish(Proxy):
-    """Varnish, its log, and HAProxy where it speaks TLS."""
+    """Varnish, and HAProxy where it speaks TLS."""
 
     name = "varnishd"
     ready = "said Child starts"
 
     def __init__(self, directory: Path, hub: Address, certificate: Certificate) -> None:
-        need("varnishncsa", "varnishadm")
+        need("varnishncsa", "varnishadm", "gcc")
         super().__init__(directory, hub, certificate)
         behind = ("127.0.0.1", stable_port())
         self._proxied = f"{behind[0]}:{behind[1]},PROXY"
@@ -45,8 +46,8 @@ class Varnish(Proxy):
         front.mkdir()
         self._front = HAProxy(front, behind, certificate, server="send-proxy-v2-ssl")
         self.secure = self._front.secure
+        self._with = ExitStack()
         self._reloads = 0
-        self._ncsa: subprocess.Popen[bytes] | None = None
         host, port = f'.host = "{hub[0]}";', f'.port = "{hub[1]}";'
         text = RECIPE.read_text()
         for own, ours in (('.host = "127.0.0.1";', host), ('.port = "30000";', port)):
@@ -92,23 +93,16 @@ class Varnish(Proxy):
         await asyncio.to_thread(self._admin, "vcl.use", name)
 
     def logged(self) -> str:
-        """Varnish's and HAProxy's."""
-        return super().logged() + self._front.logged()
+        """What its log would have by now, beside Varnish's other words and HAProxy's."""
+        command = ["varnishncsa", *self._place(), *arguments("-F"), "-a", "-d"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=START_S)
+        return super().logged() + self._front.logged() + done.stdout
 
     def __enter__(self) -> Self:
         super().__enter__()
-        access = str(self.directory / "access.log")
-        self._ncsa = subprocess.Popen(
-            ["varnishncsa", *self._place(), *arguments("-F"), "-a", "-w", access],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self._front.__enter__()
+        self._with.enter_context(self._front)
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        if self._ncsa is not None:
-            self._front.__exit__()
-            self._ncsa.terminate()
-            self._ncsa.wait(START_S)
+        self._with.close()
         super().__exit__()
