@@ -68,6 +68,19 @@ class Hostile(NamedTuple):
 
 HOSTILE = {"ci": Hostile(50, 20, 4, 400), "chaos": Hostile(1_000, 60, 16, 3_000)}
 
+
+class Moves(NamedTuple):
+    """The log moved away and back under load."""
+
+    moves: int
+    messages: int
+
+
+#: Publishes between two steps of the wall clock; moves of the log; MiB written beside clients that replay.
+CLOCK_STEPS = {"ci": 30, "chaos": 2_000}
+FILES_MOVED = {"ci": Moves(2, 100), "chaos": Moves(50, 1_000)}
+REPLAYS = {"ci": 16, "chaos": 1_500}
+
 #: Parametrises a fault test over both: `@each_scale`, argument `scale`.
 each_scale = pytest.mark.parametrize(
     "scale",

@@ -193,7 +193,7 @@ class Pace:
         if self._step.stands(off, boot, self._patience_ms):
             self._step = None
             self._shown += off
-            _log.warning("the step of the wall clock is believed: times of records go on by it")
+            _log.warning("the step of the wall clock is believed: times of records follow it")
         elif self._step.since_ms == boot and (self._said_ms is None or boot - self._said_ms >= _SAID_MS):
             self._said_ms = boot
             _log.warning(
