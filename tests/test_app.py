@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.http1 import Address, Connection, Reply, request, request_bytes
+from tests.support.http1 import Address, Connection, Reply, exchange, request, request_bytes
 from tests.support.redis_server import RedisServer, need_redis
+from tests.support.server import has_ipv6
 from tests.support.sign import SECRET, v1, v2
 
 from fast_sse import app
 from fast_sse.app import App
 from fast_sse.config import Config, load
+from fast_sse.http.listener import bind
 from fast_sse.model.errors import ConfigError, NotStoredError, UnavailableError
 from fast_sse.model.message import Draft
 from fast_sse.observe.logging import make_log
@@ -96,7 +98,7 @@ class Node:
 
 def _address(text: str) -> Address:
     host, _, port = text.rpartition(":")
-    return host, int(port)
+    return host, 0 if host == "unix" else int(port)
 
 
 Start = Callable[..., Node]
@@ -513,3 +515,68 @@ async def test_a_reload_holds_for_queues(
     assert store.appends == 0
     (poisoned,) = node.lines("ingest poisoned")
     assert "not allowed" in poisoned["error"]
+
+
+async def test_localhost_answers_on_both_families(start: Start) -> None:
+    """Public and operators' listener alike, each on one port; the ready line names one address."""
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    node = start(host="localhost", admin_host="localhost", health_path="/health")
+    public, admin = await node.addresses()
+    assert (public[0], admin[0]) == ("127.0.0.1", "127.0.0.1")
+    for host in ("127.0.0.1", "::1"):
+        assert (await ask((host, public[1]), "/health")).status == 200
+        assert (await ask((host, admin[1]), "/healthz")).status == 200
+    node.app.stop()
+    await node.task
+    for host in ("127.0.0.1", "::1"):
+        assert await refused((host, public[1]))
+        assert await refused((host, admin[1]))
+
+
+async def test_a_unix_socket_is_open_between_ready_and_drain(
+    start: Start, store: StubbornStore, tmp_path: Path
+) -> None:
+    """Bound from the beginning, refusing until the hub can answer, announced by its path, and gone when the drain begins."""
+    path = tmp_path / "hub.sock"
+    store.error = NotStoredError("the store is down")
+    node = start(host=f"unix:{path}", drain_s=5)
+
+    async def tried() -> bool:
+        return store.opens > 0
+
+    await until(tried)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_unix_connection(path)
+    with pytest.raises(UnavailableError, match="already in use"):
+        bind(f"unix:{path}", 0, "", 1000)
+    store.error = None
+    assert (await node.addresses())[0] == ("unix", 0)
+    assert [line["public"] for line in node.lines("ready")] == [f"unix:{path}"]
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(request_bytes("GET", SUBSCRIBE, SIGNED))
+    await reader.readuntil(b"id: ")
+    node.app.stop()
+    assert b"retry: " in await reader.read()
+    assert not path.exists()
+    writer.close()
+    await node.task
+
+
+async def test_the_health_path_is_for_anybody_and_for_reading(start: Start) -> None:
+    """Unsigned and under any Host it is 200 `ok`, to GET and HEAD alone; without the setting there is no such path."""
+    public, _ = await start(health_path="/health").addresses()
+    raw = b"%s /health HTTP/1.1\r\nHost: 10.0.0.7\r\nConnection: close\r\n\r\n"
+    answer = await exchange(public, raw % b"GET")
+    assert (answer.status, answer.body) == (200, b"ok\n")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    reader, writer = await asyncio.open_connection(*public)
+    writer.write(raw % b"HEAD")
+    head = await reader.read()
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 200 OK")
+    assert b"Content-Length: 3\r\n" in head
+    assert head.endswith(b"\r\n\r\n")
+    assert (await request(public, "POST", "/health", SIGNED, BODY)).status == 405
+    bare, _ = await start().addresses()
+    assert (await ask(bare, "/health")).status == 404

@@ -12,6 +12,7 @@ from select import select
 
 import pytest
 import uvloop
+from tests.support.server import has_ipv6
 
 from fast_sse.http import listener as module
 from fast_sse.http.listener import Listener, bind
@@ -26,16 +27,6 @@ def listening(bound: Listener) -> int:
         sock.listen()
     (port,) = {sock.getsockname()[1] for sock in bound.sockets}
     return int(port)
-
-
-def has_ipv6() -> bool:
-    """Whether this machine has a loopback address of IPv6."""
-    try:
-        with socket.socket(socket.AF_INET6) as sock:
-            sock.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
 
 
 def test_accepted_sockets_inherit_every_option() -> None:

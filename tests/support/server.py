@@ -27,7 +27,7 @@ from tests.support.http1 import Address
 from tests.support.sign import KEY, KID, SECRET
 
 ROOT = Path(__file__).parent.parent.parent
-READY = re.compile(r"ready public=(\S+):(\d+) admin=(\S+):(\d+) store=(\w+)$")
+READY = re.compile(r"ready public=(\S+):(\d+|/\S+) admin=(\S+):(\d+) store=(\w+)$")
 START_S = 30.0
 STOP_S = 60.0
 
@@ -48,6 +48,16 @@ SETTINGS = {
 def missing(program: str) -> bool:
     """Whether a test may be skipped for want of a program: on a laptop, and never in CI."""
     return shutil.which(program) is None and os.environ.get("CI") != "true"
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has a loopback address of IPv6."""
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def stable_port() -> int:
@@ -92,6 +102,7 @@ class Hub:
         self.log = directory / "hub.log"
         self.public: Address = ("127.0.0.1", stable_port() if port is None else port)
         self.admin: Address = ("127.0.0.1", 0)
+        self.unix = ""  # the path of its socket, where it listens on one
         self.store = store
         self.starts = 0
         self.pid = 0
@@ -131,7 +142,8 @@ class Hub:
             self._logger = threading.Thread(target=self._keep_log, args=(self._process.stderr,), daemon=True)
             self._logger.start()
         ready = self._wait_for_ready(self._process)
-        self.public = (ready[1], int(ready[2]))
+        self.unix = ready[2] if ready[1] == "unix" else ""
+        self.public = (ready[1], 0 if self.unix else int(ready[2]))
         self.admin = (ready[3], int(ready[4]))
         assert ready[5] == self.store
         if self._traced:
