@@ -226,6 +226,26 @@ async def test_bodies_of_strangers_are_bounded_together() -> None:
     assert (found["bodies_unvouched_bytes"], found["bodies_given_up_total"]) == (0, 1)
 
 
+async def test_requests_that_wait_for_a_turn_are_bounded_together() -> None:
+    """What was read and not looked at yet counts as well, until its turn: nobody vouches for it."""
+    rig = Rig(replace(LIMITS, bodies_unvouched_bytes_max=25_000))
+    bodies = rig.fronts._shared.bodies
+    others = [rig.connect() for _ in range(2)]
+    many = b"".join(get(f"/later/{number}") for number in range(300))
+    for transport in (rig.transport, *others):
+        transport.feed(many)
+    assert bodies.held_bytes == 2 * len(many)
+    assert bodies.given_up == 1
+    for transport in others:
+        transport.lose()
+    assert bodies.held_bytes == 0
+    calm = rig.connect()
+    calm.feed(KNOWN * 100)
+    while not calm.reading:
+        await turn_once()
+    assert bodies.held_bytes == 0
+
+
 async def test_bodies_that_are_vouched_for_have_their_own_bound_only() -> None:
     """A signature that was right already makes nobody else's body go."""
     rig = unvouched()

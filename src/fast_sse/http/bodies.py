@@ -1,13 +1,14 @@
-"""Bodies on their way that nobody vouches for yet: what they hold together is bounded (CWE-770).
+"""Requests on their way that nobody vouches for yet: what they hold together is bounded (CWE-770).
 
 A v2 signature covers the body, so it says nothing until the last byte is there. Each body has its limit, but the sum
-of a thousand of them has none, and a stranger who knows how a signature looks need never send the last byte.
+of a thousand of them has none, and a stranger who knows how a signature looks need never send the last byte. The same
+goes for requests that were read from the socket and wait for a later turn.
 
 Over the bound the oldest body makes room: 503 `overloaded`, certainly not stored, come again. An honest body is on its
 way for as long as its bytes take, and one that stands still for as long as it may; so those that stand still go first,
 and keeping the room full costs a stranger as much bandwidth as the room is large, again and again. Refusing the
 newcomer instead would let a stranger hold the room for nothing; to stop reading would let half bodies wait for one
-another. One body alone is never asked to go: it is within its own limit.
+another. One connection alone is never asked to go: it is within its own limits.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from typing import Protocol
 
 
 class Holder(Protocol):
-    """A connection with such a body."""
+    """A connection with such requests."""
 
     def make_room(self) -> None:
-        """Give the body up, and say so to the peer."""
+        """Give them up, and say so to the peer."""
 
 
 class Bodies:
-    """The bytes of such bodies, oldest first.
+    """The bytes of such requests, oldest first.
 
     Attributes:
         held_bytes: of all of them now.
@@ -38,7 +39,7 @@ class Bodies:
         self.held_bytes = self.given_up = 0
 
     def hold(self, holder: Holder, size: int) -> None:
-        """`holder` has now received `size` bytes of its body."""
+        """`holder` now holds so many bytes."""
         self.held_bytes += size - self._held.get(holder, 0)
         self._held[holder] = size
         while self.held_bytes > self._bytes_max and len(self._held) > 1:
@@ -48,5 +49,5 @@ class Bodies:
             oldest.make_room()
 
     def release(self, holder: Holder) -> None:
-        """The body is complete, or given up."""
+        """It holds nothing more."""
         self.held_bytes -= self._held.pop(holder, 0)

@@ -69,8 +69,8 @@ class Connection(Flow):
             self._unread, self._at = data, at
         if len(data) > TURN_BYTES:
             self._ask_for_a_turn()
-        if self._phase == IN_BODY:
-            self._count_body(reader)
+        if self._phase == IN_BODY or self._unread or self._held:
+            self._count(reader)
         if self._waiting or reader.expects:
             self._pump()
             return

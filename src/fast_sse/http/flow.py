@@ -53,7 +53,7 @@ class Flow(asyncio.Protocol):
         self._reading_paused = self._writing_paused = False
         self._stalled = False  # answers or their peer are what stops the reading
         self._next_turn = False  # one is asked for
-        self._held = False  # bytes of our body are counted in `shared.bodies`
+        self._held = False  # something of ours is counted in `shared.bodies`
         self.deadline = NEVER
 
     @abstractmethod
@@ -116,14 +116,17 @@ class Flow(asyncio.Protocol):
         if self._transport is not None:
             self._regulate()
 
-    def _count_body(self, reader: RequestReader) -> None:
-        """The reader stands in a body: count what it holds, unless somebody vouches for it."""
-        if not reader.vouched:
-            self._held = True
-            self._shared.bodies.hold(self, reader.body_bytes)
+    def _count(self, reader: RequestReader) -> None:
+        """Count what is held for a peer: its unread requests, and a body that nobody vouches for."""
+        size = len(self._unread) + (0 if reader.vouched else reader.body_bytes)
+        self._held = size > 0
+        if size:
+            self._shared.bodies.hold(self, size)
+        else:
+            self._shared.bodies.release(self)
 
     def make_room(self) -> None:
-        """Other bodies need the room that ours takes: it can come again."""
+        """Others need the room that our requests take: they can come again."""
         self._held = False
         self._refuse(error_response(OverloadedError("too many requests are on their way at once")))
 

@@ -94,10 +94,10 @@ class Fronts:
         yield Sample(
             "bodies_unvouched_bytes",
             "gauge",
-            "Bytes of bodies on their way whose signature cannot be checked yet.",
+            "Bytes of requests on their way that nobody vouches for yet.",
             shared.bodies.held_bytes,
         )
-        text = "Bodies on their way that were given up for others, and answered 503."
+        text = "Requests on their way that were given up for others, and answered 503."
         yield Sample("bodies_given_up_total", "counter", text, shared.bodies.given_up)
         yield Sample("defects_total", "counter", "Requests answered 500.", shared.boundary.defects)
 
