@@ -14,6 +14,7 @@ import typer
 
 from fast_sse import __version__
 from fast_sse.cli.bench import bench
+from fast_sse.cli.compact import compact
 from fast_sse.cli.config import config_app
 from fast_sse.cli.demo import demo
 from fast_sse.cli.doctor import doctor
@@ -24,7 +25,7 @@ from fast_sse.cli.subscribe import subscribe
 from fast_sse.model.errors import ConfigError, FastSseError, HeldError
 from fast_sse.observe.logging import visible
 
-COMMANDS = (serve, demo, publish, subscribe, sign, doctor, bench)
+COMMANDS = (serve, demo, publish, subscribe, sign, doctor, bench, compact)
 
 
 def make_app() -> typer.Typer:

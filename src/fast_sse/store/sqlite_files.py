@@ -89,7 +89,7 @@ class SqliteFiles:
             ConfigError: it can never work here.
             UnavailableError: it may work later.
         """
-        self._take_lock()
+        self.hold()
         try:
             return self._open_log()
         except sqlite3.Error as error:
@@ -138,7 +138,8 @@ class SqliteFiles:
             os.close(self._lock)
             self._lock = -1
 
-    def _take_lock(self) -> None:
+    def hold(self) -> None:
+        """Lock the directory, made if need be. Raises ConfigError: HeldError where another process has it."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self._directory / "log.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
