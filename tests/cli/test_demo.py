@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from tests.support.server import READY, ROOT, stable_port
 
-from fast_sse.cli.demo import CHANNEL, lines
+from fast_sse.cli.demo import CHANNEL, demo, lines
 from fast_sse.cli.remote import Remote
+from fast_sse.model.errors import ConfigError
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
 
@@ -154,3 +155,10 @@ def test_batches_work_out_of_the_box(tmp_path: Path, paste: Paste) -> None:
     out, err = paste(f"{sys.executable} -m fast_sse {batch}").communicate(timeout=20)
     assert out.startswith("stored 3, duplicates 0, refused 0 ")
     assert "no v2 key" not in err
+
+
+def test_a_demo_has_an_address(tmp_path: Path) -> None:
+    """What it prints is for a browser, which reaches no Unix socket: refused before anything is made."""
+    with pytest.raises(ConfigError, match="^--host: "):
+        demo(host=f"unix:{tmp_path}/hub.sock", data_dir=tmp_path / "demo")
+    assert list(tmp_path.iterdir()) == []

@@ -19,7 +19,9 @@ from fast_sse.cli.credentials import DEMO_DIR, DEMO_KID, demo_secret
 from fast_sse.cli.process import run
 from fast_sse.cli.remote import Remote
 from fast_sse.config import load
+from fast_sse.http.unix_socket import PREFIX
 from fast_sse.model.channel import Channel
+from fast_sse.model.errors import ConfigError
 from fast_sse.model.signature import sign_v1
 
 CHANNEL = Channel("carid000001", "cart_changed")
@@ -52,6 +54,8 @@ def demo(
       fast-sse demo
       fast-sse demo --port 0 --admin-port 0 --data-dir /tmp/demo
     """
+    if host.startswith(PREFIX):
+        raise ConfigError("--host", "a demo is for a browser, which needs an address and a port")
     secret = demo_secret(data_dir)
     settings = {
         "host": host,

@@ -13,7 +13,7 @@ from fast_sse.config import load
 
 def serve(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
     config: Annotated[Path | None, Option(metavar="FILE", help="Settings in TOML.")] = None,
-    host: Annotated[str | None, Option(help="Address of the public listener.")] = None,
+    host: Annotated[str | None, Option(help="Address of the public listener, or unix:/path.")] = None,
     port: Annotated[int | None, Option(help="Its port; 0 takes a free one.")] = None,
     admin_host: Annotated[str | None, Option(help="Address of the operators' listener.")] = None,
     admin_port: Annotated[int | None, Option(help="Its port; 0 takes a free one.")] = None,
