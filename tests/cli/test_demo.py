@@ -159,6 +159,6 @@ def test_batches_work_out_of_the_box(tmp_path: Path, paste: Paste) -> None:
 
 def test_a_demo_has_an_address(tmp_path: Path) -> None:
     """What it prints is for a browser, which reaches no Unix socket: refused before anything is made."""
-    with pytest.raises(ConfigError, match="^--host: "):
+    with pytest.raises(ConfigError, match=r"^--host: "):
         demo(host=f"unix:{tmp_path}/hub.sock", data_dir=tmp_path / "demo")
     assert list(tmp_path.iterdir()) == []

@@ -63,6 +63,7 @@ def test_peers_of_a_unix_socket_are_believed_when_it_is_named() -> None:
     chain = request("", "203.0.113.66, 198.51.100.7, unix:")
     assert Clients(["unix"]).address(chain) == "198.51.100.7"
     assert Clients([*PROXIES, "unix"]).address(request("10.0.0.1", "unix:")) == "10.0.0.1"
+    assert Clients([*PROXIES, "unix"]).address(request("10.0.0.1", "unix:, 10.0.0.9")) == "10.0.0.9"
 
 
 def test_without_trusted_proxies_the_header_means_nothing() -> None:
