@@ -28,17 +28,20 @@ from hypothesis.stateful import (
 )
 from tests.contract.backends import Backend, Clock, draft
 from tests.contract.model import Model
-from tests.contract.places import DurablePlace
+from tests.contract.places import DurablePlace, MemoryPlace, NowMs, Place
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.errors import KeyConflictError
 from fast_sse.model.message import Draft, Record
-from fast_sse.store.base import Appended, Bounds, Gap, Outcome, OvertakenError, Retention, Windows
+from fast_sse.store.base import Appended, Bounds, Gap, Outcome, OvertakenError, Retention, Store, Windows
+from fast_sse.store.memory import MemoryStore
 
 T = TypeVar("T")
 MAX_MESSAGES = 12
 MAX_AGE_S = 100
 WINDOW_S = 150
+#: How long a store may take to close after a step that failed.
+CLOSE_S = 30
 
 segments = st.sampled_from(["a", "b", "*"])
 channels = st.builds(Channel, segments, segments)
@@ -51,6 +54,18 @@ drafts = st.builds(
     keys=st.lists(st.sampled_from(["k1", "k2", "k3"]), max_size=2).map(tuple),
     body=st.sampled_from([b"one", b"two"]),
 )
+
+
+class OutOfTimeError(BaseException):
+    """The test's time is up. As a failure like others it would be tried again, and shrunk, with no limit any more."""
+
+
+async def end_tasks() -> None:
+    """Cancel whatever else runs on this loop, and wait for its end."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -72,9 +87,16 @@ class StoreMachine(RuleBasedStateMachine):
         self.cursors = [newest]
 
     def teardown(self) -> None:
-        if hasattr(self, "loop"):
-            self.run(self.store.close())
-            self.run(self.place.clear())
+        """Leave nothing behind, however far the start came and whatever a step met: it would be the next test's warning."""
+        if not hasattr(self, "loop"):
+            return
+        try:
+            if hasattr(self, "store"):
+                self.run(asyncio.wait_for(self.store.close(), CLOSE_S))
+            if hasattr(self, "place"):
+                self.run(self.place.clear())
+        finally:
+            self.loop.run_until_complete(end_tasks())
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.run_until_complete(self.loop.shutdown_default_executor())
             self.loop.close()
@@ -83,7 +105,10 @@ class StoreMachine(RuleBasedStateMachine):
     # -- small steps --------------------------------------------------------------------------------
 
     def run(self, step: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(step)
+        try:
+            return self.loop.run_until_complete(step)
+        except pytest.fail.Exception as error:
+            raise OutOfTimeError(str(error)) from error
 
     def open(self) -> None:
         retention = Retention(max_age_s=MAX_AGE_S, max_bytes=None, max_messages=MAX_MESSAGES)
@@ -375,3 +400,39 @@ def test_any_sequence_of_calls_and_misfortunes(backend: Backend) -> None:
 def test_any_sequence_at_length(backend: Backend) -> None:
     """The same, twenty times as many: what takes several keys, their windows and a misfortune in one order is rare."""
     walk(backend, 20 * backend.examples)
+
+
+class Broken(MemoryPlace):
+    """Makes stores in which the first trim is told what a test's time-out is told; keeps the loops that it was used on."""
+
+    def __init__(self, tries: list[asyncio.AbstractEventLoop]) -> None:
+        self.tries = tries
+
+    def make(self, retention: Retention, windows: Windows, clock: NowMs) -> Store:
+        tries = self.tries
+
+        class OutOfTime(MemoryStore):
+            async def trim(self) -> int:
+                tries.append(asyncio.get_running_loop())
+                pytest.fail("Timeout >300.0s")
+
+        return OutOfTime(retention, windows, now_ms=clock)
+
+
+def test_a_store_that_is_not_here_is_skipped() -> None:
+    """Without its server the machine says so, and leaves no loop behind that another test would be blamed for."""
+
+    def nowhere(_: Path) -> Place:
+        pytest.skip("there is no server")
+
+    with pytest.raises(pytest.skip.Exception, match="no server"):
+        walk(Backend("nowhere", nowhere, durable=False), 5)
+
+
+def test_a_time_out_is_the_end_at_once() -> None:
+    """It is not taken for a failure to be tried again and shrunk, and what was open is closed."""
+    tries: list[asyncio.AbstractEventLoop] = []
+    with pytest.raises(OutOfTimeError, match="Timeout"):
+        walk(Backend("slow", lambda _: Broken(tries), durable=False), 50)
+    assert len(tries) == 1
+    assert tries[0].is_closed()
