@@ -169,16 +169,21 @@ async def damaged_channel_root(store: SqliteStore) -> Any:
     return store._reading.last(log, (), 5, 1 << 20)
 
 
+@pytest.mark.parametrize("where", [("log", 1), ("log_channel", 1)], ids=["records", "index"])
 async def test_retention_stops_before_damage_and_publishes_go_on(
-    damaged: Damaged, caplog: pytest.LogCaptureFixture
+    damaged: Damaged, where: tuple[str, int], caplog: pytest.LogCaptureFixture
 ) -> None:
     """What is damaged stays where it is: that is said, and nothing else ends with it."""
-    store = await damaged("log", 1, retention=Retention(max_age_s=None, max_bytes=None, max_messages=10))
-    with pytest.raises(UnavailableError, match="retention cannot go on"):
-        await store.trim()
-    await put(store, draft())
+    name, page = where
+    store = await damaged(name, page, retention=Retention(max_age_s=None, max_bytes=None, max_messages=10))
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="cannot be deleted"):
+            await store.trim()
+    with pytest.raises(UnavailableError, match="cannot be deleted"):
+        await store.erase(Channel("a", "t"))
+    await put(store, draft("z"))
     await store.ping()
-    assert "retention cannot go on" in caplog.text
+    assert caplog.text.count("cannot be deleted") == 1
     assert store.damaged
 
 

@@ -42,7 +42,7 @@ class Damage:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._places: set[Position] = set()
+        self._places: set[Position | str] = set()
         #: Damaged places that were met.
         self.count = 0
 
@@ -56,11 +56,12 @@ class Damage:
         _log.error("the log is damaged: what it holds after position %d to %d cannot be read", after, through)
 
     def met(self, what: str) -> None:
-        """Something else than a page of records met damage."""
+        """Something else than a page of records met damage. Said once."""
         with self._lock:
-            if -1 not in self._places:
-                self._places.add(-1)
-                self.count += 1
+            if what in self._places:
+                return
+            self._places.add(what)
+            self.count += 1
         _log.error("the log is damaged: %s", what)
 
     def samples(self) -> list[Sample]:

@@ -116,10 +116,7 @@ class Keeper:
                 self.wal.checkpoint(self._log.connection)
                 if self.wal.held:  # what is deleted is written there, and frees nothing before that ends
                     return Trimmed(0, 0)
-            try:
-                step = plan(self._log.oldest(STEP), self._totals, retention, now_ms)
-            except sqlite3.Error as error:
-                raise self._trim_failed(error) from error
+            step = plan(self._log.oldest(STEP), self._totals, retention, now_ms)
             self._begin()
             if times is not None:
                 self._log.keep(times)
@@ -244,13 +241,6 @@ class Keeper:
             self._damage.met("it cannot be counted, so retention by bytes and by number keeps too much")
             return Totals(0, 0), 0
 
-    def _trim_failed(self, error: sqlite3.Error) -> FastSseError:
-        """What is damaged stays where it is, and the log goes on taking publishes."""
-        if not is_damage(error):
-            return self._failed(error)
-        self._damage.met("retention cannot go on")
-        return UnavailableError("the log is damaged: retention cannot go on")
-
     # -- when something fails -----------------------------------------------------------------------
 
     @contextmanager
@@ -271,6 +261,10 @@ class Keeper:
         if sound and (out_of_space or code == sqlite3.SQLITE_FULL):
             self._make_room()
             return DiskFullError("the disk is full")
+        if sound and not committing and isinstance(problem, sqlite3.Error) and is_damage(problem):
+            # What is damaged stays where it is: retention and erasing end there, and publishes go on.
+            self._damage.met("what lies in a damaged place cannot be deleted")
+            return UnavailableError("the log is damaged: what lies there cannot be deleted")
         _log.error("writing the log failed", exc_info=problem)
         if not sound or (code and code not in _PASSING):
             self._mend_at = time.monotonic() + self._retry_s
