@@ -110,12 +110,18 @@ def test_a_message_is_one_line_whatever_it_is(
     assert capfdbinary.readouterr().out.decode() == '{"a": 1}\nNaN\n"\ufffd\ufffd"\n1\n'
 
 
-def test_a_time_to_begin_at(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_time_to_begin_at(
+    command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`--since` is asked for until there is a cursor; one that the hub would refuse is refused here."""
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
     with Scripted(b"", stream("data: x\nid: a1\n\n"), stream("data: y\n\n")) as server:
         options = ("--since", "15m", "--count", "2", "--url", server.url)
         assert command("subscribe", *CHANNEL, *HERE, *options) == 0
-    assert ["since=15m" in asked for asked in server.asked] == [True, True, False]
+    ages = [int(found[1]) if (found := re.search(r"since=(\d+)s ", asked)) else 0 for asked in server.asked]
+    assert 900 < ages[0] < ages[1], "the same moment, however long it takes to get there"
+    assert ages[2] == 0
     assert cursors(server) == ["", "", "a1"]
     assert command("subscribe", *CHANNEL, *HERE, "--since", "1764417600") == 2
     assert "milliseconds" in capsys.readouterr().err
@@ -156,7 +162,8 @@ def test_an_expired_grant_is_renewed(command: Command, capsys: pytest.CaptureFix
 
 def test_after_an_expired_grant_it_comes_back_soon(command: Command, waits: list[float]) -> None:
     """The hub spreads over a minute those who must fetch a signature; who signs here waits no longer than by itself."""
-    expired = stream("retry: 45000\nevent: fast-sse.expired\ndata: {}\n\n")
+    start = "event: fast-sse.start\ndata: {}\nid: a1\n\n"
+    expired = stream(start + "retry: 45000\nevent: fast-sse.expired\ndata: {}\n\n")
     with Scripted(
         expired, expired, b"", stream("retry: 45000\ndata: y\n\n"), stream("data: z\n\n")
     ) as server:
@@ -164,6 +171,25 @@ def test_after_an_expired_grant_it_comes_back_soon(command: Command, waits: list
         assert command("subscribe", *CHANNEL, *HERE, *options) == 0
     assert [wait <= most for wait, most in zip(waits, (1, 2, 4, 45), strict=True)] == [True] * 4
     assert waits[3] > 20, "any other end of a stream is the hub's to tell"
+
+
+def test_a_new_signature_that_is_over_at_once_is_final(
+    command: Command, waits: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Coming back would not help: one line says where to look, and the status that something is wrong."""
+    with Scripted(stream("retry: 45000\nevent: fast-sse.expired\ndata: {}\n\n")) as server:
+        assert command("subscribe", *CHANNEL, *HERE, "--kid", "web-1", "--url", server.url) == 1
+    assert waits == []
+    assert "clock" in capsys.readouterr().err
+
+
+def test_an_event_without_an_id_keeps_the_cursor(command: Command) -> None:
+    """Whatever is dispatched before the first id of a connection: the next one still shows what it had."""
+    bare = stream("event: fast-sse.heartbeat\ndata: {}\n\ndata: x\n\n")
+    with Scripted(bare, stream("data: y\n\n")) as server:
+        options = ("--from-id", "s1.0.5", "--count", "2", "--url", server.url)
+        assert command("subscribe", *CHANNEL, *HERE, *options) == 0
+    assert cursors(server) == ["s1.0.5", "s1.0.5"]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])

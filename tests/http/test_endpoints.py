@@ -261,14 +261,44 @@ async def test_of_several_cursors_the_last_of_this_log_counts(rig: Rig, place: s
     assert b'.0","resumed":false' in await first_block("earliest", "nonsense")
 
 
+async def test_in_a_query_lasteventid_counts_after_last_event_id(rig: Rig) -> None:
+    """A polyfill adds the one when it comes back; the other stood in the address from the beginning, wherever each is."""
+    old, new = [json.loads((await rig.ask(publish())).body)["data"]["message_id"] for _ in range(2)]
+    for query in (f"lastEventId={new}&last_event_id={old}", f"last_event_id={old}&lastEventId={new}"):
+        assert f'"cursor":"{new}"'.encode() in opened(rig, subscribe(query)).written
+
+
+async def test_a_signature_with_a_minute_left_opens_a_stream() -> None:
+    """Only one that is over by this machine's clock is told so at once."""
+    async with rigged(Limits()) as rig:
+        signature = sign_v2(
+            SECRET,
+            "web-1",
+            "sub",
+            (Channel("cart1", "changed"),),
+            body=None,
+            iat=int(NOW) - 60,
+            exp=int(NOW) + 1,
+            nonce="n" * 16,
+        )
+        told = opened(rig, subscribe(x_signature=signature, accept="text/event-stream"))
+        assert b"fast-sse.start" in told.written
+        assert not told.closed
+
+
 async def test_an_empty_cursor_in_the_header_is_one_that_was_lost(rig: Rig) -> None:
     """A consumer that was killed while it wrote its cursor begins with a gap; one that names a start begins there."""
     await rig.ask(publish())
     lost = opened(rig, subscribe(last_event_id=""))
     await lost.heard(b"event: fast-sse.gap")
     assert b'"reason":"unreadable","from":""' in lost.written
-    for query in ("last=1", "since=1h"):
-        begun = opened(rig, subscribe(query, last_event_id=""))
+    for query, header in (
+        ("last=1", ""),
+        ("since=1h", ""),
+        ("since=1h", ", "),
+        ("last_event_id=earliest", " ,"),
+    ):
+        begun = opened(rig, subscribe(query, last_event_id=header))
         await begun.heard(b'"headers":')
         assert b"fast-sse.gap" not in begun.written
 
@@ -368,6 +398,8 @@ async def test_a_signature_at_its_end_is_told_so_within_the_skew() -> None:
         told = opened(rig, subscribe(x_signature=signature, accept="text/event-stream"))
         assert told.closed
         assert told.written.count(b"retry: ") == 1
+        for_a_service = opened(rig, subscribe(x_signature=signature))
+        assert b"fast-sse.start" in for_a_service.written
         assert b"fast-sse.start" not in told.written
 
 

@@ -33,4 +33,5 @@ def test_only_a_chunked_stream_is_framed() -> None:
     """Pieces become chunks, and the last one ends the body; until close there is nothing to frame."""
     assert Form().piece(b"abc") == b"3\r\nabc\r\n"
     assert Form().last(b"abc") == b"3\r\nabc\r\n0\r\n\r\n"
+    assert Form().piece(b"") == b"", "an empty chunk would end the body"
     assert Form(chunked=False).piece(b"abc") == Form(chunked=False).last(b"abc") == b"abc"

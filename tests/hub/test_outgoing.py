@@ -17,7 +17,7 @@ from fast_sse.hub.streams import Subscription
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import UnavailableError
 from fast_sse.model.parser import EventParser
-from fast_sse.store.base import Page, Retention
+from fast_sse.store.base import Bounds, Page, Retention
 from fast_sse.store.memory import MemoryStore
 
 
@@ -32,6 +32,13 @@ class Away(MemoryStore):
     def __init__(self) -> None:
         super().__init__(now_ms=now_ms)
         self.back = asyncio.Event()
+        self.bounds_away = False
+
+    async def bounds(self) -> Bounds:
+        """The ends, unless they cannot be told."""
+        if self.bounds_away:
+            raise UnavailableError("away")
+        return await super().bounds()
 
     async def read(self, *arguments: Any) -> Page:
         """A page, once it is back."""
@@ -162,21 +169,31 @@ async def test_heartbeat_events_never_clear_or_move_back_a_cursor(prime: Prime) 
 
 
 async def test_a_grant_that_had_ended_is_told_at_once_with_the_clients_own_cursor() -> None:
-    """One block: when to come back, what happened, and the cursor as it was sent, if it is one of ours."""
+    """One block: when to come back, what happened, and what the client showed, which the event must not clear: a cursor
+    of another server would be gone without a gap, and `earliest` would become now.
+    """
     async with bench() as hub:
         (first,) = await hub.publish("a/t", 0)
         waits = set()
-        for after in [first.text] * 10 + [None, "nonsense"]:
-            asked = Subscription(wanted("a/t"), Form(), Start(after=after), expired=True)
+        starts = [(Start(after=first.text), first.text)] * 10
+        starts += [(Start(), ""), (Start(after="nonsense"), "nonsense"), (Start(earliest=True), "earliest")]
+        starts += [
+            (Start(after="n\0o\nsense"), ""),
+            (Start(after="\udcff"), ""),
+            (Start(after="x" * 129), ""),
+        ]
+        for start, kept in starts:
+            asked = Subscription(wanted("a/t"), Form(), start, expired=True)
             peer = Peer(hub.hub, asked)
             assert peer.transport.is_closing()
             (event,) = peer.events
             assert (event.type, event.data) == ("fast-sse.expired", b'{"reason":"expired"}')
-            assert event.last_event_id == (first.text if after == first.text else "")
+            assert event.last_event_id == kept
             assert peer.body.startswith(b"retry: ")
             assert peer.body.count(b"\n\n") == 1
             waits.add(peer.retries[0])
         assert len(waits) > 6
+        assert hub.streams.expired == len(starts)
         assert 30_000 <= min(waits) <= max(waits) <= 60_000
 
 
@@ -242,3 +259,83 @@ async def test_a_first_block_that_pauses_its_peer_is_a_write_like_any_other() ->
             await manual().idle()
             assert names(peer).count("fast-sse.start") == 1
             assert peer.messages[-1] == 1
+
+
+@pytest.mark.parametrize("prime", ["event", "id", "off"])
+async def test_an_event_never_clears_a_cursor_by_the_rules_of_the_whatwg(prime: Prime) -> None:
+    """A connection begins with an empty id: whatever is dispatched on a resumed one has an id by then, and a heartbeat
+    has one of its own only where nothing else may have told it.
+    """
+    async with bench(heartbeat_s=1.0) as hub:
+        (first,) = await hub.publish("a/t", 0)
+        peer = await hub.joined("a/t", after=first.text, prime=prime, heartbeat="event")
+        await manual().elapse(3)
+        assert all(event.last_event_id for event in EventParser().feed(peer.body))
+        beat = b"event: fast-sse.heartbeat\ndata: {}\n"
+        beats = peer.body.count(beat)
+        assert beats >= 2
+        assert peer.body.count(beat + (b"id: " if prime == "off" else b"\n")) == beats
+
+
+@pytest.mark.parametrize("prime", ["event", "id", "off"])
+async def test_a_quiet_channel_is_moved_on_where_positions_are_told(prime: Prime) -> None:
+    """Where they are not there is nothing to write: an empty chunk would end the stream."""
+    async with bench(heartbeat_s=1.0, quiet_id_s=2.0) as hub:
+        peer = await hub.joined("a/t", prime=prime)
+        for _ in range(2):
+            (level,) = await hub.publish("b/t", 1)
+            await manual().elapse(120)
+        assert b"\r\n0\r\n" not in peer.transport.wire
+        assert not peer.transport.wire.startswith(b"0\r\n")
+        assert (peer.last_event_id == level.text) is (prime != "off")
+
+
+async def test_a_grant_that_ends_leaves_the_wait_as_it_was() -> None:
+    """A `retry: 0` would bring every page back at once."""
+    async with bench() as hub:
+        peer = await hub.joined("a/t", expires_in_s=5.0)
+        await manual().elapse(6)
+        assert len(peer.retries) == 1
+
+
+@pytest.mark.parametrize("reading", [True, False])
+async def test_a_cursor_that_the_follower_reaches_before_the_stream_begins(reading: bool) -> None:
+    """Ahead when it was opened and near when it starts, as after a hop: the first block is sent, and a pause by it is one."""
+    async with bench(write_buffer_bytes_max=60) as hub:
+        cursors = await hub.publish("a/t", 0, 1)
+        level, hub.fanout._level = hub.fanout.level, hub.fanout.level.at(0)
+        transport = FakeTransport(reading=reading)
+        peer = hub.join("a/t", after=cursors[0].text, transport=transport)
+        hub.fanout._level = level
+        await manual().idle()
+        if not reading:
+            assert peer.subscriber.live_set is None
+            assert len(transport.writes) <= 2
+            transport.read()
+            await manual().idle()
+        assert names(peer) == ["fast-sse.start", "message"]
+
+
+@pytest.mark.parametrize("options", [{"earliest": True}, {"since": "1h"}, {"last": 1}])
+async def test_a_start_without_records_still_ends_at_the_level(options: dict[str, Any]) -> None:
+    """Nothing of the catch-up matched: the position behind it is told all the same."""
+    async with bench() as hub:
+        (level,) = await hub.publish("b/t", 0)
+        assert (await hub.joined("a/t", **options)).kept_id == level.text
+
+
+async def test_a_grant_that_is_revoked_before_the_first_block_clears_nothing() -> None:
+    """The store is away and the start is not known: the client keeps what it came with."""
+    store = Away()
+    await store.open()
+    async with bench(store) as hub:
+        store.bounds_away = True
+        for after in ("nonsense", "earliest"):
+            options: dict[str, Any] = {"earliest": True} if after == "earliest" else {"after": after}
+            peer = await hub.joined("a/t", **options)
+            peer.subscriber.expire()
+            await manual().idle()
+            assert [event.last_event_id for event in peer.events] == [after]
+        store.bounds_away = False
+        store.back.set()
+    await store.close()

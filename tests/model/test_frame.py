@@ -126,10 +126,12 @@ def test_retry_is_a_line_and_no_block():
     assert (parser.last_event_id, parser.retry_ms) == ("kept", 15_000)
 
 
-@pytest.mark.parametrize(("cursor", "kept"), [(CURSOR, ID), (None, "kept")])
-def test_expiry_is_an_event_that_keeps_the_cursor(cursor, kept):
-    """The end of a grant is named, with the place where the stream stood."""
-    (event,) = EventParser("kept").feed(expired(cursor))
+@pytest.mark.parametrize(
+    ("shown", "kept"), [(ID, ID), ("", "kept"), ("nonsense", "nonsense"), ("a\nb", "kept"), ("\xe4", "kept")]
+)
+def test_expiry_is_an_event_that_keeps_the_cursor(shown, kept):
+    """The end of a grant is named, with the place where the stream stood, or what the client showed for one."""
+    (event,) = EventParser("kept").feed(expired(shown))
     assert (event.type, json.loads(event.data), event.last_event_id) == (
         "fast-sse.expired",
         {"reason": "expired"},

@@ -193,7 +193,7 @@ def test_examples_of_the_stream_are_what_the_code_writes() -> None:
     cursor = parse_cursor("s1.k3v9x2qah5m2c.4711")
     assert cursor is not None
     assert values["heartbeat-event"] == HEARTBEAT_EVENT
-    assert values["expired"] == expired(cursor)
+    assert values["expired"] == expired(cursor.text)
     assert values["come-back"] == retry(17204)
     assert values["priming"] == retry(2731) + started(cursor, resumed=False)
     assert values["position"] == moved(cursor)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -38,7 +39,7 @@ from fast_sse.cli.remote import (
 )
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import BadRequestError, ConfigError, TooLargeError, UnavailableError
-from fast_sse.model.moment import parse_moment
+from fast_sse.model.moment import Moment, parse_moment
 from fast_sse.model.parser import Event, EventParser
 
 GAP = "fast-sse.gap"
@@ -92,9 +93,7 @@ def subscribe(  # noqa: PLR0913, PLR0917  the options of a command are its argum
     to, hub = channel_argument(event_id, event_type), Remote.at(url)
     if sum(option is not None for option in (start, last, from_id, since)) > 1:
         raise ConfigError("--from", "only one of --from, --last, --from-id and --since says where to begin")
-    begin = (
-        {"last": str(last)} if last is not None else {"since": _checked(since)} if since is not None else {}
-    )
+    begin = Begin(last, _checked(since) if since is not None else None)
     signer = find_signer(config, demo_dir, secret_env, kid)
     listener = Listener(hub, to, signer, cursor=start or from_id or "", begin=begin)
     left = count
@@ -107,9 +106,28 @@ def subscribe(  # noqa: PLR0913, PLR0917  the options of a command are its argum
             return
 
 
-def _checked(since: str) -> str:
+class Begin:
+    """The query of a connection that has no cursor yet. An age is counted back from now on, whenever it is asked for."""
+
+    def __init__(self, last: int | None = None, since: Moment | None = None) -> None:
+        self._last, self._since = last, since
+        self._from_s = time.monotonic()
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What to ask for now."""
+        if self._last is not None:
+            return {"last": str(self._last)}
+        if self._since is None:
+            return {}
+        if not self._since.is_age:
+            return {"since": self._since.text}
+        return {"since": f"{self._since.ms // 1000 + math.ceil(time.monotonic() - self._from_s)}s"}
+
+
+def _checked(since: str) -> Moment:
     try:
-        return parse_moment(since).text
+        return parse_moment(since)
     except BadRequestError as error:
         raise ConfigError("--since", error.message) from error
 
@@ -128,7 +146,7 @@ def _json(text: str) -> bytes:
 
 
 class Listener:
-    """One subscription over as many connections as it takes; `begin`: the query of one that has no cursor yet.
+    """One subscription over as many connections as it takes; `begin`: where one begins that has no cursor yet.
 
     Attributes:
         cursor: what the next connection sends as Last-Event-ID.
@@ -141,14 +159,14 @@ class Listener:
         signer: Signer,
         *,
         cursor: str = "",
-        begin: Mapping[str, str] | None = None,
+        begin: Begin | None = None,
     ) -> None:
         self.cursor = cursor
-        self._hub, self._to, self._signer, self._begin = hub, to, signer, begin
+        self._hub, self._to, self._signer, self._begin = hub, to, signer, begin or Begin()
         self._wait_s = WAIT_S_MIN
         #: Our own part of it: the hub spreads those who must first fetch a signature, and we have one at hand.
         self._own_wait_s = WAIT_S_MIN
-        self._expired = False
+        self._expired = self._began = False
 
     def events(self) -> Iterator[Event]:
         """Every event of others, and gaps; reconnects for ever.
@@ -157,7 +175,7 @@ class Listener:
             UnavailableError: the hub refuses this subscription for good.
         """
         while True:
-            began_s, self._expired = time.monotonic(), False
+            began_s, self._expired, self._began = time.monotonic(), False, False
             try:
                 yield from self._connection()
                 problem = "the stream ended"
@@ -189,8 +207,8 @@ class Listener:
             path = self._hub.subscribe_path(self._to)
             if self.cursor:
                 headers["Last-Event-ID"] = self.cursor
-            elif self._begin:
-                path += "?" + urlencode(self._begin)
+            elif query := self._begin.query:
+                path += "?" + urlencode(query)
             connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             _check(response)
@@ -209,10 +227,20 @@ class Listener:
                 self._wait_s = min(parser.retry_ms / 1000, RETRY_S_MAX)
             for event in events:
                 self.cursor = event.last_event_id or self.cursor
-                self._expired = self._expired or event.type == EXPIRED
+                if event.type == EXPIRED:
+                    self._expire()
+                self._began = True
                 if event.type == GAP or not event.type.startswith(OWN):
                     yield event
             self.cursor = parser.last_event_id or self.cursor
+
+    def _expire(self) -> None:
+        """Sign anew and come back. A signature that was made just now and is over at once will not get better."""
+        if not self._began:
+            raise UnavailableError(
+                "a new signature had run out when the hub read it: is this machine's clock right?"
+            )
+        self._expired = True
 
 
 def _check(response: http.client.HTTPResponse) -> None:

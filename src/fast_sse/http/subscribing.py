@@ -163,14 +163,14 @@ class Subscribing:
         A header that is present and empty is a lost cursor: it cannot be read. In a query templates make empty values.
         """
         shown = headers.get("last-event-id")
-        cursor = shown or _cursors_of(query)
+        cursor = (shown or "").strip(", ") or _cursors_of(query)
         count = self._last(fields["last"]) if "last" in fields else 0
         moment = parse_moment(fields["since"]) if fields.get("since") else None
         if cursor:
             return Start(earliest=True) if _is_earliest(cursor) else Start(after=cursor)
         if moment is not None:
             return Start(since=moment)
-        return Start(after=shown) if shown is not None and not count else Start(last=count)
+        return Start(after="") if shown is not None and not count else Start(last=count)
 
     def _last(self, text: str) -> int:
         digits = text.isascii() and text.isdigit() and len(text) <= _LAST_DIGITS_MAX

@@ -35,7 +35,7 @@ class Form(NamedTuple):
 
     def piece(self, data: bytes) -> bytes:
         """Bytes of the body, framed."""
-        return chunk(data) if self.chunked else data
+        return chunk(data) if self.chunked and data else data  # an empty chunk would end the body
 
     def last(self, data: bytes) -> bytes:
         """The last bytes of the body, framed, with its end."""

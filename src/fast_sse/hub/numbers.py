@@ -35,6 +35,8 @@ def stream_samples(streams: Streams) -> Iterator[Sample]:
     """Who is connected, and what became of those who were slow or came back."""
     yield Sample("streams_open", "gauge", "Open streams.", streams.open_count)
     yield Sample("streams_opened_total", "counter", "Streams that began.", streams.opened)
+    text = "Streams told that their signature ran out or was revoked, at once or later."
+    yield Sample("streams_expired_total", "counter", text, streams.expired)
     yield from counted("streams_evicted_total", "Streams cut by the hub.", "reason", streams.evicted)
     yield from counted(
         "gaps_total", "Streams told that a cursor could not be continued.", "reason", streams.gaps

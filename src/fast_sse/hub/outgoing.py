@@ -31,10 +31,20 @@ CATCHING_UP, JOINING, LIVE, PAUSED, ENDED = range(5)
 class Outgoing:
     """The bytes of one stream and its client's place in the log. Only a stream that is catching up moves it by itself."""
 
-    __slots__ = ("cursor", "filter", "form", "primed", "resumed", "sent", "state", "streams", "transport")
+    __slots__ = (
+        "cursor", "filter", "form", "primed", "resumed", "sent", "shown", "state", "streams", "transport",
+    )  # fmt: skip
 
     def __init__(
-        self, streams: Streams, transport: Any, wanted: Filter, form: Form, cursor: Cursor, *, resumed: bool
+        self,
+        streams: Streams,
+        transport: Any,
+        wanted: Filter,
+        form: Form,
+        cursor: Cursor,
+        *,
+        resumed: bool,
+        shown: str = "",
     ) -> None:
         self.streams = streams
         self.transport = transport
@@ -46,6 +56,8 @@ class Outgoing:
         self.sent: Position = cursor.position
         #: Whether the client showed a cursor of ours; `cursor` begins with it.
         self.resumed = resumed
+        #: What it showed in the place of one: it has that until the first block.
+        self.shown = shown
         #: Whether the first block is out, or none is wanted.
         self.primed = False
         self.state = CATCHING_UP

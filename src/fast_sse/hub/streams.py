@@ -82,7 +82,7 @@ class Streams:
         #: Counted since the start: gaps and evictions by reason, records replayed by pages, members that fell behind and came back.
         self.gaps: Counter[str] = Counter()
         self.evicted: Counter[str] = Counter()
-        self.replayed = self.fell_behind = self.came_back = self.opened = 0
+        self.replayed = self.fell_behind = self.came_back = self.opened = self.expired = 0
         #: Streams that have not ended; the wheel also holds those whose last bytes are still on their way.
         self.open_count = 0
         self._observer = observer
@@ -102,7 +102,15 @@ class Streams:
         start, wanted, form = subscription.start, subscription.filter, subscription.form
         level = self.fanout.level
         own = choose_cursor(start.after, level) if start.after else None
-        subscriber = Subscriber(self, transport, wanted, form, own or level, resumed=own is not None)
+        subscriber = Subscriber(
+            self,
+            transport,
+            wanted,
+            form,
+            own or level,
+            resumed=own is not None,
+            shown="" if own is not None else "earliest" if start.earliest else start.after or "",
+        )
         self.wheel.add(subscriber)
         self.opened += 1
         self.open_count += 1

@@ -48,8 +48,9 @@ class Subscriber(Outgoing, asyncio.Protocol):
         cursor: Cursor,
         *,
         resumed: bool = False,
+        shown: str = "",
     ) -> None:
-        super().__init__(streams, transport, wanted, form, cursor, resumed=resumed)
+        super().__init__(streams, transport, wanted, form, cursor, resumed=resumed, shown=shown)
         self.live_set: LiveSet | None = None
         self.place = -1
         self.slot = -1
@@ -262,7 +263,12 @@ class Subscriber(Outgoing, asyncio.Protocol):
 
     def expire(self, head: bytes = b"", retry_ms: int = 0) -> None:
         """Tell the client that its grant ended, and close; `retry_ms`: when one that does not understand comes back."""
-        self.end((retry(retry_ms) if retry_ms else b"") + expired(self.standing), head)
+        if self.state == ENDED:
+            return
+        standing = self.standing
+        kept = self.shown if standing is None else standing.text
+        self.streams.expired += 1
+        self.end((retry(retry_ms) if retry_ms else b"") + expired(kept), head)
 
     def end(self, last: bytes, head: bytes = b"") -> None:
         """Say the last words and close. A peer that is not reading gets none and is cut.

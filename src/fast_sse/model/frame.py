@@ -29,6 +29,8 @@ HEARTBEAT_EVENT = b"event: fast-sse.heartbeat\ndata: {}\n\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+#: What may be sent back as an id although it is none of ours: visible ASCII, as a header carries it.
+_REPEATABLE = re.compile(rf"[\x20-\x7e]{{1,{CURSOR_BYTES_MAX}}}\Z")
 
 
 def frame(id_text: str, event: str, data: bytes) -> bytes:
@@ -70,12 +72,14 @@ def retry(retry_ms: int) -> bytes:
     return b"retry: %d\n" % retry_ms
 
 
-def expired(cursor: Cursor | None) -> bytes:
-    """What a stream is told when its grant ended; the cursor, where one is known, stays the client's."""
+def expired(cursor_text: str) -> bytes:
+    """What a stream is told when its grant ended. The text, of a cursor or whatever the client showed for one, stays the
+    client's: without an id the event would clear it (WHATWG HTML 9.2.6), and nobody would be told of a gap.
+    """
     data = b'{"reason":"expired"}'
-    if cursor is None:
+    if not _REPEATABLE.match(cursor_text):
         return b"event: fast-sse.expired\ndata: %b\n\n" % data
-    return frame(cursor.text, "fast-sse.expired", data)
+    return frame(cursor_text, "fast-sse.expired", data)
 
 
 def gap(reason: str, from_text: str, resumed_at: Cursor) -> bytes:
