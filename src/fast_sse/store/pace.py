@@ -29,6 +29,9 @@ _NEAR_MS = 1_000
 #: A clock that does not stop stepping has one line in so many milliseconds.
 _SAID_MS = 60_000
 
+#: It counts suspend; where there is none, one that does not has to do.
+_BOOTTIME: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 ReadMs = Callable[[], int]
 
 
@@ -64,8 +67,7 @@ class Paced(Protocol):
 
 def boot_ms() -> int:
     """Milliseconds of a clock that nobody sets."""
-    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return time.clock_gettime_ns(clock) // 1_000_000
+    return time.clock_gettime_ns(_BOOTTIME) // 1_000_000
 
 
 def boot_id() -> str:

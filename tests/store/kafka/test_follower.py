@@ -6,6 +6,7 @@ The broker here is one of its own: its log loses its tail for real, as after an 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import struct
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from fast_sse.store.kafka import follower
 from fast_sse.store.kafka.sender import Sender
 from fast_sse.store.kafka.settings import make_consumer
 from fast_sse.store.kafka.store import KafkaStore
+from fast_sse.store.sqlite_wal import WAL_BYTES
 
 pytestmark = [pytest.mark.slow, pytest.mark.wire, pytest.mark.timeout(180)]
 
@@ -249,3 +251,46 @@ async def test_a_broker_that_is_down_at_the_start(make_cluster: MakeCluster, tmp
         await publish(store, b"there")
     finally:
         own.kill()
+
+
+async def test_a_view_that_somebody_holds_is_bounded(cluster: Cluster) -> None:
+    """A stranger's open transaction ends in refusals before it fills the disk, and is forgotten once it has ended."""
+    store = await cluster.open(deadline_s=2.0)
+    assert store._follower is not None
+    wal = store._follower.wal
+    wal._bytes_max = 1 << 20
+    start = (await store.bounds()).newest
+    stranger = sqlite3.connect(cluster.view(), isolation_level=None)
+    stranger.execute("BEGIN")
+    stranger.execute("SELECT count(*) FROM log").fetchone()
+    stored = 0
+    while True:
+        (outcome,) = await store.append([draft(data=b"x" * 100_000)])
+        if not isinstance(outcome, Appended):
+            break
+        stored += 1
+        assert stored < 50, "nobody was refused"
+    with pytest.raises(UnavailableError, match="write-ahead log"):
+        await store.ping()
+    assert {one.name: one.value for one in store.samples()}["log_wal_held"]
+    assert wal.path.stat().st_size < 3 << 20
+    stranger.execute("ROLLBACK")
+    stranger.close()
+    await until_healthy(store)
+    await publish(store, b"last")
+    found = datas((await store.read(EVERYTHING, start, 1000, 1 << 30)).records)
+    assert found.count(b"x" * 100_000) >= stored
+    assert found[-1] == b"last"
+    assert not wal.held
+    assert wal.path.stat().st_size < 1 << 20
+
+
+async def test_a_view_stays_small_by_itself(cluster: Cluster) -> None:
+    """Its write-ahead log is begun anew as it grows, whoever reads meanwhile."""
+    store = await cluster.open()
+    assert store._follower is not None
+    wal = store._follower.wal
+    for _ in range(30):
+        await store.append([draft(data=b"x" * 100_000) for _ in range(10)])
+        await store.last(EVERYTHING, 1)
+    assert wal.path.stat().st_size < 2 * WAL_BYTES
