@@ -6,7 +6,7 @@ import random
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fast_sse.http.addresses import UNIX, Address, Trusted, fixed_bits, group, parse_address, parse_hop
@@ -28,6 +28,7 @@ def mapped(address: IPv4Address) -> IPv6Address:
 
 
 @given(address=ADDRESSES, port=PORTS, zone=ZONES)
+@example(address=IPv6Address("::ffff:203.0.113.7"), port=1, zone="eth0")
 def test_every_spelling_is_the_same_address(address: Address, port: int, zone: str) -> None:
     """Long, short, upper case, mapped, with a zone, in brackets or with a port: one address."""
     found = {parse_address(str(address)), parse_hop(f" {address}\t")}

@@ -36,6 +36,7 @@ def told(address: IPv4Address | IPv6Address) -> str:
 
 
 @given(address=ADDRESSES, port=PORTS, tlvs=TLVS, behind=st.binary())
+@example(address=IPv6Address("::ffff:203.0.113.7"), port=1, tlvs=b"", behind=b"")
 def test_both_versions_tell_who_the_client_is(
     address: IPv4Address | IPv6Address, port: int, tlvs: bytes, behind: bytes
 ) -> None:
