@@ -79,4 +79,6 @@ for await (const { cursor, name, data } of blocks(url, kept(path))) {
   // What the hub says itself is no work, but its cursor counts.
   if (data && !name.startsWith("fast-sse.")) console.log(cursor, JSON.stringify(JSON.parse(data).data)); // the work
   keep(path, cursor);
+  // Coming back with the same signature would be told the same, for ever.
+  if (name === "fast-sse.expired") throw new Error("the signature has run out");
 }

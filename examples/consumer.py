@@ -117,6 +117,8 @@ def main(url: str, way: str, path: str) -> None:
         # What the hub says itself, or a block without data, is no work; but its cursor counts.
         ours = not data or name.startswith("fast-sse.")
         keeper.take(cursor, "" if ours else json.dumps(json.loads(data)["data"]))
+        if name == "fast-sse.expired":  # coming back with the same signature would be told the same, for ever
+            sys.exit("the signature has run out")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ function listen(url, onMessage, onGap) {
         const answer = await fetch(url, { headers, signal: ending.signal });
         if (answer.status !== 200) throw Object.assign(new Error(`refused: ${answer.status}`), { final: true });
         for await (const event of events(answer.body, state)) {
-          if (event.name === "fast-sse.expired") return;
+          if (event.name === "fast-sse.expired") throw Object.assign(new Error("the signature has run out"), { final: true });
           if (event.name.startsWith("fast-sse.") && event.name !== "fast-sse.gap") continue; // the hub's own: its id counts
           (event.name === "fast-sse.gap" ? onGap : onMessage)({ id: state.id, data: JSON.parse(event.text) });
         }

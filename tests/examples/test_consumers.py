@@ -16,6 +16,7 @@ from tests.support.http1 import Address
 from tests.support.proxy import Proxy
 from tests.support.publisher import publish_once
 from tests.support.server import ROOT, Hub, missing
+from tests.support.sign import v2
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
 
@@ -107,6 +108,24 @@ async def test_a_refusal_is_the_end(tmp_path: Path, hub: Hub, way: Way) -> None:
         async with asyncio.timeout(20):
             assert await consumer.end() == 1
     assert any("401" in line for line in consumer.said)
+
+
+@each_way
+async def test_a_signature_that_ran_out_is_the_end(tmp_path: Path, hub: Hub, way: Way) -> None:
+    """What it is told would be told again for ever: it says so, ends, and has its cursor for the next life."""
+    await publish(hub, "first")
+    async with Consumer(way, hub.public, tmp_path) as consumer:
+        consumer.signature = v2("sub", *CHANNEL, lives_s=3)
+        await consumer.start()
+        await consumer.until_done("first")
+        async with asyncio.timeout(20):
+            assert await consumer.end() == 1
+        assert any("the signature has run out" in line for line in consumer.said)
+        await publish(hub, "second")
+        consumer.signature = v2("sub", *CHANNEL)
+        await consumer.start()
+        await consumer.until_done("second")
+    assert consumer.lives == [["first"], ["second"]]
 
 
 @each_way

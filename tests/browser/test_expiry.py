@@ -1,0 +1,83 @@
+"""A page whose signatures run out under it: the handler of docs/subscribing.md, in a real browser."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from tests.browser.conftest import OpenPage
+from tests.browser.demo import BLANK, Demo
+from tests.docs.shell import DOCS, blocks
+from tests.support.publisher import publish_once
+from tests.support.sign import v2
+
+from fast_sse.cli.credentials import DEMO_KID
+
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
+
+CHANNEL = ("carid000001", "cart_changed")
+#: The page's own words around the listing.
+AROUND = """
+window.shown = []; window.waiting = [];
+const show = (_id, data) => { window.shown.push(data); window.waiting.forEach((look) => look()); };
+const reload = (reason) => show("", `gap ${reason}`);
+window.had = (count) => new Promise((done) => {
+  const look = () => { if (window.shown.length >= count) done(window.shown); };
+  window.waiting.push(look); look();
+});
+"""
+
+
+def listing() -> str:
+    """The page of docs/subscribing.md."""
+    (found,) = [one for one in blocks((DOCS / "subscribing.md").read_text(), "js") if "freshSignature" in one]
+    return found
+
+
+async def test_a_page_outlives_its_signatures(open_page: OpenPage, demo: Demo) -> None:
+    """Each lives for a second; every message is shown once and in order, over as many streams as that takes."""
+    page, made = await open_page(), []
+    key = (demo.data / "key").read_text()
+
+    def fresh() -> str:
+        made.append(v2("sub", *CHANNEL, lives_s=1, kid=DEMO_KID, key=key))
+        return made[-1]
+
+    await page.expose_function("freshSignature", fresh)
+    await page.goto(demo.origin + BLANK)
+    await page.evaluate(f"() => {{ {AROUND} {listing()} window.begun = listen(); return window.begun; }}")
+    number = 0
+    while len(made) < 4:
+        assert (await publish_once(demo.public, CHANNEL, number)).status == 200
+        number += 1
+        await page.evaluate("(count) => window.had(count)", number)
+    assert await page.evaluate("() => window.shown") == list(range(number))
+    await page.close()
+
+
+async def test_a_page_whose_new_signatures_are_over_asks_no_more_than_now_and_then(
+    open_page: OpenPage, demo: Demo
+) -> None:
+    """A clock of the signer's that is behind, or a cache: the page waits half a minute, it does not go round in a circle."""
+    page, made = await open_page(), []
+    key = (demo.data / "key").read_text()
+
+    def stale() -> str:
+        made.append(time.monotonic())
+        return v2("sub", *CHANNEL, lives_s=1, now=time.time() - 500, kid=DEMO_KID, key=key)
+
+    waits: list[float] = []
+    await page.expose_function("freshSignature", stale)
+    await page.expose_function("waits", lambda ms: waits.append(ms))
+    await page.goto(demo.origin + BLANK)
+    watched = re.sub(r"\bsetTimeout\b", "later", listing())
+    told = (
+        "new Promise((done) => { window.later = (_act, ms) => { window.waits(ms).then(done); }; listen(); })"
+    )
+    await page.evaluate(
+        f"() => {{ const later = (...given) => window.later(...given); {AROUND} {watched} return {told}; }}"
+    )
+    assert len(made) == 1
+    assert 30_000 <= waits[0] <= 60_000
+    await page.close()
