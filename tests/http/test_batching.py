@@ -184,9 +184,10 @@ async def test_a_line_too_many_is_refused_before_the_rest_is_looked_at(rig: Rig)
     assert turns < 100
 
 
-async def test_long_lines_leave_turns_to_others(rig: Rig) -> None:
+async def test_long_lines_leave_turns_to_others(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A few lines of many bytes hold nobody up longer than many of few."""
-    text = "x" * 100_000
+    monkeypatch.setattr("fast_sse.http.batching._BYTES_A_TURN", 1000)
+    text = "x" * 1001
     _, few = await turns_of(rig, batch(line(1), nonce="f" * 16))
     _, long = await turns_of(rig, batch(*[line(number, event_name=text) for number in range(20)]))
     assert long >= few + 10

@@ -142,6 +142,7 @@ async def test_a_peer_that_is_gone_has_no_more_turns() -> None:
 async def test_a_drain_takes_one_more_of_the_unread() -> None:
     """Whoever has unread requests is told with the answer to the next one that it is the last."""
     rig = Rig()
+    warm(rig)
     rig.feed(KNOWN * 1000)
     rig.fronts._shared.draining = True
     rig.transport.protocol.drain()
@@ -236,6 +237,7 @@ async def test_requests_that_wait_for_a_turn_are_bounded_together() -> None:
         transport.feed(many)
     assert bodies.held_bytes == 2 * len(many)
     assert bodies.given_up == 1
+    assert rig.transport.protocol._unread == b"", "what will never be looked at is not held"
     for transport in others:
         transport.lose()
     assert bodies.held_bytes == 0
@@ -253,8 +255,22 @@ async def test_bodies_that_are_vouched_for_have_their_own_bound_only() -> None:
     others = [rig.connect() for _ in range(5)]
     for transport in (rig.transport, *others):
         transport.feed(post("/1", b"a" * 80)[:-1])
+    for transport in (rig.transport, *others):
         transport.feed(b"a")
         assert transport.sent.endswith(b"/1")
+
+
+async def test_a_body_is_as_old_as_its_first_byte() -> None:
+    """A connection that begins the next body in the read that ends the last one is young again."""
+    rig = unvouched()
+    second, third = rig.connect(), rig.connect()
+    data = post("/1", b"a" * 70)
+    for transport in (rig.transport, second):
+        transport.feed(data[:-1])
+    rig.feed(data[-1:] + data[:-1])
+    third.feed(data[:-1])
+    assert b" 503 " in second.sent
+    assert rig.statuses == [200]
 
 
 async def test_what_a_body_held_is_free_however_it_ends() -> None:
