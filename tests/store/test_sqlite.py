@@ -460,3 +460,31 @@ async def test_many_mixtures_of_channels_keep_few_statements(open_store: Opener)
         await store.read(wanted, (await store.bounds()).trimmed, 10, 1000)
     assert whole_sql.cache_info().maxsize == 64
     assert _READER_STATEMENTS <= 32
+
+
+async def test_a_store_whose_thread_has_ended_refuses_and_closes(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Readiness is false, publishes are certainly not stored, reads go on, and closing ends: SIGTERM does."""
+
+    class TornError(BaseException):
+        pass
+
+    def torn(*_: object) -> None:
+        raise TornError
+
+    store = await open_store()
+    (kept,) = await put(store, draft())
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store._kept()), "commit", torn)
+        (unknown,) = await store.append([draft()])
+    assert isinstance(unknown, UnknownOutcomeError)
+    (refused,) = await store.append([draft()])
+    assert isinstance(refused, NotStoredError)
+    with pytest.raises(NotStoredError, match="restart the hub"):
+        await store.ping()
+    assert "has ended" in caplog.text
+    assert [record.position for record in await everything(store)] == [kept.position]
+    await store.close()
+    store = await open_store()
+    await put(store, draft())

@@ -237,3 +237,32 @@ def test_a_failed_trim_changes_nothing(kept: Kept) -> None:
     assert len(kept.rows()) == 10
     assert kept.keeper.trim(none, 10**6) == (20, 10)
     assert kept.keeper.trim(FOREVER, 10**6) == (0, 0)
+
+
+def test_a_full_disk_with_a_ballast_that_stays_is_a_full_disk(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An immutable ballast (`chattr +i`) ended the thread: it is a refusal, and the next publish after space returned is stored."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    kept.faults["INSERT"] = sqlite_error(sqlite3.SQLITE_FULL)
+    with pytest.raises(DiskFullError):
+        kept.commit()
+    kept.faults.clear()
+    kept.commit()
+    assert len(kept.rows()) == 1
+
+
+def test_overwriting_ends_with_the_erasure(kept: Kept) -> None:
+    """Also with one that failed: trimming does not pay for it."""
+    kept.commit()
+    kept.faults["COMMIT"] = sqlite_error(sqlite3.SQLITE_FULL)
+    with pytest.raises(DiskFullError):
+        kept.keeper.erase(draft().channel, 10)
+    kept.faults.clear()
+    assert kept.connections[0].execute("PRAGMA secure_delete").fetchone() == (0,)
+    assert kept.keeper.erase(draft().channel, 10) == 1
+    assert kept.connections[0].execute("PRAGMA secure_delete").fetchone() == (0,)

@@ -138,20 +138,27 @@ class Keeper:
         """
         with self._failures_named():
             self._mend()
-            execute = self._log.connection.execute
-            execute("PRAGMA secure_delete = ON").fetchone()
-            self._begin()
-            gone = self._log.erase(target, below, STEP)
-            totals = Totals(self._totals.messages - gone.messages, self._totals.bytes - gone.bytes)
-            self._log.save_totals(totals)
-            if not gone.messages:
-                self._log.end_erasing(target, below)
-            self._end()
+            with self._overwriting():
+                self._begin()
+                gone = self._log.erase(target, below, STEP)
+                totals = Totals(self._totals.messages - gone.messages, self._totals.bytes - gone.bytes)
+                self._log.save_totals(totals)
+                if not gone.messages:
+                    self._log.end_erasing(target, below)
+                self._end()
             self._totals = totals
-            execute("PRAGMA secure_delete = OFF").fetchone()
             if not gone.messages:
                 self.wal.checkpoint(self._log.connection, empty_it=True)
             return gone.messages
+
+    @contextmanager
+    def _overwriting(self) -> Iterator[None]:
+        self._log.connection.execute("PRAGMA secure_delete = ON").fetchone()
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.Error):
+                self._log.connection.execute("PRAGMA secure_delete = OFF").fetchone()
 
     def erasing(self) -> list[tuple[Channel, Position]]:
         """What an earlier process began to erase and did not end."""
