@@ -66,7 +66,7 @@ class Hostile(NamedTuple):
     half_heads: int
 
 
-HOSTILE = {"ci": Hostile(50, 20, 4, 400), "chaos": Hostile(1_000, 60, 16, 3_000)}
+HOSTILE = {"ci": Hostile(40, 20, 4, 400), "chaos": Hostile(1_000, 60, 16, 3_000)}
 
 
 class Moves(NamedTuple):
