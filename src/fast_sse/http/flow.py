@@ -2,7 +2,7 @@
 
 Three things stop the reading of a socket: answers that wait, a peer that does not read them, and the end of a turn.
 One read of the socket may hold ten thousand requests, and the loop reads as long as there is something; so a
-connection that sent more than a turn's worth is read on in a later turn of the loop, after everybody else.
+connection that sent more than a turn's worth is read on in a later turn (see `turns.py`).
 
 Nothing is closed while a publish waits for its answer: an error, a deadline or a drain goes to the end of the queues,
 and the close comes after it. What is answered last says `Connection: close`.
@@ -103,9 +103,9 @@ class Flow(asyncio.Protocol):
     def _ask_for_a_turn(self) -> None:
         if not self._next_turn:
             self._next_turn = True
-            asyncio.get_running_loop().call_soon(self._go_on)
+            self._shared.turns.ask(self)
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         """A later turn: read what is left of the last read, or from the socket again."""
         self._next_turn = False
         if self._transport is None or self._ending:

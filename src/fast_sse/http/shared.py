@@ -10,6 +10,7 @@ from fast_sse.http.deadlines import Deadlines, Timed
 from fast_sse.http.descriptors import Descriptors
 from fast_sse.http.heads import Heads
 from fast_sse.http.message import Admit
+from fast_sse.http.turns import Turns
 from fast_sse.model.limits import Limits
 
 
@@ -17,14 +18,17 @@ class Shared:
     """One per listener.
 
     Attributes:
+        admit: judges a request whose body is still on its way.
+        bodies: what is held for peers that nobody vouches for.
+        turns: connections that sent more than a turn's worth.
         names_peers: somebody asks for the address of a request, which costs two system calls a connection.
         draining: every request that is still read is the last of its connection.
         requests, malformed, timeouts: requests read, refused by the reader, and late; they only grow.
     """
 
     __slots__ = (
-        "_empty", "admit", "bodies", "boundary", "deadlines", "descriptors", "draining", "heads", "limits", "malformed", "names_peers",
-        "requests", "timeouts",
+        "_empty", "admit", "bodies", "boundary", "deadlines", "descriptors", "draining", "heads", "limits", "malformed",
+        "names_peers", "requests", "timeouts", "turns",
     )  # fmt: skip
 
     def __init__(
@@ -39,6 +43,7 @@ class Shared:
     ) -> None:
         self.boundary = boundary
         self.admit = admit
+        self.turns = Turns()
         self.bodies = Bodies(limits.bodies_unvouched_bytes_max)
         self.limits = limits
         self.heads = Heads(limits.heads_kept_max, limits.heads_kept_bytes_max)
