@@ -81,6 +81,7 @@ async def test_age_and_windows_end_all_the_same(
     store = await opened()
     await duplicate(store)
     machine.step_s(step_s)
+    store.now_ms()
     machine.pass_s(WINDOW_S - 1)
     assert await duplicate(store)
     machine.pass_s(1)

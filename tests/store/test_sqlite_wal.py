@@ -153,7 +153,7 @@ def test_nobody_waits_for_a_stranger(written: Written, stranger: sqlite3.Connect
 
 @pytest.mark.slow
 async def test_replays_without_a_pause_leave_it_small(tmp_path: Path) -> None:
-    """Four clients that read the log again and again beside publishes: the file stays within twice what is usual."""
+    """Clients that read the log again and again beside publishes: the file stays at what is usual."""
     store = SqliteStore(tmp_path, FOREVER, ballast_bytes=4096)
     await store.open()
     start = (await store.bounds()).newest
@@ -166,15 +166,15 @@ async def test_replays_without_a_pause_leave_it_small(tmp_path: Path) -> None:
             page = await store.read(EVERYTHING, place, 512, 1 << 20)
             place = page.through if page.records else start
 
-    readers = [asyncio.ensure_future(replay()) for _ in range(4)]
-    for _ in range(120):
+    readers = [asyncio.ensure_future(replay()) for _ in range(8)]
+    for _ in range(160):
         await put(store, *(draft(data=b"x" * 4000) for _ in range(100)))
         sizes.append((tmp_path / "log.db-wal").stat().st_size)
     done = True
     await asyncio.gather(*readers)
     await store.close()
     assert sum(sizes[n + 1] > sizes[n] for n in range(len(sizes) - 1)) > 5, "it was written to"
-    assert max(sizes) < 2 * WAL_BYTES
+    assert max(sizes) < 1.5 * WAL_BYTES
 
 
 async def test_a_store_that_is_held_refuses_and_heals(tmp_path: Path) -> None:

@@ -290,7 +290,7 @@ async def test_a_view_stays_small_by_itself(cluster: Cluster) -> None:
     store = await cluster.open()
     assert store._follower is not None
     wal = store._follower.wal
-    for _ in range(30):
+    for _ in range(60):
         await store.append([draft(data=b"x" * 100_000) for _ in range(10)])
         await store.last(EVERYTHING, 1)
     assert wal.path.stat().st_size < 2 * WAL_BYTES
