@@ -206,7 +206,7 @@ BAD_BODIES = {
     "lone surrogate": b'{"data":"\\ud800"}',
     "bad UTF-8": b'{"data":"\xff"}',
     "raw control character": b'{"data":"\x01"}',
-    "BOM": b'\xef\xbb\xbf{"data":1}',
+    "two BOMs": b'\xef\xbb\xbf\xef\xbb\xbf{"data":1}',
     "too deep": b'{"data":' + b"[" * 65 + b"]" * 65 + b"}",
     "very deep": b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "headers no object": b'{"data":1,"headers":[1]}',
@@ -235,6 +235,19 @@ async def test_bad_body_is_400(listen: Listen, hub: Hub, channel: Pair, name: st
     assert (await publish_once(hub.public, channel, "well")).status == 200
     await client.count(1)
     assert client.payloads == ["well"]
+
+
+async def test_a_byte_order_mark_is_passed_over(listen: Listen, hub: Hub, channel: Pair) -> None:
+    """Editors and shells put one before a body or a file: it is no part of what is published."""
+    client = await listen(channel).ready()
+    mark = b"\xef\xbb\xbf"
+    assert (await publish(hub, channel, v1(*channel), mark + b'{"data":1}')).status == 200
+    line = json.dumps({"event_id": channel[0], "event_type": channel[1], "data": 2}).encode()
+    headers = {"Content-Type": "application/x-ndjson", "x-signature": v2("batch", body=mark + line)}
+    reply = await request(hub.public, "POST", "/v1/sse/batch", headers, mark + line)
+    assert "message_id" in reply.json()["data"]["results"][0]
+    await client.count(2)
+    assert client.payloads == [1, 2]
 
 
 async def test_body_limits(hub: Hub, channel: Pair) -> None:
