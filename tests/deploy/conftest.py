@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tests.deploy.apache import Apache
 from tests.deploy.caddy import Caddy
 from tests.deploy.current import build
 from tests.deploy.haproxy import HAProxy
@@ -33,9 +34,10 @@ CURRENT_CADDY = "caddy-current"
 
 
 class _Whole:
-    """The body of an answer with a length, which needs no decoding."""
+    """A body that needs no decoding: it has a length and comes at once, or ends with its connection."""
 
-    ended = True
+    def __init__(self, *, ended: bool) -> None:
+        self.ended = ended
 
     def feed(self, data: bytes) -> bytes:
         return data
@@ -50,9 +52,9 @@ class Browser(Client):
         )
 
     def answered(self, wire: Any, status: int, headers: dict[str, str]) -> None:
-        """A hub's stream is chunked; what a proxy says itself has a length."""
-        if "content-length" in headers:
-            wire.dechunker = _Whole()
+        """A hub's stream is chunked; what a proxy says itself has a length, or ends with the connection."""
+        if headers.get("transfer-encoding") != "chunked":
+            wire.dechunker = _Whole(ended="content-length" in headers)
         super().answered(wire, status, headers)
 
 
@@ -85,6 +87,7 @@ def current_caddy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         pytest.param(HAProxy, id="haproxy"),
         pytest.param(Caddy, id="caddy"),
         pytest.param(Varnish, id="varnish"),
+        pytest.param(Apache, id="apache"),
         pytest.param(CURRENT_CADDY, id=CURRENT_CADDY, marks=pytest.mark.chaos),
     ],
 )

@@ -64,6 +64,10 @@ class Proxy(ABC):
     ready: ClassVar[str]
     #: Ends it and its workers, and leaves streams no time.
     stop: ClassVar[int] = signal.SIGTERM
+    #: Whether it sees at once that a client has gone, and not only when it next writes to it.
+    sees_leaving: ClassVar[bool] = True
+    #: Streams that a client may have on a new HTTP/2 connection: as many as a test needs, where nothing else is said.
+    streams: ClassVar[int] = 20
 
     def __init__(
         self, directory: Path, hub: Address, certificate: Certificate, binary: Path | None = None

@@ -20,37 +20,46 @@ pytestmark = [pytest.mark.wire, pytest.mark.slow]
 
 
 @asynccontextmanager
-async def half_closed(proxy: Proxy, channel: Pair) -> AsyncIterator[None]:
-    """A stream whose client closes its own half of the connection as the block ends, and goes on listening."""
+async def half_closed(proxy: Proxy, channel: Pair) -> AsyncIterator[asyncio.StreamReader]:
+    """A stream whose client has closed its own half of the connection, and goes on listening."""
     reader, writer = await asyncio.open_connection(*proxy.plain)
     headers = {"Accept": "text/event-stream", **signed(channel)}
     writer.write(request_bytes("GET", subscribe_target(channel), headers))
     try:
         await reader.readuntil(b"id: ")
-        yield
+        await reader.readuntil(b"\n\n")
         writer.write_eof()
-        async with asyncio.timeout(SOON_S):
-            await reader.read()
+        yield reader
     finally:
         writer.transport.abort()
 
 
-@pytest.mark.parametrize("leaves", ["HTTP/1.1", "HTTP/2", "half"])
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
 async def test_a_client_that_leaves_ends_its_stream_at_the_hub(
-    quiet: Pairing, channel: Pair, leaves: str
+    quiet: Pairing, shared: Pairing, channel: Pair, version: str
 ) -> None:
-    """No heartbeat tells the proxy that the client is gone: it notices by itself, and lets the hub know."""
+    """A proxy lets the hub know that a client has gone: without a heartbeat, or with the next where it sees nothing else."""
+    proxy, hub = quiet if quiet.proxy.sees_leaving else shared
+    before = open_files(hub)
+    target = proxy.url(subscribe_target(channel))
+    async with running(*curl(proxy), version, *header(channel), target) as client:
+        await line(client, "id: ")
+        assert open_files(hub) > before
+    await eventually(lambda: open_files(hub) <= before, SOON_S, "the end of the stream at the hub")
+
+
+async def test_a_client_that_closes_its_half_has_left(quiet: Pairing, channel: Pair) -> None:
+    """Whoever says no more is gone, for each proxy that looks; one that does not goes on with the stream."""
     before = open_files(quiet.hub)
-    if leaves == "half":
-        async with half_closed(quiet.proxy, channel):
-            assert open_files(quiet.hub) > before
-    else:
-        version = "--http2" if leaves == "HTTP/2" else "--http1.1"
-        target = quiet.proxy.url(subscribe_target(channel))
-        async with running(*curl(quiet.proxy), version, *header(channel), target) as client:
-            await line(client, "id: ")
-            assert open_files(quiet.hub) > before
-    await eventually(lambda: open_files(quiet.hub) <= before, SOON_S, "the end of the stream at the hub")
+    async with half_closed(quiet.proxy, channel) as reader:
+        if quiet.proxy.sees_leaving:
+            await asyncio.wait_for(reader.read(), SOON_S)
+            await eventually(
+                lambda: open_files(quiet.hub) <= before, SOON_S, "the end of the stream at the hub"
+            )
+        else:
+            await publish_once(quiet.proxy.plain, channel, "still")
+            await asyncio.wait_for(reader.readuntil(b'"still"'), SOON_S)
 
 
 async def test_a_reload_cuts_no_stream(quiet: Pairing, channel: Pair, listen: Listen) -> None:

@@ -134,8 +134,13 @@ class Connection:
         return Reply(status, headers, await self._until_end(headers))
 
     async def _until_end(self, headers: dict[str, str]) -> bytes:
-        body = await self._reader.read()
-        return Dechunker().feed(body) if headers.get("transfer-encoding") == "chunked" else body
+        """A body without a length: to its last chunk, or to the end of the connection where that is first."""
+        if headers.get("transfer-encoding") != "chunked":
+            return await self._reader.read()
+        dechunker, body = Dechunker(), b""
+        while not dechunker.ended and (data := await self._reader.read(1 << 16)):
+            body += dechunker.feed(data)
+        return body
 
 
 async def exchange(address: Address, raw: bytes) -> Reply:
