@@ -26,7 +26,9 @@ from fast_sse.config import Config, load
 from fast_sse.http.asgi import AsgiApp, Handle
 from fast_sse.http.clients import Clients
 from fast_sse.http.drafting import Drafting
+from fast_sse.http.endpoints import Endpoints
 from fast_sse.http.later import Later
+from fast_sse.http.message import Admission, Request, Response
 from fast_sse.http.publishing import Publishing
 from fast_sse.model.channel import channel
 from fast_sse.model.errors import BadRequestError, NotStoredError, UnknownOutcomeError
@@ -45,11 +47,16 @@ class HubApp(AsgiApp):
 
     def __init__(self, config: Config, log: Log) -> None:
         self._observer = LogObserver(log)
-        super().__init__(self._hub_running, config.bounds, on_defect(self._observer))
+        super().__init__(self._hub_running, config.bounds, on_defect(self._observer), self._judged)
         self._config = config
         self._log = log
         self._make_sources = make_sources(config)
         self._publishing: Publishing | None = None
+        self._endpoints: Endpoints | None = None
+
+    def _judged(self, request: Request) -> Admission | Response:
+        assert self._endpoints is not None
+        return self._endpoints.admit(request)
 
     async def publish(
         self,
@@ -142,7 +149,7 @@ class HubApp(AsgiApp):
                 "start", version=__version__, server="asgi", store=config.store, durability=store.durability
             )
             warn(config, self._log)
-            endpoints = make_endpoints(config, hub)
+            self._endpoints = endpoints = make_endpoints(config, hub)
             self._publishing = Publishing(
                 hub, config.bounds, Clients(), time.time, Drafting(config.bounds), Later()
             )

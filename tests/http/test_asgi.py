@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fast_sse.http.asgi import AsgiApp, Scope, head_of, path_of
 from fast_sse.http.asgi_stream import Message
-from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
+from fast_sse.http.message import Admission, Answer, Deferred, Request, Response, Stream
 from fast_sse.model.errors import BadRequestError, HeadersTooLargeError, NotStoredError
 from fast_sse.model.limits import Limits
 
@@ -48,13 +48,19 @@ class Rig:
         self.incoming: asyncio.Queue[Message] = asyncio.Queue()
         self.life: list[str] = []
         self._handle = handle
-        self.app = AsgiApp(self._run, limits, lambda _id, error: self.defects.append(error))
+        self.judged: list[Request] = []
+        self.admission: Admission | Response = Admission(limits.body_bytes_max)
+        self.app = AsgiApp(self._run, limits, lambda _id, error: self.defects.append(error), self._judge)
 
     @contextlib.asynccontextmanager
     async def _run(self) -> AsyncIterator[Handle]:
         self.life.append("begun")
         yield self._ask
         self.life.append("ended")
+
+    def _judge(self, request: Request) -> Admission | Response:
+        self.judged.append(request)
+        return self.admission
 
     def _ask(self, request: Request) -> Answer:
         self.asked.append(request)
@@ -226,6 +232,22 @@ async def test_the_rest_of_a_refused_body_is_taken() -> None:
     assert rig.status == 413
     assert json.loads(rig.received)["code"] == "too_large"
     assert rig.incoming.empty()
+
+
+async def test_a_body_in_pieces_is_judged_by_its_head() -> None:
+    """As on the front: what the head shows is told before the body is kept, and the head may lower its bound."""
+    rig = Rig(fixed(OK))
+    rig.body(b"abc")
+    await rig.serve(scope())
+    assert rig.judged == []
+    for admission, status in ((Response(401, b"no"), 401), (Admission(3), 413), (Admission(4), 200)):
+        rig = Rig(fixed(OK))
+        rig.admission = admission
+        for _ in range(3):
+            rig.body(b"x", more=True)
+        rig.body(b"x")
+        await rig.serve(scope())
+        assert (rig.status, len(rig.judged), rig.judged[0].body if status != 200 else b"") == (status, 1, b"")
 
 
 async def test_an_endless_body_is_answered_while_it_comes() -> None:

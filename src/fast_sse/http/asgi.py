@@ -22,7 +22,7 @@ from fast_sse.http.asgi_stream import Message, Receive, Send, StreamTransport
 from fast_sse.http.boundary import Boundary, OnDefect, ignore_defect, retrieve
 from fast_sse.http.endpoints import BATCH
 from fast_sse.http.errors import error_response
-from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
+from fast_sse.http.message import Admit, Answer, Deferred, RefusedError, Request, Response, Stream
 from fast_sse.http.request_head import SINGLE
 from fast_sse.http.wire import Fields, response_fields, stream_fields
 from fast_sse.model.errors import BadRequestError, FastSseError, HeadersTooLargeError, TooLargeError
@@ -50,6 +50,7 @@ class AsgiApp:
         run: a context that yields the handler; entered at start-up, left at shutdown.
         limits: for heads and bodies.
         on_defect: gets the `request_id` of a 500 and the exception behind it.
+        admit: judges a request of which the server gives the head while its body is still on its way.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class AsgiApp:
         run: Callable[[], AbstractAsyncContextManager[Handle]],
         limits: Limits,
         on_defect: OnDefect = ignore_defect,
+        admit: Admit | None = None,
     ) -> None:
         self._run = run
+        self._admit = admit
         self._limits = limits
         self._on_defect = on_defect
         self._boundary: Boundary | None = None
@@ -125,9 +128,9 @@ class AsgiApp:
         answer: Answer
         try:
             request = head_of(scope, self._limits)
-            request.body = await incoming.read(request, self._limits)
-        except FastSseError as error:
-            answer = error_response(error)
+            request.body = await incoming.read(request, self._limits, self._admit)
+        except (FastSseError, RefusedError) as error:
+            answer = error.answer if isinstance(error, RefusedError) else error_response(error)
             await incoming.skip(self._limits.body_bytes_max)
         else:
             answer = boundary.ask(request)
@@ -194,8 +197,11 @@ class _Incoming:
         self._ended = not message.get("more_body", False)
         return bytes(message.get("body", b""))
 
-    async def read(self, request: Request, limits: Limits) -> bytes:
-        """The complete body. Raises TooLargeError as soon as it is known to be too large."""
+    async def read(self, request: Request, limits: Limits, admit: Admit | None) -> bytes:
+        """The complete body. Raises TooLargeError as soon as it is known to be too large.
+
+        One that is not complete in its first piece is judged by its head; raises RefusedError with what that came to.
+        """
         bytes_max = limits.batch_bytes_max if request.path == BATCH else limits.body_bytes_max
         too_large = TooLargeError(f"The body is larger than {bytes_max} bytes")
         declared = request.headers.get("content-length", "")
@@ -204,6 +210,12 @@ class _Incoming:
         pieces: list[bytes] = []
         size = 0
         while not self._ended:
+            if len(pieces) == 1 and admit is not None:
+                found = admit(request)
+                if isinstance(found, Response):
+                    raise RefusedError(found)
+                bytes_max = min(bytes_max, found.body_bytes_max)
+                too_large = TooLargeError(f"The body is larger than {bytes_max} bytes")
             pieces.append(await self._piece())
             size += len(pieces[-1])
             if size > bytes_max:

@@ -21,8 +21,8 @@ from fast_sse.http.boundary import retrieve
 from fast_sse.http.deadlines import NEVER
 from fast_sse.http.errors import error_response
 from fast_sse.http.flow import TURN_BYTES, Flow
-from fast_sse.http.message import Deferred, Request, Response, Stream
-from fast_sse.http.reader import IDLE, IN_BODY, RefusedError, RequestReader
+from fast_sse.http.message import Deferred, RefusedError, Request, Response, Stream
+from fast_sse.http.reader import IDLE, IN_BODY, RequestReader
 from fast_sse.http.wire import CONTINUE, form_of, stream_head
 from fast_sse.model.errors import FastSseError
 

@@ -84,3 +84,11 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
 
 #: Judges a request by its head, when its body takes more than one read of the socket.
 Admit = Callable[[Request], Admission | Response]
+
+
+class RefusedError(Exception):
+    """A head that was refused before its body was read; `answer` says why."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__(answer.status)
+        self.answer = answer

@@ -18,7 +18,7 @@ from typing import Final
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from fast_sse.http.heads import Head, Heads, plain_length
-from fast_sse.http.message import Admit, Request, Response
+from fast_sse.http.message import Admit, RefusedError, Request, Response
 from fast_sse.http.request_head import (
     NAMES,
     SINGLE,
@@ -48,14 +48,6 @@ _METHODS: Final = {
 _BATCH: Final = b"/v1/sse/batch"
 #: Keeps nothing.
 _NO_HEADS: Final = Heads()
-
-
-class RefusedError(Exception):
-    """A head that was refused before its body was read; `answer` says why."""
-
-    def __init__(self, answer: Response) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
 
 
 class _StopError(Exception):
