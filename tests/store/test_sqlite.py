@@ -2,51 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.contract.asserting import EVERYTHING, everything, page, put
-from tests.contract.backends import FOREVER, draft
+from tests.contract.asserting import everything, page, put
+from tests.contract.backends import draft
+from tests.store.conftest import Opener
 from tests.store.failing import sqlite_error
 
-from fast_sse.model.channel import Channel, Filter
+from fast_sse.model.channel import Channel
 from fast_sse.model.errors import (
     ConfigError,
     DiskFullError,
     NotStoredError,
     StoreClosedError,
-    UnavailableError,
     UnknownOutcomeError,
 )
 from fast_sse.model.message import Draft
-from fast_sse.store.base import Appended, Gap, OvertakenError, Retention
+from fast_sse.store.base import Appended, Gap, OvertakenError
 from fast_sse.store.sqlite import SqliteStore
-from fast_sse.store.sqlite_files import _READER_STATEMENTS
-from fast_sse.store.sqlite_pages import whole_sql
-
-Opener = Callable[..., Awaitable[SqliteStore]]
-
-
-@pytest.fixture
-async def open_store(tmp_path: Path) -> AsyncIterator[Opener]:
-    opened: list[SqliteStore] = []
-
-    async def open_store(retention: Retention = FOREVER, **options: Any) -> SqliteStore:
-        store = SqliteStore(tmp_path / "log", retention, **{"retry_s": 0.0, "ballast_bytes": 4096, **options})
-        await store.open()
-        opened.append(store)
-        return store
-
-    yield open_store
-    for store in opened:
-        await store.close()
 
 
 async def test_a_second_store_on_the_directory_is_refused(open_store: Opener) -> None:
@@ -181,50 +160,6 @@ async def test_a_probe_has_a_deadline(open_store: Opener) -> None:
     await put(store, draft())
 
 
-async def test_a_read_that_fails_is_unavailable(open_store: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Errors of SQLite do not cross the boundary of the store."""
-    store = await open_store()
-
-    def broken(*_: object) -> None:
-        raise sqlite_error(sqlite3.SQLITE_IOERR_READ)
-
-    monkeypatch.setattr("fast_sse.store.sqlite_log.SqliteLog.page", broken)
-    with pytest.raises(UnavailableError, match="cannot be read"):
-        await page(store, (await store.bounds()).newest)
-
-
-async def test_readers_and_the_writer_do_not_disturb_each_other(open_store: Opener) -> None:
-    """While publishers append, every page is a clean prefix: nothing smaller appears behind a place once read."""
-    store = await open_store()
-    start = (await store.bounds()).newest
-    done = False
-
-    async def publish(name: int) -> None:
-        for number in range(40):
-            await put(store, draft(data=b"%d-%d" % (name, number)))
-
-    async def read() -> list[int]:
-        found: list[int] = []
-        place = start
-        while True:
-            last = done
-            one = await store.read(EVERYTHING, place, 50, 1 << 20)
-            assert one.gap is None
-            assert all(record.position > place.position for record in one.records)
-            found += [record.position for record in one.records]
-            place = one.through
-            if last and not one.records:
-                return found
-
-    readers = [asyncio.ensure_future(read()) for _ in range(3)]
-    await asyncio.gather(*(publish(name) for name in range(8)))
-    done = True
-    expected = [record.position for record in await everything(store)]
-    assert len(expected) == 320
-    for reader in readers:
-        assert await reader == expected
-
-
 @pytest.mark.parametrize("where", ["payload", "structure", "checksum", "size"])
 async def test_a_damaged_record_is_named_and_never_served(open_store: Opener, where: str) -> None:
     """A flipped bit in log.db ends the page before it, is told as `unreadable`, and the rest follows (F13, F16)."""
@@ -280,33 +215,6 @@ async def test_erased_bytes_are_gone_from_the_files(tmp_path: Path) -> None:
 
 def _files_with(directory: Path, text: bytes) -> list[str]:
     return [file.name for file in directory.iterdir() if text in file.read_bytes()]
-
-
-async def test_parts_of_a_large_append_let_others_in(open_store: Opener) -> None:
-    """Whoever publishes beside ten thousand lines waits for a part of them; the lines keep their order, and their keys count."""
-    store = await open_store()
-    lines = [draft(data=b"%d" % number, keys=(f"k{number % 900}",), body=b"x") for number in range(1000)]
-    large = store.append(lines)
-    (small,) = await store.append([draft("b")])
-    assert not large.done()
-    outcomes = await large
-    stored = [one for one in outcomes if isinstance(one, Appended)]
-    assert len(stored) == 1000
-    assert [one.duplicate for one in stored] == [False] * 900 + [True] * 100
-    positions = [one.cursor.position for one in stored[:900]]
-    assert positions == sorted(positions)
-    assert isinstance(small, Appended)
-    assert positions[0] < small.cursor.position < positions[-1]
-
-
-async def test_close_finishes_a_large_append(open_store: Opener) -> None:
-    """What was appended before the end is committed, in parts or not."""
-    store = await open_store()
-    large = store.append([draft(keys=(f"k{number}",)) for number in range(1000)])
-    await store.close()
-    assert all(isinstance(one, Appended) for one in await large)
-    store = await open_store()
-    assert len(await everything(store)) == 1000
 
 
 async def test_a_new_log_is_its_owner_s_alone(open_store: Opener, tmp_path: Path) -> None:
@@ -409,57 +317,6 @@ async def test_a_commit_into_files_that_go_meanwhile_is_unknown(
     monkeypatch.setattr(type(keeper._log), "insert", and_gone)
     (outcome,) = await store.append([draft()])
     assert isinstance(outcome, UnknownOutcomeError)
-
-
-async def test_a_defect_in_answering_answers(
-    open_store: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """What is stored and cannot be told is unknown, and its record reaches followers all the same."""
-    store = await open_store()
-    follower = store.follow((await store.bounds()).newest)
-
-    def defect(*_: object) -> None:
-        raise ZeroDivisionError("never expected")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("fast_sse.store.sqlite.answer", defect)
-        (outcome,) = await store.append([draft(data=b"1")])
-    assert isinstance(outcome, UnknownOutcomeError)
-    assert "a defect in answering a group" in caplog.text
-    await put(store, draft(data=b"2"))
-    heard: list[bytes] = []
-    while len(heard) < 2:
-        heard += [record.data for record in await anext(follower)]
-    assert heard == [b"1", b"2"]
-    await follower.aclose()  # type: ignore[attr-defined]
-
-
-async def test_a_defect_in_reading_is_unavailable(
-    open_store: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Whatever reading raises, the caller is told to try again, and the log says what it was."""
-    store = await open_store()
-
-    def defect(*_: object) -> None:
-        raise ZeroDivisionError("never expected")
-
-    monkeypatch.setattr("fast_sse.store.sqlite_log.SqliteLog.page", defect)
-    with pytest.raises(UnavailableError, match="cannot be read"):
-        await page(store, (await store.bounds()).newest)
-    assert "a defect in reading the log" in caplog.text
-
-
-async def test_many_mixtures_of_channels_keep_few_statements(open_store: Opener) -> None:
-    """A statement for each mixture of 64 channels would hold 200 MiB: each reader keeps as many as it may, and no more."""
-    store = await open_store()
-    await put(store, draft())
-    for number in range(80):
-        wanted = Filter.of(
-            *(Channel(f"{number}-{one}" if one % 2 else "*", f"{one}") for one in range(number % 64 + 1))
-        )
-        await store.read(wanted, (await store.bounds()).trimmed, 10, 1000)
-    assert whole_sql.cache_info().maxsize == 64
-    assert _READER_STATEMENTS <= 32
 
 
 async def test_a_store_whose_thread_has_ended_refuses_and_closes(
