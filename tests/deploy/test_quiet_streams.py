@@ -8,12 +8,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.deploy.apache import Apache
 from tests.deploy.caddy import RECIPE, Caddy
 from tests.deploy.conftest import WITHOUT_HEARTBEATS
 from tests.deploy.curl import curl, header, line, running
 from tests.deploy.haproxy import HAProxy
 from tests.deploy.nginx import Nginx
 from tests.deploy.proxy import Certificate, Proxy, rendered
+from tests.deploy.varnish import Varnish
 from tests.support.publisher import Pair, publish_once, subscribe_target
 from tests.support.server import Hub
 
@@ -34,7 +36,7 @@ async def outlast(client: asyncio.subprocess.Process) -> None:
 @contextmanager
 def before(
     hub: Hub,
-    kinds: list[type[Nginx | HAProxy | Caddy]],
+    kinds: list[type[Nginx | HAProxy | Caddy | Varnish | Apache]],
     certificate: Certificate,
     directory: Path,
 ) -> Iterator[list[Proxy]]:
@@ -57,7 +59,7 @@ async def test_heartbeats_hold_a_stream(certificate: Certificate, tmp_path: Path
 
     with (
         Hub(tmp_path, store="memory", port=0) as hub,
-        before(hub, [Nginx, HAProxy, Caddy], certificate, tmp_path) as proxies,
+        before(hub, [Nginx, HAProxy, Caddy, Varnish, Apache], certificate, tmp_path) as proxies,
     ):
         await asyncio.gather(*(quiet(proxy) for proxy in proxies))
 
