@@ -302,23 +302,6 @@ async def test_files_that_are_back_take_publishes(open_store: Opener) -> None:
     assert len(await everything(store)) == 2
 
 
-async def test_a_commit_into_files_that_go_meanwhile_is_unknown(
-    open_store: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Looked for before and after: what was written just before they went is nobody's 2xx."""
-    store = await open_store()
-    keeper = store._kept()
-    insert = type(keeper._log).insert
-
-    def and_gone(log: Any, values: list[Any]) -> None:
-        insert(log, values)
-        (store._directory / "log.db").unlink()
-
-    monkeypatch.setattr(type(keeper._log), "insert", and_gone)
-    (outcome,) = await store.append([draft()])
-    assert isinstance(outcome, UnknownOutcomeError)
-
-
 async def test_a_store_whose_thread_has_ended_refuses_and_closes(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

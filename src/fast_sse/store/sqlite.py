@@ -245,6 +245,8 @@ class SqliteStore(Store):
             return
         except UnavailableError as error:
             _log.error("an erasure that was cut off is not done: %s; ask for it again", error.message)
+        except Exception:  # noqa: BLE001  the last guard: nobody waits for this task
+            _log.exception("an erasure that was cut off is not done; ask for it again")
 
     def _keep_times(self) -> Callable[[], None]:
         keeper, times = self._keeper, self._pace.keep()

@@ -113,24 +113,29 @@ class SqliteFiles:
 
     def note_opened(self) -> None:
         """The files that have these names now are those that are open. Soon after `connect`, with a first look at the log."""
-        self._opened.setdefault(self.path, _identity(self.path))
-        self._opened[wal_of(self.path)] = _identity(wal_of(self.path))
+        self._opened.setdefault(self.path, _identity(_stat(self.path)))
+        self._opened[wal_of(self.path)] = _identity(_stat(wal_of(self.path)))
 
     def note_closing(self) -> None:
         """The last connection takes the write-ahead log with it."""
         self._opened.pop(wal_of(self.path), None)
 
-    def check_there(self) -> None:
-        """Whether a process that opened the log next would find what is written now.
+    def check_there(self) -> int:
+        """Whether a process that opened the log next would find what is written now; the size of the write-ahead log.
 
         Raises:
             NotStoredError: the files were removed or replaced; it heals when they are back, or with a restart.
         """
+        size = 0
         for path, opened in self._opened.items():
-            if _identity(path) != opened:
+            found = _stat(path)
+            if _identity(found) != opened:
                 raise NotStoredError(
                     f"{path.name} was removed or replaced under the running hub: restart it when the right one is there"
                 )
+            if found is not None and path != self.path:
+                size = found.st_size
+        return size
 
     def release(self) -> None:
         """Let another process have the directory. Idempotent."""
@@ -188,13 +193,16 @@ def wal_of(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file has this name; None when none has."""
+def _stat(path: Path) -> os.stat_result | None:
     try:
-        found = path.stat()
+        return path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+
+
+def _identity(found: os.stat_result | None) -> tuple[int, int] | None:
+    """Which file it is; None for none."""
+    return None if found is None else (found.st_dev, found.st_ino)
 
 
 def _translated(error: sqlite3.Error) -> FastSseError:

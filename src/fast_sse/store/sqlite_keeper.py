@@ -92,9 +92,7 @@ class Keeper:
         with self._failures_named():
             self._make_ready()
             self._files.cover(jobs[-1].records[-1].position)
-            special = self._store(jobs)
-            self._check_after()
-            return special
+            return self._store(jobs)
 
     def keep(self, times: Times) -> None:
         """Keep what time it is, which proves that a write would be durable."""
@@ -103,7 +101,6 @@ class Keeper:
             self._committing = True
             self._log.keep(times)
             self._committing = False
-            self._check_after()
 
     def trim(self, retention: Retention, now_ms: int, times: Times | None = None) -> Trimmed:
         """One step of retention at a paced time, in one transaction; what time it is is kept on the way.
@@ -293,18 +290,12 @@ class Keeper:
         with suppress(sqlite3.Error):
             self.wal.checkpoint(self._log.connection, empty_it=True)
 
-    def _check_after(self) -> None:
-        """Nobody is told of a commit that went into files that were gone by then."""
-        try:
-            self._files.check_there()
-        except NotStoredError as error:
-            raise UnknownOutcomeError(error.message) from error
-
     def _make_ready(self) -> None:
         """Raise when nothing may be appended now."""
-        self._files.check_there()
+        # Each look at a file gives the interpreter away for a moment: two for a group, and none for the same thing twice.
+        wal_bytes = self._files.check_there()
         self._mend()
-        self.wal.check(self._log.connection)
+        self.wal.check(self._log.connection, wal_bytes)
         if not self._full:
             return
         if self._ballast.take_back():

@@ -101,13 +101,17 @@ class Wal:
         if empty:
             self._tell(bool(busy) or copied < frames)
 
-    def check(self, connection: sqlite3.Connection) -> None:
-        """Whether it may grow.
+    def check(self, connection: sqlite3.Connection, size_bytes: int | None = None) -> None:
+        """Whether it may grow; `size_bytes`: its size, if that was just looked at.
 
         Raises:
             DiskFullError: it is at its bound, and somebody holds it there.
         """
-        if self._look() < self._bytes_max:
+        if size_bytes is None:
+            self._look()
+        else:
+            self.size_bytes = size_bytes
+        if self.size_bytes < self._bytes_max:
             return
         self.checkpoint(connection, _SHUT_S_MAX, empty_it=True)
         if self.size_bytes >= self._bytes_max:
