@@ -69,7 +69,11 @@ async def test_a_page_whose_new_signatures_are_over_asks_no_more_than_now_and_th
 
     waits: list[float] = []
     await page.expose_function("freshSignature", stale)
-    await page.expose_function("waits", lambda ms: waits.append(ms))
+
+    def waited(ms: float) -> None:
+        waits.append(ms)
+
+    await page.expose_function("waits", waited)
     await page.goto(demo.origin + BLANK)
     watched = re.sub(r"\bsetTimeout\b", "later", listing())
     told = (
