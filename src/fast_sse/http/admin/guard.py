@@ -11,13 +11,12 @@ of that page, on every method but GET and HEAD:
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fast_sse.http.errors import error_response
+from fast_sse.http.hosts import is_ours
 from fast_sse.model.errors import FastSseError, ForbiddenError, UnsupportedMediaError
 
 _READING = frozenset({"GET", "HEAD"})
@@ -28,7 +27,7 @@ class MutationGuard:
 
     def __init__(self, app: ASGIApp, host: str) -> None:
         self._app = app
-        self._host = host
+        self._names = {host.lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -43,7 +42,7 @@ class MutationGuard:
 
     def _check(self, request: Request) -> None:
         host = request.headers.get("host", "")
-        if not self._is_ours(host):
+        if not is_ours(host, self._names):
             raise ForbiddenError("the Host is not this listener's")
         origin = request.headers.get("origin")
         if origin is not None and origin != f"{request.url.scheme}://{host}":
@@ -52,14 +51,3 @@ class MutationGuard:
         media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if has_body and media != "application/json":
             raise UnsupportedMediaError("a body must be application/json")
-
-    def _is_ours(self, host: str) -> bool:
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        name = name.strip("[]").lower()
-        if name in ("localhost", self._host.lower()) and name:
-            return True
-        try:
-            ip_address(name)
-        except ValueError:
-            return False
-        return True
