@@ -95,6 +95,18 @@ async def test_a_publish_without_an_answer_is_unknown(away: Proxy, channel: Pair
     assert set(reply.json()) == {"code", "message", "request_id"}
 
 
+async def test_a_hub_that_is_back_is_asked_at_once(
+    kind: Kind, certificate: Certificate, channel: Pair, tmp_path: Path
+) -> None:
+    """A proxy that was refused once does not answer in the hub's place any longer than the hub is away."""
+    address = ("127.0.0.1", stable_port())
+    with kind(tmp_path, address, certificate) as proxy:
+        assert (await publish(proxy, channel)).code == "unknown"
+        async with upstream(lambda _number: OK, address) as hub:
+            assert (await publish(proxy, channel)).status == 200
+            assert len(hub.requests) == 1
+
+
 async def test_signatures_are_in_no_log(shared: Pairing, away: Proxy, channel: Pair) -> None:
     """A signature in the query stands in no file that a proxy writes, whether the hub answers or is away."""
     mac = v2("sub", *channel)

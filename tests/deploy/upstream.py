@@ -22,8 +22,8 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 class Upstream:
     """Every request it got, head and body, and the number of connections they came on."""
 
-    def __init__(self, answers: Answers) -> None:
-        self.address: Address = ("127.0.0.1", stable_port())
+    def __init__(self, answers: Answers, address: Address | None = None) -> None:
+        self.address: Address = address or ("127.0.0.1", stable_port())
         self.requests: list[bytes] = []
         self.connections = 0
         self._answers = answers
@@ -69,9 +69,9 @@ def _length(head: bytes) -> int:
 
 
 @asynccontextmanager
-async def upstream(answers: Answers) -> AsyncIterator[Upstream]:
-    """A running one."""
-    recorder = Upstream(answers)
+async def upstream(answers: Answers, address: Address | None = None) -> AsyncIterator[Upstream]:
+    """A running one, at a free port or at one that has been free so far."""
+    recorder = Upstream(answers, address)
     server = await asyncio.start_server(recorder, *recorder.address)
     try:
         yield recorder
