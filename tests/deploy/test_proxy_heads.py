@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.deploy.conftest import Kind, Listen, Pairing
 from tests.deploy.curl import curl, running
+from tests.deploy.early import request_early
 from tests.deploy.proxy import Certificate
 from tests.deploy.upstream import OK, upstream
 from tests.support.http1 import request
@@ -24,13 +25,14 @@ NAMES = ("a+ä", "b? c")
 async def test_target_and_headers_arrive_as_they_were_sent(
     kind: Kind, certificate: Certificate, tmp_path: Path, version: str
 ) -> None:
-    """Path, query, x-signature and Last-Event-ID reach the hub byte for byte, over HTTP/1.1 and HTTP/2."""
+    """Path, query, x-signature and Last-Event-ID reach the hub byte for byte, and the client's own address with them."""
     target = f"{subscribe_target(NAMES)}?last=5&signature=v2.a%2Bb"
     sent = {"x-signature": "v2.k.sub.1-2_3=", "last-event-id": "s1.k3v9x2qah5m2c.4711"}
     headers = [word for name, value in sent.items() for word in ("--header", f"{name}: {value}")]
     async with upstream(lambda _number: OK) as hub:
         with kind(tmp_path, hub.address, certificate) as proxy:
-            command = [*curl(proxy), version, *headers, "--write-out", " %{http_version}", proxy.url(target)]
+            words = ["--interface", "127.0.0.2", version, *headers, "--write-out", " %{http_version}"]
+            command = [*curl(proxy), *words, proxy.url(target)]
             async with running(*command) as client:
                 assert client.stdout is not None
                 answer = (await client.stdout.read()).decode()
@@ -39,7 +41,7 @@ async def test_target_and_headers_arrive_as_they_were_sent(
     assert first == f"GET {target} HTTP/1.1"
     arrived = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
     assert {name: arrived.get(name) for name in sent} == sent
-    assert arrived["x-forwarded-for"] == "127.0.0.1"
+    assert (arrived["x-forwarded-for"], arrived["x-forwarded-proto"]) == ("127.0.0.2", "https")
 
 
 async def test_names_with_reserved_characters_are_the_same_channel(shared: Pairing, listen: Listen) -> None:
@@ -73,7 +75,9 @@ async def test_a_far_too_large_body_is_refused_by_the_proxy(
     async with upstream(lambda _number: OK) as hub:
         with kind(tmp_path, hub.address, certificate) as proxy:
             headers = {"Content-Type": "application/json", **signed(channel)}
-            reply = await request(proxy.plain, "POST", publish_target(channel), headers, b"x" * 3_000_000)
+            reply = await request_early(
+                proxy.plain, "POST", publish_target(channel), headers, b"x" * 3_000_000
+            )
     assert (reply.status, reply.code) == (413, "too_large")
     assert set(reply.json()) == {"code", "message", "request_id"}
     assert hub.requests == []

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.deploy.conftest import Kind, Listen, Pairing
 from tests.deploy.curl import curl, header, line, running
+from tests.deploy.early import request_early
 from tests.deploy.process import open_files
 from tests.deploy.proxy import Certificate
 from tests.support.http1 import request
@@ -208,7 +209,7 @@ async def test_body_limit_is_the_hubs(
     body = body_of(size)
     assert len(body) == size
     headers = {"Content-Type": "application/json", **signed(channel)}
-    reply = await request(shared.proxy.plain, "POST", publish_target(channel), headers, body)
+    reply = await request_early(shared.proxy.plain, "POST", publish_target(channel), headers, body)
     assert reply.status == status, reply
     assert says in reply.json()["message"]
     if status == 413:
