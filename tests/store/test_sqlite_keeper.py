@@ -189,6 +189,17 @@ def test_a_defect_of_ours_costs_one_group(kept: Kept) -> None:
     assert len(kept.rows()) == 1
 
 
+def test_a_defect_in_the_middle_of_a_commit_is_an_unknown_outcome(kept: Kept) -> None:
+    """What may have run before the exception came is not called certainly not stored, and the file is looked at."""
+    kept.connections[0].after = True
+    kept.faults["INSERT"] = MemoryError()
+    with pytest.raises(UnknownOutcomeError):
+        kept.commit()
+    kept.commit()
+    assert kept.mended == [1]
+    assert kept.rows() == [1, 2]
+
+
 def test_mending_waits_between_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broken log is not checked anew for every publish: until the pause is over each is certainly not stored."""
     kept = Kept(tmp_path / "log", monkeypatch, retry_s=3600.0)

@@ -50,6 +50,15 @@ _PASSING = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_TOOBIG}
 )
 
+#: What Python's module raises while it binds values: the statement did not run.
+_BEFORE_IT_RAN = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    sqlite3.ProgrammingError,
+    sqlite3.InterfaceError,
+)
+
 
 class Keeper:
     """An open log and what its writer remembers of it. `on_mended` hears the newest position after a failure."""
@@ -270,7 +279,8 @@ class Keeper:
             self._damage.met("what lies in a damaged place cannot be deleted")
             return UnavailableError("the log is damaged: what lies there cannot be deleted")
         _log.error("writing the log failed", exc_info=problem)
-        if not sound or (code and code not in _PASSING):
+        in_doubt = committing and not code and not isinstance(problem, _BEFORE_IT_RAN)
+        if not sound or in_doubt or (code and code not in _PASSING):
             self._mend_at = time.monotonic() + self._retry_s
             if committing:
                 return UnknownOutcomeError("the log may or may not hold the message")
@@ -323,6 +333,7 @@ class Keeper:
         newest = self._log.ends().newest
         self._files.note_opened()
         if verdict != "ok" or newest < self._newest:
+            self._damage.met("nothing can be written any more")
             _log.critical("the log is damaged: %s, newest %d of %d", verdict, newest, self._newest)
             raise NotStoredError("the log is damaged")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
