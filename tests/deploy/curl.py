@@ -38,9 +38,11 @@ async def running(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
     try:
         yield process
     finally:
-        if process.returncode is None:
+        # One that has closed its output is ending: a kill would take its status from the loop that waits for it.
+        assert process.stdout is not None
+        if process.returncode is None and not process.stdout.at_eof():
             process.kill()
-        await process.wait()
+        await asyncio.wait_for(process.wait(), SOON_S)
 
 
 async def line(process: asyncio.subprocess.Process, start: str, within_s: float = SOON_S) -> str:
