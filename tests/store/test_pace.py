@@ -113,6 +113,18 @@ def test_a_process_goes_on_where_the_last_one_ended(machine: Machine) -> None:
     assert machine.pace(kept).read() == Instant(now, now, now)
 
 
+def test_where_nobody_says_which_start_it_is_both_clocks_must_agree(machine: Machine) -> None:
+    """A service that may not see it (ProcSubset=pid) goes on exactly; where the wall clock was set meanwhile it waits."""
+    machine.boot = ""
+    kept = machine.pace().keep()
+    machine.pass_s(7200)
+    now = START_MS + 7_200_000
+    assert machine.pace(kept).read() == Instant(now, now, now)
+    machine.step_s(2 * 86_400)
+    later = now + 2 * DAY_MS
+    assert machine.pace(kept).read() == Instant(later, START_MS, later)
+
+
 def test_the_time_that_a_machine_was_off_is_believed_later(machine: Machine) -> None:
     """Shown at once; nothing dies of it for ten minutes, and what is stored meanwhile does not age by it at all."""
     kept = machine.pace().keep()

@@ -156,7 +156,7 @@ class Pace:
     def begin(self, kept: Times | None, last_ms: int) -> None:
         """See `Paced`."""
         boot = self._boot()
-        if kept is not None and kept.boot and kept.boot == self._boot_id and boot >= kept.boot_ms:
+        if kept is not None and self._same_boot(kept, boot):
             self._shown = max(kept.time_ms - kept.boot_ms, last_ms - boot)
             self._paced = kept.paced_ms - kept.boot_ms
         elif kept is not None or last_ms:
@@ -165,6 +165,16 @@ class Pace:
             self._paced = (kept.paced_ms if kept else last_ms) - boot
             self._shown = max(last_shown, self._wall()) - boot
             self._off = _Claim(self._wall() - last_shown, boot)
+
+    def _same_boot(self, kept: Times, boot: int) -> bool:
+        """Whether both processes read one clock. Where nobody says which start it is of (ProcSubset=pid), the wall clock
+        must have gone on by as much: then it does not matter.
+        """
+        if boot < kept.boot_ms:
+            return False
+        if kept.boot and self._boot_id:
+            return kept.boot == self._boot_id
+        return abs((self._wall() - kept.time_ms) - (boot - kept.boot_ms)) <= _NEAR_MS
 
     def read(self) -> Instant:
         """The times now."""
