@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.store.earlier import unpack_schema_1
 
 from fast_sse.model.errors import ConfigError
 from fast_sse.store.sqlite_files import connect
@@ -52,8 +52,7 @@ def columns(connection: sqlite3.Connection) -> list[str]:
 @pytest.fixture
 def schema_1(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """A file that the last version of schema 1 left."""
-    with tarfile.open(Path(__file__).parent / "files" / "sqlite-schema-1.tar.gz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack_schema_1(tmp_path)
     connection = connect(tmp_path / "log.db", writer=True)
     yield connection
     connection.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import tarfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.contract.asserting import everything, put
 from tests.contract.backends import FOREVER, START_MS, Clock, draft
+from tests.store.earlier import unpack_schema_1
 from tests.store.test_sqlite_log import record
 
 from fast_sse.store.base import Gap
@@ -26,7 +26,6 @@ from fast_sse.store.sqlite_schema import prepare
 from fast_sse.store.sqlite_since import Sought, seek
 
 #: Left by the last version of schema 1: records 1 to 5 trimmed; then times of 40 (a control record), 1040, 50, 60, 1050, 1060.
-_SCHEMA_1 = Path(__file__).parent / "files" / "sqlite-schema-1.tar.gz"
 
 
 @pytest.fixture
@@ -151,8 +150,7 @@ def test_a_mark_has_the_latest_time_that_went(log: SqliteLog) -> None:
 @pytest.fixture
 async def upgraded(tmp_path: Path) -> SqliteStore:
     """A store on the log that the last version of schema 1 left, its clock at the last record."""
-    with tarfile.open(_SCHEMA_1) as archive:
-        archive.extractall(tmp_path / "log", filter="data")
+    unpack_schema_1(tmp_path / "log")
     clock = Clock()
     store = SqliteStore(tmp_path / "log", FOREVER, now_ms=clock, ballast_bytes=4096)
     await store.open()
