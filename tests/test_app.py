@@ -449,6 +449,41 @@ async def test_tls_on_the_public_listener(
     writer.close()
 
 
+async def test_a_reload_renews_the_certificate(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New connections get the new one, an open connection goes on, and a broken file changes nothing and is named."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    make_certificate(cert, key)
+    monkeypatch.setenv("FAST_SSE_TLS__CERT", str(cert))
+    monkeypatch.setenv("FAST_SSE_TLS__KEY", str(key))
+    node = start()
+    (host, port), _ = await node.addresses()
+    node.app._reload = lambda: load(None, {"auth": {"secret": SECRET}})
+
+    async def connect(trusted: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        context = ssl.create_default_context(cadata=trusted)
+        return await asyncio.open_connection(host, port, ssl=context, server_hostname="localhost")
+
+    first = cert.read_text()
+    reader, writer = await connect(first)
+    make_certificate(cert, key)
+    node.app.reload()
+    _, other = await connect(cert.read_text())
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await connect(first)
+    second = cert.read_text()
+    cert.write_text("nothing")
+    node.app.reload()
+    (refused,) = node.lines("reload refused: the settings in force stay")
+    assert refused["setting"] == "tls.cert"
+    _, another = await connect(second)
+    writer.write(request_bytes("POST", PUBLISH, {**SIGNED, "Connection": "close"}, BODY))
+    assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+    for one in (writer, other, another):
+        one.close()
+
+
 async def test_a_certificate_that_cannot_be_used_is_a_wrong_setting(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
