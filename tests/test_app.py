@@ -546,7 +546,11 @@ async def test_a_reload_holds_for_queues(
     async def quarantined() -> bool:
         return bool(redis_server.do("XLEN", "sse:events:dead_letter"))
 
+    async def told() -> bool:
+        return bool(node.lines("ingest poisoned"))
+
     await until(quarantined)
+    await until(told)
     assert store.appends == 0
     (poisoned,) = node.lines("ingest poisoned")
     assert "not allowed" in poisoned["error"]

@@ -179,7 +179,7 @@ def test_a_draft_weighs_its_bytes():
 # -- envelopes ------------------------------------------------------------------------------------------
 
 
-def record(channel: Channel = CART, data: bytes = b'{"a":1}', **headers: str) -> Record:
+def record(channel: Channel = CART, data: bytes = b'{"a":1}', /, **headers: str) -> Record:
     """A stored record."""
     return Record(1, channel, data, encode_headers(headers, SENT), "", b"", time_ms=0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from fast_sse.cli.main import app_main
-from fast_sse.http import publishing
+from fast_sse.http import drafting
 from fast_sse.model.channel import Channel
 from fast_sse.model.keys import key_digest
 
@@ -18,5 +18,6 @@ def of_this_node(kind: str, owner: str, target: Channel, word: str) -> bytes:
 
 
 if __name__ == "__main__":
-    vars(publishing)["key_digest"] = of_this_node
+    assert "key_digest" in vars(drafting)
+    vars(drafting)["key_digest"] = of_this_node
     app_main()
