@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.asgi.conftest import Serve, Served
 from tests.support.http1 import Address, request
+from tests.support.node import node_missing, node_program
 from tests.support.proxy import Proxy
 from tests.support.publisher import Pair, publish_once, signed, subscribe_target
 from tests.support.server import Hub, stable_port
@@ -62,14 +62,14 @@ async def test_publish_py_publishes(hub: Hub) -> None:
     await client.stop()
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.skipif(node_missing(), reason="node is not installed")
 async def test_subscribe_js_resumes_in_node(hub: Hub) -> None:
     """What is published before, between and after cut connections is printed once, in order."""
     assert (await publish_once(hub.public, CART, 0)).status == 200
     async with Proxy(hub.public) as proxy:
         target = f"{subscribe_target(CART)}?last=1&signature={v2('sub', *CART)}"
         process = await asyncio.create_subprocess_exec(
-            *("node", EXAMPLES / "subscribe.js", f"http://127.0.0.1:{proxy.address[1]}{target}"),
+            *(node_program(), EXAMPLES / "subscribe.js", f"http://127.0.0.1:{proxy.address[1]}{target}"),
             stdout=asyncio.subprocess.PIPE,
         )
         assert process.stdout is not None

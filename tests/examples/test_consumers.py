@@ -13,9 +13,10 @@ import pytest
 from tests.docs.shell import DOCS, blocks
 from tests.faults.consumers import CHANNEL, DATABASE, FILE, NODE, Consumer, Way
 from tests.support.http1 import Address
+from tests.support.node import node_missing
 from tests.support.proxy import Proxy
 from tests.support.publisher import publish_once
-from tests.support.server import ROOT, Hub, missing
+from tests.support.server import ROOT, Hub
 from tests.support.sign import v2
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
@@ -26,7 +27,7 @@ each_way = pytest.mark.parametrize(
         pytest.param(FILE, id="file"),
         pytest.param(DATABASE, id="database"),
         pytest.param(
-            NODE, id="node", marks=pytest.mark.skipif(missing("node"), reason="node is not installed")
+            NODE, id="node", marks=pytest.mark.skipif(node_missing(), reason="node is not installed")
         ),
     ],
 )

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from tests.support.http1 import Address
+from tests.support.node import node_program
 from tests.support.publisher import Pair, subscribe_target
 from tests.support.server import ROOT
 from tests.support.sign import v1
@@ -40,7 +41,7 @@ STOPPING = (sys.executable, "-m", "tests.faults.stopped_consumer")
 PYTHON = (sys.executable, str(ROOT / "examples" / "consumer.py"))
 FILE = Way("a file, Python", PYTHON, STOPPING, ("file",))
 DATABASE = Way("a database, Python", PYTHON, STOPPING, ("database",), exact=True)
-NODE = Way("a file, Node", ("node", JAVASCRIPT), ("node", "--import", PRELOAD, JAVASCRIPT))
+NODE = Way("a file, Node", (node_program(), JAVASCRIPT), (node_program(), "--import", PRELOAD, JAVASCRIPT))
 
 
 class Consumer:

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 from tests.faults.consumers import CHANNEL, DATABASE, FILE, NODE, Consumer, Way, doubled
 from tests.faults.counts import Kills, Record, each_scale
+from tests.support.node import node_missing
 from tests.support.publisher import Publisher, publish_once
-from tests.support.server import Hub, missing
+from tests.support.server import Hub
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
 
@@ -32,7 +33,7 @@ NTHS = (1, 2, 9)
 #: A cursor of the hub of these tests, as a test may know it.
 WHOLE = re.compile(r"s1\.\w{13}\.\d+")
 
-needs_node = pytest.mark.skipif(missing("node"), reason="node is not installed")
+needs_node = pytest.mark.skipif(node_missing(), reason="node is not installed")
 each_file = pytest.mark.parametrize(
     "way", [pytest.param(FILE, id="python"), pytest.param(NODE, id="node", marks=needs_node)]
 )
