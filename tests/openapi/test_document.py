@@ -144,7 +144,7 @@ def test_every_answer_header_is_documented() -> None:
     """What the code puts into the head of an answer, a stream and a preflight stands there in the document."""
     framing = {"Content-Type", "Content-Length"}
     request = Request("OPTIONS", "/", "", {"origin": "https://shop.example"})
-    cors = Cors(frozenset({"https://shop.example"}))
+    cors = Cors(frozenset({"https://shop.example"}), credentials=True)
     answer, stream = (
         cors.mark(request, Response(200)),
         cors.mark(request, Stream(lambda transport, _: transport)),
