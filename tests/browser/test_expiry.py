@@ -26,7 +26,16 @@ window.had = (count) => new Promise((done) => {
   const look = () => { if (window.shown.length >= count) done(window.shown); };
   window.waiting.push(look); look();
 });
+const Source = window.EventSource;
+window.started = new Promise((done) => {
+  window.EventSource = class extends Source {
+    constructor(url) { super(url); this.addEventListener("fast-sse.start", done, { once: true }); }
+  };
+});
 """
+#: Seconds that a signature lives: more than a busy machine needs from making one to the hub's look at it. One that
+#: is over at once makes the page wait half a minute, which is the other test.
+LIVES_S = 5
 
 
 def listing() -> str:
@@ -36,17 +45,18 @@ def listing() -> str:
 
 
 async def test_a_page_outlives_its_signatures(open_page: OpenPage, demo: Demo) -> None:
-    """Each lives for three seconds; every message is shown once and in order, over as many streams as that takes."""
+    """Every message is shown once and in order, over as many streams and signatures as that takes."""
     page, made = await open_page(), []
     key = (demo.data / "key").read_text()
 
     def fresh() -> str:
-        made.append(v2("sub", *CHANNEL, lives_s=3, kid=DEMO_KID, key=key))
+        made.append(v2("sub", *CHANNEL, lives_s=LIVES_S, kid=DEMO_KID, key=key))
         return made[-1]
 
     await page.expose_function("freshSignature", fresh)
     await page.goto(demo.origin + BLANK)
-    await page.evaluate(f"() => {{ {AROUND} {listing()} window.begun = listen(); return window.begun; }}")
+    await page.evaluate(f"() => {{ {AROUND} {listing()} listen(); }}")
+    await page.evaluate("() => window.started.then(() => null)")  # before it, a message is not this page's to see
     number = 0
     while len(made) < 3:
         assert (await publish_once(demo.public, CHANNEL, number)).status == 200
