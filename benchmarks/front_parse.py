@@ -5,7 +5,7 @@
 Each figure is the best of five runs, in microseconds per request. `to handler` is the time from `data_received` to
 the handler; `answered` adds a ready answer and its write, `deferred` an answer through a future, and `pipelined`
 sixteen requests in one read. `rested` is `answered` after 33 ms in which the process slept, as at 30 messages a second:
-the same work while the processor's caches are cold, so its median and not its best. All of these send the same head again and again, which the front knows (`http/heads.py`);
+the same work while the processor's caches are cold, so its median and not its best. All of these send the same head again and again, which the front knows (`http/front/known_heads.py`);
 `new heads` is `answered` with a header that is different each time.
 """
 
@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from fast_sse.http.front import Fronts
+from fast_sse.http.front.front import Fronts
 from fast_sse.http.message import Answer, Deferred, Request, Response
 from fast_sse.model.limits import Limits
 

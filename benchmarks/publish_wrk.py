@@ -4,7 +4,7 @@
 
 In `make bench` every server is driven by the same generator, ours, and on one core that is nchan's limit: its figure
 there is a lower bound. This one is not. With `--new-heads` no two requests have the same head, so that the front knows
-none of them (`http/heads.py`). CPU time is that of the server's threads (`/proc/PID/task`), in microseconds a
+none of them (`http/front/known_heads.py`). CPU time is that of the server's threads (`/proc/PID/task`), in microseconds a
 publish, user + system. Needs wrk (Debian's package of that name); it has no answer to read back, so nothing is counted.
 """
 

@@ -25,8 +25,8 @@ from fast_sse.model.cursor import Cursor  # noqa: E402
 from fast_sse.model.limits import Limits  # noqa: E402
 from fast_sse.model.message import Record  # noqa: E402
 from fast_sse.store.ranges import ranges  # noqa: E402
-from fast_sse.store.sqlite_log import ENTRIES_MAX, SqliteLog  # noqa: E402
-from fast_sse.store.sqlite_pages import JOINT, shape_of, whole_sql  # noqa: E402
+from fast_sse.store.rows.log import ENTRIES_MAX, SqliteLog  # noqa: E402
+from fast_sse.store.rows.pages import JOINT, shape_of, whole_sql  # noqa: E402
 
 CHANNEL = channel("carid000000", "cart_changed")
 BARE = "SELECT seq, body FROM log INDEXED BY log_channel WHERE id = ? AND type = ? AND seq > ? ORDER BY seq LIMIT ?"

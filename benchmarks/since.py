@@ -35,9 +35,9 @@ from fast_sse.model.message import Draft  # noqa: E402
 from fast_sse.store.base import Retention, Store  # noqa: E402
 from fast_sse.store.kafka.settings import KafkaSettings  # noqa: E402
 from fast_sse.store.kafka.store import KafkaStore  # noqa: E402
-from fast_sse.store.memory import MemoryStore  # noqa: E402
+from fast_sse.store.memory.store import MemoryStore  # noqa: E402
 from fast_sse.store.redis.store import RedisStore  # noqa: E402
-from fast_sse.store.sqlite import SqliteStore  # noqa: E402
+from fast_sse.store.sqlite.store import SqliteStore  # noqa: E402
 
 FULL = 1_000_000
 GOAL = 10.0

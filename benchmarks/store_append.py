@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # started as a file, found a
 from benchmarks.peers.bare_sqlite import inserts_per_s
 from fast_sse.model.channel import channel
 from fast_sse.model.message import Draft, Key
-from fast_sse.store.sqlite import SqliteStore
-from fast_sse.store.sqlite_writer import SWITCH_INTERVAL_S
+from fast_sse.store.sqlite.store import SqliteStore
+from fast_sse.store.sqlite.writer import SWITCH_INTERVAL_S
 
 CHANNELS = [channel(f"carid{number:06}", kind) for number in range(400) for kind in ("cart_changed", "price")]
 DATA = b'{"item":"sku-000123","quantity":2,"price":"19.90","currency":"EUR"}'

@@ -21,12 +21,12 @@ from tests.support.sign import SECRET, v1, v2
 from fast_sse import app
 from fast_sse.app import App
 from fast_sse.config import Config, load
-from fast_sse.http.listener import bind
+from fast_sse.http.front.listener import bind
 from fast_sse.model.errors import ConfigError, NotStoredError, UnavailableError
 from fast_sse.model.message import Draft
 from fast_sse.observe.logging import make_log
 from fast_sse.store.base import Outcome, Store
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
 

@@ -16,7 +16,7 @@ from tests.support.sign import SECRET
 
 from fast_sse.asgi import HubApp, app
 from fast_sse.config import Config, load
-from fast_sse.http.asgi_stream import Message
+from fast_sse.http.asgi.stream import Message
 from fast_sse.model.errors import (
     BadChannelError,
     BadRequestError,

@@ -108,7 +108,7 @@ def test_every_metric_is_described() -> None:
 
 def test_every_public_route_is_named() -> None:
     """Each path that the endpoints match stands in the index, with its placeholders."""
-    tree = ast.parse((ROOT / "src/fast_sse/http/endpoints.py").read_text())
+    tree = ast.parse((ROOT / "src/fast_sse/http/api/endpoints.py").read_text())
     texts = {
         node.value
         for node in ast.walk(tree)

@@ -18,9 +18,9 @@ from fast_sse.model.errors import ConfigError
 from fast_sse.observe.logging import make_log
 from fast_sse.observe.observer import Fact, HandlerFailed, NullObserver
 from fast_sse.parts import make_access, make_hub, make_sources, make_store, needs_extra, on_defect, warn
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 from fast_sse.store.redis.store import RedisStore
-from fast_sse.store.sqlite import SqliteStore
+from fast_sse.store.sqlite.store import SqliteStore
 
 SECRET = "0123456789abcdef0123456789abcdef"
 

@@ -29,10 +29,10 @@ from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft, Key
 from fast_sse.store.dedup import Known
 from fast_sse.store.record import record_of
-from fast_sse.store.sqlite_body import body_of
-from fast_sse.store.sqlite_files import connect
-from fast_sse.store.sqlite_log import ENTRIES_MAX, SqliteLog, add_entry
-from fast_sse.store.sqlite_schema import prepare
+from fast_sse.store.rows.body import body_of
+from fast_sse.store.rows.connect import connect
+from fast_sse.store.rows.log import ENTRIES_MAX, SqliteLog, add_entry
+from fast_sse.store.rows.schema import prepare
 
 NOTE = "a bare loop over the same rows, schema and fsync; no server"
 HEADERS = b'{"send_time":"2026-11-23 12:00:00.000"}'

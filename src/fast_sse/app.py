@@ -26,11 +26,11 @@ from fast_sse.config import Config
 from fast_sse.environment import foreign
 from fast_sse.http.admin.routes import admin_app
 from fast_sse.http.admin.server import CONNECTIONS_MAX, AdminServer
-from fast_sse.http.descriptors import Descriptors, for_clients, for_operators
-from fast_sse.http.endpoints import Endpoints
-from fast_sse.http.front import Fronts
-from fast_sse.http.listener import Listener, bind
-from fast_sse.http.tls import renew, tls_context
+from fast_sse.http.api.endpoints import Endpoints
+from fast_sse.http.front.descriptors import Descriptors, for_clients, for_operators
+from fast_sse.http.front.front import Fronts
+from fast_sse.http.front.listener import Listener, bind
+from fast_sse.http.front.tls import renew, tls_context
 from fast_sse.hub.hub import Hub
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError, NotStoredError, UnavailableError

@@ -23,13 +23,13 @@ import msgspec
 
 from fast_sse import __version__
 from fast_sse.config import Config, load
-from fast_sse.http.asgi import AsgiApp, Handle
-from fast_sse.http.clients import Clients
-from fast_sse.http.drafting import Drafting
-from fast_sse.http.endpoints import Endpoints
-from fast_sse.http.later import Later
+from fast_sse.http.api.clients import Clients
+from fast_sse.http.api.drafting import Drafting
+from fast_sse.http.api.endpoints import Endpoints
+from fast_sse.http.api.later import Later
+from fast_sse.http.api.publishing import Publishing
+from fast_sse.http.asgi.app import AsgiApp, Handle
 from fast_sse.http.message import Admission, Request, Response
-from fast_sse.http.publishing import Publishing
 from fast_sse.model.channel import channel
 from fast_sse.model.errors import BadRequestError, NotStoredError, UnknownOutcomeError
 from fast_sse.observe.logging import Log, LogObserver, make_log

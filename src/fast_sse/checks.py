@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pydantic import SecretStr
 
 from fast_sse.http.addresses import UNIX
-from fast_sse.http.unix_socket import PREFIX
+from fast_sse.http.front.unix_socket import PREFIX
 from fast_sse.model.secret import is_placeholder, weakness
 from fast_sse.settings import Admin, Auth, Settings
 

@@ -34,7 +34,7 @@ from pydantic_settings import (
 
 from fast_sse.checks import problems_of
 from fast_sse.environment import PREFIX, key_of, settings_of
-from fast_sse.http.tls import Chain
+from fast_sse.http.front.tls import Chain
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.limits import MIB, Limits
 from fast_sse.model.signature import Keyring

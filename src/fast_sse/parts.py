@@ -15,19 +15,19 @@ from importlib import import_module
 from typing import Any
 
 from fast_sse.config import Config
-from fast_sse.http.access import Access
 from fast_sse.http.addresses import Trusted
+from fast_sse.http.api.access import Access
+from fast_sse.http.api.clients import Clients
+from fast_sse.http.api.cors import Cors
+from fast_sse.http.api.endpoints import Endpoints
+from fast_sse.http.api.health import WithHealth
+from fast_sse.http.api.page import Pages, demo_pages
 from fast_sse.http.boundary import OnDefect
-from fast_sse.http.clients import Clients
-from fast_sse.http.cors import Cors
-from fast_sse.http.deadlines import Deadlines
-from fast_sse.http.descriptors import Descriptors
-from fast_sse.http.endpoints import Endpoints
-from fast_sse.http.front import Fronts
-from fast_sse.http.health import WithHealth
-from fast_sse.http.introductions import Introductions, OnCut
-from fast_sse.http.page import Pages, demo_pages
-from fast_sse.http.sockets import unacknowledged
+from fast_sse.http.front.acknowledged import unacknowledged
+from fast_sse.http.front.deadlines import Deadlines
+from fast_sse.http.front.descriptors import Descriptors
+from fast_sse.http.front.front import Fronts
+from fast_sse.http.front.introductions import Introductions, OnCut
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.source import Source
 from fast_sse.model.channel import Channel
@@ -37,8 +37,8 @@ from fast_sse.observe.logging import Log
 from fast_sse.observe.observer import HandlerFailed, Observer
 from fast_sse.store.base import Clocked, Store, Windows
 from fast_sse.store.clock import wall_ms
-from fast_sse.store.memory import MemoryStore
-from fast_sse.store.sqlite import SqliteStore
+from fast_sse.store.memory.store import MemoryStore
+from fast_sse.store.sqlite.store import SqliteStore
 
 #: Makes the sources of a hub; the last argument raises ForbiddenError for a channel that is not allowed here.
 MakeSources = Callable[[Hub, Observer, Callable[[Channel], None]], list[Source]]

@@ -56,7 +56,9 @@ async def test_a_page_outlives_its_signatures(open_page: OpenPage, demo: Demo) -
     await page.expose_function("freshSignature", fresh)
     await page.goto(demo.origin + BLANK)
     await page.evaluate(f"() => {{ {AROUND} {listing()} listen(); }}")
-    await page.evaluate("() => window.started.then(() => null)")  # before it, a message is not this page's to see
+    await page.evaluate(
+        "() => window.started.then(() => null)"
+    )  # before it, a message is not this page's to see
     number = 0
     while len(made) < 3:
         assert (await publish_once(demo.public, CHANNEL, number)).status == 200

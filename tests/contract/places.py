@@ -23,8 +23,8 @@ from typing import ClassVar, Literal
 
 from fast_sse.model.cursor import Position
 from fast_sse.store.base import Retention, Store, Windows
-from fast_sse.store.memory import MemoryStore
-from fast_sse.store.sqlite import SqliteStore
+from fast_sse.store.memory.store import MemoryStore
+from fast_sse.store.sqlite.store import SqliteStore
 
 NowMs = Callable[[], int]
 

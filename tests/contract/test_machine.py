@@ -34,7 +34,7 @@ from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.errors import KeyConflictError
 from fast_sse.model.message import Draft, Record
 from fast_sse.store.base import Appended, Bounds, Gap, Outcome, OvertakenError, Retention, Store, Windows
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 T = TypeVar("T")
 MAX_MESSAGES = 12

@@ -21,8 +21,8 @@ from tests.support.redis_server import need_redis
 from tests.support.server import ROOT, stable_port
 from tests.support.sign import SECRET
 
-from fast_sse.cli.ask_kafka import ask_kafka
-from fast_sse.cli.check_redis import redis
+from fast_sse.cli.doctor.ask_kafka import ask_kafka
+from fast_sse.cli.doctor.check_redis import redis
 from fast_sse.config import load, problems, setting_names
 from fast_sse.environment import PREFIX
 from fast_sse.http.admin.routes import admin_app

@@ -19,7 +19,7 @@ WAITING = 40
 #: Two of our listeners, connections that nobody has accepted, and one of the listeners closes: how did they fare?
 SCRIPT = """
 import json, pathlib, socket, sys
-from fast_sse.http.listener import bind
+from fast_sse.http.front.listener import bind
 
 def listener(port):
     made = bind("127.0.0.1", port, "", 30_000, shared=True).sockets[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults.crowd import Crowd
-from tests.store.test_sqlite_damage import pages_of
+from tests.store.sqlite.test_damage import pages_of
 from tests.support.http1 import Connection, request_bytes
 from tests.support.publisher import signed, subscribe_target
 from tests.support.server import Hub

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fast_sse.http.access import Access
-from fast_sse.http.endpoints import Endpoints
+from fast_sse.http.api.access import Access
+from fast_sse.http.api.endpoints import Endpoints
 from fast_sse.http.message import Deferred, Request, Response, Stream
 from fast_sse.hub.hub import Hub
 from fast_sse.model.channel import Channel, Filter
@@ -16,7 +16,7 @@ from fast_sse.model.limits import Limits
 from fast_sse.model.message import Record
 from fast_sse.model.signature import Keyring, sign_v1
 from fast_sse.observe.observer import NullObserver
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 SECRET = b"s" * 32
 NOW = 1_795_000_000.0

@@ -8,9 +8,8 @@ import msgspec
 import pytest
 from tests.http.rig import NOW, PUBLISH, SECRET, SUBSCRIBE, V1, Rig, publish, rigged, subscribe
 
-from fast_sse.http.access import Access
-from fast_sse.http.heads import Head
-from fast_sse.http.message import Request, Response, Stream
+from fast_sse.http.api.access import Access
+from fast_sse.http.message import Head, Request, Response, Stream
 from fast_sse.model.channel import Channel
 from fast_sse.model.limits import Limits
 from fast_sse.model.signature import Keyring, Scope, sign_v2

@@ -19,5 +19,5 @@ def no_blocking_calls() -> Iterator[BlockBuster]:
     """`time.sleep`, file and socket I/O, locks and SQLite raise BlockingError when called on the loop."""
     with blockbuster_ctx() as guard:
         # A store that closes joins its writer, whose thread has just said that it ends: microseconds, once in a life.
-        guard.functions["threading.Lock.acquire"].can_block_in("fast_sse/store/sqlite_writer.py", "close")
+        guard.functions["threading.Lock.acquire"].can_block_in("fast_sse/store/sqlite/writer.py", "close")
         yield guard

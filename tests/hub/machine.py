@@ -20,7 +20,7 @@ from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import parse_cursor
 from fast_sse.observe.observer import DefectSeen, FollowerRestarted
 from fast_sse.store.base import Retention, Store
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 #: So small that a few messages take every road: pages, slices of the tail, pieces, pauses, a full hub.
 SMALL = msgspec.structs.replace(

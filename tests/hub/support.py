@@ -27,7 +27,7 @@ from fast_sse.model.moment import parse_moment
 from fast_sse.model.parser import Event, EventParser
 from fast_sse.observe.observer import Fact
 from fast_sse.store.base import Appended, Store
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 LIMITS = Limits()
 HEADERS = b'{"send_time":"2026-11-23 12:00:00.000"}'

@@ -15,7 +15,7 @@ from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import UnavailableError
 from fast_sse.observe.observer import StreamEvicted
 from fast_sse.store.base import Bounds, Gap, Page, Retention
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 NEAR: dict[str, Any] = {}
 FAR: dict[str, Any] = {"tail_records_max": 3, "page_records_max": 2}

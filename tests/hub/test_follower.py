@@ -19,7 +19,7 @@ from fast_sse.model.errors import UnavailableError
 from fast_sse.model.message import Record
 from fast_sse.observe.observer import DefectSeen, FollowerRestarted
 from fast_sse.store.base import Gap, OvertakenError, Retention
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 
 class Failing(MemoryStore):

@@ -13,7 +13,7 @@ from tests.hub.transport import FakeTransport
 from fast_sse.hub.outgoing import PAUSED
 from fast_sse.observe.observer import DefectSeen
 from fast_sse.store.base import Retention
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 
 async def test_each_stream_hears_a_heartbeat_once_a_period_at_a_moment_of_its_own() -> None:

@@ -20,7 +20,7 @@ from fast_sse.observe.observer import (
     Trimmed,
 )
 from fast_sse.store.base import Retention
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 
 async def test_what_is_published_reaches_all_who_asked_and_nobody_else() -> None:

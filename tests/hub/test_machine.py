@@ -12,7 +12,7 @@ from tests.hub.machine import KEPT, HubMachine
 from tests.hub.support import now_ms
 
 from fast_sse.store.base import Store
-from fast_sse.store.sqlite import SqliteStore
+from fast_sse.store.sqlite.store import SqliteStore
 
 UNHURRIED = settings(deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -15,7 +15,7 @@ from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import NotStoredError
 from fast_sse.model.message import Key
 from fast_sse.store.base import Bounds
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 
 def values(hub: Hub) -> dict[str, float]:

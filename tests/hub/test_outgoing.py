@@ -18,7 +18,7 @@ from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import UnavailableError
 from fast_sse.model.parser import EventParser
 from fast_sse.store.base import Bounds, Page, Retention
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 
 def names(peer: Peer) -> list[str]:

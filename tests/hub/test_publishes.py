@@ -12,7 +12,7 @@ from tests.hub.support import bench, drafted, now_ms
 from fast_sse.model.errors import OverloadedError, StoreClosedError, UnknownOutcomeError
 from fast_sse.model.message import Draft
 from fast_sse.store.base import Appended, Outcome
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 Answer = asyncio.Future[list[Outcome]]
 

@@ -6,7 +6,7 @@ from tests.hub.loops import manual
 from tests.hub.support import bench, now_ms
 
 from fast_sse.store.base import Retention
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 
 async def test_a_trimmed_cursor_is_a_gap_however_near_it_is() -> None:

@@ -16,7 +16,7 @@ from fast_sse.hub.form import Form
 from fast_sse.hub.outgoing import ENDED, LIVE, PAUSED
 from fast_sse.hub.streams import Subscription
 from fast_sse.observe.observer import StreamEvicted
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 
 async def test_a_live_subscriber_has_no_task() -> None:

@@ -24,7 +24,7 @@ from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft, Record
 from fast_sse.observe.observer import Fact
 from fast_sse.store.base import Outcome
-from fast_sse.store.memory import MemoryStore
+from fast_sse.store.memory.store import MemoryStore
 
 EVERYTHING = Filter.of(Channel("*", "*"))
 #: Waits that a person does not notice.

@@ -15,13 +15,13 @@ import pytest
 import schemathesis
 from tests.openapi.fuzzing import DOCUMENT
 
-from fast_sse.http import endpoints
-from fast_sse.http.access import Access
 from fast_sse.http.admin.routes import admin_app
-from fast_sse.http.cors import Cors
-from fast_sse.http.endpoints import Endpoints
+from fast_sse.http.api import endpoints
+from fast_sse.http.api.access import Access
+from fast_sse.http.api.cors import Cors
+from fast_sse.http.api.endpoints import Endpoints
+from fast_sse.http.api.subscribing import _QUERY_FIELDS_MAX
 from fast_sse.http.message import Request, Response, Stream
-from fast_sse.http.subscribing import _QUERY_FIELDS_MAX
 from fast_sse.http.wire import response_fields, stream_fields
 from fast_sse.model.channel import FILTER_CHANNELS_MAX, SEGMENT_BYTES_MAX
 from fast_sse.model.cursor import parse_cursor

@@ -10,7 +10,7 @@ import pytest
 from tests.contract.backends import FOREVER
 
 from fast_sse.store.base import Retention
-from fast_sse.store.sqlite import SqliteStore
+from fast_sse.store.sqlite.store import SqliteStore
 
 Opener = Callable[..., Awaitable[SqliteStore]]
 

@@ -11,8 +11,8 @@ from tests.contract.backends import draft
 from tests.store.test_pace import DAY_MS, PATIENCE_S, START_MS, Machine
 
 from fast_sse.store.base import Appended, Clocked, Retention, Windows
-from fast_sse.store.memory import MemoryStore
-from fast_sse.store.sqlite import SqliteStore
+from fast_sse.store.memory.store import MemoryStore
+from fast_sse.store.sqlite.store import SqliteStore
 
 A_DAY = Retention(max_age_s=86_400, max_bytes=None)
 WINDOW_S = 3600

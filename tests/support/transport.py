@@ -1,6 +1,6 @@
 """A transport without a socket, for protocols that are fed by hand.
 
-It keeps what it was told and refuses what a real one refuses. `tests/http/test_front_sockets.py` runs the same
+It keeps what it was told and refuses what a real one refuses. `tests/http/front/test_front_sockets.py` runs the same
 contract on real sockets, so that this one cannot drift.
 """
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer import Argument
 
-from fast_sse.store.sqlite_compact import compact as compact_log
+from fast_sse.store.sqlite.compact import compact as compact_log
 
 _MIB = 1 << 20
 

@@ -19,7 +19,7 @@ from fast_sse.cli.credentials import DEMO_DIR, DEMO_KID, demo_secret
 from fast_sse.cli.process import run
 from fast_sse.cli.remote import Remote
 from fast_sse.config import load
-from fast_sse.http.unix_socket import PREFIX
+from fast_sse.http.front.unix_socket import PREFIX
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.signature import sign_v1

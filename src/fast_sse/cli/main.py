@@ -17,8 +17,8 @@ from fast_sse.cli.bench import bench
 from fast_sse.cli.compact import compact
 from fast_sse.cli.config import config_app
 from fast_sse.cli.demo import demo
-from fast_sse.cli.doctor import doctor
-from fast_sse.cli.publish import publish
+from fast_sse.cli.doctor.command import doctor
+from fast_sse.cli.publishing.command import publish
 from fast_sse.cli.serve import serve
 from fast_sse.cli.sign import sign
 from fast_sse.cli.subscribe import subscribe

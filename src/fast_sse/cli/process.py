@@ -20,7 +20,7 @@ from fast_sse.config import Config
 from fast_sse.model.errors import ConfigError
 from fast_sse.observe.lines import Lines
 from fast_sse.observe.logging import Log, StandardHandler, dropped_notice, make_log
-from fast_sse.store.sqlite_writer import SWITCH_INTERVAL_S
+from fast_sse.store.sqlite.writer import SWITCH_INTERVAL_S
 
 #: How long a process that is ended at once waits for the line that says so.
 LAST_WORDS_S = 0.2

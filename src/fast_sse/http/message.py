@@ -11,7 +11,43 @@ from typing import Any
 
 import msgspec
 
-from fast_sse.http.heads import Head
+
+class Verdict:
+    """What the endpoints found out about a head that holds for every request with it, under one value of the rules."""
+
+    __slots__ = ("answer", "rules")
+
+    def __init__(self, rules: object, answer: Callable[[Request], Answer]) -> None:
+        self.rules = rules
+        self.answer = answer
+
+
+class Head:
+    """An accepted head. Everybody who sends it shares it, so nothing of it may change but its `verdict`.
+
+    Attributes:
+        length: bytes of the body that follows.
+    """
+
+    __slots__ = ("headers", "http11", "keep_alive", "length", "method", "path", "query", "verdict")
+
+    def __init__(
+        self,
+        method: str,
+        target: bytes,
+        headers: dict[str, str],
+        *,
+        http11: bool,
+        keep_alive: bool,
+        length: int,
+    ) -> None:
+        self.method = method
+        self.path, _, self.query = target.decode("ascii").partition("?")
+        self.headers = headers
+        self.http11 = http11
+        self.keep_alive = keep_alive
+        self.length = length
+        self.verdict: Verdict | None = None
 
 
 class Request(msgspec.Struct, gc=False):

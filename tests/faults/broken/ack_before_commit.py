@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from fast_sse.cli.main import app_main
-from fast_sse.store.sqlite_group import Job
-from fast_sse.store.sqlite_keeper import Keeper
-from fast_sse.store.sqlite_writer import Group, Writer
+from fast_sse.store.sqlite.group import Job
+from fast_sse.store.sqlite.keeper import Keeper
+from fast_sse.store.sqlite.writer import Group, Writer
 
 #: How long an answer is ahead of its commit.
 AHEAD_S = 0.02

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from fast_sse.cli.main import app_main
-from fast_sse.http import drafting
+from fast_sse.http.api import drafting
 from fast_sse.model.channel import Channel
 from fast_sse.model.keys import key_digest
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fast_sse.app
 from fast_sse.cli.main import app_main
-from fast_sse.http.listener import Listener, bind
+from fast_sse.http.front.listener import Listener, bind
 from fast_sse.hub.subscriber import Subscriber
 
 

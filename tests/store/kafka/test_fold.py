@@ -9,7 +9,7 @@ from fast_sse.model.cursor import fingerprint_text
 from fast_sse.model.errors import KeyConflictError
 from fast_sse.store.kafka.entry import decode
 from fast_sse.store.kafka.fold import Answered, Folding, Group, Raw
-from fast_sse.store.sqlite_log import ENTRY_VALUES
+from fast_sse.store.rows.log import ENTRY_VALUES
 
 WINDOW_MS = 1000
 KEYED = draft(keys=("k",))

@@ -26,7 +26,7 @@ from fast_sse.store.kafka import follower
 from fast_sse.store.kafka.sender import Sender
 from fast_sse.store.kafka.settings import make_consumer
 from fast_sse.store.kafka.store import KafkaStore
-from fast_sse.store.sqlite_wal import WAL_BYTES
+from fast_sse.store.rows.wal import WAL_BYTES
 
 pytestmark = [pytest.mark.slow, pytest.mark.wire, pytest.mark.timeout(180)]
 

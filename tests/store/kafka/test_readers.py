@@ -14,7 +14,7 @@ from fast_sse.model.errors import UnavailableError
 from fast_sse.store.base import Windows
 from fast_sse.store.kafka.readers import DamagedError, Readers
 from fast_sse.store.kafka.view import View
-from fast_sse.store.sqlite_log import SqliteLog
+from fast_sse.store.rows.log import SqliteLog
 
 
 class Fixture:

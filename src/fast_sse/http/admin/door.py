@@ -15,7 +15,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from fast_sse.http.deadlines import NEVER, Deadlines
+from fast_sse.http.front.deadlines import NEVER, Deadlines
 from fast_sse.model.limits import KIB, Limits
 
 #: Bytes that may come without a complete head.

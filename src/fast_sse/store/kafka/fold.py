@@ -18,8 +18,8 @@ from fast_sse.store.dedup import Known, resolve, to_remember
 from fast_sse.store.kafka.bound import Bound, Rank
 from fast_sse.store.kafka.entry import Entry, fingerprint_of
 from fast_sse.store.record import record_of
-from fast_sse.store.sqlite_body import body_of
-from fast_sse.store.sqlite_log import ENTRY_VALUES, KEY_VALUES, SqliteLog, add_entry, add_keys
+from fast_sse.store.rows.body import body_of
+from fast_sse.store.rows.log import ENTRY_VALUES, KEY_VALUES, SqliteLog, add_entry, add_keys
 
 #: What follows a key's sha: the fingerprint of what it stands for, and the place that told it.
 PLACE_BYTES = 8

@@ -27,7 +27,7 @@ from fast_sse.store.kafka.settings import KafkaSettings, make_consumer
 from fast_sse.store.kafka.topic import Facts, Topic
 from fast_sse.store.kafka.view import View
 from fast_sse.store.kafka.watch import Watch
-from fast_sse.store.sqlite_wal import Wal
+from fast_sse.store.rows.wal import Wal
 
 _log = logging.getLogger(__name__)
 

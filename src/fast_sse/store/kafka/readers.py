@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from fast_sse.model.errors import UnavailableError
-from fast_sse.store.sqlite_files import connect, error_code
-from fast_sse.store.sqlite_log import SqliteLog
-from fast_sse.store.sqlite_wal import Gate
+from fast_sse.store.rows.connect import connect, error_code
+from fast_sse.store.rows.log import SqliteLog
+from fast_sse.store.rows.wal import Gate
 
 _T = TypeVar("_T")
 _THREADS = 2

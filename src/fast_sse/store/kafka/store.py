@@ -34,7 +34,7 @@ from fast_sse.store.kafka.topic import Topic
 from fast_sse.store.kafka.view import View
 from fast_sse.store.ranges import ranges
 from fast_sse.store.relay import Relay
-from fast_sse.store.sqlite_log import SqliteLog
+from fast_sse.store.rows.log import SqliteLog
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ power cut it merely begins a little earlier. A file that is missing, damaged, of
 is replaced. Every decision here (which entry wins a key, what an erasure takes) follows from the topic alone, by
 offset and LogAppendTime, so that all nodes come to the same view.
 
-A position is an offset + 1. Beside the tables of `sqlite_schema`, of which `mark.counted` says up to which position
+A position is an offset + 1. Beside the tables of `rows.schema`, of which `mark.counted` says up to which position
 the topic was read:
 
     print   fingerprints of places that hold no record: erased ones and the last that was trimmed, so that cursors there
@@ -31,9 +31,9 @@ from fast_sse.store.base import Windows
 from fast_sse.store.kafka.bound import Bound, Rank
 from fast_sse.store.kafka.entry import decode
 from fast_sse.store.kafka.fold import PLACE_BYTES, Folding, Group, Raw, known_keys
-from fast_sse.store.sqlite_files import connect
-from fast_sse.store.sqlite_log import INTEGER_MAX, SqliteLog
-from fast_sse.store.sqlite_schema import prepare
+from fast_sse.store.rows.connect import connect
+from fast_sse.store.rows.log import INTEGER_MAX, SqliteLog
+from fast_sse.store.rows.schema import prepare
 
 _log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""`fast-sse doctor`: what it looks at, and what it says of it."""

@@ -1,0 +1,302 @@
+"""The doctor's look at a Redis server: what about its settings is unsafe for a log that must not lose or forget.
+
+Each check is a function of what the server said (`ask_redis`). Where a server does not say, as managed ones do not,
+the line is yellow and says what to ask its operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from fast_sse.cli.doctor.ask_redis import Facts, ask_redis, store_commands
+from fast_sse.cli.doctor.check_settings import is_loopback
+from fast_sse.cli.doctor.findings import Finding
+from fast_sse.config import Config
+from fast_sse.model.errors import UnavailableError
+from fast_sse.model.limits import MIB
+from fast_sse.parts import REDIS_URL
+
+#: Exclusive ranges of streams and trimming by id came with it.
+VERSION_MIN = (6, 2)
+#: Memory that one byte of `retention.max_bytes` may take, indexes, keys and the allocator included; docs/stores.md.
+MEMORY_FACTOR = 3.0
+SLOW_MS = 5.0
+#: Ids and ages are the server's time, `send_time` is the hub's: further apart, they confuse people.
+CLOCK_S_MAX = 2.0
+_AT_START = "a hub does not start with this"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What the settings of a hub ask of its server."""
+
+    wait_replicas: int
+    max_bytes: int | None
+    body_bytes_max: int
+
+
+def redis(config: Config) -> Iterator[Finding]:
+    """Every check of the server that `redis.url` names; a server that is not there is one red line."""
+    settings = config.redis
+    url = REDIS_URL if settings.url is None else settings.url.get_secret_value()
+    wanted = Wanted(settings.wait_replicas, config.kept.max_bytes, config.bounds.inflated_bytes_max)
+    try:
+        facts = ask_redis(url, store_commands(settings.prefix))
+    except ModuleNotFoundError:
+        yield Finding("redis", "red", "the client is not installed", "pip install 'fast-sse-hub[redis]'")
+    except UnavailableError as error:
+        advice = "start it, or set redis.url; until it answers a hub waits and is not ready"
+        yield Finding("redis", "red", error.message, advice)
+    else:
+        yield from judged(facts, wanted)
+
+
+def judged(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+    """Every check, in the order of the report."""
+    yield server(facts)
+    yield access(facts)
+    yield rights(facts)
+    yield eviction(facts)
+    yield memory(facts, wanted.max_bytes)
+    yield durability(facts)
+    yield writes(facts)
+    yield replicas(facts, wanted.wait_replicas)
+    yield clients(facts, wanted.body_bytes_max)
+    yield round_trip(facts)
+    yield clock(facts)
+
+
+def server(facts: Facts) -> Finding:
+    """Which server it is, and whether it is of a kind that a hub can use."""
+    if not facts.info:
+        return Finding(
+            "redis", "yellow", f"{facts.place} does not tell about itself", "allow INFO to the hub's user"
+        )
+    version = facts.info.get("redis_version", "0")
+    found = f"{facts.place}, version {version}, {facts.info.get('redis_mode', 'standalone')}"
+    if facts.info.get("redis_mode") in ("cluster", "sentinel"):
+        return Finding("redis", "red", found, f"{_AT_START}: name a single server, its primary")
+    if facts.info.get("role") not in (None, "master"):
+        return Finding("redis", "red", f"{found}, a replica", "name the primary in redis.url")
+    if facts.info.get("loading") == "1":
+        return Finding("redis", "yellow", f"{found}, still loading its data", "wait; a hub waits, too")
+    if _version(version) < VERSION_MIN:
+        return Finding("redis", "red", found, f"upgrade it to {'.'.join(map(str, VERSION_MIN))} or later")
+    return Finding("redis", "green", found)
+
+
+def access(facts: Facts) -> Finding:
+    """Who else could reach the log, and what can be read on the way."""
+    if is_loopback(facts.host):
+        return Finding("redis access", "green", "on this machine")
+    if not facts.password and not facts.tls:
+        advice = "give the hub a user of its own (ACL SETUSER) and use rediss://"
+        return Finding(
+            "redis access",
+            "red",
+            f"{facts.host} asks for no password: whoever reaches it owns the log",
+            advice,
+        )
+    if not facts.password:
+        return Finding(
+            "redis access",
+            "yellow",
+            f"{facts.host} asks for no password",
+            "ask for one, or for client certificates",
+        )
+    if not facts.tls:
+        advice = "use rediss://: password and messages cross the network as they are"
+        return Finding("redis access", "yellow", f"{facts.host} without TLS", advice)
+    return Finding("redis access", "green", f"{facts.host}, TLS, with a password")
+
+
+def rights(facts: Facts) -> Finding:
+    """Whether each command that the store uses may be used, on its keys."""
+    denied = sorted(name for name, code in facts.refused.items() if code in ("NOPERM", "unknown command"))
+    if denied == ["MULTI"]:
+        advice = "allow MULTI and DISCARD to the hub's user, or try the hub itself"
+        return Finding("redis rights", "yellow", "cannot be told without MULTI", advice)
+    hard = [name for name in denied if name not in ("INFO", "CONFIG GET")]
+    if hard:
+        advice = "allow them to the hub's user, on the keys {<redis.prefix>}:*"
+        return Finding("redis rights", "red", f"refused: {', '.join(hard)}", advice)
+    if denied:
+        advice = "allow it to the hub's user (+config|get +info): without it the hub cannot tell how durable a publish is"
+        return Finding("redis rights", "yellow", f"refused: {', '.join(denied)}", advice)
+    return Finding("redis rights", "green", "every command that the store uses is allowed")
+
+
+def eviction(facts: Facts) -> Finding:
+    """Redis must never choose what to forget: `allkeys-*` drops the log, `volatile-*` the idempotency keys."""
+    policy = facts.info.get("maxmemory_policy") or facts.settings.get("maxmemory-policy")
+    if policy is None:
+        return Finding(
+            "redis eviction", "yellow", "not told", "make sure that maxmemory-policy is noeviction"
+        )
+    if policy == "noeviction":
+        return Finding("redis eviction", "green", policy)
+    lost = "idempotency keys" if policy.startswith("volatile") else "the log"
+    if facts.info.get("maxmemory") == "0":
+        advice = f"CONFIG SET maxmemory-policy noeviction: as soon as maxmemory is set, {policy} drops {lost}"
+        return Finding("redis eviction", "yellow", f"{policy}, maxmemory is off", advice)
+    advice = f"CONFIG SET maxmemory-policy noeviction, and in redis.conf: {policy} drops {lost} when memory is full"
+    return Finding("redis eviction", "red", policy, advice)
+
+
+def memory(facts: Facts, max_bytes: int | None) -> Finding:
+    """Whether what is to be kept fits: past `maxmemory` publishes are refused, past the machine's the server is killed."""
+    if facts.refused.get("XADD") == "OOM":
+        return Finding(
+            "redis memory",
+            "red",
+            "full: publishes are refused",
+            "raise maxmemory, or lower retention.max_bytes",
+        )
+    used, bound = _number(facts.info, "used_memory"), _number(facts.info, "maxmemory")
+    if used is None or bound is None:
+        return Finding("redis memory", "yellow", "not told", "make sure that retention.max_bytes fits")
+    machine = _number(facts.info, "total_system_memory") or 0
+    found = (
+        f"{used // MIB} MiB used of {bound // MIB} MiB"
+        if bound
+        else f"{used // MIB} MiB used, maxmemory is off"
+    )
+    if max_bytes is None:
+        return Finding(
+            "redis memory", "yellow", f"{found}, retention.max_bytes is off", "set retention.max_bytes"
+        )
+    needed = int(max_bytes * MEMORY_FACTOR)
+    if (bound or machine) and needed > (bound or machine):
+        advice = f"retention.max_bytes ({max_bytes // MIB} MiB) may take {needed // MIB} MiB: lower it, or raise maxmemory"
+        return Finding("redis memory", "yellow", found, advice)
+    if not bound:
+        advice = "set maxmemory below what the machine has: publishes are then refused before the kernel kills the server"
+        return Finding("redis memory", "yellow", found, advice)
+    return Finding("redis memory", "green", f"{found}, the log may take {needed // MIB} MiB")
+
+
+def durability(facts: Facts) -> Finding:
+    """What a 2xx will mean: the same word that the hub puts in its answers."""
+    on_disk, fsync = facts.settings.get("appendonly"), facts.settings.get("appendfsync")
+    if on_disk is None:
+        advice = "ask its operator for appendonly yes and appendfsync always or everysec"
+        return Finding("durability", "yellow", "not told, so redis-memory", advice)
+    if on_disk != "yes":
+        kept = "snapshots" if facts.settings.get("save") else "nothing"
+        advice = "appendonly yes: what was acknowledged since then is lost when the server dies"
+        return Finding("durability", "yellow", f"redis-memory: {kept} on disk", advice)
+    if fsync == "no":
+        advice = "appendfsync always or everysec: the kernel may hold 30 s of acknowledged messages"
+        return Finding("durability", "yellow", "redis-memory: appendfsync no", advice)
+    if facts.settings.get("no-appendfsync-on-rewrite") == "yes":
+        advice = "no-appendfsync-on-rewrite no: while the file is rewritten nothing is synced"
+        return Finding("durability", "yellow", f"redis-{fsync}, except during rewrites", advice)
+    if fsync == "everysec":
+        advice = (
+            "a power cut may take up to two seconds of acknowledged messages; appendfsync always takes none"
+        )
+        return Finding("durability", "yellow", "redis-everysec", advice)
+    return Finding("durability", "green", "redis-always: synced before each answer")
+
+
+def writes(facts: Facts) -> Finding:
+    """Whether the server takes writes, and whether its last ones reached the disk."""
+    name = "redis writes"
+    code = facts.refused.get("XADD")
+    if code in ("MISCONF", "NOREPLICAS", "READONLY"):
+        what = {
+            "MISCONF": "look at its log and disk: snapshots or the append-only file fail",
+            "NOREPLICAS": "start its replicas, or lower min-replicas-to-write",
+            "READONLY": "name the primary in redis.url",
+        }
+        return Finding(name, "red", f"refused: {code}", what[code])
+    if facts.info.get("aof_last_write_status", "ok") != "ok":
+        return Finding(
+            name, "red", "the append-only file cannot be written", "make room on its disk; look at its log"
+        )
+    if facts.info.get("rdb_last_bgsave_status", "ok") != "ok":
+        return Finding(name, "yellow", "the last snapshot failed", "make room on its disk; look at its log")
+    if facts.info.get("aof_last_bgrewrite_status", "ok") != "ok":
+        advice = "the append-only file grows until a rewrite succeeds: make room, look at its log"
+        return Finding(name, "yellow", "the last rewrite of the append-only file failed", advice)
+    return Finding(name, "green", "taken")
+
+
+def replicas(facts: Facts, wait_replicas: int) -> Finding:
+    """Whether a failover would lose acknowledged messages, and whether the wait for replicas can succeed."""
+    connected = _number(facts.info, "connected_slaves") or 0
+    found = f"{connected} connected, redis.wait_replicas is {wait_replicas}"
+    least = int(facts.settings.get("min-replicas-to-write") or 0)
+    if wait_replicas > connected:
+        advice = "start replicas, or lower redis.wait_replicas: every publish is answered 504 otherwise"
+        return Finding("replicas", "red", found, advice)
+    if connected and not wait_replicas:
+        advice = "set redis.wait_replicas = 1 if a failover may not lose acknowledged messages; it costs a round trip"
+        return Finding("replicas", "yellow", found, advice)
+    if connected and not least:
+        advice = "min-replicas-to-write 1: a primary that is cut off goes on acknowledging otherwise"
+        return Finding("replicas", "yellow", f"{found}, min-replicas-to-write is 0", advice)
+    return Finding("replicas", "green", found)
+
+
+def clients(facts: Facts, body_bytes_max: int) -> Finding:
+    """Whether the server would cut the hub's own connections, or refuse its longest messages."""
+    name, settings = "redis clients", facts.settings
+    if not settings:
+        return Finding(
+            name, "yellow", "not told", "make sure that timeout and the normal output buffer limit are 0"
+        )
+    if int(settings.get("proto-max-bulk-len") or 512 * MIB) < body_bytes_max + MIB:
+        advice = "raise it: the longest message that the hub takes would break its connection"
+        return Finding(name, "red", f"proto-max-bulk-len {settings['proto-max-bulk-len']}", advice)
+    hard, soft = _normal_limits(settings.get("client-output-buffer-limit", ""))
+    if 0 < min(hard or soft, soft or hard) < 16 * MIB + body_bytes_max:
+        advice = "client-output-buffer-limit normal 0 0 0: a node that catches up is cut off by it"
+        return Finding(
+            name, "yellow", f"a connection may be owed {min(hard or soft, soft or hard) // MIB} MiB", advice
+        )
+    if settings.get("timeout", "0") != "0":
+        advice = "timeout 0: the writer's connection is idle between publishes, and closed under the next one"
+        return Finding(name, "yellow", f"timeout {settings['timeout']} s", advice)
+    if settings.get("tcp-keepalive", "300") == "0":
+        return Finding(
+            name, "yellow", "tcp-keepalive is off", "tcp-keepalive 300: dead connections stay otherwise"
+        )
+    return Finding(name, "green", "kept open")
+
+
+def round_trip(facts: Facts) -> Finding:
+    """Every publish waits for one, and each node's news is half of one away."""
+    found = f"{facts.round_trip_ms:.2f} ms (median)"
+    if facts.round_trip_ms > SLOW_MS:
+        return Finding(
+            "round trip", "yellow", found, "put the hub near its server: every publish waits for one"
+        )
+    return Finding("round trip", "green", found)
+
+
+def clock(facts: Facts) -> Finding:
+    """Whether both clocks agree."""
+    found = f"the server is {facts.clock_ahead_s:+.3f} s ahead"
+    if abs(facts.clock_ahead_s) > CLOCK_S_MAX:
+        advice = "let both keep time (timedatectl set-ntp true): retention and key windows go by the server's clock"
+        return Finding("redis clock", "yellow", found, advice)
+    return Finding("redis clock", "green", found)
+
+
+def _normal_limits(text: str) -> tuple[int, int]:
+    """Hard and soft limit of ordinary clients, from `normal 0 0 0 slave …`; 0: none."""
+    words = text.split()
+    if "normal" not in words:
+        return 0, 0
+    at = words.index("normal")
+    return int(words[at + 1]), int(words[at + 2])
+
+
+def _number(info: dict[str, str], name: str) -> int | None:
+    return int(info[name]) if info.get(name, "").isdigit() else None
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())

@@ -1,0 +1,146 @@
+"""A batch: many messages in one request, each with its own channel and its own result.
+
+A 200 carries one result a line, so that a bad line never spoils its neighbours. A batch may be long, and everybody
+else waits while the loop works at it: it is verified, inflated, taken apart, read and answered in steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from fast_sse.http.api.access import Access
+from fast_sse.http.api.body import NDJSON, Inflating, is_gzip
+from fast_sse.http.api.clients import Clients
+from fast_sse.http.api.drafting import Drafting, tails_of
+from fast_sse.http.api.later import Later
+from fast_sse.http.api.ndjson import find_lines
+from fast_sse.http.message import Admission, Deferred, Request, Response
+from fast_sse.hub.hub import Hub
+from fast_sse.model.channel import Channel, channel
+from fast_sse.model.errors import BadRequestError, FastSseError, TooLargeError
+from fast_sse.model.limits import KIB, Limits
+from fast_sse.model.message import Draft, parse_publish
+from fast_sse.model.signature import Grant, claimed_scope
+from fast_sse.store.base import Appended, Outcome
+
+#: Lines of a batch that are read before the loop gets a turn, and bytes of them.
+_LINES_A_TURN = 50
+_BYTES_A_TURN = 128 * KIB
+#: Results that are written before it gets one.
+_RESULTS_A_TURN = 500
+
+#: Channels that lines of one batch have named already, and that were right.
+Targets = dict[tuple[str, str], Channel]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Batching:
+    """`POST /v1/sse/batch`."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        limits: Limits,
+        clients: Clients,
+        now: Callable[[], float],
+        drafting: Drafting,
+        later: Later,
+    ) -> None:
+        self._hub = hub
+        self._limits = limits
+        self._clients = clients
+        self._now = now
+        self._drafting = drafting
+        self._later = later
+        self._tails = tails_of(hub.store.durability)
+
+    def admit(self, request: Request, access: Access) -> Admission:
+        """Judge the head of a batch whose body is still on its way. Only who may be signing a batch may send a long one."""
+        is_gzip(request.headers, NDJSON)
+        signature = request.headers.get("x-signature", "")
+        access.foresee(signature, "batch", (), now=self._now())
+        longest = self._limits.batch_bytes_max if claimed_scope(signature) == "batch" else 0
+        return Admission(max(longest, self._limits.body_bytes_max))
+
+    def publish(self, request: Request, access: Access) -> Deferred:
+        """NDJSON, each line a publish with its own event_id and event_type."""
+        return self._later.answer(self._publish(request, access, self._now()))
+
+    async def _publish(self, request: Request, access: Access, now: float) -> Response:
+        headers, body = request.headers, request.body
+        gzip, signature = is_gzip(headers, NDJSON), headers.get("x-signature", "")
+        grant = await self._later.hash(len(body), access.grant, signature, "batch", (), body=body, now=now)
+        if "idempotency-key" in headers:
+            raise BadRequestError("a batch has no key of its own: give each line an idempotency_key")
+        text = await self._inflated(body) if gzip else body
+        lines: list[bytes] = []
+        for line in find_lines(text, self._limits.batch_lines_max):
+            if line is None:
+                await asyncio.sleep(0)
+            else:
+                lines.append(line)
+        self._clients.charge(request, len(lines), now)
+        return await self._answer(await self._read(lines, access, grant, now))
+
+    async def _inflated(self, body: bytes) -> bytes:
+        inflating = Inflating(body, self._limits, self._limits.batch_bytes_max)
+        text = inflating.begin()
+        return await self._later.dear(inflating.finish) if text is None else text
+
+    async def _read(
+        self, lines: list[bytes], access: Access, grant: Grant, now: float
+    ) -> list[Draft | FastSseError]:
+        """A draft or an error for each line."""
+        results: list[Draft | FastSseError] = []
+        targets: Targets = {}
+        size = 0
+        for index, line in enumerate(lines):
+            size += len(line)
+            if index % _LINES_A_TURN == _LINES_A_TURN - 1 or size > _BYTES_A_TURN:
+                size = 0
+                await asyncio.sleep(0)
+            try:
+                results.append(self._draft(line, index, targets, access, grant, now))
+            except FastSseError as error:
+                results.append(error)
+        return results
+
+    def _draft(
+        self, line: bytes, index: int, targets: Targets, access: Access, grant: Grant, now: float
+    ) -> Draft:
+        if len(line) > self._limits.body_bytes_max:
+            raise TooLargeError(f"a line has at most {self._limits.body_bytes_max} bytes")
+        body = parse_publish(line, self._limits)
+        if body.event_id is None or body.event_type is None:
+            raise BadRequestError("a line of a batch needs event_id and event_type")
+        place = (body.event_id, body.event_type)
+        target = targets.get(place)
+        if target is None:
+            target = channel(*place)
+            access.check(target)
+            targets[place] = target
+        own = self._drafting.own_key(body, None)
+        return self._drafting.draft(target, body, line, grant, own, now, f".{index}")
+
+    async def _answer(self, results: list[Draft | FastSseError]) -> Response:
+        """Publish the drafts; what became of each line, in their order."""
+        messages = [result for result in results if isinstance(result, Draft)]
+        try:
+            outcomes = iter(await self._hub.publish(messages) if messages else ())
+        except FastSseError as error:
+            outcomes = iter([error] * len(messages))
+        items: list[bytes] = []
+        for result in results:
+            items.append(self._item(next(outcomes) if isinstance(result, Draft) else result))
+            if len(items) % _RESULTS_A_TURN == 0:
+                await asyncio.sleep(0)
+        return Response(200, b'{"code":"ok","data":{"results":[%b]}}' % b",".join(items))
+
+    def _item(self, outcome: Outcome) -> bytes:
+        if isinstance(outcome, Appended):
+            return b'{"message_id":"%b%b' % (outcome.cursor.text.encode(), self._tails[outcome.duplicate])
+        return _encode({"code": outcome.code, "message": outcome.message})

@@ -1,0 +1,159 @@
+"""Publishing one message, and the load route's generated ones. A 2xx is given only for what the store answered with a
+place in the log.
+
+The signature is checked before the body is looked into, and from the head alone where it does not cover the body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import Future
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from fast_sse.http.api.access import Access
+from fast_sse.http.api.body import JSON, Inflating, is_gzip
+from fast_sse.http.api.clients import Clients
+from fast_sse.http.api.drafting import Drafting, check_agrees, tails_of
+from fast_sse.http.api.later import Later
+from fast_sse.http.errors import error_response
+from fast_sse.http.message import Admission, Answer, Deferred, Request, Response, Verdict
+from fast_sse.hub.hub import Hub
+from fast_sse.model.channel import WILDCARD, Channel, channel
+from fast_sse.model.errors import BadRequestError, FastSseError, TooLargeError
+from fast_sse.model.limits import KIB, Limits
+from fast_sse.model.message import Draft, PublishBody, parse_publish
+from fast_sse.model.signature import Grant
+from fast_sse.store.base import Appended, Outcome
+
+_encode = msgspec.json.Encoder().encode
+
+
+class LoadBody(msgspec.Struct):
+    """The load route's body: publish `body_size` KiB of generated JSON to (`event_id`, `*`)."""
+
+    event_id: str
+    body_size: int
+
+
+class Publishing:
+    """What the publish routes share: the hub, the rules of access, the clock."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        limits: Limits,
+        clients: Clients,
+        now: Callable[[], float],
+        drafting: Drafting,
+        later: Later,
+    ) -> None:
+        self._hub = hub
+        self._limits = limits
+        self._clients = clients
+        self._now = now
+        self._drafting = drafting
+        self._later = later
+        self._ok_head = b'{"code":"ok","message":"success","data":{"message_id":"'
+        self._tails = tails_of(hub.store.durability)
+
+    def admit(self, request: Request, target: Channel, access: Access) -> Admission:
+        """Judge the head of a publish whose body is still on its way."""
+        is_gzip(request.headers, JSON)
+        vouched = access.foresee(request.headers.get("x-signature", ""), "pub", (target,), now=self._now())
+        return Admission(self._limits.body_bytes_max, vouched)
+
+    def publish(self, request: Request, target: Channel, access: Access) -> Answer:
+        """`POST /v1/sse/events/{event_id}/types/{event_type}`."""
+        headers, body, now = request.headers, request.body, self._now()
+        gzip = is_gzip(headers, JSON)
+        grant = access.grant(headers.get("x-signature", ""), "pub", (target,), body=body, now=now)
+        if not gzip:
+            if request.head is not None and grant.expires_at is None:
+                # A v1 signature covers the channel alone and never expires: what it grants, it grants to the next one.
+                request.head.verdict = Verdict(access, partial(self._granted, target, grant))
+            return self._take(target, grant, request, body, now)
+        inflating = Inflating(body, self._limits, self._limits.inflated_bytes_max)
+        raw = inflating.begin()
+        if raw is None:
+            return self._later.answer(self._take_later(target, grant, request, inflating, now))
+        return self._take(target, grant, request, raw, now)
+
+    async def _take_later(
+        self, target: Channel, grant: Grant, request: Request, inflating: Inflating, now: float
+    ) -> Answer:
+        return self._take(target, grant, request, await self._later.dear(inflating.finish), now)
+
+    def _granted(self, target: Channel, grant: Grant, request: Request) -> Answer:
+        """A publish whose head was judged when it came before."""
+        return self._take(target, grant, request, request.body, self._now())
+
+    def _take(self, target: Channel, grant: Grant, request: Request, raw: bytes, now: float) -> Answer:
+        body = parse_publish(raw, self._limits)
+        if body.event_id is not None or body.event_type is not None:
+            check_agrees(body, target)
+        own = self._drafting.own_key(body, request.headers.get("idempotency-key"))
+        message = self._drafting.draft(target, body, raw, grant, own, now)
+        self._clients.charge(request, 1, now)
+        return self._append(message)
+
+    async def put(self, target: Channel, raw: bytes, principal: str) -> Appended:
+        """Publish for code of this process, which needs no signature: the same rules, the body as over HTTP.
+
+        Raises the FastSseError that HTTP would have been answered with. Once it is with the store, a publish whose
+        caller is cancelled goes on.
+        """
+        if len(raw) > self._limits.body_bytes_max:
+            raise TooLargeError(f"The body is larger than {self._limits.body_bytes_max} bytes")
+        body = parse_publish(raw, self._limits)
+        check_agrees(body, target)
+        grant = Grant("pub", "v1", principal)
+        own = self._drafting.own_key(body, None)
+        message = self._drafting.draft(target, body, raw, grant, own, self._now())
+        (outcome,) = await asyncio.shield(self._hub.publish((message,)))
+        if not isinstance(outcome, Appended):
+            raise outcome
+        return outcome
+
+    def admit_load(self, request: Request) -> Admission:
+        """Judge the head of a load request, which nobody signs."""
+        is_gzip(request.headers, JSON)
+        return Admission(self._limits.body_bytes_max)
+
+    def load(self, request: Request, access: Access) -> Answer:
+        """`POST /v1/sse/events`: what the original's load test used. Unsigned, so off unless it is asked for."""
+        limits, raw = self._limits, request.body
+        if is_gzip(request.headers, JSON):
+            begun = Inflating(raw, limits, limits.inflated_bytes_max).begin()
+            if begun is None:
+                raise TooLargeError("the body is too large when inflated")
+            raw = begun
+        try:
+            body = msgspec.json.decode(raw, type=LoadBody)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadRequestError(f"the body is not valid: {error}") from error
+        if not 0 <= body.body_size * KIB <= limits.body_bytes_max:
+            raise BadRequestError(f"body_size must be 0 to {limits.body_bytes_max // KIB}")
+        target = channel(body.event_id, WILDCARD)
+        access.check(target)
+        data = _encode({"event_id": body.event_id, "padding": "x" * body.body_size * KIB})
+        now = self._now()
+        self._clients.charge(request, 1, now)
+        return self._append(self._drafting.bare(target, PublishBody(data=msgspec.Raw(data)), now))
+
+    def _append(self, message: Draft) -> Answer:
+        future = self._hub.publish((message,))
+        return self._published(future) if future.done() else Deferred(future, self._published)
+
+    def _published(self, future: Future[list[Outcome]]) -> Response:
+        try:
+            outcome = future.result()[0]
+        except FastSseError as error:
+            outcome = error
+        if not isinstance(outcome, Appended):
+            return error_response(outcome)
+        return Response(
+            200, b"%b%b%b}" % (self._ok_head, outcome.cursor.text.encode(), self._tails[outcome.duplicate])
+        )

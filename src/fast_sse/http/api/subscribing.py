@@ -1,0 +1,232 @@
+"""Subscribing: one channel by its path, or several by query; where the stream begins and when it must end.
+
+A browser's EventSource gives up for good on anything but 200. So what a client cannot help, such as a cursor that
+cannot be read or a signature that ran out while its machine slept, is told inside a stream.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fast_sse.http.api.access import Access
+from fast_sse.http.api.clients import Clients
+from fast_sse.http.message import Answer, Request, Stream, Verdict
+from fast_sse.hub.catch_up import Start
+from fast_sse.hub.form import Form, Heartbeat, Prime
+from fast_sse.hub.hub import Hub
+from fast_sse.hub.streams import Subscription
+from fast_sse.model.channel import Channel, Filter, channel
+from fast_sse.model.cursor import parse_cursor
+from fast_sse.model.errors import BadChannelError, BadRequestError, GrantEndedError, OverloadedError
+from fast_sse.model.limits import Limits
+from fast_sse.model.moment import parse_moment
+from fast_sse.model.signature import Grant
+
+_QUERY_FIELDS_MAX = 100
+_LAST_DIGITS_MAX = 4
+#: A cursor that cannot be read is a gap, never a 4xx, which EventSource would take for the end; a channel has its own
+#: refusal.
+_SELF_JUDGED = frozenset({"last_event_id", "lastEventId", "channel"})
+#: Share of `connection_age_s` at which streams begin to end, so that they do not all end at once.
+_AGE_SHARE_MIN = 0.8
+
+#: What may stand in `?prime=` and `?heartbeat=`.
+_PRIMES: dict[str, Prime] = {"event": "event", "id": "id", "0": "off"}
+_HEARTBEATS: dict[str, Heartbeat] = {"comment": "comment", "event": "event"}
+
+Query = list[tuple[str, str]]
+
+
+class Subscribing:
+    """What the subscribe routes share."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        limits: Limits,
+        clients: Clients,
+        now: Callable[[], float],
+        *,
+        prime: Prime = "event",
+    ) -> None:
+        """`prime`: the form of position blocks for a request that names none."""
+        self._prime = prime
+        self._hub = hub
+        self._limits = limits
+        self._clients = clients
+        self._now = now
+        self._rng = random.Random()  # noqa: S311  jitter, no secret
+
+    def one(self, request: Request, target: Channel, access: Access) -> Answer:
+        """`GET /v1/subscribe/events/{event_id}/types/{event_type}`."""
+        return self._subscribe(request, (target,), parse_query(request.query), access)
+
+    def several(self, request: Request, access: Access) -> Answer:
+        """`GET /v1/subscribe?channel=ID/TYPE&channel=ID/TYPE`: each value form-decoded once, one slash in it."""
+        query = parse_query(request.query)
+        targets = {_channel_of(value): None for name, value in query if name == "channel"}
+        if not targets:
+            raise BadChannelError("at least one channel=ID/TYPE is needed")
+        return self._subscribe(request, tuple(targets), query, access)
+
+    def _subscribe(
+        self, request: Request, targets: tuple[Channel, ...], query: Query, access: Access
+    ) -> Answer:
+        headers, fields, now = request.headers, dict(query), self._now()
+        wanted = Filter.of(*targets)
+        signature, in_query = headers.get("x-signature"), False
+        if signature is None:
+            signature, in_query = fields.get("signature", ""), True
+        try:
+            grant = access.grant(signature, "sub", wanted.patterns, body=None, now=now, in_query=in_query)
+        except GrantEndedError:
+            if not _takes_events(headers):
+                raise
+            return self._expired(request, wanted, query)
+        start = self._start(headers, query, fields)
+        form = self._form(request, fields)
+        if grant.expires_at is not None:
+            rest_s = grant.expires_at - now
+            if rest_s <= 0 and _takes_events(
+                headers
+            ):  # within the skew of two clocks, and at its end by ours
+                return self._expired(request, wanted, query)
+            return self._open(wanted, form, start, grant, max(0.0, rest_s), request)
+        if request.head is not None:  # for ever: the same to the next who sends it
+            request.head.verdict = Verdict(access, partial(self._open, wanted, form, start, grant, None))
+        return self._open(wanted, form, start, grant, None, request)
+
+    def _open(
+        self,
+        wanted: Filter,
+        form: Form,
+        start: Start,
+        grant: Grant,
+        expires_in_s: float | None,
+        request: Request,
+    ) -> Answer:
+        counted = self._clients.counts_streams
+        address = self._clients.address(request) if counted else ""
+        refused = not self._clients.has_room(address)
+        if refused or self._hub.full:
+            self._check_waits(request)
+        subscription = Subscription(
+            filter=wanted,
+            form=form,
+            start=start,
+            expires_in_s=expires_in_s,
+            age_s=self._limits.connection_age_s
+            * (_AGE_SHARE_MIN + (1 - _AGE_SHARE_MIN) * self._rng.random()),
+            right=grant,
+            refused=refused,
+            on_end=partial(self._clients.closed, address) if counted else None,
+        )
+
+        def attach(transport: Any, head: bytes) -> Any:
+            if counted:
+                self._clients.opened(address)
+            return self._hub.subscribe(transport, subscription, head)
+
+        return Stream(attach)
+
+    def _expired(self, request: Request, wanted: Filter, query: Query) -> Answer:
+        """A stream that says nothing but that its signature has run out: the page fetches a new one and goes on."""
+        fields = dict(query)
+        form, start = self._form(request, fields), self._start(request.headers, query, fields)
+        subscription = Subscription(filter=wanted, form=form, start=start, expired=True)
+        return Stream(lambda transport, head: self._hub.subscribe(transport, subscription, head))
+
+    def _form(self, request: Request, fields: dict[str, str]) -> Form:
+        """The wire form that a request asks for. Raises BadRequestError."""
+        prime, heartbeat = self._prime, _HEARTBEATS.get(fields.get("heartbeat", "comment"))
+        if "prime" in fields:
+            if fields["prime"] not in _PRIMES:
+                raise BadRequestError("prime must be event, id or 0")
+            prime = _PRIMES[fields["prime"]]
+        if heartbeat is None:
+            raise BadRequestError("heartbeat must be comment or event")
+        return Form(chunked=request.http11, prime=prime, heartbeat=heartbeat)
+
+    def _check_waits(self, request: Request) -> None:
+        """Only who asks for an event stream is told by one when to come back; raises OverloadedError for others."""
+        if not _takes_events(request.headers):
+            raise OverloadedError("no more streams are taken now", retry_after_s=15)
+
+    def _start(self, headers: dict[str, str], query: Query, fields: dict[str, str]) -> Start:
+        """Where the stream begins. A cursor beats `since`, which beats `last`.
+
+        A header that is present and empty is a lost cursor: it cannot be read. In a query templates make empty values.
+        """
+        shown = headers.get("last-event-id")
+        cursor = (shown or "").strip(", ") or _cursors_of(query)
+        count = self._last(fields["last"]) if "last" in fields else 0
+        moment = parse_moment(fields["since"]) if fields.get("since") else None
+        if cursor:
+            return Start(earliest=True) if _is_earliest(cursor) else Start(after=cursor)
+        if moment is not None:
+            return Start(since=moment)
+        return Start(after="") if shown is not None and not count else Start(last=count)
+
+    def _last(self, text: str) -> int:
+        digits = text.isascii() and text.isdigit() and len(text) <= _LAST_DIGITS_MAX
+        if not digits or not 1 <= int(text) <= self._limits.last_records_max:
+            raise BadRequestError(f"last must be 1 to {self._limits.last_records_max}")
+        return int(text)
+
+
+def _cursors_of(query: Query) -> str:
+    """Every cursor of a query, as a list: the last one counts. Polyfills of EventSource add `lastEventId` to an address when
+    they come back, which beats the `last_event_id` that was in it from the beginning.
+    """
+    names = ("last_event_id", "lastEventId")
+    return ",".join(value for wanted in names for name, value in query if name == wanted and value)
+
+
+def _is_earliest(cursors: str) -> bool:
+    """Whether a client that shows these has nothing yet: `earliest`, and beside it no cursor."""
+    parts = [part.strip() for part in cursors.split(",")]
+    return "earliest" in parts and not any(map(parse_cursor, parts))
+
+
+def _takes_events(headers: dict[str, str]) -> bool:
+    """Whether a request asks for an event stream, as EventSource does."""
+    return "text/event-stream" in headers.get("accept", "").lower()
+
+
+def _channel_of(value: str) -> Channel:
+    event_id, slash, event_type = value.partition("/")
+    if not slash or "/" in event_type:
+        raise BadChannelError("a channel is ID/TYPE with a single '/'")
+    return channel(event_id, event_type)
+
+
+def parse_query(query: str) -> Query:
+    """The fields of a query, form-decoded once; what is not UTF-8 becomes lone surrogates where a field judges that itself.
+
+    Raises BadRequestError for too many fields, or other ones that are not UTF-8.
+    """
+    if not query:
+        return []
+    try:
+        fields = parse_qsl(
+            query, keep_blank_values=True, max_num_fields=_QUERY_FIELDS_MAX, errors="surrogateescape"
+        )
+    except ValueError as error:
+        raise BadRequestError(f"the query has more than {_QUERY_FIELDS_MAX} fields") from error
+    if "%" in query:
+        for name, value in fields:
+            _check_utf8(name, value)
+    return fields
+
+
+def _check_utf8(name: str, value: str) -> None:
+    try:
+        name.encode()
+        if name not in _SELF_JUDGED:
+            value.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequestError("the query is not valid UTF-8") from error

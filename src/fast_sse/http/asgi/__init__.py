@@ -1,0 +1,1 @@
+"""The public interface under a server of the ASGI kind."""

@@ -1,0 +1,76 @@
+"""What all connections of the public listener refer to: handler, limits, deadlines, counters, and who is open."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fast_sse.http.boundary import Boundary
+from fast_sse.http.front.bodies import Bodies
+from fast_sse.http.front.deadlines import Deadlines, Timed
+from fast_sse.http.front.descriptors import Descriptors
+from fast_sse.http.front.known_heads import Heads
+from fast_sse.http.front.turns import Turns
+from fast_sse.http.message import Admit
+from fast_sse.model.limits import Limits
+
+
+class Shared:
+    """One per listener.
+
+    Attributes:
+        admit: judges a request whose body is still on its way.
+        bodies: what is held for peers that nobody vouches for.
+        turns: connections that sent more than a turn's worth.
+        names_peers: somebody asks for the address of a request, which costs two system calls a connection.
+        draining: every request that is still read is the last of its connection.
+        requests, malformed, timeouts: requests read, refused by the reader, and late; they only grow.
+    """
+
+    __slots__ = (
+        "_empty", "admit", "bodies", "boundary", "deadlines", "descriptors", "draining", "heads", "limits", "malformed",
+        "names_peers", "requests", "timeouts", "turns",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        boundary: Boundary,
+        limits: Limits,
+        deadlines: Deadlines,
+        descriptors: Descriptors | None = None,
+        *,
+        names_peers: bool = True,
+        admit: Admit | None = None,
+    ) -> None:
+        self.boundary = boundary
+        self.admit = admit
+        self.turns = Turns()
+        self.bodies = Bodies(limits.bodies_unvouched_bytes_max)
+        self.limits = limits
+        self.heads = Heads(limits.heads_kept_max, limits.heads_kept_bytes_max)
+        self.deadlines = deadlines
+        self.descriptors = descriptors or Descriptors()
+        self.names_peers = names_peers
+        self.draining = False
+        self.requests = self.malformed = self.timeouts = 0
+        self._empty = asyncio.Event()
+
+    @property
+    def connections(self) -> int:
+        """Connections that are not (yet) streams."""
+        return len(self.deadlines.members)
+
+    def add(self, connection: Timed) -> None:
+        """A connection opened."""
+        self.deadlines.add(connection)
+
+    def discard(self, connection: Timed) -> None:
+        """A connection closed or became a stream."""
+        self.deadlines.discard(connection)
+        if not self.deadlines.members:
+            self._empty.set()
+
+    async def drained(self) -> None:
+        """Wait until no connection is left."""
+        while self.deadlines.members:
+            self._empty.clear()
+            await self._empty.wait()

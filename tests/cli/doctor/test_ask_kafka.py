@@ -1,0 +1,119 @@
+"""What the doctor asks of a Kafka cluster: the truth, within seconds, and no topic is made by asking."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from tests.support.kafka_broker import Broker, need_kafka, sasl_broker, topic_name
+
+from fast_sse.cli.doctor import ask_kafka as module
+from fast_sse.cli.doctor.ask_kafka import ask_kafka
+from fast_sse.model.errors import ConfigError, UnavailableError
+
+AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+def test_asking_for_a_topic_does_not_make_it(kafka_broker: Broker) -> None:
+    """A broker that makes topics for whoever names one has none after the doctor's visit."""
+    name = topic_name()
+    facts = ask_kafka(kafka_broker.bootstrap, {}, name)
+    assert (facts.topic, facts.brokers) == (None, 1)
+    assert facts.rights is not None
+    assert "CREATE" in facts.rights
+    assert 0 < facts.round_trip_ms < 5000
+    again = ask_kafka(kafka_broker.bootstrap, {}, name)
+    assert again.topic is None
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+def test_a_topic_is_described(kafka_broker: Broker) -> None:
+    """Partitions, copies, ends, settings and rights, as the broker has them."""
+    name = topic_name()
+    admin = AdminClient({"bootstrap.servers": kafka_broker.bootstrap})
+    admin.create_topics([NewTopic(name, 1, config={"retention.ms": "5000"})])[name].result(10)
+    topic = ask_kafka(kafka_broker.bootstrap, {}, name).topic
+    assert topic is not None
+    assert (topic.partitions, topic.replicas, topic.in_sync, topic.leader, topic.messages) == (
+        1,
+        1,
+        1,
+        True,
+        0,
+    )
+    assert topic.settings is not None
+    assert topic.settings["retention.ms"] == "5000"
+    assert topic.rights is not None
+    assert {"READ", "WRITE"} <= topic.rights
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_rights_are_those_of_our_user(tmp_path: Path) -> None:
+    """With SASL: a user that may only read and describe is told apart; a wrong password is a sentence without it."""
+    need_kafka()
+    authorized = {"authorizer.class.name": AUTHORIZER, "super.users": "User:ANONYMOUS"}
+    broker, options = sasl_broker(tmp_path, "s3cret-word", **authorized)
+    bootstrap, name = options.pop("bootstrap.servers"), topic_name()
+    with broker:
+        admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+        admin.create_topics([NewTopic(name, 1)])[name].result(10)
+        assert ask_kafka(bootstrap, options, name).topic is None
+        _allow(admin, name)
+        facts = ask_kafka(bootstrap, options, name)
+        assert facts.protocol == "sasl_plaintext"
+        assert facts.topic is not None
+        assert facts.topic.rights == frozenset({"READ", "DESCRIBE"})
+        assert facts.topic.settings is None
+        with pytest.raises(ConfigError, match=r"^kafka\.options: .*sasl\.password") as refused:
+            ask_kafka(bootstrap, {**options, "sasl.password": "wr0ng-word"}, name)
+    assert "wr0ng-word" not in str(refused.value)
+
+
+def _allow(admin: AdminClient, topic: str) -> None:
+    from confluent_kafka.admin import (
+        AclBinding,
+        AclOperation,
+        AclPermissionType,
+        ResourcePatternType,
+        ResourceType,
+    )
+
+    binding = AclBinding(
+        ResourceType.TOPIC,
+        topic,
+        ResourcePatternType.LITERAL,
+        "User:hub",
+        "*",
+        AclOperation.READ,
+        AclPermissionType.ALLOW,
+    )
+    for future in admin.create_acls([binding]).values():
+        future.result(10)
+
+
+def test_nobody_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port where nothing listens: an error that names it and why, without a secret."""
+    monkeypatch.setattr(module, "ANSWER_S", 0.2)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused for certain
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(UnavailableError, match="refused") as refused:
+            ask_kafka(place, {}, "t")
+    assert str(refused.value).startswith(f"{place}: ")
+
+
+def test_wrong_options_are_named_without_their_values() -> None:
+    """An option that the client does not know, or a value that it does not take: the name, never the value."""
+    for options in ({"sasl.passwrod": "s3cret-word"}, {"security.protocol": "s3cret-word"}):
+        with pytest.raises(ConfigError) as refused:
+            ask_kafka("127.0.0.1:1", options, "t")
+        assert next(iter(options)) in str(refused.value)
+        assert "s3cret-word" not in str(refused.value)

@@ -1,0 +1,111 @@
+"""The statements of a page: both ways say the same, and neither scans the log."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fast_sse.model.channel import Channel, Filter
+from fast_sse.model.message import Record
+from fast_sse.store.ranges import ALL, Range, ranges
+from fast_sse.store.rows.body import body_of, records_of, records_of_page
+from fast_sse.store.rows.connect import connect
+from fast_sse.store.rows.log import _CUT_PAGES, SqliteLog, _decode_pairs, add_entry
+from fast_sse.store.rows.pages import JOINT, cut_sql, shape_of, whole_sql
+from fast_sse.store.rows.schema import prepare
+
+NAMES = ("*", "a", "b")
+PATTERNS = [Channel(*pattern) for pattern in itertools.product(NAMES, NAMES)]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[SqliteLog]:
+    connection = connect(tmp_path / "log.db", writer=True)
+    prepare(connection)
+    values: list[Any] = []
+    for place, (channel, size) in enumerate(itertools.product(PATTERNS, (1, 50, 700)), 3):
+        one = Record(place, channel, b"x" * size, b"{}", "", b"", 1000 + place)
+        add_entry(values, one, body_of(one))
+    log = SqliteLog(connection)
+    log.insert(values)
+    yield log
+    connection.close()
+
+
+def values_of(wanted: tuple[Range, ...], after: int, records_max: int) -> list[Any]:
+    values = [value for one in wanted for value in (*(part for part in one if part), after, records_max)]
+    return [*values, records_max, after, after]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS, ids="-".join)
+def test_every_filter_is_walked_on_an_index(log: SqliteLog, pattern: Channel) -> None:
+    """No filter scans the log: each of its ranges is a search on an index or on the rowid."""
+    wanted = ranges(Filter.of(pattern))
+    for sql, rest in ((whole_sql, (JOINT,)), (cut_sql, (10,))):
+        plan = log.connection.execute(
+            "EXPLAIN QUERY PLAN " + sql(shape_of(wanted)), (*values_of(wanted, 0, 10), *rest)
+        )
+        on_log = [text for *_, text in plan if "log" in text.split()]
+        assert on_log
+        assert not [text for text in on_log if text.startswith("SCAN")]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=3),
+    st.integers(0, 32),
+    st.integers(1, 32),
+    st.integers(1, 12_000),
+)
+def test_both_ways_say_the_same(
+    log: SqliteLog, patterns: list[Channel], after: int, records_max: int, bytes_max: int
+) -> None:
+    """Of a page that was read whole as much is kept as one that is cut on the way holds."""
+    wanted = ranges(Filter.of(*patterns))
+    values = values_of(wanted, after, records_max)
+    *ends, hits, text, bodies = log.connection.execute(
+        cut_sql(shape_of(wanted)), (*values, bytes_max)
+    ).fetchone()
+    found, damaged = records_of(_decode_pairs(text), bodies)
+    *whole_ends, whole_hits, sizes, joined, positions = log.connection.execute(
+        whole_sql(shape_of(wanted)), (*values, JOINT)
+    ).fetchone()
+    assert (ends, hits, damaged) == (whole_ends, whole_hits, None)
+    if not hits:
+        assert (found, sizes, joined) == ([], None, None)
+    else:
+        assert records_of_page(sizes, joined, positions, bytes_max) == found
+
+
+@pytest.mark.parametrize("bytes_max", [1, 4000])
+def test_a_page_that_is_much_too_large_is_not_joined(
+    log: SqliteLog, monkeypatch: pytest.MonkeyPatch, bytes_max: int
+) -> None:
+    """What SQLite may join is bounded; beyond it the page is cut row by row, and later statements have the usual bound."""
+    monkeypatch.setattr("fast_sse.store.rows.log._JOINED_BYTES_MIN", 1000)
+    page = log.page((ALL,), 0, 100, bytes_max)
+    fresh = SqliteLog(log.connection)
+    assert fresh._whole_page(shape_of((ALL,)), values_of((ALL,), 0, 100), 200) is None
+    whole = log.page((ALL,), 0, 100, 1 << 20)
+    assert page.records == whole.records[: len(page.records)]
+    assert 0 < len(page.records) < len(whole.records) == 27
+    assert (page.full, whole.full) == (True, False)
+
+
+def test_after_a_heavy_page_some_are_cut_at_once(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large messages come in runs: joining is tried again after some pages, and all pages say the same."""
+    monkeypatch.setattr("fast_sse.store.rows.log._JOINED_BYTES_MIN", 1000)
+    asked: list[str] = []
+    log.connection.set_trace_callback(asked.append)
+    first = log.page((ALL,), 0, 100, 200)
+    for _ in range(_CUT_PAGES):
+        assert log.page((ALL,), 0, 100, 200) == first
+    assert sum("sized" not in sql for sql in asked) == 1
+    assert log.page((ALL,), 0, 100, 200) == first
+    assert sum("sized" not in sql for sql in asked) == 2
