@@ -31,10 +31,10 @@ EVENT_TYPE = "cart_changed"
 READY_S_MAX = 20.0
 
 
-def environment(store: str, directory: Path) -> dict[str, str]:
-    """Settings of the server under load."""
+def environment(store: str, directory: Path, tree: Path = ROOT) -> dict[str, str]:
+    """Settings of the server under load. `tree`: the checkout whose code runs."""
     return {
-        "PYTHONPATH": str(ROOT / "src"),
+        "PYTHONPATH": str(tree / "src"),
         "FAST_SSE_HOST": "127.0.0.1",
         "FAST_SSE_PORT": "0",
         "FAST_SSE_ADMIN_PORT": "0",
@@ -100,12 +100,12 @@ def target(
 
 
 @contextmanager
-def running(core: int, channels: int = 1, *, store: str) -> Iterator[Target]:
+def running(core: int, channels: int = 1, *, store: str, tree: Path = ROOT) -> Iterator[Target]:
     """A hub with an empty log on one core, all its threads."""
     with scratch("fast-sse-") as directory:
         (directory / "data").mkdir()
         command = [sys.executable, "-m", "fast_sse", "serve"]
-        with server(command, core, directory, environment(store, directory)) as process:
+        with server(command, core, directory, environment(store, directory, tree)) as process:
             try:
                 public = ready_line(process)["public"]
             except PeerError as error:
