@@ -37,6 +37,7 @@ from fast_sse.cli.remote import (
     UrlOption,
     channel_argument,
 )
+from fast_sse.model.backoff import Backoff
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import BadRequestError, ConfigError, TooLargeError, UnavailableError
 from fast_sse.model.moment import Moment, parse_moment
@@ -163,9 +164,9 @@ class Listener:
     ) -> None:
         self.cursor = cursor
         self._hub, self._to, self._signer, self._begin = hub, to, signer, begin or Begin()
-        self._wait_s = WAIT_S_MIN
-        #: Our own part of it: the hub spreads those who must first fetch a signature, and we have one at hand.
-        self._own_wait_s = WAIT_S_MIN
+        self._wait = Backoff(WAIT_S_MIN, WAIT_S_MAX)
+        #: Without the hub's wish: it spreads clients that must first fetch a signature, and this one signs by itself.
+        self._own_wait = Backoff(WAIT_S_MIN, WAIT_S_MAX)
         self._expired = self._began = False
 
     def events(self) -> Iterator[Event]:
@@ -184,17 +185,19 @@ class Listener:
             except NETWORK_ERRORS as error:
                 problem = f"{self._hub.url('')}: {error}"
             if time.monotonic() - began_s > WAIT_S_MAX:
-                self._own_wait_s = WAIT_S_MIN
+                self._own_wait.restart()
             self._pause(problem)
 
     def _pause(self, problem: str) -> None:
         """Wait before the next connection, after a signature that ran out no longer than on our own account."""
         if self._expired:
-            problem, self._wait_s = "the signature ran out", min(self._wait_s, self._own_wait_s)
-        echo(f"{problem}; reconnecting in {self._wait_s:.1f} s", err=True)
-        time.sleep(self._wait_s * random.uniform(0.5, 1))  # noqa: S311  jitter
-        self._wait_s = min(2 * self._wait_s, WAIT_S_MAX)
-        self._own_wait_s = min(2 * self._own_wait_s, WAIT_S_MAX)
+            problem, self._wait.wait_s = (
+                "the signature ran out",
+                min(self._wait.wait_s, self._own_wait.wait_s),
+            )
+        echo(f"{problem}; reconnecting in {self._wait.wait_s:.1f} s", err=True)
+        self._own_wait.next_s()
+        time.sleep(self._wait.next_s(random.random()))  # noqa: S311  jitter
 
     def _connection(self) -> Iterator[Event]:
         connection = self._hub.connect(TIMEOUT_S)
@@ -224,7 +227,7 @@ class Listener:
             except TooLargeError as error:
                 raise UnavailableError(error.message) from error
             if parser.retry_ms is not None:
-                self._wait_s = min(parser.retry_ms / 1000, RETRY_S_MAX)
+                self._wait.wait_s = min(parser.retry_ms / 1000, RETRY_S_MAX)
             for event in events:
                 self.cursor = event.last_event_id or self.cursor
                 if event.type == EXPIRED:

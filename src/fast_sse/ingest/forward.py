@@ -20,6 +20,7 @@ from typing import NamedTuple
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.figures import Figures
 from fast_sse.ingest.package import Entry, Packages
+from fast_sse.model.backoff import Backoff
 from fast_sse.model.errors import (
     ClientFaultError,
     DefectError,
@@ -108,14 +109,13 @@ class Forwarder:
     async def _publish(self, some: Sequence[tuple[Entry, Draft]]) -> list[Poison]:
         """Publish until each is stored or can never be."""
         poison: list[Poison] = []
-        wait_s = self._limits.retry_store_s
+        backoff = Backoff(self._limits.retry_store_s, self._limits.retry_store_s_max)
         while some:
             some, error = await self._attempt(some, poison)
             if error is None:
                 break
             self._on_held_up(error)
-            await asyncio.sleep(max(wait_s, error.retry_after_s))
-            wait_s = min(2 * wait_s, self._limits.retry_store_s_max)
+            await asyncio.sleep(max(backoff.next_s(), error.retry_after_s))
         return poison
 
     async def _attempt(

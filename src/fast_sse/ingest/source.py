@@ -15,6 +15,7 @@ from functools import partial
 
 from fast_sse.ingest.figures import Figures
 from fast_sse.ingest.forward import Poison
+from fast_sse.model.backoff import Backoff
 from fast_sse.model.errors import FastSseError, StoreClosedError
 from fast_sse.model.limits import Limits
 from fast_sse.observe.metrics import Sample
@@ -90,7 +91,7 @@ class Source(ABC):
 
     async def _run(self) -> None:
         """`_read` again and again, until it returns."""
-        wait_s = self._limits.retry_store_s
+        backoff = Backoff(self._limits.retry_store_s, self._limits.retry_store_s_max)
         while not self._ending:
             taken = self.figures.taken
             try:
@@ -104,9 +105,8 @@ class Source(ABC):
             finally:
                 self.figures.reading, self.figures.lag = False, None
             if self.figures.taken != taken:
-                wait_s = self._limits.retry_store_s
-            await self._wait(partial(asyncio.sleep, wait_s))
-            wait_s = min(2 * wait_s, self._limits.retry_store_s_max)
+                backoff.restart()
+            await self._wait(partial(asyncio.sleep, backoff.next_s()))
 
     async def _wait(self, wait: Callable[[], Awaitable[object]]) -> None:
         """A wait with nothing in hand, which `stop` cuts short."""

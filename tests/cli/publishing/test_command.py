@@ -24,7 +24,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the command would have waited before each further try."""
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
-    monkeypatch.setattr(link.random, "uniform", lambda _low, high: high)  # type: ignore[attr-defined]
+    monkeypatch.setattr(link.random, "random", lambda: 1.0)  # type: ignore[attr-defined]
     return waits
 
 

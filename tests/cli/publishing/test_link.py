@@ -18,7 +18,7 @@ OK = answer(200, '{"data":1}', "Connection: close")
 
 @pytest.fixture(autouse=True)
 def _no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(random, "uniform", lambda _low, high: high)
+    monkeypatch.setattr(random, "random", lambda: 1.0)
 
 
 class Rig:

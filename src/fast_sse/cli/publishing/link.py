@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fast_sse.cli.remote import NETWORK_ERRORS, Remote
+from fast_sse.model.backoff import Backoff
 from fast_sse.model.errors import UnavailableError
 
 #: A later try may end otherwise. 408 and 502 come from a stall and from a proxy whose hub is away.
@@ -59,7 +60,7 @@ class Link:
         self.unknown = False
         self._hub, self._retries, self._tell, self._sleep = hub, retries, tell, sleep
         self._connection = hub.connect(TIMEOUT_S)
-        self._left, self._wait_s = retries, WAIT_S_MIN
+        self._left, self._backoff = retries, Backoff(WAIT_S_MIN, WAIT_S_MAX)
 
     def settle(self, path: str, body: bytes, headers: Callable[[], dict[str, str]]) -> Answer:
         """Post until there is an answer that a further try would not change. `headers` are made anew each time.
@@ -84,13 +85,13 @@ class Link:
             raise UnavailableError(problem)
         self._left -= 1
         self._tell(f"{problem}; trying again with the same key")
-        wait_s = max(retry_after_s, self._wait_s * random.uniform(0.5, 1))  # noqa: S311  jitter
+        wait_s = max(retry_after_s, self._backoff.next_s(random.random()))  # noqa: S311  jitter
         (self._sleep or time.sleep)(wait_s)
-        self._wait_s = min(2 * self._wait_s, WAIT_S_MAX)
 
     def renew(self) -> None:
         """Something got through: patience begins anew."""
-        self._left, self._wait_s = self._retries, WAIT_S_MIN
+        self._left = self._retries
+        self._backoff.restart()
 
     def abort(self) -> None:
         """Wake whoever waits for an answer, from another thread."""

@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from fast_sse.model.backoff import Backoff
 from fast_sse.model.cursor import NO_FINGERPRINT, Position
 from fast_sse.model.errors import FastSseError, UnavailableError
 from fast_sse.store.kafka.entry import decode, fingerprint_of
@@ -142,13 +143,13 @@ class Follower:
             self._told.down(UnavailableError("the log is not followed any more: restart the hub"))
 
     def _sessions(self) -> None:
-        wait_s = _BACKOFF_S[0]
+        backoff = Backoff(*_BACKOFF_S)
         while not self._stopping.is_set():
             began = time.monotonic()
             try:
                 self._session()
             except _SuspectError:
-                wait_s = _BACKOFF_S[0]
+                backoff.restart()
             except FastSseError as error:
                 self._told.down(error)
             except sqlite3.Error as error:
@@ -159,9 +160,8 @@ class Follower:
                 _log.critical("a defect ended the follower's session", exc_info=error)
                 self._told.down(UnavailableError("the log cannot be followed now"))
             if time.monotonic() - began > _BACKOFF_S[1]:
-                wait_s = _BACKOFF_S[0]
-            self._stopping.wait(wait_s)
-            wait_s = min(2 * wait_s, _BACKOFF_S[1])
+                backoff.restart()
+            self._stopping.wait(backoff.next_s())
 
     def _session(self) -> None:
         self._suspect = False
