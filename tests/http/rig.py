@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -57,14 +57,20 @@ class Rig:
 
 
 @asynccontextmanager
-async def rigged(limits: Limits, **settings: Any) -> AsyncIterator[Rig]:
-    """A rig with one v1 secret and one v2 key, load route on."""
-    store = MemoryStore(now_ms=lambda: int(NOW * 1000))
+async def rigged(
+    limits: Limits, *, now: Callable[[], float] = lambda: NOW, **settings: Any
+) -> AsyncIterator[Rig]:
+    """A rig with one v1 secret and one v2 key, load route on; `now` is everybody's clock."""
+
+    def now_ms() -> int:
+        return int(now() * 1000)
+
+    store = MemoryStore(now_ms=now_ms)
     await store.open()
-    hub = Hub(store, limits, NullObserver(), now_ms=lambda: int(NOW * 1000), rng=random.Random(1))
+    hub = Hub(store, limits, NullObserver(), now_ms=now_ms, rng=random.Random(1))
     await hub.start()
     access = Access(keyring=Keyring(secret=SECRET, keys={"web-1": SECRET}))
-    yield Rig(store, hub, Endpoints(hub, limits, access, now=lambda: NOW, load_route=True, **settings))
+    yield Rig(store, hub, Endpoints(hub, limits, access, now=now, load_route=True, **settings))
     await hub.close()
     await store.close()
 

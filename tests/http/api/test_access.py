@@ -22,6 +22,11 @@ def grant(rules: Access, channel: Channel, *, in_query: bool = False) -> object:
     return rules.grant(sign_v1(SECRET, channel), "sub", (channel,), body=None, now=1000, in_query=in_query)
 
 
+def v2_for(channels: list[Channel]) -> str:
+    """A right v2 signature to subscribe to all of these."""
+    return sign_v2(SECRET, "web-1", "sub", channels, body=None, iat=990, exp=1090, nonce="n" * 16)
+
+
 def test_unset_lists_allow_every_segment() -> None:
     """Without allow-lists a right signature is enough, wildcards included."""
     assert grant(access(), CART)
@@ -43,6 +48,19 @@ def test_a_wildcard_segment_needs_a_star_in_the_list() -> None:
         grant(named, EVERY_TYPE)
     assert grant(access(allowed_event_types=frozenset({"*"})), EVERY_TYPE)
     assert grant(access(allowed_event_types=frozenset({"*"})), CART)
+
+
+@pytest.mark.parametrize("name", ["allowed_event_ids", "allowed_event_types"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_every_channel_of_a_request_is_looked_up(name: str, place: int) -> None:
+    """Of several channels each must be on the lists, wherever it stands: one that is not refuses them all."""
+    rules = access(**{name: frozenset({"a", "b"})})
+    channels = [Channel("a", "a"), Channel("b", "b")]
+    assert rules.grant(v2_for(channels), "sub", channels, body=None, now=1000)
+    channels.insert(place, Channel("c", "c"))
+    with pytest.raises(ForbiddenError):
+        rules.grant(v2_for(channels), "sub", channels, body=None, now=1000)
+    assert not rules.allows(channels)
 
 
 def test_a_wrong_signature_is_401_before_any_list() -> None:

@@ -7,9 +7,11 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.http.rig import NOW, SECRET, V1, Rig, rigged
+from tests.http.rig import NOW, SECRET, V1, Rig, publish, rigged
+from tests.support.clock import ManualClock
 
 from fast_sse.http.api.access import Access
+from fast_sse.http.api.clients import Clients
 from fast_sse.http.message import Admission, Deferred, Request, Response
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import DiskFullError
@@ -166,6 +168,38 @@ async def turns_of(rig: Rig, request: Request) -> tuple[int, int]:
         await asyncio.sleep(0)
         turns += 1
     return answer.render(answer.future).status, turns
+
+
+async def test_each_line_of_a_batch_is_charged() -> None:
+    """A line is a message for the publish rate, one that is refused by itself too; blank lines are framing, and free."""
+    clock = ManualClock(NOW)
+    async with rigged(Limits(), now=clock, clients=Clients(publish_rate=3)) as rig:
+        assert len(await results(rig, batch(line(1), b"", b"{", b" ", line(2)))) == 3
+        assert await rig.code(publish()) == (429, "rate_limited")
+        clock.now += 0.5
+        assert (await rig.ask(publish())).status == 200
+        assert len(await rig.log()) == 3
+
+
+async def test_a_batch_that_is_refused_whole_is_not_charged() -> None:
+    """Only lines that are about to be published count, so a wrong signature or a line too many costs nothing."""
+    limits = Limits(batch_lines_max=3)
+    async with rigged(limits, now=lambda: NOW, clients=Clients(publish_rate=3)) as rig:
+        assert await rig.code(batch(line(1), line(2), x_signature=sign(b"other"))) == (401, "unauthorized")
+        assert await rig.code(batch(line(1), line(2), idempotency_key="k")) == (400, "bad_request")
+        assert await rig.code(batch(*[line(number) for number in range(4)])) == (413, "too_large")
+        assert len(await results(rig, batch(line(1), line(2), line(3)))) == 3
+        assert await rig.code(batch(line(4), nonce="m" * 16)) == (429, "rate_limited")
+        assert len(await rig.log()) == 3
+
+
+async def test_a_batch_is_good_for_its_messages_until_its_last_moment() -> None:
+    """Sent again while its signature is still taken, a skew past its end, every line is a duplicate."""
+    clock = ManualClock(NOW)
+    async with rigged(Limits(), now=clock) as rig:
+        first = await results(rig, batch(line(1), line(2)))
+        clock.now = NOW + 119
+        assert await results(rig, batch(line(1), line(2))) == [{**one, "duplicate": True} for one in first]
 
 
 async def test_line_ends_alone_leave_turns_to_others(rig: Rig) -> None:

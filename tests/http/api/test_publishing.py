@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 from tests.http.rig import NOW, PUBLISH, SECRET, Rig, publish, rigged
+from tests.support.clock import ManualClock
 
 from fast_sse.http.api.clients import Clients
 from fast_sse.http.message import Admission, Response
@@ -75,6 +76,24 @@ async def test_a_gzip_body_of_any_length_is_stored_or_refused(rig: Rig, bytes_: 
     assert await rig.code(publish(packed[:-1], content_encoding="gzip")) == (400, "bad_request")
     assert await rig.code(publish(gzip.compress(body[:-1]), content_encoding="gzip")) == (400, "bad_request")
     assert len(await rig.log()) == 1
+
+
+async def test_a_signature_is_good_for_one_message_until_its_last_moment() -> None:
+    """A v2 publish sent again while its signature is still taken, a skew past its end, is a duplicate; then it is 401."""
+    clock = ManualClock(NOW)
+    async with rigged(Limits(), now=clock) as rig:
+        body = b'{"data":1}'
+        channel, times = Channel("cart1", "changed"), {"iat": int(NOW), "exp": int(NOW) + 60}
+        signature = sign_v2(SECRET, "web-1", "pub", (channel,), body=body, nonce="n" * 16, **times)
+        request = publish(body, x_signature=signature)
+        first = json.loads((await rig.ask(request)).body)["data"]
+        for later_s in (61, 119, 119.999):
+            clock.now = NOW + later_s
+            again = json.loads((await rig.ask(request)).body)["data"]
+            assert again == {**first, "duplicate": True}
+        clock.now = NOW + 120
+        assert await rig.code(request) == (401, "unauthorized")
+        assert len(await rig.log()) == 1
 
 
 async def test_a_key_in_latin_1_is_refused(rig: Rig) -> None:
