@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from tests.contract.backends import draft
 
+from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import StoreClosedError, UnavailableError
 from fast_sse.model.message import Record
@@ -29,7 +30,7 @@ class Pages:
         self.asked = 0
         self.broken = False
 
-    async def __call__(self, after: Cursor) -> Page:
+    async def __call__(self, _wanted: Filter, after: Cursor, _records_max: int, _bytes_max: int) -> Page:
         self.asked += 1
         place = after.position
         if self.broken:
@@ -94,6 +95,23 @@ async def test_a_restart_sends_everybody_to_the_store() -> None:
     assert [one.position for one in await anext(follower)] == [2]
 
 
+async def test_a_follower_goes_on_in_the_window_after_a_restart() -> None:
+    """The place that a follower had in the window before counts for nothing in the one that begins."""
+    relay, pages = Relay(0), Pages()
+    follower = relay.follow(LOG.at(0), pages)
+    for place in (1, 2):
+        relay.push(records(place))
+        await anext(follower)
+    pages.log = records(1, 2, 3)
+    relay.restart(3)
+    assert [one.position for one in await anext(follower)] == [3]
+    waiting = asyncio.ensure_future(anext(follower))
+    relay.push(records(4))
+    await asyncio.sleep(0)
+    assert waiting.done()
+    assert [one.position for one in waiting.result()] == [4]
+
+
 async def test_a_restart_makes_everybody_look_whether_their_place_stands() -> None:
     """Also a follower that is level or ahead asks the store once, with the fingerprint of what it heard last."""
     relay, pages = Relay(0), Pages()
@@ -102,7 +120,7 @@ async def test_a_restart_makes_everybody_look_whether_their_place_stands() -> No
     await anext(follower)
     asked: list[Cursor] = []
 
-    async def read(after: Cursor) -> Page:
+    async def read(_wanted: Filter, after: Cursor, _records_max: int, _bytes_max: int) -> Page:
         asked.append(after)
         return Page([], after, after, Gap("lost_tail", LOG.at(1)))
 
@@ -172,7 +190,7 @@ async def test_a_page_that_the_end_cuts_off_is_the_end() -> None:
     relay, asked, answer = Relay(0), asyncio.Event(), asyncio.Event()
     relay.restart(5)
 
-    async def read(_after: Cursor) -> Page:
+    async def read(_wanted: Filter, _after: Cursor, _records_max: int, _bytes_max: int) -> Page:
         asked.set()
         await answer.wait()
         raise UnavailableError("the connection was lost")

@@ -15,6 +15,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.errors import StoreClosedError, UnavailableError
 from fast_sse.model.message import Record
@@ -23,8 +24,13 @@ from fast_sse.store.base import OvertakenError, Page
 #: Records and bytes of the window. The hub keeps its own encoded tail: this one only bridges a few turns of the loop.
 WINDOW_RECORDS_MAX = 8192
 WINDOW_BYTES_MAX = 8 << 20
+#: One page of the store for a follower that lags behind the window.
+PAGE_RECORDS_MAX = 512
+PAGE_BYTES_MAX = 1 << 20
+_EVERYTHING = Filter.of(Channel("*", "*"))
 
-ReadPage = Callable[[Cursor], Awaitable[Page]]
+#: `Store.read`.
+ReadPage = Callable[[Filter, Cursor, int, int], Awaitable[Page]]
 
 
 class Relay:
@@ -87,7 +93,7 @@ class Relay:
         self._wake_all()
 
     async def follow(self, after: Cursor, read: ReadPage) -> AsyncIterator[list[Record]]:
-        """Every record after a cursor, in groups. See `Store.follow`; `read` gives a page of the whole log."""
+        """Every record after a cursor, in groups. See `Store.follow`; `read` is the store's own."""
         # A place may be older than the last restart: once there was one, whoever begins looks into the store, too.
         place, number, restarts = after, -1, 0
         while not self._closed:
@@ -96,7 +102,7 @@ class Relay:
             if place.position < self._floor or restarts != self._restarts:
                 restarts = self._restarts
                 try:
-                    page = await read(place)
+                    page = await read(_EVERYTHING, place, PAGE_RECORDS_MAX, PAGE_BYTES_MAX)
                 except UnavailableError as error:
                     if self._is_closed():  # closing cuts what is under way
                         raise StoreClosedError("the store is closed") from error

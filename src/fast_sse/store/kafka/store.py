@@ -39,10 +39,6 @@ from fast_sse.store.rows.log import SqliteLog
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
-_EVERYTHING = Filter.of(Channel("*", "*"))
-#: One page for a follower that lags behind the window.
-_FOLLOWER_RECORDS = 512
-_FOLLOWER_BYTES = 1 << 20
 #: Keys are remembered as on every store of several nodes.
 _WINDOWS = Windows(key_window_s=3600.0, keys_max=1_000_000)
 #: A broker that leads next may have a clock that is behind by this, and judges keys by it, on every node alike.
@@ -323,15 +319,12 @@ class KafkaStore(Store):
     def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:
         """Groups as they are read from the topic; a slow follower is served by pages of the view."""
         self._opened()
-        return self._relay.follow(after, self._page_for_follower)
+        return self._relay.follow(after, self.read)
 
     async def bounds(self) -> Bounds:
         """The ends of the view."""
         self._opened()
         return Bounds(self._trimmed, self._newest)
-
-    async def _page_for_follower(self, after: Cursor) -> Page:
-        return await self.read(_EVERYTHING, after, _FOLLOWER_RECORDS, _FOLLOWER_BYTES)
 
     async def _read(self, work: Callable[[SqliteLog], _T]) -> _T:
         return await self._opened().run(work)

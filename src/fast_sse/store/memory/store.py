@@ -34,13 +34,11 @@ from fast_sse.store.ranges import ranges
 from fast_sse.store.record import record_of, weight
 from fast_sse.store.relay import Relay
 
-#: Entries of one trim step, and records and bytes of one page for a follower.
+#: Entries of one trim step.
 _STEP = 500
-_PAGE_BYTES = 1 << 20
 #: Records of one group for followers, so that one turn of the loop is not all theirs.
 _GROUP = 256
 _RETENTION = Retention(max_bytes=256 << 20)
-_EVERYTHING = Filter.of(Channel("*", "*"))
 
 
 class MemoryStore(Store):
@@ -136,7 +134,7 @@ class MemoryStore(Store):
     def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:
         """Groups as they are appended; a slow follower is served by pages."""
         self._check_open()
-        return self._relay.follow(after, self._page_for_follower)
+        return self._relay.follow(after, self.read)
 
     async def bounds(self) -> Bounds:
         """The ends of the log."""
@@ -205,9 +203,6 @@ class MemoryStore(Store):
             room -= size
         at = self._origin.at
         return Page(records, at(start), at(max(start, through)), gap)
-
-    async def _page_for_follower(self, after: Cursor) -> Page:
-        return await self.read(_EVERYTHING, after, _STEP, _PAGE_BYTES)
 
     def _trim_records(self, paced_ms: int) -> int:
         kept = self._retention

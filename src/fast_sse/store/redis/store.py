@@ -20,7 +20,7 @@ from fast_sse.model.errors import NotStoredError, StoreClosedError, UnavailableE
 from fast_sse.model.message import Draft, Record, erasure
 from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows, refused_append
 from fast_sse.store.clock import StoreClock
-from fast_sse.store.ranges import ALL, ranges
+from fast_sse.store.ranges import ranges
 from fast_sse.store.redis.codec import POSITION_MAX, place_text, record_of
 from fast_sse.store.redis.errors import translated
 from fast_sse.store.redis.known import Known
@@ -35,9 +35,6 @@ from fast_sse.store.relay import Relay
 
 _log = logging.getLogger(__name__)
 
-#: One page for a follower that lags behind the window.
-_FOLLOWER_RECORDS = 512
-_FOLLOWER_BYTES = 1 << 20
 #: Seconds that the probe of readiness outlives its proof.
 _PROBE_S = 60
 
@@ -272,7 +269,7 @@ class RedisStore(Store):
     def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:
         """Groups as the reader gets them; a slow follower is served by pages."""
         self._opened()
-        return self._relay.follow(after, self._page_for_follower)
+        return self._relay.follow(after, self.read)
 
     async def bounds(self) -> Bounds:
         """The ends of the log, asked of the server."""
@@ -280,9 +277,6 @@ class RedisStore(Store):
         bounds = Bounds(*await self._log.ends())
         self._known.learn(bounds.newest)
         return bounds
-
-    async def _page_for_follower(self, after: Cursor) -> Page:
-        return self._given(await self._log.page((ALL,), after, _FOLLOWER_RECORDS, _FOLLOWER_BYTES))
 
     def _given(self, page: Page) -> Page:
         """A page that is about to be handed out: its places are known from now on."""

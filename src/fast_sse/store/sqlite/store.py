@@ -27,7 +27,7 @@ from fast_sse.observe.metrics import Sample
 from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows, refused_append
 from fast_sse.store.judge import Ends
 from fast_sse.store.pace import ByHand, Pace, Paced
-from fast_sse.store.ranges import ALL, ranges
+from fast_sse.store.ranges import ranges
 from fast_sse.store.relay import Relay
 from fast_sse.store.rows.log import SqliteLog
 from fast_sse.store.rows.wal import Gate, Wal, wal_bytes_max
@@ -48,9 +48,6 @@ _log = logging.getLogger(__name__)
 
 #: Both times are kept so often, beside every probe: the next process goes on from there.
 _KEEP_MS = 60_000
-#: One page for a follower that lags behind the window.
-_FOLLOWER_RECORDS = 512
-_FOLLOWER_BYTES = 1 << 20
 
 
 class SqliteStore(Store):
@@ -304,17 +301,12 @@ class SqliteStore(Store):
     def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:
         """Groups as they are committed; a slow follower is served by pages."""
         self._opened()
-        return self._relay.follow(after, self._page_for_follower)
+        return self._relay.follow(after, self.read)
 
     async def bounds(self) -> Bounds:
         """The ends of the log: this process alone moves them."""
         self._opened()
         return Bounds(self._origin.at(self._trimmed), self._origin.at(self._newest))
-
-    async def _page_for_follower(self, after: Cursor) -> Page:
-        return await self._read(
-            lambda log: self._reading.page(log, (ALL,), after, _FOLLOWER_RECORDS, _FOLLOWER_BYTES)
-        )
 
     async def _read(self, work: Callable[[SqliteLog], _T]) -> _T:
         self._opened()
