@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from fast_sse.model.cursor import (
     CURSOR_BYTES_MAX,
+    KINDS,
     NO_FINGERPRINT,
     Cursor,
     base32,
@@ -18,6 +20,12 @@ from fast_sse.model.cursor import (
     fingerprint_text,
     parse_cursor,
 )
+from fast_sse.settings import Settings
+from fast_sse.store.base import Store
+from fast_sse.store.kafka.store import KafkaStore
+from fast_sse.store.memory.store import MemoryStore
+from fast_sse.store.redis.store import RedisStore
+from fast_sse.store.sqlite.store import SqliteStore
 
 EPOCH = "k3v9x2qah5m2c"
 OPAQUE = re.compile(r"[A-Za-z0-9._~-]{1,128}\Z")
@@ -63,6 +71,28 @@ def test_the_published_forms(text, cursor):
     """The four forms as the protocol shows them."""
     assert parse_cursor(text) == cursor
     assert cursor.text == text
+
+
+def test_each_store_has_one_row() -> None:
+    """The table of kinds has a row for each store of the settings, and each store writes the cursors of its row."""
+    named = get_args(Settings.model_fields["store"].annotation)
+    assert sorted(kind.store for kind in KINDS.values()) == sorted(named)
+    stores: dict[str, type[Store]] = {
+        "memory": MemoryStore,
+        "sqlite": SqliteStore,
+        "redis": RedisStore,
+        "kafka": KafkaStore,
+    }
+    assert {letters: kind.store for letters, kind in KINDS.items()} == {
+        store.kind: name for name, store in stores.items()
+    }
+
+
+@given(cursors)
+def test_a_plain_kind_is_written_without_its_row(cursor):
+    """Frames write the ids of a plain kind as a fixed head and the position, and ask nobody."""
+    head_and_position = f"{cursor.kind}.{cursor.epoch}.{cursor.position}"
+    assert (cursor.text == head_and_position) == KINDS[cursor.kind].plain
 
 
 NO_CURSORS = ["", "0", "4711", "earliest", "s1", "s1.", "\0", "\ud800", "é" * 40]

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from fast_sse.model.cursor import Cursor
+from fast_sse.model.cursor import KINDS, Cursor
 from fast_sse.model.frame import frame
 from fast_sse.model.message import Record, address, addressed_envelope, bare_envelope
-
-#: Stores whose positions are plain numbers, written as they are behind one prefix.
-_COUNTED = ("m1", "s1")
 
 
 def id_texts(log: Cursor) -> Callable[[Record], str]:
     """What gives the `id:` of any record of a log (any cursor of it)."""
-    if log.kind in _COUNTED:
+    if KINDS[log.kind].plain:
         prefix = _prefix(log)
         return lambda record: f"{prefix}{record.position}"
     return lambda record: log.at(record.position, record.fingerprint).text
@@ -52,7 +49,7 @@ def frames_of(
 
 def _joined(records: Sequence[Record], log: Cursor, *, addressed: bool) -> bytes:
     """`frame_of` all of them end to end, a quarter of its cost each; empty when one holds a line break in its data."""
-    counted = log.kind in _COUNTED
+    counted = KINDS[log.kind].plain
     text = id_texts(log)
     until_id = f"}}\nid: {_prefix(log)}".encode() if counted else b"}\nid: "
     parts: list[bytes] = []

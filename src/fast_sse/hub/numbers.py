@@ -13,13 +13,10 @@ from fast_sse.hub.fanout import Fanout
 from fast_sse.hub.follower import Follower
 from fast_sse.hub.publishes import Publishes
 from fast_sse.hub.streams import Streams
-from fast_sse.model.cursor import Cursor
+from fast_sse.model.cursor import KINDS, Cursor
 from fast_sse.model.errors import FastSseError
 from fast_sse.observe.metrics import Sample, counted
 from fast_sse.store.base import Store
-
-#: Stores whose positions count records, so that a difference of two says how many lie between (or were never given).
-_COUNTING = frozenset("msk")
 
 
 async def newest(store: Store, within_s: float) -> Cursor | None:
@@ -69,7 +66,7 @@ def follower_samples(follower: Follower, level: Cursor, end: Cursor | None) -> I
         return
     behind = max(0, end.position - level.position)
     yield Sample("follower_level", "gauge", "1 when this node has taken all that is in the log.", not behind)
-    if end.kind[0] in _COUNTING:
+    if KINDS[end.kind].counts:
         text = "Positions of the log that this node has not taken yet; some may never have been given."
         yield Sample("follower_lag_positions", "gauge", text, behind)
 

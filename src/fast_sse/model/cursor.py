@@ -10,6 +10,8 @@ bytes, so it never needs escaping and never triggers a CORS preflight (whatwg/fe
     r1.<epoch>.<ms>-<n>-<fp>          Redis; the position is ms * 2**64 + n
     k1.<epoch>.<offset>-<fp>          Kafka; the position is offset + 1, and before the first entry offset is -1
 
+KINDS has one row for each of them: what else depends on the store's letter is read from that row.
+
 The epoch is 64 random bits in base32 (13 characters), made with the store: a new or restored log is a new
 epoch. A fingerprint is 32 random bits in base32 (7 characters), made at publish and kept in the entry. A place
 without an entry, such as the origin of a log, carries NO_FINGERPRINT, so that its text is a cursor, too.
@@ -34,18 +36,45 @@ _N_BITS = 64
 _N_MASK = (1 << _N_BITS) - 1
 _COUNTER_MAX = (1 << 63) - 1
 _BASE32 = "0123456789abcdefghijklmnopqrstuv"
+_HEAD = re.compile(r"([a-z][0-9])\.([0-9a-z]{13})\.", re.ASCII)
 
-_FORMS = {
-    "m1": re.compile(r"(\d{1,20})()\Z", re.ASCII),
-    "s1": re.compile(r"(\d{1,20})()\Z", re.ASCII),
-    "k1": re.compile(r"(-1|\d{1,20})-([0-9a-v]{7})\Z", re.ASCII),
-    "r1": re.compile(r"(\d{1,20}-\d{1,20})-([0-9a-v]{7})\Z", re.ASCII),
+
+class Kind(msgspec.Struct, frozen=True):
+    """How the cursors of one store are written.
+
+    Attributes:
+        store: the store's name in the settings.
+        form: what follows the epoch; the groups are the number and the fingerprint.
+        plain: the text is the head and the position, and nothing else.
+        halved: a position is two halves of 64 bits, written `<high>-<low>`. Any other position is a counter.
+        first: the position of the number 0.
+    """
+
+    store: str
+    form: re.Pattern[str]
+    plain: bool = False
+    halved: bool = False
+    first: int = 0
+
+    @property
+    def counts(self) -> bool:
+        """Whether the difference of two positions bounds the number of records between them."""
+        return not self.halved
+
+
+_COUNTER = re.compile(r"(\d{1,20})()\Z", re.ASCII)
+
+#: The first two characters of a cursor, and what they stand for.
+KINDS = {
+    "m1": Kind("memory", _COUNTER, plain=True),
+    "s1": Kind("sqlite", _COUNTER, plain=True),
+    "r1": Kind("redis", re.compile(r"(\d{1,20}-\d{1,20})-([0-9a-v]{7})\Z", re.ASCII), halved=True),
+    "k1": Kind("kafka", re.compile(r"(-1|\d{1,20})-([0-9a-v]{7})\Z", re.ASCII), first=1),
 }
-_HEAD = re.compile(r"([msrk]1)\.([0-9a-z]{13})\.", re.ASCII)
 
 
 class Cursor(msgspec.Struct, frozen=True, gc=False):
-    """An exclusive place in one log. `kind` is the store letter and version, e.g. ``s1``."""
+    """An exclusive place in one log. `kind` is one of KINDS: the store letter and version, e.g. ``s1``."""
 
     kind: str
     epoch: str
@@ -59,11 +88,11 @@ class Cursor(msgspec.Struct, frozen=True, gc=False):
     @property
     def text(self) -> str:
         """The text that clients see in `id:` and send in Last-Event-ID."""
-        place = str(self.position)
-        if self.kind == "r1":
+        kind = KINDS[self.kind]
+        if kind.halved:
             place = f"{self.position >> _N_BITS}-{self.position & _N_MASK}"
-        elif self.kind == "k1":
-            place = str(self.position - 1)
+        else:
+            place = str(self.position - kind.first)
         tail = f"-{self.fingerprint}" if self.fingerprint else ""
         return f"{self.kind}.{self.epoch}.{place}{tail}"
 
@@ -72,17 +101,18 @@ def parse_cursor(text: str) -> Cursor | None:
     """Read a client's Last-Event-ID. None when it is not the text of any cursor of ours (an `unreadable` gap)."""
     if len(text) > CURSOR_BYTES_MAX or (head := _HEAD.match(text)) is None:
         return None
-    kind, epoch = head.groups()
-    if (place := _FORMS[kind].match(text, head.end())) is None:
+    letters, epoch = head.groups()
+    kind = KINDS.get(letters)
+    if kind is None or (place := kind.form.match(text, head.end())) is None:
         return None
     number, fingerprint = place.groups()
-    if kind == "r1":
-        ms, n = map(int, number.split("-"))
-        if ms > _N_MASK or n > _N_MASK:
+    if kind.halved:
+        high, low = map(int, number.split("-"))
+        if high > _N_MASK or low > _N_MASK:
             return None
-        return Cursor(kind, epoch, (ms << _N_BITS) | n, fingerprint)
-    position = int(number) + (kind == "k1")
-    return None if position > _COUNTER_MAX else Cursor(kind, epoch, position, fingerprint)
+        return Cursor(letters, epoch, (high << _N_BITS) | low, fingerprint)
+    position = int(number) + kind.first
+    return None if position > _COUNTER_MAX else Cursor(letters, epoch, position, fingerprint)
 
 
 def choose_cursor(text: str, log: Cursor) -> Cursor | None:
