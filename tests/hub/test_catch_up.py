@@ -12,8 +12,8 @@ from tests.hub.transport import FakeTransport
 
 from fast_sse.hub.outgoing import CATCHING_UP, LIVE, PAUSED
 from fast_sse.model.cursor import Cursor
-from fast_sse.model.errors import UnavailableError
-from fast_sse.observe.observer import StreamEvicted
+from fast_sse.model.errors import StoreClosedError, UnavailableError
+from fast_sse.observe.observer import DefectSeen, StreamEvicted
 from fast_sse.store.base import Bounds, Gap, Page, Retention
 from fast_sse.store.memory.store import MemoryStore
 
@@ -357,3 +357,66 @@ async def test_a_stream_that_ends_in_mid_catch_up_leaves_nothing(reached: int) -
         await manual().idle()
         assert len(peer.transport.writes) == written
         assert not hub.streams._tasks
+
+
+class Defective(MemoryStore):
+    """A memory store whose every answer to a catch-up is an exception, once there is one."""
+
+    def __init__(self) -> None:
+        super().__init__(now_ms=now_ms)
+        self.error: Exception | None = None
+
+    async def _fail(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    async def read(self, *args: Any) -> Page:
+        """Fail or answer."""
+        await self._fail()
+        return await super().read(*args)
+
+    async def bounds(self) -> Bounds:
+        """Fail or answer."""
+        await self._fail()
+        return await super().bounds()
+
+    async def last(self, *args: Any) -> Page:
+        """Fail or answer."""
+        await self._fail()
+        return await super().last(*args)
+
+    async def since(self, time_ms: int) -> Page:
+        """Fail or answer."""
+        await self._fail()
+        return await super().since(time_ms)
+
+
+@pytest.mark.parametrize("start", ["after", "unreadable", "earliest", "last", "since"])
+@pytest.mark.parametrize(
+    ("error", "reasons"), [(TypeError("a defect"), ["defect"]), (StoreClosedError("the store is closed"), [])]
+)
+async def test_a_catch_up_that_cannot_go_on_ends_its_stream(
+    start: str, error: Exception, reasons: list[str]
+) -> None:
+    """Wherever the stream begins: a defect is told and cuts it, so that the client resumes; a closed store cuts it only."""
+    store = Defective()
+    await store.open()
+    async with bench(store, tail_records_max=2) as hub:
+        cursors = await hub.publish("a/t", *range(9))
+        ways: dict[str, dict[str, Any]] = {
+            "after": {"after": cursors[0].text},
+            "unreadable": {"after": "nonsense"},
+            "earliest": {"earliest": True},
+            "last": {"last": 2},
+            "since": {"since": "1h"},
+        }
+        store.error = error
+        peer = await hub.joined("a/t", **ways[start])
+        await manual().elapse(1)
+        assert peer.transport.closed
+        assert peer.messages == []
+        assert [fact.reason for fact in hub.facts.of(StreamEvicted)] == reasons
+        assert [fact.where for fact in hub.facts.of(DefectSeen)] == ["catch-up" for _ in reasons]
+        assert peer.subscriber.task is None
+        store.error = None
+    await store.close()

@@ -192,6 +192,23 @@ async def test_a_joiner_that_the_store_brought_past_the_set_waits_until_the_set_
         assert late.ids == sorted(late.ids)
 
 
+async def test_a_joiner_that_the_tail_has_left_behind_reads_the_store() -> None:
+    """What passed while it waited for its flush may be more than the tail holds: it catches up again and misses nothing."""
+    async with bench(tail_records_max=3) as hub:
+        (start,) = await hub.publish("a/t", 0)
+        member = await hub.joined("a/t")
+        hub.fanout._not_before_s = manual().time() + 1  # flushing is the bottleneck
+        await hub.publish("a/t", 1)
+        joiner = await hub.joined("a/t", after=start.text)
+        assert joiner.subscriber.state == JOINING
+        await hub.publish("b/t", *range(10))
+        await manual().elapse(1)
+        assert joiner.subscriber.state == LIVE
+        await hub.publish("a/t", 2)
+        assert joiner.messages == member.messages[-2:] == [1, 2]
+        assert joiner.ids == sorted(set(joiner.ids))
+
+
 async def test_the_follower_stops_at_pending_bytes_max_and_the_log_holds_the_rest() -> None:
     """Nothing more is taken while that much waits, not even the rest of a group; it all arrives in the end."""
     async with bench(pending_bytes_max=1000) as hub:
@@ -236,6 +253,22 @@ async def test_a_defect_in_one_set_stops_no_other() -> None:
         assert good.messages == [1, 2]
         assert broken.transport.closed
         assert [fact.where for fact in hub.facts.of(DefectSeen)] == ["catch-up"]
+
+
+async def test_a_defect_in_a_set_ends_those_who_wait_to_join_it() -> None:
+    """They are cut as loudly as its members: nobody waits for the flush of a set that cannot flush."""
+    async with bench() as hub:
+        (start,) = await hub.publish("a/t", 0)
+        await hub.joined("a/t", transport=SlowTransport(0.005))
+        await hub.publish("a/t", 1)
+        await hub.publish("a/t", 2)
+        joiner = await hub.joined("a/t", after=start.text)
+        assert joiner.subscriber.state == JOINING
+        (live_set,) = hub.fanout.sets
+        live_set.pending[0].record = None
+        await manual().elapse(1)
+        assert joiner.transport.closed
+        assert hub.fanout.sets == []
 
 
 async def test_waiting_for_the_follower_ends_when_it_arrives_or_starts_anew() -> None:

@@ -13,7 +13,7 @@ from tests.hub.support import bench, drafted, now_ms, record_at
 from tests.hub.transport import FakeTransport
 
 from fast_sse.hub.follower import TURN_RECORDS_MAX
-from fast_sse.hub.outgoing import LIVE
+from fast_sse.hub.outgoing import JOINING, LIVE
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import UnavailableError
 from fast_sse.model.message import Record
@@ -38,6 +38,14 @@ class Failing(MemoryStore):
                 if self.errors:
                     raise self.errors.pop(0)
                 yield group
+
+
+def replace_log(store: Failing) -> None:
+    """A log of another epoch takes the place of the store's, which its follower notices at the next group."""
+    fresh, old = MemoryStore(now_ms=now_ms), store._relay
+    store._origin, store._log, store._relay = fresh._origin, fresh._log, fresh._relay
+    store.errors = [OvertakenError(Gap("epoch", store._origin))]
+    old.push([record_at(30)])
 
 
 @pytest.mark.parametrize(
@@ -71,7 +79,7 @@ async def test_the_follower_begins_again_after_the_last_record_it_saw(
 
 
 async def test_an_overtaken_follower_leaps_and_every_stream_is_told() -> None:
-    """What trimming took before this node saw it becomes a gap in every stream, live, joining or paused; then all go on."""
+    """What trimming took before this node saw it becomes a gap in every stream, live or paused; then all go on."""
     store = Failing(Retention(max_messages=2))
     await store.open()
     async with bench(store, write_buffer_bytes_max=100, tail_records_max=2) as hub:
@@ -106,11 +114,7 @@ async def test_a_new_epoch_is_a_gap_for_every_stream() -> None:
     async with bench(store) as hub:
         peers = [await hub.joined("a/t"), await hub.joined("*/*", transport=FakeTransport())]
         await hub.publish("a/t", *range(20))
-        fresh = MemoryStore(now_ms=now_ms)
-        old = store._relay
-        store._origin, store._log, store._relay = fresh._origin, fresh._log, fresh._relay
-        store.errors = [OvertakenError(Gap("epoch", store._origin))]
-        old.push([record_at(21)])
+        replace_log(store)
         await manual().idle()
         await manual().elapse(1)
         await hub.publish("a/t", "new")
@@ -119,6 +123,35 @@ async def test_a_new_epoch_is_a_gap_for_every_stream() -> None:
             assert [gap["reason"] for gap in peer.gaps] == ["epoch"]
             assert peer.messages[-1] == "new"
             assert peer.subscriber.state == LIVE
+    await store.close()
+
+
+@pytest.mark.parametrize("reason", ["epoch", "trimmed"])
+async def test_a_stream_that_waits_for_a_flush_leaps_too(reason: str) -> None:
+    """It does not wait for what a log that cannot be continued still had to flush: it is told the gap at once."""
+    store = Failing(Retention(max_messages=2))
+    await store.open()
+    async with bench(store, tail_records_max=5) as hub:
+        (start,) = await hub.publish("a/t", 0)
+        live = await hub.joined("a/t")
+        hub.fanout._not_before_s = manual().time() + 60  # flushing is the bottleneck
+        await hub.publish("a/t", 1, 2)
+        joining = await hub.joined("a/t", after=start.text)
+        assert joining.subscriber.state == JOINING
+        if reason == "trimmed":
+            store.errors = [UnavailableError("down")]
+            await hub.publish("a/t", *range(3, 20))
+            await store.trim()
+            store.errors = [OvertakenError(Gap("trimmed", (await store.bounds()).trimmed))]
+        else:
+            replace_log(store)
+        await manual().elapse(5)
+        for peer in (live, joining):
+            assert [gap["reason"] for gap in peer.gaps] == [reason]
+            assert peer.subscriber.state == LIVE
+        await manual().elapse(60)
+        await hub.publish("a/t", "new")
+        assert joining.messages == live.messages == ([18, 19, "new"] if reason == "trimmed" else ["new"])
     await store.close()
 
 

@@ -111,6 +111,31 @@ async def test_trimming_never_makes_a_quiet_stream_resume_with_a_gap(kept: int) 
     await store.close()
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(400, 300), (1, 999), (501, 499), (999, 2), (1001, 1), (1100, 900), (1551, 1549), (2001, 1999)],
+)
+async def test_no_trim_step_passes_the_id_of_a_quiet_stream(before: int, after: int) -> None:
+    """Wherever in the log its id lies, and whether the log is a few steps long or only one: the id moves on in time."""
+    store = Watched(100)
+    await store.open()
+    async with bench(store) as hub:
+        await hub.publish("busy/t", *range(before))
+        quiet = await hub.joined("quiet/t")
+        await hub.publish("busy/t", *range(after))
+        steps = []
+
+        def look(trimmed: int) -> None:
+            steps.append(trimmed)
+            assert quiet.ids[-1] >= trimmed
+
+        store.after_step = look
+        await manual().elapse(hub.limits.trim_interval_s + 1)
+        assert steps[-1] == before + after - 100
+        assert not hub.facts.of(DefectSeen)
+    await store.close()
+
+
 @pytest.mark.slow
 async def test_a_quiet_stream_is_told_a_newer_id_at_least_once_an_hour() -> None:
     """Also when nothing is trimmed by count: retention by age must not overtake it."""

@@ -129,3 +129,32 @@ async def test_a_drain_without_streams_is_at_once_over() -> None:
     async with bench() as hub:
         await hub.hub.drain(20.0)
         assert [fact.streams for fact in hub.facts.of(Drained)] == [0]
+
+
+async def test_a_drain_is_over_when_its_last_stream_is_and_not_before() -> None:
+    """Neither streams that came and went before it nor the first one that ends in it end it; the last one does at once."""
+    async with bench() as hub:
+        (await hub.joined("a/t")).transport.hang_up()
+        await manual().idle()
+        peers = [await hub.joined("a/t") for _ in range(5)]
+        drain = asyncio.ensure_future(hub.hub.drain(20.0))
+        for _ in range(90):
+            await manual().elapse(0.2)
+            assert drain.done() == all(peer.transport.closed for peer in peers)
+        assert drain.done()
+
+
+async def test_a_second_drain_can_only_hasten_the_end() -> None:
+    """A shorter window brings the ends forward, a longer one puts none off; both drains are over when all have ended."""
+    async with bench() as hub:
+        peers = [await hub.joined("a/t") for _ in range(5)]
+        first = asyncio.ensure_future(hub.hub.drain(100.0))
+        await manual().elapse(1)
+        second, third = [asyncio.ensure_future(hub.hub.drain(window_s)) for window_s in (5.0, 100.0)]
+        await manual().elapse(5)
+        assert [len(peer.retries) for peer in peers] == [2] * 5, (
+            "each was told when to come back, and none was cut"
+        )
+        assert first.done()
+        assert second.done()
+        assert third.done()

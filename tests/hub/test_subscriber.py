@@ -108,6 +108,28 @@ async def test_falling_behind_and_coming_back_loses_and_repeats_nothing(size: in
             assert peer.subscriber.state == LIVE
 
 
+@pytest.mark.parametrize("inside", [True, False])
+async def test_a_pause_in_which_nothing_was_missed_repeats_no_id(inside: bool) -> None:
+    """Where the stream stands is on the wire already, written by its set's flush or by its own first block."""
+    async with bench(write_buffer_bytes_max=100) as hub:
+        first = await hub.joined("a/t")
+        await hub.publish("b/t", 1, 2, 3)
+        peer = await hub.joined("a/t")
+        if inside:
+            peer.transport.stop_reading()
+            await hub.publish("a/t", "x" * 200)
+        else:
+            peer.subscriber.pause_writing()
+        assert peer.subscriber.state == PAUSED
+        if inside:
+            peer.transport.read()
+        else:
+            peer.subscriber.resume_writing()
+        await manual().idle()
+        assert peer.subscriber.state == first.subscriber.state == LIVE
+        assert peer.ids == ([3, 4] if inside else [3])
+
+
 async def test_a_slow_peer_holds_at_most_one_flush_above_the_buffer() -> None:
     """Whoever reads nothing costs a bounded number of bytes, live as well as in a catch-up (G7)."""
     limits: dict[str, Any] = {"write_buffer_bytes_max": 1000, "flush_bytes_max": 2000, "page_bytes_max": 2000}
