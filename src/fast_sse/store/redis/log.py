@@ -28,7 +28,7 @@ class Step(NamedTuple):
     keys_cut: int
 
 
-class Log:
+class RedisLog:
     """One log, asked over a link, or over a connection that is only being made. Every call raises UnavailableError."""
 
     def __init__(self, link: Link | Wire, prefix: str) -> None:

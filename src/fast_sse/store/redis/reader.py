@@ -1,16 +1,17 @@
-"""The one reader of this node: a plain XREAD from the last place it knows, and what it does when the log has changed.
+"""The one reader of this node: a plain XREAD from the last place it read, and what it does when the log has changed.
 
-It never reads from `$` and never in a group: it continues from a concrete place, so nothing between two reads is
-missed. Three things tell it that the log is not the one it was reading, each followed by the same question, a judged
-read of the newest place that it knows (an answer or a page may be ahead of the reader):
+It never reads from `$` and never in a group. It continues from a concrete place, so nothing between two reads is
+missed. After three events the log may not be the one it was reading:
 
-- a new connection of this node, for whatever purpose, before it is used: another server may answer, or the same one
-  without its last writes;
-- a hole: the entry that comes next does not name the one it read last as the one before it;
-- two seconds of silence: a log that was flushed or lost its tail, and that nobody writes to.
+- a new connection of this node, for whatever purpose: another server may answer, or the same one without its last
+  writes. The question below is asked before the connection is used;
+- a hole: the next entry does not name the last one that was read as the one before it;
+- two seconds of silence: the log may have been flushed, or have lost its tail, and nothing is written to it.
 
-When its place does not stand any more it finds the last entry that both histories share, writes the loss down for
-everybody, and goes back there. Every follower then looks whether its own place stands, and hears of one gap.
+After each of them the reader asks Redis to judge the newest place that this node has given, which may be ahead of
+the reader. If that place does not stand any more, the reader finds the last entry that both histories share, records
+the loss in Redis for every node, and goes back to that entry. Every follower then checks its own place, and gets one
+gap.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ from fast_sse.model.message import Record
 from fast_sse.store.base import Gap
 from fast_sse.store.redis.codec import place_text, position_of, previous, record_of
 from fast_sse.store.redis.errors import LostError, translated
-from fast_sse.store.redis.known import Known
+from fast_sse.store.redis.high_water import HighWater
 from fast_sse.store.redis.link import Link
-from fast_sse.store.redis.log import Log
+from fast_sse.store.redis.log import RedisLog
 from fast_sse.store.redis.trail import Trail
 from fast_sse.store.redis.wire import Wire
 from fast_sse.store.relay import Relay
 
 _log = logging.getLogger(__name__)
 
-#: Milliseconds that XREAD waits; also how soon a silent log is looked at.
+#: Milliseconds that XREAD waits for entries. After that silence the place is judged.
 BLOCK_MS = 2000
-#: Entries of an XREAD after a short reply, and of any. Redis bounds a reply by its entries only, and holds all of it.
+#: Entries asked for after a short reply, and at most. Redis bounds a reply by entries only, and holds it in memory.
 _COUNT_MIN = 8
 _COUNT_MAX = 128
 #: What a reply should weigh at most.
@@ -47,7 +48,13 @@ _RETRY_S = 0.5
 
 
 class Reader:
-    """Moves `level` along the log and pushes what it reads to the relay."""
+    """Moves `level` along the log and pushes what it reads to the relay.
+
+    Attributes:
+        level: the last place that was read.
+        poisoned: entries that were not of our form, since the start.
+        broken: a defect keeps it from reading. It tries again, and meanwhile this node is not ready.
+    """
 
     def __init__(
         self,
@@ -56,14 +63,14 @@ class Reader:
         relay: Relay,
         level: Cursor,
         *,
-        known: Known,
+        high_water: HighWater,
         block_ms: int = BLOCK_MS,
     ) -> None:
-        """`level`: where to begin. `known`: the newest place that this node has given to anybody."""
+        """`level`: where to begin. `high_water`: the newest place that this node has given."""
         self._link = link
-        self._log = Log(link, prefix)
+        self._log = RedisLog(link, prefix)
         self._looking = asyncio.Lock()
-        self._known = known
+        self._high_water = high_water
         self._relay = relay
         self._block_ms = block_ms
         self.level = level
@@ -72,13 +79,11 @@ class Reader:
         self._count = _COUNT_MIN
         self._trail = Trail()
         self._trail.go_back_to(_place(level))
-        #: Entries that were none of ours.
         self.poisoned = 0
-        #: A defect keeps it from reading: it tries again, and meanwhile this node is not ready.
         self.broken = False
 
     async def run(self) -> None:
-        """Read until cancelled; whatever fails is said, and begun again."""
+        """Read until cancelled. Whatever fails is logged, and reading begins again."""
         while True:
             wire = await self._link.connected()
             try:
@@ -86,10 +91,10 @@ class Reader:
                 await self._read(wire)
             except (LostError, UnavailableError) as error:
                 if not wire.open:
-                    continue  # the link makes a new one, and says so when that takes long
+                    continue  # the link makes a new one, and logs it when that takes long
                 _log.warning("the log in Redis cannot be read: %s", error)
                 self._relay.fail("the log in Redis cannot be read")
-            except Exception:  # noqa: BLE001  loud, and alive: a node that stands still silently is the worst outcome
+            except Exception:  # noqa: BLE001  logged, and alive: a node that silently stands still is the worst outcome
                 _log.exception("the reader of the log failed")
                 self.broken = True
                 self._relay.fail("the log in Redis cannot be read")
@@ -107,7 +112,7 @@ class Reader:
             if reply is not None:
                 self._count = next_count(reply[0][1])
             if self._moves != moves:
-                continue  # another connection found out meanwhile that the log changed: this follows the old place
+                continue  # another connection found meanwhile that the log changed: this reply is of the old one
             if reply is None:
                 await self.look(self._log)
             else:
@@ -139,43 +144,43 @@ class Reader:
             last = records[-1]
             self._trail.add([f"{place_text(one.position)}-{one.fingerprint}" for one in records])
             self.level = self.level.at(last.position, last.fingerprint)
-            self._known.learn(self.level)
+            self._high_water.learn(self.level)
             self._relay.push(records)
 
     def _pass_over(self, place: bytes) -> None:
-        """Somebody wrote under our key. Followers hear of it where it lies; the entries around it are as before."""
+        """Pass an entry that another program wrote under our key. Followers get a gap at its place."""
         self.poisoned += 1
         _log.error("the entry at %s of the log in Redis is not one of ours", place.decode("ascii", "replace"))
         self.level = self.level.at(position_of(place), NO_FINGERPRINT)
         self._relay.restart(self.level.position)
 
-    async def look(self, log: Log) -> bool:
-        """Ask whether what we know stands in `log`; if not, go where it continues. Whether we moved."""
+    async def look(self, log: RedisLog) -> bool:
+        """Ask whether the newest given place stands in `log`. If not, move to where the log continues, and return True."""
         async with self._looking:
-            known = self._known.cursor
-            gap = await log.judge(known if known.epoch == self.level.epoch else self.level)
-            if gap is None and known.position > self.level.position:
-                gap = await log.judge(self.level)  # it may be trimmed where what was answered since stands
+            newest = self._high_water.cursor
+            gap = await log.judge(newest if newest.epoch == self.level.epoch else self.level)
+            if gap is None and newest.position > self.level.position:
+                gap = await log.judge(self.level)  # retention may have passed it, and not the newest answer
             if gap is not None:
                 await self._go_on_elsewhere(log, gap)
             return gap is not None
 
-    async def _go_on_elsewhere(self, log: Log, gap: Gap) -> None:
+    async def _go_on_elsewhere(self, log: RedisLog, gap: Gap) -> None:
         to = gap.resumed_at
         if gap.reason in ("lost_tail", "ahead"):
             to = await self._last_common(log, gap)
-            await log.record_loss(to.epoch, _place(to), place_text(self._known.floor))
+            await log.record_loss(to.epoch, _place(to), place_text(self._high_water.floor))
         _log.error("the log in Redis is not what it was (%s): going on from %s", gap.reason, to.text)
         self._moves += 1
         self.level, self._before = to, to.fingerprint
         self._trail.go_back_to(_place(to))
-        if gap.reason == "trimmed":  # what this node has given besides may still stand
-            self._known.learn(to)
+        if gap.reason == "trimmed":  # what this node has given after it may still stand
+            self._high_water.learn(to)
         else:
-            self._known.go_back(to)
+            self._high_water.go_back(to)
         self._relay.restart(to.position)
 
-    async def _last_common(self, log: Log, gap: Gap) -> Cursor:
+    async def _last_common(self, log: RedisLog, gap: Gap) -> Cursor:
         epoch = self.level.epoch
         found = await self._trail.last_common(lambda places: log.standing(epoch, places))
         if found is None:
@@ -185,9 +190,10 @@ class Reader:
 
 
 def next_count(entries: list[Any]) -> int:
-    """Entries to ask for after a reply: as many like those as weigh `REPLY_BYTES`, and at most twice as many.
+    """How many entries to ask for after a reply of `entries`.
 
-    Of entries that are suddenly larger than those before, one reply may weigh more.
+    As many of that size as weigh `REPLY_BYTES`, and at most twice as many as came. When entries suddenly become
+    larger, one reply may weigh more.
     """
     weight = sum(len(part) for _, fields in entries for part in fields or ())
     wanted = min(_COUNT_MAX, max(_COUNT_MIN, 2 * len(entries)))

@@ -18,14 +18,15 @@ from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.errors import NotStoredError, StoreClosedError, UnavailableError
 from fast_sse.model.message import Draft, Record, erasure
+from fast_sse.observe.metrics import Sample
 from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows, refused_append
 from fast_sse.store.clock import StoreClock
 from fast_sse.store.ranges import ranges
 from fast_sse.store.redis.codec import POSITION_MAX, place_text, record_of
 from fast_sse.store.redis.errors import translated
-from fast_sse.store.redis.known import Known
+from fast_sse.store.redis.high_water import HighWater
 from fast_sse.store.redis.link import Greet, Link
-from fast_sse.store.redis.log import KIND, Log
+from fast_sse.store.redis.log import KIND, RedisLog
 from fast_sse.store.redis.reader import BLOCK_MS, Reader
 from fast_sse.store.redis.server import Server, look
 from fast_sse.store.redis.target import target
@@ -86,13 +87,13 @@ class RedisStore(Store):
         self._follows = self._link(
             "follow", connect_s, answer_s + blocks_s, greet=self._look, on_down=self._relay.fail
         )
-        self._log = Log(self._reads, prefix)
+        self._log = RedisLog(self._reads, prefix)
         self._server: Server | None = None
         self._writer: Writer | None = None
         self._reader: Reader | None = None
         self._task: asyncio.Task[None] | None = None
         self._keys_cut = 0
-        self._known = Known(Cursor(KIND, "", 0))
+        self._high_water = HighWater(Cursor(KIND, "", 0))
         self._closed = False
 
     def _link(
@@ -118,6 +119,12 @@ class RedisStore(Store):
         """`redis-` and what becomes of a write when the server dies, `+waitN` with replicas that must confirm it."""
         return self._server.durability(self._wait[0]) if self._server else "redis"
 
+    def samples(self) -> list[Sample]:
+        """The numbers of this store."""
+        text = "Entries of the log that are not of our form. Each is a gap `unreadable` for streams that pass it."
+        poisoned = self._reader.poisoned if self._reader is not None else 0
+        return [Sample("log_unreadable_total", "counter", text, poisoned)]
+
     @property
     def keys_cut(self) -> int:
         """Keys that this node forgot before their window ended."""
@@ -139,10 +146,10 @@ class RedisStore(Store):
                 await link.close()
             raise
         self._relay.restart(newest.position)
-        self._known = Known(newest)
+        self._high_water = HighWater(newest)
         self._writer = Writer(
             self._writes,
-            self._known,
+            self._high_water,
             self._prefix,
             window_ms=int(self._windows.key_window_s * 1000),
             now_text=self._now_text,
@@ -154,7 +161,7 @@ class RedisStore(Store):
             self._prefix,
             self._relay,
             newest,
-            known=self._known,
+            high_water=self._high_water,
             block_ms=self._block_ms,
         )
         self._task = asyncio.get_running_loop().create_task(self._reader.run(), name="redis reader")
@@ -190,7 +197,7 @@ class RedisStore(Store):
     async def _look(self, wire: Wire) -> None:
         """Nothing is asked of a server before its log is known to be the one that this node was reading."""
         if self._reader is not None:
-            await self._reader.look(Log(wire, self._prefix))
+            await self._reader.look(RedisLog(wire, self._prefix))
 
     def _hear(self, reply: Reply) -> None:
         """Take the answer to TIME: seconds and microseconds."""
@@ -263,7 +270,9 @@ class RedisStore(Store):
         if position > POSITION_MAX:
             return None
         place = place_text(position)
-        found = await self._reads.command("XRANGE", self._log.key(self._known.cursor.epoch), place, place)
+        found = await self._reads.command(
+            "XRANGE", self._log.key(self._high_water.cursor.epoch), place, place
+        )
         return record_of(*found[0]) if found else None
 
     def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:
@@ -275,12 +284,12 @@ class RedisStore(Store):
         """The ends of the log, asked of the server."""
         self._opened()
         bounds = Bounds(*await self._log.ends())
-        self._known.learn(bounds.newest)
+        self._high_water.learn(bounds.newest)
         return bounds
 
     def _given(self, page: Page) -> Page:
         """A page that is about to be handed out: its places are known from now on."""
-        self._known.learn(page.through)
+        self._high_water.learn(page.through)
         return page
 
     def _opened(self) -> None:

@@ -1,11 +1,11 @@
-"""Publishes on their way into Redis: what arrives in one tick is sent as a few script calls, in the order of the calls.
+"""Publishes on their way into Redis: the appends of one tick are sent as a few script calls, in their order.
 
 One connection carries all of them, so their order is the order in Redis. Answers come back in the same order, and
-each says of its own draft whether it is stored. There is no retry: an error reply means certainly not stored, a
-connection that ends before the answer means unknown, and the publisher decides.
+each says of its own draft whether it is stored. There is no retry. An error reply means certainly not stored. A
+connection that ends before the answer means unknown, and the publisher decides what to do.
 
-With `wait_replicas` every call is followed by WAIT; fewer replicas in time make its answer unknown, never a 2xx: the
-entry is in the primary, and may be lost with it.
+With `wait_replicas` every call is followed by WAIT. If fewer replicas confirm in time, the answer is unknown and never
+a 2xx: the entry is in the primary, and may be lost with it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fast_sse.model.message import Draft
 from fast_sse.store.base import Appended, Outcome
 from fast_sse.store.redis.codec import place_text, position_of
 from fast_sse.store.redis.errors import LostError, translated
-from fast_sse.store.redis.known import Known
+from fast_sse.store.redis.high_water import HighWater
 from fast_sse.store.redis.link import Link
 from fast_sse.store.redis.scripts import scripts
 from fast_sse.store.redis.wire import Reply, Word, pack
@@ -38,8 +38,8 @@ _CALL_BYTES = 256 * 1024
 Answer = asyncio.Future[list[Outcome]]
 
 
-class Job:
-    """One append: its drafts, and the outcomes that came back so far."""
+class PendingAppend:
+    """One call of `append`: its answer, and the outcomes that came back so far."""
 
     __slots__ = ("_missing", "_outcomes", "future")
 
@@ -49,7 +49,7 @@ class Job:
         self._missing = count
 
     def settle(self, number: int, outcome: Outcome) -> None:
-        """The outcome of one draft, the first that is told; with the last one the append is answered."""
+        """Take the outcome of one draft. The first one counts; when every draft has one, the append is answered."""
         if self._outcomes[number] is not None:
             return
         self._outcomes[number] = outcome
@@ -58,17 +58,26 @@ class Job:
             self.future.set_result([one for one in self._outcomes if one is not None])
 
 
-#: One draft of a job, with the fingerprint that its entry gets.
-Item = tuple[Job, int, Draft, str]
+#: One draft of an append: the append, the number of the draft in it, the draft, the fingerprint that its entry gets.
+Item = tuple[PendingAppend, int, Draft, str]
 
 
 class Writer:
-    """Sends appends over one link."""
+    """Sends appends over one link.
+
+    Args:
+        high_water: the newest place that this node has given.
+        prefix: the setting; it begins every key.
+        window_ms: how long an idempotency key is remembered.
+        now_text: the store's time in ms as text; empty text stands for the server's clock.
+        wait: replicas that must confirm a call, and how many ms they have.
+        on_other_epoch: called when an answer comes from another log than the one before.
+    """
 
     def __init__(
         self,
         link: Link,
-        known: Known,
+        high_water: HighWater,
         prefix: str,
         *,
         window_ms: int,
@@ -76,9 +85,8 @@ class Writer:
         wait: tuple[int, int],
         on_other_epoch: Callable[[], None],
     ) -> None:
-        """`known`: what this node has given. `now_text`: store time in ms, empty for the server's. `wait`: replicas, ms."""
         self._link = link
-        self._known = known
+        self._high_water = high_water
         self._head: tuple[Word, ...] = (f"{{{prefix}}}:meta", f"{{{prefix}}}:")
         self._window_ms = window_ms
         self._now_text = now_text
@@ -91,21 +99,23 @@ class Writer:
         self._drained = asyncio.Event()
 
     def append(self, drafts: Sequence[Draft]) -> Answer:
-        """Queue drafts for the end of this tick."""
+        """Queue drafts. They are sent at the end of this tick."""
         future: Answer = self._loop.create_future()
         if not drafts:
             future.set_result([])
             return future
-        job = Job(future, len(drafts))
+        pending = PendingAppend(future, len(drafts))
         bits = secrets.randbits
-        self._pending += [(job, number, one, fingerprint_text(bits(32))) for number, one in enumerate(drafts)]
+        self._pending += [
+            (pending, number, one, fingerprint_text(bits(32))) for number, one in enumerate(drafts)
+        ]
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._flush)
         return future
 
     async def close(self) -> None:
-        """Send what is queued and wait until all is answered; the link's deadline bounds that."""
+        """Send what is queued, and wait until everything is answered. The link's deadline bounds the wait."""
         self._flush()
         while self._in_flight:
             self._drained.clear()
@@ -126,10 +136,10 @@ class Writer:
             self._send(pending[first:])
 
     def _send(self, items: list[Item]) -> None:
-        """Send one call. A defect costs this call, never those behind it."""
+        """Send one call. A defect in it does not stop the calls behind it."""
         try:
             self._send_call(items)
-        except Exception:  # noqa: BLE001  said, and answered
+        except Exception:  # noqa: BLE001  it is logged, and the drafts are answered
             _log.exception("a defect in sending to Redis")
             _settle(items, _unknown())
 
@@ -152,13 +162,13 @@ class Writer:
 
     def _words(self, items: list[Item]) -> list[Word]:
         epoch = epoch_text(secrets.randbits(64))
-        known = self._known
+        high_water = self._high_water
         words: list[Word] = [
             *self._head,
             epoch,
             self._now_text(),
-            known.cursor.epoch,
-            place_text(known.floor),
+            high_water.cursor.epoch,
+            place_text(high_water.floor),
         ]
         words += (self._window_ms, len(items))
         for _, _, draft, fingerprint in items:
@@ -175,7 +185,7 @@ class Writer:
         self._in_flight -= 1
         try:
             self._settle_by(items, replicas, reply)
-        except Exception:  # noqa: BLE001  said, and answered
+        except Exception:  # noqa: BLE001  it is logged, and the drafts are answered
             _log.exception("a defect in an answer of Redis")
             _settle(items, _unknown())
         if not self._in_flight:
@@ -200,19 +210,19 @@ class Writer:
 
     def _settle_each(self, items: list[Item], reply: list[bytes], unknown: UnavailableError | None) -> None:
         epoch = reply[0].decode()
-        log = self._known.cursor
+        log = self._high_water.cursor
         if log.epoch != epoch:
             log = Cursor(log.kind, epoch, 0)
             self._on_other_epoch()
         newest: Cursor | None = None
-        for (job, number, _, fingerprint), text in zip(items, reply[1:], strict=True):
+        for (pending, number, _, fingerprint), text in zip(items, reply[1:], strict=True):
             outcome = _outcome(log, text, fingerprint)
             if isinstance(outcome, Appended):
                 newest = newest if outcome.duplicate else outcome.cursor
                 outcome = unknown or outcome
-            job.settle(number, outcome)
+            pending.settle(number, outcome)
         if newest is not None:
-            self._known.learn(newest)
+            self._high_water.learn(newest)
 
 
 def _outcome(log: Cursor, text: bytes, fingerprint: str) -> Outcome:
@@ -220,8 +230,8 @@ def _outcome(log: Cursor, text: bytes, fingerprint: str) -> Outcome:
     if kind == b"+":
         return Appended(log.at(position_of(rest), fingerprint))
     if kind == b"=":
-        place, _, known = rest.rpartition(b"-")
-        return Appended(log.at(position_of(place), known.decode()), duplicate=True)
+        place, _, earlier = rest.rpartition(b"-")
+        return Appended(log.at(position_of(place), earlier.decode()), duplicate=True)
     if kind == b"!":
         return KeyConflictError("the idempotency key was used with another body")
     return translated(rest.decode("utf-8", "replace"))
@@ -232,5 +242,5 @@ def _unknown() -> UnknownOutcomeError:
 
 
 def _settle(items: list[Item], outcome: Outcome) -> None:
-    for job, number, _, _ in items:
-        job.settle(number, outcome)
+    for pending, number, _, _ in items:
+        pending.settle(number, outcome)
