@@ -56,7 +56,7 @@ def test_every_channel_of_a_request_is_looked_up(name: str, place: int) -> None:
     """Of several channels each must be on the lists, wherever it stands: one that is not refuses them all."""
     rules = access(**{name: frozenset({"a", "b"})})
     channels = [Channel("a", "a"), Channel("b", "b")]
-    assert rules.grant(v2_for(channels), "sub", channels, body=None, now=1000)
+    assert rules.grant(v2_for(channels), "sub", channels, body=None, now=1000).scope == "sub"
     channels.insert(place, Channel("c", "c"))
     with pytest.raises(ForbiddenError):
         rules.grant(v2_for(channels), "sub", channels, body=None, now=1000)
