@@ -196,11 +196,14 @@ class MemoryStore(Store):
         through = self._log.newest
         for record in self._log.after(ranges(wanted), start):
             size = weight(record)
-            if len(records) == records_max or (records and room < size):
+            if records and room < size:
                 through = records[-1].position
                 break
             records.append(record)
             room -= size
+            if len(records) == records_max:
+                through = record.position
+                break
         at = self._origin.at
         return Page(records, at(start), at(max(start, through)), gap)
 
