@@ -67,10 +67,13 @@ def test_a_redis_is_named_by_its_url(url: str) -> None:
         "redis://h:0",
         "redis://h?hunter2=1",
         "redis://h?hunter2",
+        "redis://h/hunter2",
+        "redis://hunter2@h,i",
+        "redis://hunter2@h?ssl_ca_certs=/a",
     ],
 )
 def test_what_is_no_redis_is_refused(url: str) -> None:
-    """Another scheme, no host, no port: refused at the start, without showing it."""
+    """Another scheme, no host, no port, and whatever else the clients would refuse: refused at the start, without showing it."""
     with pytest.raises(ValidationError) as caught:
         RedisStreamSource.model_validate({"url": url})
     assert "hunter2" not in str(caught.value)

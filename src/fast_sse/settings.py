@@ -11,7 +11,6 @@ import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from pydantic import (
@@ -30,6 +29,7 @@ from pydantic_settings import BaseSettings
 from fast_sse.http.addresses import UNIX, Proxy
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.limits import Limits
+from fast_sse.store.redis.target import target
 
 #: Limits that are settings of their own, and limits whose 0 has a meaning.
 TOP_LEVEL_LIMITS = ("heartbeat_s", "connection_age_s", "drain_s")
@@ -42,8 +42,6 @@ _ZERO_LIMITS = (
 )
 
 _OUTSIDE_V1 = re.compile(r"/(?!v1(?:/|\Z))[A-Za-z0-9._~%/-]*").fullmatch
-#: What may stand behind `?` in the URL of a Redis.
-_REDIS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"}
 
 
 def _json(value: Any) -> Any:
@@ -74,19 +72,11 @@ def _options(value: Any) -> Any:
 
 
 def _redis_url(url: SecretStr) -> SecretStr:
-    text = url.get_secret_value()
-    if not text.startswith(("redis://", "rediss://")):
-        raise ValueError("must begin with redis:// or rediss://; Sentinel and Cluster are not supported")
+    """Refuse a URL that the clients of Redis would refuse, in the same words, which repeat nothing of it."""
     try:
-        parts = urlsplit(text)
-        named = bool(parts.hostname) and parts.port != 0
-        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
-    except ValueError:  # its text would show a part of the URL
-        named, options = False, {}
-    if not named:
-        raise ValueError("is no URL with a host, and a port from 1 to 65535 if any")
-    if not set(options) <= _REDIS_OPTIONS:
-        raise ValueError(f"knows no options but {', '.join(sorted(_REDIS_OPTIONS))}")
+        target(url.get_secret_value())
+    except ConfigError as error:
+        raise ValueError(error.problem) from None
     return url
 
 

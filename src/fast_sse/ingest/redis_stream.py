@@ -44,6 +44,7 @@ from fast_sse.ingest.redis_hole import Hole, numbers
 from fast_sse.ingest.source import QueueError, Source
 from fast_sse.model.channel import Channel
 from fast_sse.observe.observer import IngestLeaseLost, IngestLeaseWon, Observer
+from fast_sse.store.redis.target import target
 
 _CONSUMER = "hub"
 #: Longest wait for a new entry before the lease is renewed, and for any reply.
@@ -90,8 +91,8 @@ class RedisStream(Source):
         super().__init__(queue, hub.limits, observer)
         self._group = group
         self._dead_letters = f"{queue}:dead_letter"
-        self._client = redis.asyncio.Redis.from_url(
-            url,
+        self._client = redis.asyncio.Redis(
+            **target(url).for_redis_py(),
             socket_timeout=_REPLY_S,
             socket_connect_timeout=_REPLY_S,
             socket_keepalive=True,

@@ -70,6 +70,7 @@ class RedisStore(Store):
         Raises ConfigError for a URL that cannot work.
         """
         self._target = target(url)
+        _ = self._target.context  # a certificate that cannot be used is found here, before anything is opened
         self._retention = retention
         self._windows = windows
         self._prefix = prefix
@@ -89,6 +90,8 @@ class RedisStore(Store):
         )
         self._log = RedisLog(self._reads, prefix)
         self._server: Server | None = None
+        #: `redis-` and what becomes of a write when the server dies, `+waitN` with replicas that must confirm it.
+        self.durability = "redis"  # a fact of the server, which a reconnect may change
         self._writer: Writer | None = None
         self._reader: Reader | None = None
         self._task: asyncio.Task[None] | None = None
@@ -113,11 +116,6 @@ class RedisStore(Store):
             greet=greet,
             on_down=on_down,
         )
-
-    @property
-    def durability(self) -> str:  # type: ignore[override]  # a fact of the server, which a reconnect may change
-        """`redis-` and what becomes of a write when the server dies, `+waitN` with replicas that must confirm it."""
-        return self._server.durability(self._wait[0]) if self._server else "redis"
 
     def samples(self) -> list[Sample]:
         """The numbers of this store."""
@@ -184,7 +182,8 @@ class RedisStore(Store):
         server = await look(wire)
         self._hear(await wire.ask("TIME"))
         before, self._server = self._server, server
-        if before is not None and before.durability(0) != server.durability(0):
+        word, self.durability = self.durability, server.durability(self._wait[0])
+        if before is not None and word != self.durability:
             _log.warning("what a 2xx means has changed with the server: %s", self.durability)
         if before is not None and before.run_id != server.run_id:
             for other in (

@@ -54,11 +54,6 @@ class Wire(asyncio.Protocol):
         """Whether a command can still be handed over."""
         return self._transport is not None and not self._transport.is_closing()
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing waits for its reply."""
-        return not self._waiting
-
     def send(self, packed: bytes, *on_replies: OnReply) -> None:
         """Write packed commands, one `on_reply` for each, called exactly once: with a reply, or with LostError."""
         assert self._transport is not None
@@ -140,7 +135,7 @@ async def connect(target: Target, *, connect_s: float, answer_s: float) -> Wire:
                 lambda: Wire(answer_s),
                 target.host,
                 target.port,
-                ssl=target.tls,
+                ssl=target.context,
                 server_hostname=target.host if target.tls else None,
             )
     except (OSError, TimeoutError) as error:
