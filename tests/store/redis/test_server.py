@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.store.redis.conftest import OpenRedis
+from tests.store.redis.conftest import OpenRedis, reconnecting
 from tests.support.redis_server import Persistence, RedisServer, need_redis
 from tests.support.server import stable_port
 
@@ -27,6 +27,19 @@ async def test_durability_is_what_the_server_is_set_to(
     with RedisServer(tmp_path / "redis", persistence=persistence) as server:
         assert (await open_redis(server.url)).durability == f"redis-{word}"
         assert (await open_redis(server.url, wait=(2, 5))).durability == f"redis-{word}+wait2"
+
+
+async def test_a_reconnect_may_change_the_word(tmp_path: Path, open_redis: OpenRedis) -> None:
+    """After a failover the store says what the server of now is set to, and it is one string until that changes."""
+    need_redis()
+    with RedisServer(tmp_path / "redis", persistence="always") as server:
+        store = await open_redis(server.url, wait=(0, 5))
+        assert store.durability == "redis-always"
+        assert store.durability is store.durability
+        server.do("CONFIG", "SET", "appendonly", "no")
+        async with reconnecting(store):
+            server.do("CLIENT", "KILL", "TYPE", "normal")
+        assert store.durability == "redis-memory"
 
 
 async def test_a_forbidden_config_is_said_to_be_unknown(tmp_path: Path, open_redis: OpenRedis) -> None:

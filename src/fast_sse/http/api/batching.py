@@ -7,21 +7,17 @@ else waits while the loop works at it: it is verified, inflated, taken apart, re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import msgspec
 
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.body import NDJSON, Inflating, is_gzip
-from fast_sse.http.api.clients import Clients
-from fast_sse.http.api.drafting import Drafting, tails_of
-from fast_sse.http.api.later import Later
 from fast_sse.http.api.ndjson import find_lines
+from fast_sse.http.api.publisher import Publisher, Tails
 from fast_sse.http.message import Admission, Deferred, Request, Response
-from fast_sse.hub.hub import Hub
 from fast_sse.model.channel import Channel, channel
 from fast_sse.model.errors import BadRequestError, FastSseError, TooLargeError
-from fast_sse.model.limits import KIB, Limits
+from fast_sse.model.limits import KIB
 from fast_sse.model.message import Draft, parse_publish
 from fast_sse.model.signature import Grant, claimed_scope
 from fast_sse.store.base import Appended, Outcome
@@ -38,25 +34,8 @@ Targets = dict[tuple[str, str], Channel]
 _encode = msgspec.json.Encoder().encode
 
 
-class Batching:
+class Batching(Publisher):
     """`POST /v1/sse/batch`."""
-
-    def __init__(
-        self,
-        hub: Hub,
-        limits: Limits,
-        clients: Clients,
-        now: Callable[[], float],
-        drafting: Drafting,
-        later: Later,
-    ) -> None:
-        self._hub = hub
-        self._limits = limits
-        self._clients = clients
-        self._now = now
-        self._drafting = drafting
-        self._later = later
-        self._tails = tails_of(hub.store.durability)
 
     def admit(self, request: Request, access: Access) -> Admission:
         """Judge the head of a batch whose body is still on its way. Only who may be signing a batch may send a long one."""
@@ -133,14 +112,17 @@ class Batching:
             outcomes = iter(await self._hub.publish(messages) if messages else ())
         except FastSseError as error:
             outcomes = iter([error] * len(messages))
+        word = self._store.durability
+        tails = self._tails if word is self._durability else self._renewed(word)
         items: list[bytes] = []
         for result in results:
-            items.append(self._item(next(outcomes) if isinstance(result, Draft) else result))
+            items.append(_item(next(outcomes) if isinstance(result, Draft) else result, tails))
             if len(items) % _RESULTS_A_TURN == 0:
                 await asyncio.sleep(0)
         return Response(200, b'{"code":"ok","data":{"results":[%b]}}' % b",".join(items))
 
-    def _item(self, outcome: Outcome) -> bytes:
-        if isinstance(outcome, Appended):
-            return b'{"message_id":"%b%b' % (outcome.cursor.text.encode(), self._tails[outcome.duplicate])
-        return _encode({"code": outcome.code, "message": outcome.message})
+
+def _item(outcome: Outcome, tails: Tails) -> bytes:
+    if isinstance(outcome, Appended):
+        return b'{"message_id":"%b%b' % (outcome.cursor.text.encode(), tails[outcome.duplicate])
+    return _encode({"code": outcome.code, "message": outcome.message})

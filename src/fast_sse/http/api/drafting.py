@@ -78,12 +78,3 @@ def check_agrees(body: PublishBody, target: Channel) -> None:
     """Fields of the original that the path already gives must agree with it."""
     if body.event_id not in (None, target.event_id) or body.event_type not in (None, target.event_type):
         raise BadRequestError("event_id or event_type differs from the path")
-
-
-def tails_of(durability: str) -> dict[bool, bytes]:
-    """How an answer about a stored message ends, behind its id: by whether it was a duplicate."""
-    return {
-        duplicate: b'","durability":"%b","duplicate":%b}'
-        % (durability.encode(), b"true" if duplicate else b"false")
-        for duplicate in (False, True)
-    }

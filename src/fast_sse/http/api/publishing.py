@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Future
-from collections.abc import Callable
 from functools import partial
 
 import msgspec
 
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.body import JSON, Inflating, is_gzip
-from fast_sse.http.api.clients import Clients
-from fast_sse.http.api.drafting import Drafting, check_agrees, tails_of
-from fast_sse.http.api.later import Later
+from fast_sse.http.api.drafting import check_agrees
+from fast_sse.http.api.publisher import Publisher
 from fast_sse.http.errors import error_response
 from fast_sse.http.message import Admission, Answer, Deferred, Request, Response, Verdict
-from fast_sse.hub.hub import Hub
 from fast_sse.model.channel import WILDCARD, Channel, channel
 from fast_sse.model.errors import BadRequestError, FastSseError, TooLargeError
-from fast_sse.model.limits import KIB, Limits
+from fast_sse.model.limits import KIB
 from fast_sse.model.message import Draft, PublishBody, parse_publish
 from fast_sse.model.signature import Grant
 from fast_sse.store.base import Appended, Outcome
@@ -38,26 +35,12 @@ class LoadBody(msgspec.Struct):
     body_size: int
 
 
-class Publishing:
-    """What the publish routes share: the hub, the rules of access, the clock."""
+#: How an answer about a stored message begins, up to its id.
+_STORED = b'{"code":"ok","message":"success","data":{"message_id":"'
 
-    def __init__(
-        self,
-        hub: Hub,
-        limits: Limits,
-        clients: Clients,
-        now: Callable[[], float],
-        drafting: Drafting,
-        later: Later,
-    ) -> None:
-        self._hub = hub
-        self._limits = limits
-        self._clients = clients
-        self._now = now
-        self._drafting = drafting
-        self._later = later
-        self._ok_head = b'{"code":"ok","message":"success","data":{"message_id":"'
-        self._tails = tails_of(hub.store.durability)
+
+class Publishing(Publisher):
+    """Publishing one message at a time."""
 
     def admit(self, request: Request, target: Channel, access: Access) -> Admission:
         """Judge the head of a publish whose body is still on its way."""
@@ -154,6 +137,6 @@ class Publishing:
             outcome = error
         if not isinstance(outcome, Appended):
             return error_response(outcome)
-        return Response(
-            200, b"%b%b%b}" % (self._ok_head, outcome.cursor.text.encode(), self._tails[outcome.duplicate])
-        )
+        word = self._store.durability
+        tails = self._tails if word is self._durability else self._renewed(word)
+        return Response(200, b"%b%b%b}" % (_STORED, outcome.cursor.text.encode(), tails[outcome.duplicate]))
