@@ -17,7 +17,7 @@ import typer.main
 
 from fast_sse.cli.main import make_app
 from fast_sse.config import Config, setting_names
-from fast_sse.http.admin.routes import admin_app
+from fast_sse.http.admin.app import admin_app
 from fast_sse.model.errors import ConfigError, FastSseError
 
 ROOT = Path(__file__).parent.parent

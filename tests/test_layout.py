@@ -22,6 +22,7 @@ FUNCTION_LINES_MAX = 70
 
 #: Modules without a test file of their own, each with the reason.
 UNMIRRORED = {
+    "app.py": "tests/app runs it, one file a subject",
     "model/limits.py": "numbers without behaviour; each is tested where it bites",
     "store/base.py": "the contract: tests/contract is its test, run against every store",
     **dict.fromkeys(

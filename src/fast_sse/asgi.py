@@ -5,6 +5,7 @@
     application.mount("/sse", hub)
     await hub.publish("carid000001", "cart_changed", {"quantity": 2})
     hub.publish_from_thread("carid000001", "cart_changed", {"quantity": 2})      in a plain `def` endpoint
+    text, media_type = await hub.metrics(accept)                                 for a route of yours, behind your guard
 
 What a server promises (deadlines, slow clients, drain) is then that server's promise; docs/asgi.md has the list.
 """
@@ -14,49 +15,47 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from concurrent.futures import CancelledError
 from typing import Any
 
 import msgspec
 
-from fast_sse import __version__
 from fast_sse.config import Config, load
-from fast_sse.http.api.clients import Clients
-from fast_sse.http.api.drafting import Drafting
 from fast_sse.http.api.endpoints import Endpoints
-from fast_sse.http.api.later import Later
-from fast_sse.http.api.publishing import Publishing
 from fast_sse.http.asgi.app import AsgiApp, Handle
 from fast_sse.http.message import Admission, Request, Response
 from fast_sse.model.channel import channel
 from fast_sse.model.errors import BadRequestError, NotStoredError, UnknownOutcomeError
-from fast_sse.observe.logging import Log, LogObserver, make_log
-from fast_sse.parts import make_endpoints, make_hub, make_sources, make_store, on_defect, warn
+from fast_sse.node import Node
+from fast_sse.observe.logging import Log, make_log
+from fast_sse.observe.metrics import Sample
+from fast_sse.parts import make_sources, make_store, on_defect
 
 #: Owner of the idempotency keys of `HubApp.publish`.
 _PRINCIPAL = "hub:app"
 #: How much longer than the hub's own deadline a thread waits for the loop to say so.
 _PATIENCE_S = 5.0
 _NOT_RUNNING = "the hub is not running"
+#: The server reads connections, so nothing of ours could read a PROXY header. `parts.make_endpoints` still believes no
+#: X-Forwarded-For: behind a proxy that introduces connections it is the client's own text (CWE-348).
+_NO_PROXY_PROTOCOL = "proxy_protocol is not used under ASGI: the server must read PROXY headers, and X-Forwarded-For is not believed"
 
 
 class HubApp(AsgiApp):
-    """The public routes of one hub as an ASGI application; the hub lives from start-up to shutdown."""
+    """The public routes of one hub as an ASGI application.
+
+    From start-up to shutdown it is one node, with a store of its own; it may be started again after a shutdown.
+    """
 
     def __init__(self, config: Config, log: Log) -> None:
-        self._observer = LogObserver(log)
-        super().__init__(self._hub_running, config.bounds, on_defect(self._observer), self._judged)
+        super().__init__(self._life, config.bounds, self._on_defect, self._judged)
         self._config = config
         self._log = log
         self._make_sources = make_sources(config)
-        self._publishing: Publishing | None = None
+        #: Those of this life, or of the last one.
+        self._node: Node | None = None
         self._endpoints: Endpoints | None = None
-
-    def _judged(self, request: Request) -> Admission | Response:
-        assert self._endpoints is not None
-        return self._endpoints.admit(request)
 
     async def publish(
         self,
@@ -78,7 +77,8 @@ class HubApp(AsgiApp):
                 UnknownOutcomeError: perhaps stored; repeat with the same `idempotency_key`.
             RuntimeError: on another loop than the hub's; certainly not stored.
         """
-        if self._publishing is None:
+        endpoints = self._endpoints
+        if endpoints is None or self._node is None or self._node.state != "ready":
             raise NotStoredError(_NOT_RUNNING)
         self._at_home()
         body = {
@@ -92,7 +92,7 @@ class HubApp(AsgiApp):
             raw = msgspec.json.encode(body)
         except (TypeError, ValueError) as error:
             raise BadRequestError(f"this cannot be written as JSON: {error}") from error
-        appended = await self._publishing.put(channel(event_id, event_type), raw, _PRINCIPAL)
+        appended = await endpoints.put(channel(event_id, event_type), raw, _PRINCIPAL)
         return appended.cursor.text
 
     def publish_from_thread(
@@ -137,35 +137,51 @@ class HubApp(AsgiApp):
         except (TimeoutError, CancelledError) as error:
             raise UnknownOutcomeError("the hub's loop did not answer") from error
 
+    async def metrics(self, accept: str = "") -> tuple[bytes, str]:
+        """The numbers of this hub and their media type; `accept` is the Accept header of who asks.
+
+        The hub serves them nowhere: they are for operators, so the route is yours, behind a guard of yours.
+
+        Raises:
+            RuntimeError: the hub is not running, or lives on another loop.
+        """
+        if self._node is None or self._loop is None:
+            raise RuntimeError(_NOT_RUNNING)
+        self._at_home()
+        return await self._node.metrics(accept)
+
     @contextlib.asynccontextmanager
-    async def _hub_running(self) -> AsyncIterator[Handle]:
-        """Open the store and start the hub; at the end drain, then close both."""
-        config, store, hub = self._config, make_store(self._config), None
+    async def _life(self) -> AsyncIterator[Handle]:
+        """One node, from the opening of its store to its end."""
+        self._node = node = Node(
+            self._config,
+            make_store(self._config),
+            self._make_sources,
+            self._log,
+            samplers=[self._defects],
+        )
         try:
-            await store.open()
-            hub = make_hub(config, store, self._observer)
-            await hub.start()
-            self._log.info(
-                "start", version=__version__, server="asgi", store=config.store, durability=store.durability
-            )
-            warn(config, self._log)
-            self._endpoints = endpoints = make_endpoints(config, hub)
-            self._publishing = Publishing(
-                hub, config.bounds, Clients(), time.time, Drafting(config.bounds), Later()
-            )
-            sources = self._make_sources(hub, self._observer, endpoints.check)
-            for source in sources:
-                source.start()
+            self._endpoints = endpoints = await node.open()
+            node.log_start(server="asgi")
+            if self._config.proxy_protocol:
+                self._log.warning(_NO_PROXY_PROTOCOL, setting="proxy_protocol")
+            node.serve()
             yield endpoints.handle
-            self._publishing = None
-            await asyncio.gather(*(source.stop() for source in sources))
-            await hub.drain(config.drain_s)  # what the server has left open
+            await node.drain()  # what the server has left open
         finally:
-            self._publishing = None
-            if hub is not None:
-                await hub.close()
-            await store.close()
+            await node.close()
             self._log.info("stopped")
+
+    def _judged(self, request: Request) -> Admission | Response:
+        assert self._endpoints is not None
+        return self._endpoints.admit(request)
+
+    def _on_defect(self, request_id: str, error: BaseException) -> None:
+        assert self._node is not None
+        on_defect(self._node.observer)(request_id, error)
+
+    def _defects(self) -> Iterable[Sample]:
+        return () if self._boundary is None else self._boundary.samples()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

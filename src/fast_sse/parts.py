@@ -1,6 +1,6 @@
 """The parts of a node, each made as the configuration wants it: the one place where concrete classes meet.
 
-`app.py` gives them their order of start and drain, `asgi.py` hands them to somebody else's server.
+`node.py` composes them; `app.py` and `asgi.py` serve the node.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from fast_sse.cli.doctor.ask_kafka import ask_kafka
 from fast_sse.cli.doctor.check_redis import redis
 from fast_sse.config import load, problems, setting_names
 from fast_sse.environment import PREFIX
-from fast_sse.http.admin.routes import admin_app
+from fast_sse.http.admin.app import admin_app
 from fast_sse.model.limits import Limits
 
 DIRECTORY = ROOT / "deploy" / "compose"

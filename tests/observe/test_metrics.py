@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 
-from fast_sse.observe.metrics import Measured, Sample, counted
+from fast_sse.observe.metrics import Sample, counted
 
 
 def test_a_table_of_counts_is_one_series_a_word() -> None:
@@ -15,14 +14,3 @@ def test_a_table_of_counts_is_one_series_a_word() -> None:
         Sample("gaps_total", "counter", "Gaps.", 1, (("reason", "epoch"),)),
         Sample("gaps_total", "counter", "Gaps.", 2, (("reason", "trimmed"),)),
     ]
-
-
-def test_a_part_with_numbers_is_known_by_its_method() -> None:
-    """A store or a queue with `samples` is asked, one without is not."""
-
-    class Part:
-        def samples(self) -> Iterable[Sample]:
-            return ()
-
-    assert isinstance(Part(), Measured)
-    assert not isinstance(object(), Measured)

@@ -15,7 +15,7 @@ import pytest
 import schemathesis
 from tests.openapi.fuzzing import DOCUMENT
 
-from fast_sse.http.admin.routes import admin_app
+from fast_sse.http.admin.app import admin_app
 from fast_sse.http.api import endpoints
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.cors import Cors

@@ -18,8 +18,10 @@ from typing import TextIO
 from fast_sse.app import App
 from fast_sse.config import Config
 from fast_sse.model.errors import ConfigError
+from fast_sse.node import Node
 from fast_sse.observe.lines import Lines
 from fast_sse.observe.logging import Log, StandardHandler, dropped_notice, make_log
+from fast_sse.parts import make_sources, make_store
 from fast_sse.store.sqlite.writer import SWITCH_INTERVAL_S
 
 #: How long a process that is ended at once waits for the line that says so.
@@ -61,14 +63,14 @@ def run(
         os._exit(1)
 
     async def main() -> None:
+        node = Node(
+            config, make_store(config), make_sources(config), log, demo=demo, samplers=[errors.samples]
+        )
         app = App(
-            config,
-            log,
+            node,
             announce,
-            demo=demo,
             reload=read,
             missed_reload=lambda: bool(missed),
-            samplers=[errors.samples],
             end_at_once=end_at_once,
         )
         await app.run()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fast_sse.http.errors import error_response, new_request_id
 from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
 from fast_sse.http.wire import date_line, response_bytes
 from fast_sse.model.errors import DefectError
+from fast_sse.observe.metrics import Sample
 
 #: Called with the `request_id` of a 500 and the exception behind it.
 OnDefect = Callable[[str, BaseException], None]
@@ -51,6 +52,10 @@ class Boundary:
         self.date = b""
         #: Answers with 500 since the start.
         self.defects = 0
+
+    def samples(self) -> Iterable[Sample]:
+        """The defects that it saw."""
+        return [Sample("defects_total", "counter", "Requests answered 500.", self.defects)]
 
     def ask(self, request: Request) -> Answer:
         """The handler's answer. A stream for a HEAD is a defect: it would have no body (RFC 9110 §9.3.2)."""

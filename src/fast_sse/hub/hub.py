@@ -184,8 +184,6 @@ class Hub:
         yield from publish_samples(self._publishes)
         yield Sample("trimmed_total", "counter", "Entries that retention removed.", self._trimmed)
         yield Sample("store_up", "gauge", "0 when a publish would not be stored just now.", self._store_up)
-        text = "Idempotency keys forgotten before their window ended, because there were too many."
-        yield Sample("keys_cut_total", "counter", text, self.store.keys_cut)
 
     async def _ping(self) -> None:
         before = self._probe_error

@@ -1,1 +1,10 @@
-"""Observers are told small frozen facts and never change what the hub does."""
+"""What is seen of a hub, as facts and as numbers. Neither ever changes what the hub does.
+
+observer    the facts, and who takes them
+observers   several observers as one
+logging     facts and everything else as JSON lines, cleaned
+lines       lines on a descriptor whose reader may be slow or gone
+metrics     samples: what a part counts, read when asked
+prometheus  samples as the text that Prometheus reads
+process     the process in numbers
+"""

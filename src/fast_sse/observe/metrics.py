@@ -10,7 +10,7 @@ is never one: each new value would be a new series that stays for the life of th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple
 
 Kind = Literal["counter", "gauge"]
 
@@ -34,14 +34,6 @@ class Sample(NamedTuple):
 
 #: Yields its samples when it is asked, on the event loop's thread; never blocks.
 Sampler = Callable[[], Iterable[Sample]]
-
-
-@runtime_checkable
-class Measured(Protocol):
-    """A part that has numbers of its own: a store its circuit, a foreign queue its lag."""
-
-    def samples(self) -> Iterable[Sample]:
-        """The numbers of this moment."""
 
 
 def counted(name: str, text: str, label: str, counts: Mapping[str, int]) -> Iterable[Sample]:

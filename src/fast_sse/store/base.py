@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -31,6 +31,7 @@ from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.errors import FastSseError, StoreClosedError, UnavailableError
 from fast_sse.model.message import Draft, Record
+from fast_sse.observe.metrics import Sample
 
 
 class OvertakenError(UnavailableError):
@@ -143,6 +144,11 @@ class Store(ABC):
     @abstractmethod
     def keys_cut(self) -> int:
         """Idempotency keys forgotten before their window ended, because there were more than `Windows.keys_max`."""
+
+    def samples(self) -> Iterable[Sample]:
+        """The store in numbers, of this moment; a store that counts more adds to these."""
+        text = "Idempotency keys forgotten before their window ended, because there were too many."
+        return [Sample("keys_cut_total", "counter", text, self.keys_cut)]
 
     @abstractmethod
     async def open(self) -> None:

@@ -1,4 +1,4 @@
-"""What a request must show before it may change something: that no web page of somebody else sent it.
+"""What a request must show: the operators' key, and before it may change something, that no stranger's web page sent it.
 
 An operator's browser can reach a loopback listener, so any page it visits can, too. Three checks stand in the way
 of that page, on every method but GET and HEAD:
@@ -11,15 +11,36 @@ of that page, on every method but GET and HEAD:
 
 from __future__ import annotations
 
+import hmac
+
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fast_sse.http.errors import error_response
+from fast_sse.http.admin.answers import refusal
 from fast_sse.http.hosts import is_ours
-from fast_sse.model.errors import FastSseError, ForbiddenError, UnsupportedMediaError
+from fast_sse.model.errors import FastSseError, ForbiddenError, UnauthorizedError, UnsupportedMediaError
 
 _READING = frozenset({"GET", "HEAD"})
+
+
+class KeyGuard:
+    """ASGI middleware that asks for the key on every path but the open ones; an empty key asks nobody."""
+
+    def __init__(self, app: ASGIApp, key: bytes, open_paths: frozenset[str]) -> None:
+        self._app = app
+        self._key = key
+        self._open_paths = open_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        app = self._app
+        if scope["type"] == "http" and self._key and scope["path"] not in self._open_paths:
+            scheme, _, shown = Request(scope).headers.get("authorization", "").partition(" ")
+            right = hmac.compare_digest(shown.encode("latin-1"), self._key)
+            if not right or scheme.lower() != "bearer":  # schemes have no case (RFC 9110, 11.1)
+                app = answer = refusal(UnauthorizedError("the admin key is missing or wrong"))
+                answer.headers["WWW-Authenticate"] = "Bearer"
+        await app(scope, receive, send)
 
 
 class MutationGuard:
@@ -36,8 +57,7 @@ class MutationGuard:
             try:
                 self._check(Request(scope))
             except FastSseError as error:
-                answer = error_response(error)
-                app = Response(answer.body, answer.status, dict(answer.headers), answer.content_type)
+                app = refusal(error)
         await app(scope, receive, send)
 
     def _check(self, request: Request) -> None:

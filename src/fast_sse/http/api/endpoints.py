@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.batching import Batching
@@ -35,6 +35,7 @@ from fast_sse.model.channel import Channel, channel_from_path
 from fast_sse.model.errors import FastSseError, MethodNotAllowedError, NotFoundError
 from fast_sse.model.limits import Limits
 from fast_sse.observe.metrics import Sample, counted
+from fast_sse.store.base import Appended
 
 BATCH = "/v1/sse/batch"
 _LOAD = "/v1/sse/events"
@@ -127,6 +128,10 @@ class Endpoints:
     def check(self, channel: Channel) -> None:
         """Raise ForbiddenError when the allow-lists in force now do not name the channel."""
         self.access.check(channel)
+
+    def put(self, target: Channel, raw: bytes, principal: str) -> Awaitable[Appended]:
+        """Publish for code of this process, which needs no signature and no allow-list. See `Publishing.put`."""
+        return self._publishing.put(target, raw, principal)
 
     def reload(self, access: Access) -> int:
         """Swap the rules of access; streams that these would not grant end as expired. How many ended."""

@@ -99,7 +99,7 @@ class Fronts:
         )
         text = "Requests on their way that were given up for others, and answered 503."
         yield Sample("bodies_given_up_total", "counter", text, shared.bodies.given_up)
-        yield Sample("defects_total", "counter", "Requests answered 500.", shared.boundary.defects)
+        yield from shared.boundary.samples()
 
     def sweep(self) -> None:
         """Expire every connection past its deadline, as the timer does."""

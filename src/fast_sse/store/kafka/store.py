@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -126,11 +126,15 @@ class KafkaStore(Store):
         """Keys forgotten before their window ended, because there were more than `keys_max`."""
         return self._view.keys_cut
 
-    def samples(self) -> list[Sample]:
-        """What this store counts beside the hub."""
+    def samples(self) -> Iterable[Sample]:
+        """The view in numbers, beside what every store counts."""
         text = "entries of the log that nobody could read: each is a gap for who passes it"
         wal = self._follower.wal.samples() if self._follower is not None else []
-        return [Sample("log_unreadable_total", "counter", text, self.poisoned), *wal]
+        return [
+            *super().samples(),
+            Sample("log_unreadable_total", "counter", text, self.poisoned),
+            *wal,
+        ]
 
     # -- what the follower's thread tells ------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -152,9 +152,9 @@ class SqliteStore(Store):
         """What time it is in the log: no step of the wall clock moves it until it is believed."""
         return self._pace.read().time_ms
 
-    def samples(self) -> list[Sample]:
-        """What this store counts beside the hub."""
-        return [*self._wal.samples(), *self._damage.samples()]
+    def samples(self) -> Iterable[Sample]:
+        """The file in numbers, beside what every store counts."""
+        return [*super().samples(), *self._wal.samples(), *self._damage.samples()]
 
     def _open_files(self, writer: Writer) -> tuple[Keeper, Ends]:
         log, ends = self._files.open()

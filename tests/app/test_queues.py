@@ -1,0 +1,84 @@
+"""Foreign queues of a node."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.app.conftest import (
+    SIGNED,
+    SUBSCRIBE,
+    Start,
+    StubbornStore,
+    until,
+)
+from tests.support.http1 import request_bytes
+from tests.support.redis_server import RedisServer, need_redis
+from tests.support.sign import SECRET
+
+from fast_sse.config import load
+
+pytestmark = [pytest.mark.wire, pytest.mark.slow]
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of this test's own."""
+    need_redis()
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
+
+
+async def test_a_queue_is_read_from_ready_to_drain(
+    start: Start, store: StubbornStore, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in the queue comes to subscribers; the node lets go of the queue before it stops, and not of its hub."""
+    monkeypatch.setenv("FAST_SSE_INGEST__REDIS_STREAM__URL", redis_server.url)
+    package = json.dumps({"event_type": "cart_changed", "data": {"quantity": 2}})
+    running = start(node="node-1")
+    public, _ = await running.addresses()
+
+    async def lease_is_held() -> bool:
+        return str(redis_server.do("GET", "sse:events:lease:fast-sse")).startswith("b'node-1:")
+
+    await until(lease_is_held)
+    reader, writer = await asyncio.open_connection(*public)
+    writer.write(request_bytes("GET", SUBSCRIBE, SIGNED))
+    await reader.readuntil(b"\nid: ")
+    redis_server.do("XADD", "sse:events", "*", "carid000001", package)
+    await reader.readuntil(b'"quantity": 2')
+    writer.close()
+    running.app.stop()
+    await running.task
+    assert not redis_server.do("EXISTS", "sse:events:lease:fast-sse")
+    (stopped,) = running.lines("ingest stopped")
+    assert (stopped["queue"], stopped["entries"]) == ("sse:events", 1)
+    assert not running.lines("ingest failed")
+    assert redis_server.url not in running.log.getvalue()
+
+
+async def test_a_reload_holds_for_queues(
+    start: Start, store: StubbornStore, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A channel that the allow-lists name no more is refused from then on, whoever writes it to the queue."""
+    monkeypatch.setenv("FAST_SSE_INGEST__REDIS_STREAM__URL", redis_server.url)
+    running = start()
+    await running.addresses()
+    running.settings = lambda: load(None, {"auth": {"secret": SECRET, "allowed_event_ids": ["other"]}})
+    running.app.reload()
+    redis_server.do("XADD", "sse:events", "*", "carid000001", '{"event_type": "t", "data": 1}')
+
+    async def quarantined() -> bool:
+        return bool(redis_server.do("XLEN", "sse:events:dead_letter"))
+
+    async def told() -> bool:
+        return bool(running.lines("ingest poisoned"))
+
+    await until(quarantined)
+    await until(told)
+    assert store.appends == 0
+    (poisoned,) = running.lines("ingest poisoned")
+    assert "not allowed" in poisoned["error"]

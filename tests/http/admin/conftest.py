@@ -1,0 +1,92 @@
+"""The operators' application, asked as an ASGI server would: no socket, no hub."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import unquote
+
+from fast_sse.http.admin.app import admin_app
+from fast_sse.model.channel import Channel
+from fast_sse.model.errors import UnavailableError
+
+KEY = b"operators-only"
+
+
+class FakeNode:
+    """A process in a state of the test's choice."""
+
+    def __init__(self, state: str = "ready", error: UnavailableError | None = None) -> None:
+        self.name = "n1"
+        self.state, self.store_name, self.durability, self.following = state, "sqlite", "fsync", True
+        self.erased_stays = self.damaged = False
+        self.error = error
+        self.probes = 0
+        self.erased: list[Channel] = []
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """One number, in whatever form was asked for."""
+        return b"fast_sse_streams_open 3\n", accept or "text/plain; version=0.0.4; charset=utf-8"
+
+    async def erase(self, target: Channel) -> int:
+        """Remember it."""
+        if self.error:
+            raise self.error
+        self.erased.append(target)
+        return 3
+
+    async def probe_publish(self) -> None:
+        """The store's answer."""
+        self.probes += 1
+        if self.error:
+            raise self.error
+
+
+class Answer:
+    """What came back."""
+
+    def __init__(self, sent: list[Any]) -> None:
+        self.status_code: int = sent[0]["status"]
+        self.headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        self.text = b"".join(part["body"] for part in sent[1:]).decode()
+
+    def json(self) -> Any:
+        """The decoded body."""
+        return json.loads(self.text)
+
+
+async def ask(
+    node: Any,
+    path: str,
+    key: bytes = b"",
+    method: str = "GET",
+    authorization: str = "",
+    *,
+    metrics_open: bool = False,
+) -> Answer:
+    """One request to the application."""
+    sent: list[Any] = []
+    headers = [(b"host", b"127.0.0.1:30001"), (b"authorization", authorization.encode("latin-1"))]
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": headers,
+        "scheme": "http",
+        "http_version": "1.1",
+    }
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(part: Any) -> None:
+        sent.append(part)
+
+    try:
+        await admin_app(node, key, metrics_open=metrics_open)(scope, receive, send)
+    except ZeroDivisionError:
+        assert sent, "a defect is answered before it is passed on to the server's log"
+    return Answer(sent)
