@@ -1,25 +1,25 @@
 """The one reader of the log on this node: store.follow() -> tail and live sets.
 
-It is supervised: if the store fails, or a defect shows, it says so loudly and begins again after the last record
-it saw. It takes nothing while the live sets are full; the log holds the rest.
+It is supervised: if the store fails, or a defect shows, it reports that and begins again after the last record it saw. It takes nothing while the live sets are full; the log holds the rest.
 """
 
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
 from fast_sse.hub.fanout import Fanout
 from fast_sse.hub.frames import id_texts
+from fast_sse.hub.supervised import supervised
 from fast_sse.hub.tail import Entry
+from fast_sse.model.backoff import Backoff
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import StoreClosedError, UnavailableError
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import ERASED, Record
-from fast_sse.observe.observer import DefectSeen, FollowerRestarted, Observer
+from fast_sse.observe.observer import FollowerRestarted, Observer
 from fast_sse.store.base import OvertakenError, Store
 
 if TYPE_CHECKING:
@@ -50,32 +50,35 @@ class Follower:
         self._on_erased = on_erased
         #: Whether the last attempt is still reading.
         self.following = False
-        #: Records taken and restarts since the start.
-        self.records = self.restarts = 0
+        #: Records taken since the start.
+        self.records = 0
+        self._attempts = 0
+
+    @property
+    def restarts(self) -> int:
+        """How often it began again since the start."""
+        return max(0, self._attempts - 1)
 
     async def run(self) -> None:
         """Follow until the store closes or the task is cancelled."""
-        wait_s = self._limits.retry_store_s
-        while True:
-            seen = self._fanout.level
-            try:
-                await self._follow()
-            except StoreClosedError:
-                return
-            except OvertakenError as error:
-                self._observer.notify(FollowerRestarted(f"{error.message}: {error.gap.reason}"))
-                self._fanout.leap(error.gap.resumed_at)
-            except UnavailableError as error:
-                self._observer.notify(FollowerRestarted(error.message))
-            except Exception as error:  # noqa: BLE001  loud, and alive: a hub that stands still silently is the worst outcome
-                self._observer.notify(DefectSeen("follower", repr(error), traceback.format_exc()))
-            finally:
-                self.following = False
-            self.restarts += 1
-            if self._fanout.level != seen:
-                wait_s = self._limits.retry_store_s
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, self._limits.retry_store_s_max)
+        waits = Backoff(self._limits.retry_store_s, self._limits.retry_store_s_max)
+        await supervised(
+            "follower", self._attempt, self._observer, waits, progress=lambda: self._fanout.level
+        )
+
+    async def _attempt(self) -> None:
+        self._attempts += 1
+        try:
+            await self._follow()
+        except StoreClosedError:
+            raise
+        except OvertakenError as error:
+            self._observer.notify(FollowerRestarted(f"{error.message}: {error.gap.reason}"))
+            self._fanout.leap(error.gap.resumed_at)
+        except UnavailableError as error:
+            self._observer.notify(FollowerRestarted(error.message))
+        finally:
+            self.following = False
 
     async def _follow(self) -> None:
         groups = cast("AsyncGenerator[list[Record], None]", self._store.follow(self._fanout.level))
