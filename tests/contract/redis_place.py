@@ -1,4 +1,8 @@
-"""A log in a real redis-server: one server for the whole run, one prefix for each place."""
+"""A log in a real redis-server: one server for the whole run, one prefix for each place.
+
+The store speaks to it as a user who has the rights that `store/redis/commands.py` names and no others: so the whole
+contract shows that the list is complete.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from typing import Any
 
 import redis
 from tests.contract.places import DurablePlace, NowMs
-from tests.support.redis_server import RedisServer, need_redis
+from tests.support.redis_server import RedisServer, hub_user, need_redis
 
 from fast_sse.model.cursor import Position
 from fast_sse.store.base import Retention, Store, Windows
@@ -23,7 +27,7 @@ from fast_sse.store.redis.store import RedisStore
 def shared_server() -> RedisServer:
     """The server of this process."""
     directory = Path(tempfile.mkdtemp(prefix="fast-sse-redis-"))
-    server = RedisServer(directory)
+    server = RedisServer(directory, options=(hub_user("*"),))
     server.start()
     atexit.register(shutil.rmtree, directory)
     atexit.register(server.kill)
@@ -84,7 +88,7 @@ class RedisPlace(DurablePlace):
         self._backup: dict[bytes, bytes] = {}
 
     def make(self, retention: Retention, windows: Windows, clock: NowMs) -> Store:
-        return RedisStore(self.server.url, retention, windows, prefix=self.prefix, now_ms=clock)
+        return RedisStore(self.server.hub_url, retention, windows, prefix=self.prefix, now_ms=clock)
 
     async def clear(self) -> None:
         self._forget()

@@ -20,6 +20,8 @@ import redis
 from tests.support.http1 import Address
 from tests.support.server import missing, stable_port
 
+from fast_sse.store.redis.commands import commands
+
 PROGRAM = "redis-server"
 READY = "Ready to accept connections"
 START_S = 20.0
@@ -32,6 +34,17 @@ _PERSISTENCE: dict[Persistence, tuple[str, ...]] = {
     "everysec": ("appendonly yes", "appendfsync everysec"),
     "always": ("appendonly yes", "appendfsync always"),
 }
+
+
+#: A user who may do what the store does, and nothing else.
+HUB, HUB_PASSWORD = "hub", "s3cret-word"
+
+
+def hub_user(keys: str, *, without: tuple[str, ...] = ()) -> str:
+    """A line of redis.conf: that user, with exactly the commands of the store, except for those `without`."""
+    names = sorted({command.name for command in commands("p", database=1, wait_replicas=1)} - {*without})
+    allowed = " ".join(f"+{name.lower().replace(' ', '|')}" for name in names)
+    return f"user {HUB} on >{HUB_PASSWORD} ~{keys} -@all {allowed}"
 
 
 def need_redis() -> None:
@@ -74,6 +87,11 @@ class RedisServer:
     def url(self) -> str:
         """Without a user: what the default user may do."""
         return f"{'rediss' if self.tls else 'redis'}://{self.address[0]}:{self.address[1]}/0"
+
+    @property
+    def hub_url(self) -> str:
+        """As the user of `hub_user`."""
+        return self.url.replace("//", f"//{HUB}:{HUB_PASSWORD}@")
 
     def _settings(self) -> str:
         host, port = self.address

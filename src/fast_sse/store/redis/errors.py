@@ -1,8 +1,10 @@
 """What a reply of the server, or its silence, means for the caller (guarantee G2).
 
-A script that answers with an error has written nothing (what it had begun, it took back), so every error reply is
-"certainly not stored". So is a command that was never handed to a connection. Only what was sent and not answered is
-unknown.
+A script that answers with an error has written nothing: it takes back what it had begun. So every error reply is
+"certainly not stored", and so is a command that was never handed to a connection. Only a command that was sent and not
+answered is unknown.
+
+The server's own text is never shown. It may name keys, and it may repeat what was sent, a password too.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from functools import lru_cache
 
 from fast_sse.model.errors import DiskFullError, NotStoredError, UnavailableError
 
-#: The first word of an error reply, and what we say of it.
+#: The first word of an error reply, and our words for it.
 _REPLIES: dict[str, tuple[type[UnavailableError], str]] = {
     "OOM": (DiskFullError, "Redis has no memory left"),
     "READONLY": (NotStoredError, "this Redis server is a replica and takes no writes"),
@@ -21,15 +23,17 @@ _REPLIES: dict[str, tuple[type[UnavailableError], str]] = {
     "MASTERDOWN": (NotStoredError, "this Redis replica has lost its primary"),
     "NOREPLICAS": (NotStoredError, "Redis has fewer replicas than it must have to take writes"),
     "WRONGTYPE": (NotStoredError, "a key of the log holds something else"),
-    "BUSY": (NotStoredError, "Redis is busy running somebody's script"),
+    "BUSY": (NotStoredError, "Redis is busy running a script"),
     "NOPERM": (NotStoredError, "the user of redis.url lacks a permission"),
     "NOAUTH": (NotStoredError, "Redis asks for a password"),
     "WRONGPASS": (NotStoredError, "Redis refuses the user or password of redis.url"),
 }
 
 _log = logging.getLogger(__name__)
-#: Characters of an unforeseen error that are logged: its sentence, and hardly a value.
-_TOLD_MAX = 160
+#: Characters of an unforeseen error that are logged.
+_LOGGED_MAX = 160
+#: What follows in a reply is a copy of what was sent.
+_REPEATED = ", with args beginning with"
 
 
 class LostError(Exception):
@@ -37,15 +41,15 @@ class LostError(Exception):
 
 
 def translated(message: str) -> UnavailableError:
-    """The error of an error reply. Its own text may name keys and arguments and is never shown to a caller."""
+    """The error that an error reply means, in our words."""
     known = _REPLIES.get(message.split(" ", 1)[0])
     if known is None:
-        _tell(message[:_TOLD_MAX])
+        _log_once(message.partition(_REPEATED)[0][:_LOGGED_MAX])
     kind, sentence = known or (NotStoredError, "Redis refused the command")
     return kind(sentence, retry_after_s=1)
 
 
 @lru_cache(maxsize=64)
-def _tell(message: str) -> None:
-    """What nobody foresaw is tried again like the rest, so it must be seen; once, however often it is tried."""
+def _log_once(message: str) -> None:
+    """Log an unforeseen reply, so that it is seen: the command is tried again like any other. Each text is logged once."""
     _log.error("Redis refuses a command for a reason that is not known here: %s", message)

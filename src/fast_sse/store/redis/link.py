@@ -1,7 +1,7 @@
 """A connection that comes back by itself, with the user signed in and every script loaded.
 
-While it is down nothing waits for it: a command is refused at once as certainly not sent, which is the circuit
-breaker of the store. It opens with the first failure and closes when the server has answered a whole greeting.
+While it is down nothing waits for it. A command is refused at once, as certainly not sent. So the link is the circuit
+breaker of the store: it opens with the first failure, and closes when the server has answered a whole greeting.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from hiredis import ReplyError
 
+from fast_sse.model.backoff import Backoff
 from fast_sse.model.errors import ConfigError, UnavailableError
 from fast_sse.store.redis.errors import LostError, translated
 from fast_sse.store.redis.scripts import scripts
@@ -20,9 +21,9 @@ from fast_sse.store.redis.wire import Reply, Wire, Word, connect, pack
 
 _log = logging.getLogger(__name__)
 
-#: Seconds between attempts to connect, doubled up to the second one.
+#: The first and the longest wait between attempts to connect.
 _RETRY_S, _RETRY_S_MAX = 0.05, 1.0
-#: Refusals of a greeting that pass by themselves: a hub must not end for them as for a wrong setting.
+#: Refusals of a greeting that pass by themselves. For a wrong setting a hub ends, and it must not end for these.
 _PASSING = ("LOADING", "BUSY", "MASTERDOWN", "ERR max number of clients")
 
 Greet = Callable[[Wire], Awaitable[None]]
@@ -32,9 +33,9 @@ class Link:
     """One connection for one purpose.
 
     Args:
-        purpose: its name in `CLIENT LIST`, and in the log.
-        greet: asked on every new connection before anybody may use it; what it raises is as good as no connection.
-        on_down: told when the connection is lost and could not be had again at once.
+        purpose: its name in `CLIENT LIST` and in the log.
+        greet: awaited on every new connection before it is used. If it raises, the connection counts as failed.
+        on_down: called with the reason when the connection is lost and the first attempt to connect again fails.
     """
 
     def __init__(
@@ -59,13 +60,13 @@ class Link:
         self._keeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """The first connection; from then on it is kept. Raises ConfigError and UnavailableError."""
+        """Make the first connection, and keep one from then on. Raises ConfigError and UnavailableError."""
         self.wire = await self._connect()
         self._up.set()
         self._keeper = asyncio.get_running_loop().create_task(self._keep(self.wire), name=self._purpose)
 
     async def close(self) -> None:
-        """End the connection and keep it no more."""
+        """End the connection, and make no other."""
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             keeper.cancel()
@@ -74,23 +75,23 @@ class Link:
         self.wire = None
 
     async def connected(self) -> Wire:
-        """The connection, once there is one."""
+        """Wait until there is a connection."""
         while (wire := self.wire) is None or not wire.open:
             self._up.clear()
             await self._up.wait()
         return wire
 
     def kick(self) -> None:
-        """End the connection; a new one greets the server anew."""
+        """End the connection. The next one greets the server again."""
         if self.wire is not None:
             self.wire.abort()
 
     async def call(self, name: str, keys_and_args: Sequence[Word]) -> Reply:
-        """`call` on the connection that there is. Raises UnavailableError."""
+        """Run one script. Raises UnavailableError, as `call` below does."""
         return await call(self._present(), name, keys_and_args)
 
     async def command(self, *words: Word) -> Reply:
-        """One command. Raises UnavailableError, as `call` does."""
+        """Send one command. Raises UnavailableError."""
         return _checked(await _ask(self._present(), *words))
 
     def _present(self) -> Wire:
@@ -106,7 +107,8 @@ class Link:
             raise UnavailableError("Redis cannot be reached", retry_after_s=1) from error
         try:
             async with asyncio.timeout(self._connect_s):
-                await self._sign_in(wire)
+                await sign_in(wire, target)
+                await self._prepare(wire)
                 if self._greet is not None:
                     await self._greet(wire)
         except (LostError, TimeoutError) as error:
@@ -117,19 +119,12 @@ class Link:
             raise
         return wire
 
-    async def _sign_in(self, wire: Wire) -> None:
-        target = self.target
-        if target.password:
-            await _expect(wire, "AUTH", *([target.username] if target.username else []), target.password)
-        if target.database:
-            await _expect(wire, "SELECT", target.database)
-        await wire.ask(
-            "CLIENT", "SETNAME", self._purpose
-        )  # for people; a server that forbids it loses nothing
+    async def _prepare(self, wire: Wire) -> None:
+        await wire.ask("CLIENT", "SETNAME", self._purpose)  # for people; a refusal changes nothing
         loads = [pack(("SCRIPT", "LOAD", script.text)) for script in scripts().values()]
         replies: list[Reply] = []
         wire.send(b"".join(loads), *[replies.append] * len(loads))
-        await wire.ask("PING")  # ends the pipeline; a user who may not load scripts may yet run their text
+        await wire.ask("PING")  # ends the pipeline; a user who may not load scripts may still run their text
 
     async def _keep(self, wire: Wire) -> None:
         """Wait for the end of each connection and make the next."""
@@ -141,34 +136,51 @@ class Link:
             _log.info("%s: connected to Redis at %s again", self._purpose, self.target.where)
 
     async def _connect_again(self) -> Wire:
-        wait_s, told = _RETRY_S, False
+        waits, logged = Backoff(_RETRY_S, _RETRY_S_MAX), False
         while True:
             try:
                 return await self._connect()
             except (UnavailableError, ConfigError) as error:
-                if not told:
-                    told = True
+                if not logged:
+                    logged = True
                     _log.warning(
                         "%s: no connection to Redis at %s: %s", self._purpose, self.target.where, error
                     )
                     self._on_down(error.message)
-            except Exception:  # noqa: BLE001  a defect must not be the end of the connection for good, unsaid
+            except Exception:  # noqa: BLE001  after a defect, too, the next attempt is made
                 _log.exception("%s: a defect in connecting to Redis", self._purpose)
                 self._on_down("the connection to Redis cannot be made")
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, _RETRY_S_MAX)
+            await asyncio.sleep(waits.next_s())
 
 
-async def _expect(wire: Wire, *words: Word) -> None:
+async def sign_in(wire: Wire, target: Target) -> None:
+    """Become the user of the URL, in its database.
+
+    Raises:
+        ConfigError: the server refuses one of them. Its text is not repeated, for it may repeat the password.
+        UnavailableError: the server refuses for a reason that passes.
+        LostError: there was no answer.
+    """
+    if target.username or target.password:
+        user = [target.username] if target.username else []
+        await _expect(
+            wire, "names a user or password that the server refuses", "AUTH", *user, target.password
+        )
+    if target.database:
+        problem = f"names database {target.database}, which the server refuses"
+        await _expect(wire, problem, "SELECT", target.database)
+
+
+async def _expect(wire: Wire, problem: str, *words: Word) -> None:
     reply = await wire.ask(*words)
-    if isinstance(reply, ReplyError):  # its text may repeat what was sent
+    if isinstance(reply, ReplyError):
         if str(reply).startswith(_PASSING):
-            raise translated(str(reply)) from None
-        raise ConfigError(KEY, f"is refused by the server: {words[0]!s} failed") from None
+            raise translated(str(reply))
+        raise ConfigError(KEY, problem)
 
 
 async def call(wire: Wire, name: str, keys_and_args: Sequence[Word]) -> Reply:
-    """One script. Raises UnavailableError; whether it ran is not known when the connection was lost meanwhile."""
+    """Run one script. Raises UnavailableError. If the connection was lost, it is unknown whether the script ran."""
     script = scripts()[name]
     reply = await _ask(wire, "EVALSHA", script.digest, 1, *keys_and_args)
     if isinstance(reply, ReplyError) and str(reply).startswith("NOSCRIPT"):

@@ -1,12 +1,16 @@
-"""What the server's settings promise: looked at on every connect, because the next connect may reach another server.
+"""What a server's settings promise. The store looks on every connect: the next connect may reach another server.
 
-`durability` is what a 2xx means. It names what the server says, never what we hope: where CONFIG is forbidden (ACL,
-managed services) and an append-only file is on, how often it is fsynced is unknown, and is called so.
+`judge` is the one rule, for the store and for `fast-sse doctor`, so that both say the same word about one server.
+`durability` is that word: what a 2xx means. It says what the server says, never what we hope. Where CONFIG is
+forbidden (by an ACL, by a managed service) and an append-only file is on, it is unknown how often the file is synced,
+and the word is `redis-unknown`.
 
-A server that evicts is refused: it would remove acknowledged messages, and keys that keep retries from doubling.
+A server that evicts is refused: it would remove acknowledged messages, and the keys that keep retries from doubling.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import msgspec
 from hiredis import ReplyError
@@ -17,54 +21,103 @@ from fast_sse.store.redis.target import KEY
 from fast_sse.store.redis.wire import Wire
 
 #: Exclusive ranges of streams and trimming by id came with it.
-_VERSION_MIN = (6, 2)
+VERSION_MIN = (6, 2)
+#: What becomes of a write when the server dies: with it, or kept by a file that is synced so often.
+PERSISTENCES = ("memory", "everysec", "always", "no", "unknown")
 
 
-class Server(msgspec.Struct, frozen=True):
-    """Facts about the server behind a connection."""
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about one server.
+
+    Attributes:
+        version: such as `7.0.15`.
+        mode: `standalone`, `sentinel` or `cluster`.
+        run_id: another one after each start.
+        primary: it takes writes; otherwise it is a replica.
+        loading: it is still reading its data.
+        persistence: one of PERSISTENCES.
+        memory_max: bytes that it may use; 0 for as many as there are.
+        policy: its `maxmemory-policy`; empty where it does not say.
+    """
 
     version: str
+    mode: str
     run_id: str
-    #: memory | everysec | always | no | unknown: what becomes of a write when the server dies.
+    primary: bool
+    loading: bool
     persistence: str
-    #: Bytes it may use, 0 for as many as there are.
     memory_max: int
+    policy: str
 
     def durability(self, wait_replicas: int) -> str:
         """The word that the API repeats."""
         return f"redis-{self.persistence}" + (f"+wait{wait_replicas}" if wait_replicas else "")
 
+    @property
+    def too_old(self) -> bool:
+        """Whether its version is below VERSION_MIN."""
+        return tuple(int(part) for part in self.version.split(".")[:2] if part.isdigit()) < VERSION_MIN
 
-async def look(wire: Wire) -> Server:
-    """Ask the server about itself.
+    @property
+    def evicts(self) -> bool:
+        """Whether it removes what we stored when its memory is full."""
+        return self.memory_max > 0 and self.policy not in ("", "noeviction")
+
+
+def judge(info: Mapping[str, str], settings: Mapping[str, str]) -> Server:
+    """What a server's own words mean.
+
+    `info` is INFO, field by field. `settings` is what CONFIG GET answered, and lacks what may not be asked.
+    """
+    mode = info.get("redis_mode", "standalone")
+    return Server(
+        version=info.get("redis_version", "0"),
+        mode="cluster" if info.get("cluster_enabled") == "1" else mode,
+        run_id=info.get("run_id", ""),
+        primary=info.get("role", "master") == "master",
+        loading=info.get("loading") == "1",
+        persistence=_persistence(info, settings),
+        memory_max=number(info, "maxmemory") or 0,
+        policy=info.get("maxmemory_policy") or settings.get("maxmemory-policy", ""),
+    )
+
+
+def _persistence(info: Mapping[str, str], settings: Mapping[str, str]) -> str:
+    """`memory` without an append-only file: a snapshot from minutes ago does not hold what a 2xx was given for."""
+    if info.get("aof_enabled") != "1":
+        return "memory"
+    policy = settings.get("appendfsync")
+    return policy if policy in ("always", "everysec", "no") else "unknown"
+
+
+def check(server: Server) -> None:
+    """Refuse a server that cannot hold the log.
 
     Raises:
         ConfigError: it can never work with this server.
-        UnavailableError: not now: it is loading, or it is a replica that may yet be promoted.
+        UnavailableError: not now. It is loading, or it is a replica that may yet be promoted.
     """
-    info = await _info(wire)
-    mode = info.get("redis_mode", "standalone")
-    if mode != "standalone" or info.get("cluster_enabled") == "1":
-        name = "Sentinel" if mode == "sentinel" else "Cluster"
+    if server.mode != "standalone":
+        name = "Sentinel" if server.mode == "sentinel" else "Cluster"
         raise ConfigError(
             KEY, f"leads to a Redis {name}, which is not supported: one log lives in one server's memory"
         )
-    version = info.get("redis_version", "0")
-    if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < _VERSION_MIN:
-        raise ConfigError(KEY, f"leads to Redis {version}; 6.2 or later is needed")
-    memory_max, policy = int(info.get("maxmemory", "0")), info.get("maxmemory_policy", "noeviction")
-    if memory_max and policy != "noeviction":
+    if server.too_old:
+        least = ".".join(map(str, VERSION_MIN))
+        raise ConfigError(KEY, f"leads to Redis {server.version}; {least} or later is needed")
+    if server.evicts:
         raise ConfigError(
-            KEY, f"leads to a server with maxmemory-policy {policy}: it would evict the log; set noeviction"
+            KEY,
+            f"leads to a server with maxmemory-policy {server.policy}: it would evict the log; set noeviction",
         )
-    if info.get("loading") == "1":
+    if server.loading:
         raise UnavailableError("Redis is still loading its data")
-    if info.get("role", "master") != "master":
+    if not server.primary:
         raise UnavailableError("this Redis server is a replica and takes no writes")
-    return Server(version, info.get("run_id", ""), await _persistence(wire, info), memory_max)
 
 
-async def _info(wire: Wire) -> dict[str, str]:
+async def look(wire: Wire) -> Server:
+    """Ask the server about itself, and `check` it. Raises as `check` does."""
     reply = await wire.ask("INFO")
     if isinstance(reply, ReplyError):
         if str(reply).startswith(("NOAUTH", "NOPERM")):
@@ -73,16 +126,33 @@ async def _info(wire: Wire) -> dict[str, str]:
                 "names no user of the server who may ask INFO: a user and password are missing or too weak",
             )
         raise translated(str(reply))
-    lines = bytes(reply).decode("utf-8", "replace").splitlines()
+    info = fields(reply)
+    # Asked only where the answer counts: a refusal is an entry in the server's ACL LOG.
+    settings = await configured(wire, "appendfsync") if info.get("aof_enabled") == "1" else {}
+    server = judge(info, settings)
+    check(server)
+    return server
+
+
+async def configured(wire: Wire, name: str) -> dict[str, str]:
+    """One setting by its name; empty where the server does not know it or may not be asked. Raises LostError."""
+    reply = await wire.ask("CONFIG", "GET", name)
+    if isinstance(reply, ReplyError) or len(reply) != 2:
+        return {}
+    return {name: _text(reply[1])}
+
+
+def fields(reply: bytes) -> dict[str, str]:
+    """The fields of the answer to INFO."""
+    lines = _text(reply).splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
-async def _persistence(wire: Wire, info: dict[str, str]) -> str:
-    """`memory` without an append-only file: a snapshot from minutes ago is not where a 2xx is."""
-    if info.get("aof_enabled") != "1":
-        return "memory"
-    reply = await wire.ask("CONFIG", "GET", "appendfsync")
-    if isinstance(reply, ReplyError) or len(reply) != 2:
-        return "unknown"
-    policy = bytes(reply[1]).decode()
-    return policy if policy in ("always", "everysec", "no") else "unknown"
+def number(info: Mapping[str, str], name: str) -> int | None:
+    """A field that is a number; None where it is absent or anything else."""
+    text = info.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _text(reply: bytes) -> str:
+    return bytes(reply).decode("utf-8", "replace")

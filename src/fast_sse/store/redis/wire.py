@@ -1,9 +1,11 @@
 """One connection to Redis: commands go out, replies come in, and the n-th reply belongs to the n-th command.
 
 Nothing is ever sent twice: a client that retries by itself turns a lost reply into a second message. A caller that
-goes away leaves its place in the line, so its reply is dropped and no other caller ever gets it (the mix-up of
-CVE-2023-28858 cannot happen). Silence past the deadline, or bytes that are no reply, end the connection, and
-everything unanswered on it with LostError.
+goes away keeps its place in the line, so its reply is dropped and no other caller gets it (the mix-up of
+CVE-2023-28858 cannot happen). Silence past the deadline, or bytes that are no reply, end the connection. Every
+unanswered command then ends with LostError.
+
+docs/adr/015-own-redis-client.md says why this is not redis-py.
 """
 
 from __future__ import annotations
@@ -25,22 +27,22 @@ OnReply = Callable[[Reply], None]
 
 Word = str | bytes | int
 
-#: The server is not the primary any more, and closes no connection for that: the address may lead to another one by
-#: now, which only a new connection finds out.
+#: Replies of a server that is not the primary any more. It closes no connection for that. The address may lead to
+#: another server by now, and only a new connection reaches it.
 _DEMOTED = ("READONLY", "UNBLOCKED", "MASTERDOWN")
 
 
 def pack(words: tuple[Word, ...]) -> bytes:
-    """One command as it goes over the wire."""
+    """One command, as bytes of the protocol."""
     packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub says a tuple of one
     return packed
 
 
 class Wire(asyncio.Protocol):
-    """An open connection. `lost` is done when it is closed, whatever the reason."""
+    """An open connection. `lost` is done when it is closed, for whatever reason."""
 
     def __init__(self, answer_s: float) -> None:
-        """`answer_s`: the longest silence while a command waits for its reply."""
+        """`answer_s`: how long a command waits for its reply, at most."""
         self._answer_s = answer_s
         self._loop = asyncio.get_running_loop()
         self._replies = hiredis.Reader()
@@ -55,7 +57,7 @@ class Wire(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def send(self, packed: bytes, *on_replies: OnReply) -> None:
-        """Write packed commands, one `on_reply` for each, called exactly once: with a reply, or with LostError."""
+        """Write packed commands. Each has one `on_reply`, called exactly once: with its reply, or with LostError."""
         assert self._transport is not None
         now_s = self._loop.time()
         self._waiting.extend([(now_s, on_reply) for on_reply in on_replies])
@@ -64,7 +66,7 @@ class Wire(asyncio.Protocol):
         self._transport.write(packed)
 
     async def ask(self, *words: Word) -> Reply:
-        """One command and its reply. Raises LostError; an error reply is returned."""
+        """Send one command and wait for its reply. Raises LostError. An error reply is returned."""
         if not self.open:
             raise LostError("the connection is closed")
         future: asyncio.Future[Reply] = self._loop.create_future()
@@ -111,11 +113,11 @@ class Wire(asyncio.Protocol):
                 )
             if demoted:
                 self.abort()
-        except (hiredis.ProtocolError, IndexError):  # whoever answers is not Redis, or speaks unasked
+        except (hiredis.ProtocolError, IndexError):  # no Redis answers there, or a reply came unasked
             self.abort()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """Everything unanswered is lost."""
+        """Every unanswered command is lost."""
         if self._timer is not None:
             self._timer.cancel()
         waiting, self._waiting = self._waiting, deque()
@@ -127,7 +129,12 @@ class Wire(asyncio.Protocol):
 
 
 async def connect(target: Target, *, connect_s: float, answer_s: float) -> Wire:
-    """A new connection, nothing said on it yet. Raises LostError when there is none within `connect_s`."""
+    """Make a connection; nothing is sent on it yet.
+
+    Raises:
+        LostError: there is none within `connect_s`; its cause says why.
+        ConfigError: a certificate of the target cannot be used.
+    """
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(connect_s):
