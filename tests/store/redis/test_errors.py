@@ -12,6 +12,7 @@ from fast_sse.store.redis.errors import translated
     ("reply", "kind"),
     [
         ("OOM command not allowed when used memory > 'maxmemory'.", DiskFullError),
+        ("ERR max number of clients reached", NotStoredError),
         ("READONLY You can't write against a read only replica.", NotStoredError),
         ("WRONGTYPE Operation against a key holding the wrong kind of value", NotStoredError),
         ("ERR something of tomorrow about {fast-sse}:meta", NotStoredError),
@@ -34,3 +35,17 @@ def test_what_nobody_foresaw_is_seen(caplog: pytest.LogCaptureFixture) -> None:
         translated("OOM")
     (line,) = caplog.messages
     assert line.endswith(": ERR of the day after tomorrow")
+
+
+def test_what_was_sent_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A server that does not know a command repeats its arguments, a message or a password (CWE-532)."""
+    translated("ERR unknown command 'EVALSHA', with args beginning with: '0123' '1' 's3cret-word' ")
+    (line,) = caplog.messages
+    assert line.endswith(": ERR unknown command 'EVALSHA'")
+
+
+@pytest.mark.parametrize("reply", ["BUSY", "OOM", "BUSYGROUP of another meaning", "ERR max number of others"])
+def test_only_whole_words_are_known(reply: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A reply whose first word only begins like a known one is another reply, and is logged."""
+    translated(reply)
+    assert len(caplog.messages) == (" " in reply)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import traceback
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,13 @@ from fast_sse.store.redis.store import RedisStore
 from fast_sse.store.redis.target import target
 
 pytestmark = pytest.mark.wire
+
+
+def clients(server: RedisServer) -> list[dict[str, str]]:
+    """The store's connections, as the server sees them."""
+    lines = server.do("CLIENT", "LIST").decode().splitlines()
+    found = [dict(part.split("=", 1) for part in line.split(" ")) for line in lines]
+    return [client for client in found if client["name"].startswith("fast-sse-")]
 
 
 def link_to(server: RedisServer) -> Link:
@@ -89,6 +98,48 @@ async def test_a_user_with_few_rights_is_enough(tmp_path: Path, open_redis: Open
             with pytest.raises(ConfigError, match=r"redis\.url") as caught:
                 await open_redis(server.url.replace("//", f"//{wrong}"))
             assert "wrong" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ("ERR unknown command 'AUTH', with args beginning with: 'hub' 's3cret-word' ", ConfigError),
+        ("WRONGPASS hub s3cret-word", ConfigError),
+        ("LOADING s3cret-word", UnavailableError),
+        ("ERR max number of clients reached s3cret-word", UnavailableError),
+    ],
+)
+async def test_the_servers_text_is_not_repeated(
+    answer: str, kind: type[Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    """An answer to AUTH that repeats the password is an error without it, in the log too (CWE-532)."""
+
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"s3cret-word\r\n")
+        writer.write(f"-{answer}\r\n".encode())
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        ended.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        link = Link(target(f"redis://hub:s3cret-word@127.0.0.1:{port}"), "test", connect_s=10, answer_s=10)
+        with pytest.raises(kind) as caught:
+            await link.open()
+        await ended.wait()
+    shown = "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert "s3cret-word" not in shown
+
+
+async def test_a_user_without_a_password_is_signed_in_too(tmp_path: Path, open_redis: OpenRedis) -> None:
+    """The URL names a user that has no password: the store is that user, and not the default one."""
+    need_redis()
+    with RedisServer(tmp_path, options=("user hub on nopass ~* +@all",)) as server:
+        await open_redis(server.url.replace("//", "//hub@"))
+        assert {client["user"] for client in clients(server)} == {"hub"}
 
 
 @pytest.mark.slow

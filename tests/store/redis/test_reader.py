@@ -11,7 +11,7 @@ from tests.contract.backends import draft
 from tests.store.redis.conftest import OpenRedis, expect_down, heard, level, overtaken, reconnecting
 from tests.support.proxy import Proxy
 from tests.support.redis_pair import paired
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import HUB, RedisServer, hub_user
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import NO_FINGERPRINT
@@ -367,6 +367,19 @@ async def test_followers_are_told_that_nothing_comes(own_server: RedisServer, op
         await asyncio.to_thread(own_server.start)
     new = await put(store, draft())
     assert positions(await heard(store, cursor, 1)) == [new[0].position]
+
+
+async def test_a_reader_that_redis_refuses_says_so(tmp_path: Path, open_redis: OpenRedis) -> None:
+    """Without the right to XREAD followers end with an error, so that readiness says so; with it they go on."""
+    with RedisServer(tmp_path / "redis", options=(hub_user("*", without=("XREAD",)),)) as server:
+        store = await open_redis(server.hub_url)
+        (first,) = await put(store, draft())
+        origin = (await store.bounds()).trimmed
+        await expect_down(store, first)
+        server.do("ACL", "SETUSER", HUB, "+xread")
+        assert positions(await heard(store, origin, 1)) == [first.position]
+        (second,) = await put(store, draft())
+        assert positions(await heard(store, first, 1)) == [second.position]
 
 
 async def test_a_log_of_another_type_is_said_and_waited_out(

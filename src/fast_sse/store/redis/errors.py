@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from fast_sse.model.errors import DiskFullError, NotStoredError, UnavailableError
 
-#: The first word of an error reply, and our words for it.
+#: The first words of an error reply, and our words for it.
 _REPLIES: dict[str, tuple[type[UnavailableError], str]] = {
     "OOM": (DiskFullError, "Redis has no memory left"),
     "READONLY": (NotStoredError, "this Redis server is a replica and takes no writes"),
@@ -27,6 +27,7 @@ _REPLIES: dict[str, tuple[type[UnavailableError], str]] = {
     "NOPERM": (NotStoredError, "the user of redis.url lacks a permission"),
     "NOAUTH": (NotStoredError, "Redis asks for a password"),
     "WRONGPASS": (NotStoredError, "Redis refuses the user or password of redis.url"),
+    "ERR max number of clients": (NotStoredError, "Redis has no room for another client"),
 }
 
 _log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class LostError(Exception):
 
 def translated(message: str) -> UnavailableError:
     """The error that an error reply means, in our words."""
-    known = _REPLIES.get(message.split(" ", 1)[0])
+    known = next((_REPLIES[words] for words in _REPLIES if f"{message} ".startswith(f"{words} ")), None)
     if known is None:
         _log_once(message.partition(_REPEATED)[0][:_LOGGED_MAX])
     kind, sentence = known or (NotStoredError, "Redis refused the command")
