@@ -36,6 +36,7 @@ class StubbornStore(MemoryStore):
         silent: how often `bounds` still fails.
         opens, appends: how often each was called.
         tried: set whenever `open` is called.
+        opening: what `open` waits for, when it is set.
         held: what `append` waits for, when it is set.
     """
 
@@ -45,6 +46,7 @@ class StubbornStore(MemoryStore):
         self.silent: list[Exception] = []
         self.opens = self.appends = 0
         self.tried = asyncio.Event()
+        self.opening: asyncio.Event | None = None
         self.held: asyncio.Event | None = None
         self.closed = False
 
@@ -52,6 +54,8 @@ class StubbornStore(MemoryStore):
         """Fail for as long as there is an error."""
         self.opens += 1
         self.tried.set()
+        if self.opening is not None:
+            await self.opening.wait()
         if self.error:
             raise self.error
         await super().open()
@@ -87,20 +91,26 @@ class Running:
         ends: how often the process would have been ended at once.
     """
 
-    def __init__(self, config: Config, store: StubbornStore, *, demo: bool = False) -> None:
+    def __init__(
+        self, config: Config, store: StubbornStore, *, demo: bool = False, missed: bool = False
+    ) -> None:
         self.log = io.StringIO()
         self.ready: asyncio.Future[tuple[Address, Address]] = asyncio.get_running_loop().create_future()
         self.settings: Callable[[], Config] = lambda: config
         self.ends = 0
         self.node = Node(config, store, make_sources(config), make_log("debug", self.log), demo=demo)
-        self.app = App(self.node, self._announce, reload=self._read, end_at_once=self._end)
+        self.app = App(
+            self.node,
+            self.announce,
+            reload=lambda: self.settings(),  # noqa: PLW0108  a test may change it
+            missed_reload=lambda: missed,
+            end_at_once=self._end,
+        )
         self.task = asyncio.create_task(self.app.run())
 
-    def _announce(self, public: str, admin: str) -> None:
+    def announce(self, public: str, admin: str) -> None:
+        """Take note of the addresses."""
         self.ready.set_result((address_of(public), address_of(admin)))
-
-    def _read(self) -> Config:
-        return self.settings()
 
     def _end(self) -> None:
         self.ends += 1
@@ -146,9 +156,9 @@ async def start(store: StubbornStore, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     monkeypatch.setenv("FAST_SSE_LIMITS__RETRY_STORE_S", "0.01")
     running: list[Running] = []
 
-    def run(*, demo: bool = False, **flags: Any) -> Running:
+    def run(*, demo: bool = False, missed: bool = False, **flags: Any) -> Running:
         settings = {"port": 0, "admin_port": 0, "store": "memory", "drain_s": 0.05, **flags}
-        running.append(Running(load(None, settings), store, demo=demo))
+        running.append(Running(load(None, settings), store, demo=demo, missed=missed))
         return running[-1]
 
     yield run

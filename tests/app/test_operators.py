@@ -10,13 +10,12 @@ from tests.app.conftest import (
     BODY,
     PUBLISH,
     SIGNED,
+    SUBSCRIBE,
     Start,
     StubbornStore,
-    address_of,
     ask,
-    until,
 )
-from tests.support.http1 import request
+from tests.support.http1 import request, request_bytes
 from tests.support.sign import SECRET, v1, v2
 
 from fast_sse.model.errors import NotStoredError
@@ -24,6 +23,8 @@ from fast_sse.model.message import Draft
 from fast_sse.store.base import Outcome
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
+
+CHANNEL = "/v1/channels/carid000001/cart_changed"
 
 
 async def test_numbers_of_every_part_are_read_in_one_place(start: Start) -> None:
@@ -51,16 +52,28 @@ async def test_numbers_of_every_part_are_read_in_one_place(start: Start) -> None
 async def test_numbers_are_told_while_the_store_is_away(start: Start, store: StubbornStore) -> None:
     """Before the log is there the process already has numbers, and says that it is not ready."""
     store.error = NotStoredError("the store is down")
-    running = start()
-
-    async def started() -> bool:
-        return bool(running.lines("start"))
-
-    await until(started)
-    (line,) = running.lines("start")
-    reply = await ask(address_of(line["admin"]), "/metrics")
+    reply = await ask(await start().admin(), "/metrics")
     assert 'fast_sse_ready{node="' in reply.body.decode()
     assert "fast_sse_streams_open" not in reply.body.decode()
+
+
+async def test_an_erasure_waits_for_the_store(start: Start, store: StubbornStore) -> None:
+    """Before the store is open it is 503 and may be asked again; then it erases, and ends the channel's streams."""
+    store.error = NotStoredError("the store is down")
+    running = start()
+    admin = await running.admin()
+    early = await request(admin, "DELETE", CHANNEL)
+    assert (early.status, early.code) == (503, "not_stored")
+    store.error = None
+    public, _ = await running.addresses()
+    assert (await request(public, "POST", PUBLISH, SIGNED, BODY)).status == 200
+    reader, writer = await asyncio.open_connection(*public)
+    writer.write(request_bytes("GET", SUBSCRIBE, SIGNED))
+    await reader.readuntil(b"\nid: ")
+    erased = await request(admin, "DELETE", CHANNEL)
+    assert (erased.status, erased.json()["data"]["erased"]) == (200, 1)
+    assert (await reader.read()).endswith(b"0\r\n\r\n")
+    writer.close()
 
 
 async def test_no_log_line_holds_a_secret_or_a_signature(

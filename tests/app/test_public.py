@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 from tests.app.conftest import (
@@ -93,3 +94,17 @@ async def test_the_health_path_is_for_anybody_and_for_reading(start: Start) -> N
     assert (await request(public, "POST", "/health", SIGNED, BODY)).status == 405
     bare, _ = await start().addresses()
     assert (await ask(bare, "/health")).status == 404
+
+
+async def test_connections_that_no_proxy_introduces_are_named_seldom(start: Start) -> None:
+    """With `proxy_protocol`, each is cut, and the log says it at the first, second, fourth: a crowd must not fill it."""
+    running = start(proxy_protocol=True, trusted_proxies=["10.0.0.1"])
+    public, _ = await running.addresses()
+    for _ in range(5):
+        reader, writer = await asyncio.open_connection(*public)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.close()
+    told = running.lines("connections cut: not introduced by a PROXY header of a trusted proxy")
+    assert [line["connections"] for line in told] == [1, 2, 4]
+    assert {(line["reason"], line["peer"]) for line in told} == {("untrusted", "127.0.0.1")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
@@ -72,6 +73,28 @@ async def test_a_node_that_never_started_can_be_stopped(start: Start, store: Stu
     await running.task
     assert store.closed
     assert not running.ready.done()
+
+
+async def test_a_store_that_is_open_is_not_opened_again(start: Start, store: StubbornStore) -> None:
+    """It opens and cannot yet say where its log ends: the node asks that again, and gets ready."""
+    store.silent = [NotStoredError("no bounds yet"), NotStoredError("no bounds yet")]
+    running = start()
+    await running.addresses()
+    assert store.opens == 1
+    assert [line["error"] for line in running.lines("store is not available")] == ["no bounds yet"] * 2
+
+
+async def test_a_stop_while_the_store_opens_is_no_start(start: Start, store: StubbornStore) -> None:
+    """A store that answers after the signal makes nobody ready: nothing is announced, and the store is closed."""
+    store.opening = asyncio.Event()
+    running = start()
+    await store.tried.wait()
+    running.app.stop()
+    store.opening.set()
+    await running.task
+    assert not running.ready.done()
+    assert not running.lines("ready")
+    assert (running.node.state, store.closed) == ("draining", True)
 
 
 async def test_a_store_that_can_never_work_ends_the_start(start: Start, store: StubbornStore) -> None:
