@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # started as a file, found as a package
 
 from benchmarks.peers.bare_sqlite import Log  # noqa: E402
-from fast_sse.hub.frames import frames_of  # noqa: E402
+from fast_sse.hub import frames  # noqa: E402
 from fast_sse.model.channel import Filter, channel  # noqa: E402
 from fast_sse.model.cursor import Cursor  # noqa: E402
 from fast_sse.model.limits import Limits  # noqa: E402
@@ -61,7 +61,7 @@ class Passes:
     def frames(self, after: int) -> int:
         """What the hub makes of it."""
         records = self.pages.pop(0)
-        list(frames_of(records, self._origin, addressed=False, bytes_max=LIMITS.flush_bytes_max))
+        list(frames.frames_of(records, self._origin, shape=frames.BARE, bytes_max=LIMITS.flush_bytes_max))
         self.pages.append(records)
         return after + len(records)
 

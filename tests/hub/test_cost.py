@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from tests.hub.support import HEADERS, record_at, wanted
 
 from fast_sse.hub.form import Form, Heartbeat, Prime
-from fast_sse.hub.frames import id_texts
+from fast_sse.hub.frames import BARE, id_texts
 from fast_sse.hub.live_set import LiveSet
 from fast_sse.hub.subscriber import Subscriber
 from fast_sse.hub.tail import Entry
@@ -79,5 +79,5 @@ def test_a_message_weighs_what_it_weighed(event: str) -> None:
     lines = [b"id: s1.0000000000000.4711", b'data: {"data":{"n":1},"headers":%b}' % HEADERS]
     if event:
         lines.append(b"event: price")
-    frame = Entry(record, id_texts(LOG)).frame(False)
+    frame = Entry(record, id_texts(LOG)).frame(BARE)
     assert sorted(frame.split(b"\n")) == sorted([*lines, b"", b""])

@@ -14,7 +14,7 @@ from tests.hub.transport import FakeTransport
 
 from fast_sse.hub.fanout import Fanout
 from fast_sse.hub.form import Form
-from fast_sse.hub.frames import id_texts
+from fast_sse.hub.frames import ADDRESSED, BARE, id_texts
 from fast_sse.hub.outgoing import JOINING, LIVE, PAUSED
 from fast_sse.hub.tail import Entry
 from fast_sse.model.channel import Channel, Filter
@@ -70,10 +70,9 @@ async def test_the_addressed_form_is_encoded_only_when_such_a_set_exists() -> No
         await hub.joined("a/*")
         await hub.publish("a/t", 2)
         first, second = hub.fanout.tail.between(0, 2)
-        assert first._bare
-        assert not first._addressed
-        assert second._bare
-        assert second._addressed
+        assert first._frames[BARE]
+        assert not first._frames[ADDRESSED]
+        assert all(second._frames)
 
 
 async def test_all_frames_of_a_tick_become_one_write() -> None:

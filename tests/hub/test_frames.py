@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast_sse.hub.frames import _joined, frame_of, frames_of, id_texts, pieces
+from fast_sse.hub.frames import BARE, SHAPES, _joined, frame_of, frames_of, id_texts, pieces
 from fast_sse.hub.tail import Entry
 from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import Cursor, parse_cursor
@@ -28,28 +28,23 @@ records = st.builds(
 )
 
 
-@given(st.lists(records, max_size=5), st.sampled_from(sorted(LOGS)), st.booleans())
-def test_a_replayed_frame_is_the_live_one(some: list[Record], kind: str, addressed: bool) -> None:
+@given(st.lists(records, max_size=5), st.sampled_from(sorted(LOGS)), st.sampled_from(SHAPES))
+def test_a_replayed_frame_is_the_live_one(some: list[Record], kind: str, shape: int) -> None:
     """Encoded page by page or entry by entry, a record is the same bytes."""
     log = LOGS[kind]
-    one_by_one = [Entry(record, id_texts(log)).frame(addressed) for record in some]
+    one_by_one = [Entry(record, id_texts(log)).frame(shape) for record in some]
     whole = b"".join(one_by_one)
-    assert (
-        list(frames_of(some, log, addressed=addressed, bytes_max=len(whole)))
-        == [(len(some), whole)][: len(some)]
-    )
+    assert list(frames_of(some, log, shape=shape, bytes_max=len(whole))) == [(len(some), whole)][: len(some)]
     bytes_max = max(1, len(whole) // 2)
-    found = list(frames_of(some, log, addressed=addressed, bytes_max=bytes_max))
+    found = list(frames_of(some, log, shape=shape, bytes_max=bytes_max))
     assert found == list(pieces(one_by_one, bytes_max))
 
 
-@given(st.lists(records, min_size=1, max_size=5), st.sampled_from(sorted(LOGS)), st.booleans())
-def test_only_a_line_break_in_the_data_takes_the_long_way(
-    some: list[Record], kind: str, addressed: bool
-) -> None:
+@given(st.lists(records, min_size=1, max_size=5), st.sampled_from(sorted(LOGS)), st.sampled_from(SHAPES))
+def test_only_a_line_break_in_the_data_takes_the_long_way(some: list[Record], kind: str, shape: int) -> None:
     """Records with and without an event are joined as one piece; an empty piece says that one must be framed line by line."""
     broken = any(b"\n" in record.data for record in some)
-    assert bool(_joined(some, LOGS[kind], addressed=addressed)) is not broken
+    assert bool(_joined(some, LOGS[kind], shape)) is not broken
 
 
 def test_a_frame_is_asked_for_when_its_piece_is_due() -> None:
@@ -73,7 +68,7 @@ def test_the_id_is_the_cursor_of_the_record(record: Record, kind: str) -> None:
     cursor = LOGS[kind].at(record.position, fingerprint)
     assert id_texts(LOGS[kind])(record) == cursor.text
     assert parse_cursor(cursor.text) == cursor
-    assert frame_of(record, cursor.text, addressed=False).endswith(b"\nid: %b\n\n" % cursor.text.encode())
+    assert frame_of(record, cursor.text, BARE).endswith(b"\nid: %b\n\n" % cursor.text.encode())
 
 
 @given(st.lists(st.binary(min_size=1, max_size=9), max_size=9), st.integers(1, 20))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.hub.support import bench, drafted
 
-from fast_sse.hub.frames import frame_of
+from fast_sse.hub.frames import BARE, frame_of
 from fast_sse.hub.long_lines import LongLines
 from fast_sse.model.channel import Channel
 from fast_sse.model.message import Draft, Record
@@ -31,7 +31,7 @@ def line_bytes(data_bytes: int) -> int:
     """How long its line on a stream of its channel is."""
     one = draft(data_bytes)
     record = Record(1, one.channel, one.data, one.headers, "", b"", 0)
-    return len(frame_of(record, "id", addressed=False).split(b"\n")[0])
+    return len(frame_of(record, "id", BARE).split(b"\n")[0])
 
 
 def test_the_line_is_what_a_client_reads() -> None:

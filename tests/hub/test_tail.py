@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.hub.support import LIMITS, record_at
 
-from fast_sse.hub.frames import id_texts
+from fast_sse.hub.frames import ADDRESSED, BARE, id_texts
 from fast_sse.hub.tail import Entry, Tail, acceptor
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor
@@ -40,12 +40,12 @@ def test_an_acceptor_is_the_filter(wanted: Filter, channel: Channel) -> None:
 def test_each_form_is_encoded_once_and_only_when_asked_for() -> None:
     """A frame is made the first time somebody wants it and is the same object for ever after."""
     entry = Entry(record_at(7), id_texts(ORIGIN))
-    assert entry._bare == entry._addressed == b""
-    bare = entry.frame(False)
-    assert entry._addressed == b""
-    assert entry.frame(False) is bare
-    assert entry.frame(True) is entry.frame(True)
-    assert b'"event_id":"a"' in entry.frame(True)
+    assert entry._frames == [b"", b""]
+    bare = entry.frame(BARE)
+    assert entry._frames[ADDRESSED] == b""
+    assert entry.frame(BARE) is bare
+    assert entry.frame(ADDRESSED) is entry.frame(True)
+    assert b'"event_id":"a"' in entry.frame(ADDRESSED)
     assert b"event_id" not in bare
 
 

@@ -197,7 +197,8 @@ class Fanout:
         if live_set.pending:
             self._dirty.append(live_set)
         live_set.held = True  # a joiner that fails must not desert the set that the next one joins
-        self.settle(live_set)
+        if live_set.fallen:
+            self.settle(live_set)
         joiners, live_set.joiners = live_set.joiners, []
         for joiner in joiners:
             joiner.flushed(live_set)

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import KINDS, Cursor
 from fast_sse.model.frame import frame
-from fast_sse.model.message import Record, address, addressed_envelope, bare_envelope
+from fast_sse.model.message import ENVELOPE, Record, address, addressed_envelope, bare_envelope
+
+#: The shapes of a frame: bare for streams of exactly one channel, addressed for those that may carry several.
+SHAPES = BARE, ADDRESSED = (0, 1)
 
 
 def id_texts(log: Cursor) -> Callable[[Record], str]:
@@ -25,45 +29,52 @@ def _prefix(log: Cursor) -> str:
     return f"{log.kind}.{log.epoch}."
 
 
-def frame_of(record: Record, id_text: str, *, addressed: bool) -> bytes:
-    """The SSE bytes of a record: bare for exact streams, addressed for those that carry several channels."""
-    envelope = addressed_envelope(record) if addressed else bare_envelope(record)
+def shape_of(wanted: Filter) -> int:
+    """The shape of the frames that a stream with this filter carries."""
+    return ADDRESSED if wanted.addressed else BARE
+
+
+def frame_of(record: Record, id_text: str, shape: int) -> bytes:
+    """The SSE bytes of a record in one of the shapes."""
+    envelope = addressed_envelope(record) if shape == ADDRESSED else bare_envelope(record)
     return frame(id_text, record.event, envelope)
 
 
 def frames_of(
-    records: Sequence[Record], log: Cursor, *, addressed: bool, bytes_max: int
+    records: Sequence[Record], log: Cursor, *, shape: int, bytes_max: int
 ) -> Iterator[tuple[int, bytes]]:
     """The frames of records joined to pieces of at most `bytes_max` (or one larger frame), each with how many are out
     after it.
     """
     if not records:
         return
-    whole = _joined(records, log, addressed=addressed)
+    whole = _joined(records, log, shape)
     if 0 < len(whole) <= bytes_max:
         yield len(records), whole
         return
     text = id_texts(log)
-    yield from pieces((frame_of(one, text(one), addressed=addressed) for one in records), bytes_max)
+    yield from pieces((frame_of(one, text(one), shape) for one in records), bytes_max)
 
 
-def _joined(records: Sequence[Record], log: Cursor, *, addressed: bool) -> bytes:
+def _joined(records: Sequence[Record], log: Cursor, shape: int) -> bytes:
     """`frame_of` all of them end to end, a quarter of its cost each; empty when one holds a line break in its data."""
-    counted = KINDS[log.kind].plain
+    plain = KINDS[log.kind].plain
     text = id_texts(log)
-    until_id = f"}}\nid: {_prefix(log)}".encode() if counted else b"}\nid: "
+    before, between, behind = ENVELOPE
+    before = b"data: " + before
+    behind += f"\nid: {_prefix(log)}".encode() if plain else b"\nid: "
     parts: list[bytes] = []
     lines = 3 * len(records)
     for record in records:
         if record.event:
             parts.append(f"event: {record.event}\n".encode())
             lines += 1
-        parts += (b'data: {"data":', record.data, b',"headers":')
-        if addressed:
+        parts += (before, record.data, between)
+        if shape == ADDRESSED:
             parts += (record.headers[:-1], address(record.channel))
         else:
             parts.append(record.headers)
-        parts += (until_id, f"{record.position if counted else text(record)}\n\n".encode())
+        parts += (behind, f"{record.position if plain else text(record)}\n\n".encode())
     whole = b"".join(parts)
     # Our own publishes are one line; what else stands in a log is framed line by line.
     return whole if whole.count(b"\n") == lines and b"\r" not in whole else b""

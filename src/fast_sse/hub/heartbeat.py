@@ -87,11 +87,9 @@ def advance_quiet(
     level = fanout.level
     for live_set in live_sets:
         sent = live_set.sent.position
-        if live_set.pending or live_set.form.prime == "off" or sent >= level.position:
+        if live_set.pending or sent >= level.position or not live_set.form.tells_positions:
             continue
         if sent <= middle or now_s - live_set.advanced_s >= quiet_id_s:
-            live_set.sent = level
-            live_set.advanced_s = now_s
-            live_set.write_all(live_set.form.piece(live_set.form.position(level)))
+            live_set.tell_position(level, now_s)
             fanout.settle(live_set)
             fanout.discard_if_deserted(live_set)

@@ -1,7 +1,8 @@
 """A live set: all level subscribers that ask for the same filter in the same wire form.
 
 They are written the very same bytes objects: pending frames are joined once, framed once, and handed to each
-member's bound `transport.write`, so that a delivery costs one C call and no Python bookkeeping.
+member's bound `transport.write`, so that a delivery costs one C call and no Python bookkeeping. Members that are written
+the same bytes share a lane.
 
 Rules kept here:
 - every member is level with `level`, the cursor of the last flush; a set with nothing pending is level with the
@@ -16,31 +17,70 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fast_sse.hub.form import Form
+from fast_sse.hub.frames import shape_of
 from fast_sse.hub.tail import Entry, acceptor
 from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fast_sse.hub.subscriber import Subscriber
+
+
+class Lane:
+    """Members that are written the very same bytes; joining and leaving take constant time."""
+
+    __slots__ = ("_writers", "members")
+
+    def __init__(self) -> None:
+        self.members: list[Subscriber] = []
+        self._writers: list[Callable[[bytes], None]] = []
+
+    def add(self, member: Subscriber) -> None:
+        """Take a member in."""
+        member.place = len(self.members)
+        self.members.append(member)
+        self._writers.append(member.transport.write)
+
+    def remove(self, member: Subscriber) -> None:
+        """Take a member out: the last one takes its place."""
+        place = member.place
+        last = self.members.pop()
+        writer = self._writers.pop()
+        if last is not member:
+            last.place = place
+            self.members[place] = last
+            self._writers[place] = writer
+        member.place = -1
+
+    def write(self, data: bytes) -> None:
+        """Hand the same bytes to every member."""
+        writers = iter(self._writers)
+        while True:
+            try:
+                for write in writers:
+                    write(data)
+                return
+            except RuntimeError:
+                # A transport that is already closed says so by raising; its connection_lost is on the way.
+                continue
 
 
 class LiveSet:
     """Members, what waits for the next flush, and who waits to join."""
 
     __slots__ = (
-        "_writers", "accepts", "addressed", "advanced_s", "fallen", "filter", "flushing",
-        "form", "held", "joiners", "level", "members", "pending", "pending_bytes", "sent",
+        "_lane", "accepts", "advanced_s", "fallen", "filter", "flushing", "form", "held", "joiners", "level",
+        "pending", "pending_bytes", "sent", "shape",
     )  # fmt: skip
 
     def __init__(self, wanted: Filter, form: Form, level: Cursor, now_s: float) -> None:
         self.filter = wanted
         self.form = form
-        self.addressed = wanted.addressed
+        self.shape = shape_of(wanted)
         self.accepts = acceptor(wanted)
-        self.members: list[Subscriber] = []
-        self._writers: list[Callable[[bytes], None]] = []
+        self._lane = Lane()
         self.joiners: list[Subscriber] = []
         self.pending: list[Entry] = []
         self.pending_bytes = 0
@@ -55,30 +95,26 @@ class LiveSet:
         self.advanced_s = now_s
 
     @property
+    def members(self) -> Sequence[Subscriber]:
+        """Those who are level with it."""
+        return self._lane.members
+
+    @property
     def deserted(self) -> bool:
         """Nobody is in it and nobody is about to be."""
-        return not self.members and not self.joiners
+        return not self._lane.members and not self.joiners
 
     def add(self, member: Subscriber) -> None:
         """Take in a subscriber that is level."""
-        member.place = len(self.members)
-        self.members.append(member)
-        self._writers.append(member.transport.write)
+        self._lane.add(member)
 
     def remove(self, member: Subscriber) -> None:
-        """Take a member out in constant time: the last one takes its place."""
-        place = member.place
-        last = self.members.pop()
-        writer = self._writers.pop()
-        if last is not member:
-            last.place = place
-            self.members[place] = last
-            self._writers[place] = writer
-        member.place = -1
+        """Take a member out."""
+        self._lane.remove(member)
 
     def queue(self, entry: Entry) -> int:
         """Let an entry wait for the next flush; the bytes it adds."""
-        size = len(entry.frame(self.addressed))
+        size = len(entry.frame(self.shape))
         self.pending.append(entry)
         self.pending_bytes += size
         return size
@@ -89,14 +125,20 @@ class LiveSet:
         Returns how many deliveries that were: records times members.
         """
         taken = self._take(bytes_max)
-        frames = [entry.frame(self.addressed) for entry in taken]
-        data = b"".join(frames)
+        shape = self.shape
+        data = b"".join([entry.frame(shape) for entry in taken])
         last = taken[-1]
         self.level = self.sent = self.level.at(last.position, last.record.fingerprint)
         self.advanced_s = now_s
-        deliveries = len(taken) * len(self._writers)
+        deliveries = len(taken) * len(self._lane.members)
         self.write_all(self.form.piece(data))
         return deliveries
+
+    def tell_position(self, level: Cursor, now_s: float) -> None:
+        """Write every member, quiet until then, a block with the id of `level`."""
+        self.sent = level
+        self.advanced_s = now_s
+        self.write_all(self.form.position(level))
 
     def _take(self, bytes_max: int) -> list[Entry]:
         pending = self.pending
@@ -106,9 +148,9 @@ class LiveSet:
             return pending
         size = count = 0
         for entry in pending:
-            size += len(entry.frame(self.addressed))
+            size += len(entry.frame(self.shape))
             if size > bytes_max and count:
-                size -= len(entry.frame(self.addressed))
+                size -= len(entry.frame(self.shape))
                 break
             count += 1
         self.pending = pending[count:]
@@ -118,16 +160,8 @@ class LiveSet:
     def write_all(self, data: bytes) -> None:
         """Hand the same bytes to every member; members that pause meanwhile wait in `fallen` for the caller."""
         self.flushing = True
-        writers = iter(self._writers)
         try:
-            while True:
-                try:
-                    for write in writers:
-                        write(data)
-                    break
-                except RuntimeError:
-                    # A transport that is already closed says so by raising; its connection_lost is on the way.
-                    continue
+            self._lane.write(data)
         finally:
             self.flushing = False
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from fast_sse.model.message import Draft
+from fast_sse.model.message import ENVELOPE, Draft
 from fast_sse.observe.observer import LongLine, Observer
 
 #: What stands around data and headers in the line of a stream of one channel; others name the channel beside it.
-_AROUND_BYTES = len(b'data: {"data":,"headers":}')
+_AROUND_BYTES = len(b"data: ") + len(b"".join(ENVELOPE))
 
 
 class LongLines:

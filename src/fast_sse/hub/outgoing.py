@@ -10,10 +10,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from fast_sse.hub.form import Form
-from fast_sse.hub.frames import frames_of, pieces
+from fast_sse.hub.frames import frames_of, pieces, shape_of
 from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor, Position
-from fast_sse.model.frame import gap, retry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,19 +61,16 @@ class Outgoing:
         self.primed = False
         self.state = CATCHING_UP
 
-    def write(self, data: bytes, head: bytes = b"") -> None:
-        """Hand bytes of this stream alone to the transport, framed; `head` goes before them as it is."""
+    def write(self, data: bytes) -> None:
+        """Hand bytes of this stream alone, made by its form, to the transport."""
         if self.state != ENDED:
             with GONE:
-                self.transport.write(head + self.form.piece(data))
+                self.transport.write(data)
 
     def open(self, retry_ms: int, head: bytes, *, known: bool) -> None:
-        """Write the first bytes: when to come back and, where the start is known, the first block."""
-        line = retry(retry_ms)
-        if known:
-            self.primed = True
-            line += self.form.start(self.cursor, resumed=self.resumed)
-        self.write(line, head)
+        """Write the first bytes behind `head`: when to come back and, where the start is known, the first block."""
+        self.primed = known
+        self.write(head + self.form.opening(retry_ms, self.cursor if known else None, resumed=self.resumed))
 
     def stand_at(self, cursor: Cursor) -> None:
         """Begin here: what was unknown until the store was asked."""
@@ -95,11 +91,11 @@ class Outgoing:
         self.cursor = resumed_at
         self.sent = resumed_at.position
         self.primed = True
-        self.write(gap(reason, lost_from, resumed_at))
+        self.write(self.form.gap(reason, lost_from, resumed_at))
 
     def advance(self, cursor: Cursor) -> None:
         """Move the client's cursor by a position block, unless it stands there or wants none."""
-        if self.form.prime != "off" and cursor.position > self.sent:
+        if cursor.position > self.sent and self.form.tells_positions:
             self.write(self.form.position(cursor))
             self.sent = cursor.position
 
@@ -107,8 +103,8 @@ class Outgoing:
         """`send` what the tail holds, which is encoded already or is then for everybody."""
         now_ms = self.streams.now_ms()
         due = [entry for entry in entries if entry.record.due(now_ms)]
-        addressed = self.filter.addressed
-        found = pieces((entry.frame(addressed) for entry in due), self.streams.limits.flush_bytes_max)
+        shape = shape_of(self.filter)
+        found = pieces((entry.frame(shape) for entry in due), self.streams.limits.flush_bytes_max)
         return self._send([entry.record for entry in due], found, through)
 
     def send(self, records: list[Record], through: Cursor) -> bool:
@@ -117,7 +113,7 @@ class Outgoing:
         False when that paused the transport; the cursor is then where the writing stopped.
         """
         bytes_max = self.streams.limits.flush_bytes_max
-        found = frames_of(records, through, addressed=self.filter.addressed, bytes_max=bytes_max)
+        found = frames_of(records, through, shape=shape_of(self.filter), bytes_max=bytes_max)
         return self._send(records, found, through)
 
     def _send(self, records: list[Record], found: Iterable[tuple[int, bytes]], through: Cursor) -> bool:
@@ -125,7 +121,7 @@ class Outgoing:
             last = records[sent - 1]
             self.cursor = through.at(last.position, last.fingerprint)
             self.sent = last.position
-            self.write(piece)
+            self.write(self.form.piece(piece))
             if self.state != CATCHING_UP and sent < len(records):
                 return False
         self.cursor = through

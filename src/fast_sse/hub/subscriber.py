@@ -20,7 +20,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fast_sse.hub.outgoing import CATCHING_UP, ENDED, GONE, JOINING, LIVE, PAUSED, Outgoing
-from fast_sse.model.frame import HEARTBEAT, expired, retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,9 +220,9 @@ class Subscriber(Outgoing, asyncio.Protocol):
     def _heartbeat(self) -> bytes:
         """A comment, or the event that the client asked for; before the first block only a comment may be sent."""
         if not self.primed:
-            return HEARTBEAT
+            return self.form.comment()
         # Without position blocks this connection may have sent no id, and an event would clear the client's.
-        repeats = self.form.prime == "off" and self.resumed
+        repeats = self.resumed and not self.form.tells_positions
         return self.form.beat(self.standing if repeats else None)
 
     def _debt(self, queued: int) -> int:
@@ -259,7 +258,7 @@ class Subscriber(Outgoing, asyncio.Protocol):
 
     def come_back(self, retry_ms: int, head: bytes = b"") -> None:
         """Tell the client when to reconnect, and close."""
-        self.end(retry(retry_ms), head)
+        self.end(self.form.goodbye(retry_ms), head)
 
     def expire(self, head: bytes = b"", retry_ms: int = 0) -> None:
         """Tell the client that its grant ended, and close; `retry_ms`: when one that does not understand comes back."""
@@ -268,10 +267,10 @@ class Subscriber(Outgoing, asyncio.Protocol):
         standing = self.standing
         kept = self.shown if standing is None else standing.text
         self.streams.expired += 1
-        self.end((retry(retry_ms) if retry_ms else b"") + expired(kept), head)
+        self.end(self.form.expired(kept, retry_ms), head)
 
     def end(self, last: bytes, head: bytes = b"") -> None:
-        """Say the last words and close. A peer that is not reading gets none and is cut.
+        """Say the last words, made by the form, and close. A peer that is not reading gets none and is cut.
 
         The stream stays on the wheel until its transport is gone: `close` waits for the peer to take what is
         queued, for ever if nobody watches.
@@ -281,10 +280,9 @@ class Subscriber(Outgoing, asyncio.Protocol):
         if self.state == PAUSED:
             self.cut()
             return
-        data = self.form.last(last)
         self._stop()
         with GONE:
-            self.transport.write(head + data)
+            self.transport.write(head + last)
         self.transport.close()
 
     def cut(self) -> None:

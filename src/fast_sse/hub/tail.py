@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 
-from fast_sse.hub.frames import frame_of
+from fast_sse.hub.frames import SHAPES, frame_of
 from fast_sse.model.channel import Channel, Filter, matches
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.limits import Limits
@@ -20,28 +20,25 @@ _COMPACT_MIN = 1024
 
 
 class Entry:
-    """A record with its frames. A form is encoded when it is first asked for, and then shared by everyone.
+    """A record with its frames. Each shape is encoded when it is first asked for, and then shared by all streams.
 
     `text` gives the `id:` of a record of its log (`frames.id_texts`).
     """
 
-    __slots__ = ("_addressed", "_bare", "_text", "position", "record")
+    __slots__ = ("_frames", "_text", "position", "record")
 
     def __init__(self, record: Record, text: Callable[[Record], str]) -> None:
         self.record = record
         self.position: Position = record.position
         self._text = text
-        self._bare = self._addressed = b""
+        self._frames = [b""] * len(SHAPES)
 
-    def frame(self, addressed: bool) -> bytes:
-        """The SSE bytes of this record: bare for exact streams, addressed for those that carry several channels."""
-        if addressed:
-            if not self._addressed:
-                self._addressed = frame_of(self.record, self._text(self.record), addressed=True)
-            return self._addressed
-        if not self._bare:
-            self._bare = frame_of(self.record, self._text(self.record), addressed=False)
-        return self._bare
+    def frame(self, shape: int) -> bytes:
+        """The SSE bytes of this record in one of the shapes of `frames.py`."""
+        found = self._frames[shape]
+        if not found:
+            found = self._frames[shape] = frame_of(self.record, self._text(self.record), shape)
+        return found
 
 
 def _weight(record: Record) -> int:

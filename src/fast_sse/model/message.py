@@ -34,6 +34,9 @@ EVENT_BYTES_MAX = 256
 #: The event of the control record that erases its channel. Nobody can publish it: the prefix is reserved.
 ERASED = "fast-sse.erased"
 
+#: The envelope: what stands before its data, between data and headers, and behind those.
+ENVELOPE = (b'{"data":', b',"headers":', b"}")
+
 _RESERVED_EVENTS = ("open", "error")
 _RESERVED_PREFIX = "fast-sse."
 _RESERVED_HEADERS = frozenset({"event_id", "event_type", "send_time"})
@@ -111,12 +114,14 @@ class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 def bare_envelope(record: Record) -> bytes:
     """The envelope for streams of exactly one channel: one line of JSON."""
-    return b'{"data":%b,"headers":%b}' % (record.data, record.headers)
+    before, between, behind = ENVELOPE
+    return b"".join((before, record.data, between, record.headers, behind))
 
 
 def addressed_envelope(record: Record) -> bytes:
     """The envelope for wildcard and multi-channel streams: its headers name the record's channel."""
-    return b'{"data":%b,"headers":%b%b}' % (record.data, record.headers[:-1], address(record.channel))
+    before, between, behind = ENVELOPE
+    return b"".join((before, record.data, between, record.headers[:-1], address(record.channel), behind))
 
 
 @lru_cache(maxsize=1024)
