@@ -154,6 +154,12 @@ class Proxy:
         for side in list(self.sides):
             side.pause()
 
+    def go_on(self) -> None:
+        """Pass everything again, and what was held back by a blackhole first."""
+        self.mode = "pass"
+        for side in list(self.sides):
+            side.resume()
+
     def cut(self) -> None:
         """Reset every connection."""
         for side in list(self.sides):

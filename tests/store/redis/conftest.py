@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from tests.contract.backends import FOREVER
@@ -19,9 +19,13 @@ from fast_sse.model.errors import StoreClosedError, UnavailableError
 from fast_sse.model.message import Record
 from fast_sse.store.base import Gap, OvertakenError
 from fast_sse.store.redis.store import Deadlines, RedisStore
+from fast_sse.store.redis.wire import Wire
 
-#: Half a second of silence is long here.
-QUICK = Deadlines(connect_s=0.5, answer_s=0.5, block_ms=200)
+_T = TypeVar("_T")
+
+#: A silent log is looked at soon. A server has long to answer, however busy the machine is: a test that needs the end of
+#: a deadline brings it about with `out_of_time`.
+PATIENT = Deadlines(connect_s=30.0, answer_s=30.0, block_ms=200)
 _numbers = itertools.count()
 
 
@@ -54,7 +58,7 @@ class OpenRedis:
         self._opened: list[RedisStore] = []
 
     async def __call__(self, url: str, **options: Any) -> RedisStore:
-        options = {"prefix": self._prefix, "deadlines": QUICK, "retention": FOREVER, **options}
+        options = {"prefix": self._prefix, "deadlines": PATIENT, "retention": FOREVER, **options}
         store = RedisStore(url, **options)
         self._opened.append(store)
         await store.open()
@@ -104,6 +108,22 @@ async def level(store: RedisStore, cursor: Cursor) -> None:
     async with asyncio.timeout(10):
         while store._reader is None or store._reader.level != cursor:  # noqa: ASYNC110  it tells nobody else
             await asyncio.sleep(0.001)
+
+
+async def out_of_time(wire: Wire) -> None:
+    """The deadline of what was sent on a connection is over, and the connection with it."""
+    wire._answer_s = 0
+    wire._look()
+    await wire.lost
+
+
+async def at_once(answer: Awaitable[_T]) -> _T:
+    """What is answered within a few turns of the loop: nothing is waited for."""
+    task = asyncio.ensure_future(answer)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert task.done(), "it waits for something"
+    return task.result()
 
 
 async def overtaken(store: RedisStore, after: Cursor) -> Gap:

@@ -113,7 +113,6 @@ async def test_the_servers_text_is_not_repeated(
     answer: str, kind: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     """An answer to AUTH that repeats the password is an error without it, in the log too (CWE-532)."""
-
     ended = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

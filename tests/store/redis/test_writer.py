@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.contract.asserting import everything, put
 from tests.contract.backends import draft
-from tests.store.redis.conftest import OpenRedis, heard, reconnecting
+from tests.store.redis.conftest import OpenRedis, at_once, heard, out_of_time, reconnecting
 from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer, need_redis
 
@@ -76,11 +76,10 @@ async def test_a_server_that_is_down_is_certainly_not_stored(
     await asyncio.to_thread(own_server.kill)
     await wire.lost
     for _ in range(3):
-        async with asyncio.timeout(0.2):
-            (outcome,) = await store.append([draft()])
+        (outcome,) = await at_once(store.append([draft()]))
         assert isinstance(outcome, NotStoredError)
         with pytest.raises(NotStoredError):
-            await store.ping()
+            await at_once(store.ping())
     await asyncio.to_thread(own_server.start)
     await store._writes.connected()
     await put(store, draft())
@@ -123,11 +122,10 @@ async def test_a_blackhole_is_unknown_by_the_deadline_and_then_refused(
         wire = await store._writes.connected()
         proxy.blackhole()
         sent = store.append([draft(keys=("k",))])
-        async with asyncio.timeout(5):
-            assert isinstance((await sent)[0], UnknownOutcomeError)
-        await wire.lost
-        async with asyncio.timeout(0.2):
-            assert isinstance((await store.append([draft()]))[0], NotStoredError)
+        await asyncio.sleep(0)  # the end of the tick
+        await out_of_time(wire)
+        assert isinstance((await sent)[0], UnknownOutcomeError)
+        assert isinstance((await at_once(store.append([draft()])))[0], NotStoredError)
         reads = await store._reads.connected()
         proxy.mode = "pass"
         proxy.cut()
@@ -153,22 +151,24 @@ async def test_a_forgotten_connection_is_found_out(redis_server: RedisServer, op
 
 
 async def test_a_long_way_holds_up_no_line(redis_server: RedisServer, open_redis: OpenRedis) -> None:
-    """Calls do not wait for each other's replies: one after another they would be out of time."""
+    """Calls do not wait for each other's replies: all are on their way before the first is answered."""
     async with Proxy(redis_server.address) as proxy, open_redis:
         store = await open_redis(through(proxy))
-        proxy.mode, proxy.latency_s = "late", 0.1
+        wire = await store._writes.connected()
+        proxy.blackhole()
         futures = []
         for number in range(20):
             futures.append(store.append([draft(data=b"%d" % number, keys=(f"k{number % 10}", f"u{number}"))]))
             await asyncio.sleep(0)  # a turn, and so a call, of its own
+        await asyncio.sleep(0)
+        assert len(wire._waiting) == 20
+        proxy.go_on()
         outcomes = [outcome for (outcome,) in await asyncio.gather(*futures)]
         assert not any(isinstance(one, UnknownOutcomeError | NotStoredError) for one in outcomes)
         stored = [one.cursor.position for one in outcomes[:10] if isinstance(one, Appended)]
         assert len(stored) == 10
         assert stored == sorted(stored)
         assert all(isinstance(one, KeyConflictError) for one in outcomes[10:])
-        proxy.mode = "pass"
-        proxy.cut()
 
 
 @pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=[pytest.mark.chaos, pytest.mark.slow])])
@@ -227,9 +227,12 @@ async def test_close_answers_what_was_appended(redis_server: RedisServer, open_r
     async with Proxy(redis_server.address) as proxy, open_redis:
         store = await open_redis(through(proxy))
         proxy.blackhole()
+        wire = await store._writes.connected()
         sent = store.append([draft()])
-        async with asyncio.timeout(5):
-            await store.close()
+        closing = asyncio.ensure_future(store.close())
+        await asyncio.sleep(0)
+        await out_of_time(wire)
+        await closing
         assert isinstance(sent.result()[0], UnknownOutcomeError)
 
 
@@ -250,6 +253,7 @@ async def test_a_defect_costs_one_call(
     await put(store, draft())
 
 
+@pytest.mark.slow
 async def test_a_reader_with_a_defect_is_not_ready(
     store: RedisStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
