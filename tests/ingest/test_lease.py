@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
 
 import pytest
 import redis.asyncio
@@ -59,6 +60,43 @@ async def test_silent_for_too_long_it_is_lost(client: redis.asyncio.Redis, queue
     with pytest.raises(LeaseLostError):
         await first.run(("RPUSH", queue, "x"))
     assert not await client.exists(queue)
+
+
+class LateRedis:
+    """A Redis whose replies take a while, by a clock that is moved by hand."""
+
+    def __init__(self, late_s: float) -> None:
+        self.now_s = 0.0
+        self._late_s = late_s
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    async def set(self, *_words: object, **_options: object) -> bool:
+        self.now_s += self._late_s
+        return True
+
+    def register_script(self, _text: str) -> Callable[..., Awaitable[list[object]]]:
+        async def script(**_arguments: object) -> list[object]:
+            self.now_s += self._late_s
+            return []
+
+        return script
+
+
+@pytest.mark.parametrize("renews", [False, True], ids=["taken", "renewed"])
+async def test_a_lease_counts_from_the_request(monkeypatch: pytest.MonkeyPatch, renews: bool) -> None:
+    """The server may have counted since the request came: a reply later than the lease is a lease that is over."""
+    redis = LateRedis(0.3)
+    monkeypatch.setattr("fast_sse.ingest.lease.time", redis)
+    for lease_s in (0.25, 0.3):
+        late = Lease(cast("Any", redis), "q:lease", (), "a", lease_s)
+        await (late.run() if renews else late.acquire())
+        with pytest.raises(LeaseLostError):
+            late.check()
+    in_time = Lease(cast("Any", redis), "q:lease", (), "a", 0.31)
+    await (in_time.run() if renews else in_time.acquire())
+    in_time.check()
 
 
 async def test_a_server_that_forgot_the_lease_ends_it(client: redis.asyncio.Redis, queue: str) -> None:

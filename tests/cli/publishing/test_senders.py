@@ -15,6 +15,7 @@ from tests.support.server import Hub
 from tests.support.sign import KEY, KID, SECRET
 
 from fast_sse.cli.credentials import Signer
+from fast_sse.cli.publishing.link import Link
 from fast_sse.cli.publishing.ndjson import Line
 from fast_sse.cli.publishing.senders import BatchRoute, Result, Singles, make_sender
 from fast_sse.cli.remote import Remote
@@ -107,6 +108,36 @@ def test_lines_that_may_pass_later_are_sent_again(waits: list[float]) -> None:
         (4, "stored"),
     ]
     assert waits == [0.2, 0.2]
+
+
+def test_patience_ends_where_nothing_gets_through(waits: list[float]) -> None:
+    """An answer that settles no line is one of the tries: after the last one the run ends with what the hub said."""
+    with (
+        Scripted(*3 * [results(BUSY, BUSY)]) as server,
+        pytest.raises(UnavailableError, match="2 lines: not_stored: busy"),
+    ):
+        send_batch(server, line(1), line(2), retries=2)
+    assert [numbers(asked) for asked in server.asked] == 3 * [[1, 2]]
+    assert waits == [0.2, 0.4]
+
+
+def test_lines_of_one_channel_share_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are sent in order by one lane; lines of many channels take more than one."""
+    sent: list[tuple[Link, Line]] = []
+
+    def send_one(_self: Singles, link: Link, one: Line) -> Result:
+        sent.append((link, one))
+        return Result(one.number, "stored")
+
+    monkeypatch.setattr(Singles, "_send_one", send_one)
+    lines = [line(number, event_id=f"car{number % 5}") for number in range(40)]
+    with closing(Singles(Remote.at("http://127.0.0.1:1"), V1, 0, silent)) as sender:
+        assert [result.number for result in sender.send(lines)] == list(range(40))
+    for name in {one.to for one in lines}:
+        of_one = [(link, one.number) for link, one in sent if one.to == name]
+        assert len({link for link, _ in of_one}) == 1
+        assert [number for _, number in of_one] == [one.number for one in lines if one.to == name]
+    assert len({link for link, _ in sent}) > 1
 
 
 def test_a_batch_that_is_too_large_is_halved() -> None:
