@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.support.redis_server import RedisServer, need_redis
-from tests.support.server import ROOT
+from tests.support.server import ROOT, stable_port
 
-from fast_sse.cli.doctor.ask_redis import Facts, ask_redis, store_commands
+from fast_sse.cli.doctor.ask_redis import Facts, ask_redis
 from fast_sse.cli.doctor.check_redis import (
     Wanted,
     access,
@@ -28,7 +29,9 @@ from fast_sse.cli.doctor.check_redis import (
 )
 from fast_sse.cli.doctor.findings import Finding
 from fast_sse.model.limits import MIB
-from fast_sse.store.redis.scripts import scripts
+from fast_sse.store.redis.commands import commands
+from fast_sse.store.redis.store import RedisStore
+from fast_sse.store.redis.target import target
 
 WANTED = Wanted(wait_replicas=0, max_bytes=64 * MIB, body_bytes_max=4 * MIB)
 SAFE = ("maxmemory 1gb", "appendonly yes", "appendfsync always")
@@ -36,7 +39,8 @@ SAFE = ("maxmemory 1gb", "appendonly yes", "appendfsync always")
 
 def asked(url: str, wanted: Wanted = WANTED) -> dict[str, Finding]:
     """Every line about a server that runs, by its name."""
-    return {finding.name: finding for finding in judged(ask_redis(url, store_commands("fast-sse")), wanted)}
+    sent = commands("fast-sse", wait_replicas=wanted.wait_replicas)
+    return {finding.name: finding for finding in judged(ask_redis(target(url), sent), wanted)}
 
 
 @pytest.mark.wire
@@ -67,7 +71,8 @@ UNSAFE: dict[str, tuple[tuple[str, ...], str, str, str]] = {
     "synced by the kernel": (("appendfsync no",), "durability", "yellow", "appendfsync always"),
     "synced each second": (("appendfsync everysec",), "durability", "yellow", "power cut"),
     "not during rewrites": (("no-appendfsync-on-rewrite yes",), "durability", "yellow", "on-rewrite no"),
-    "a cluster": (("cluster-enabled yes",), "redis", "red", "single server"),
+    # By default its second port is the first plus 10,000, whoever has that.
+    "a cluster": (("cluster-enabled yes", f"cluster-port {stable_port()}"), "redis", "red", "single server"),
     "no replica": (("min-replicas-to-write 1",), "redis writes", "red", "replicas"),
     "closes idle writers": (("timeout 60",), "redis clients", "yellow", "timeout 0"),
     "closes lagging readers": (
@@ -90,11 +95,23 @@ UNSAFE: dict[str, tuple[tuple[str, ...], str, str, str]] = {
         "red",
         "on the keys",
     ),
-    "a user that may not ask": (
-        ("user default on nopass ~* +@all -config -info",),
+    "a user that may not ask for settings": (
+        ("user default on nopass ~* +@all -config",),
         "redis rights",
         "yellow",
         "how durable",
+    ),
+    "a user that may not ask at all": (
+        ("user default on nopass ~* +@all -config -info",),
+        "redis",
+        "red",
+        "allow INFO",
+    ),
+    "a user that may not load scripts": (
+        ("user default on nopass ~* +@all -script",),
+        "redis rights",
+        "yellow",
+        "(+script|load)",
     ),
 }
 
@@ -154,9 +171,12 @@ def test_a_server_across_a_network_needs_tls_and_a_password(facts: dict[str, obj
 
 
 def test_what_a_server_does_not_tell_is_yellow() -> None:
-    """A managed server refuses CONFIG and perhaps INFO: each line then says what to make sure of, and none is green by luck."""
-    silent = [server(FACTS), eviction(FACTS), memory(FACTS, 1), durability(FACTS), clients(FACTS, 1)]
-    assert [finding.level for finding in silent] == ["yellow"] * 5
+    """A managed server refuses CONFIG: each line then says what to make sure of, and none is green by luck.
+
+    Without INFO a hub does not start, so that is red.
+    """
+    silent = [eviction(FACTS), memory(FACTS, 1), durability(FACTS, 0), clients(FACTS, 1), server(FACTS)]
+    assert [finding.level for finding in silent] == ["yellow"] * 4 + ["red"]
     assert all(finding.advice for finding in silent)
 
 
@@ -208,12 +228,36 @@ def test_waiting_for_replicas_that_are_not_there() -> None:
     assert replicas(msgspec.structs.replace(FACTS, info={"connected_slaves": "0"}), 1).level == "red"
 
 
-def test_every_command_of_the_scripts_is_tried() -> None:
-    """What the Lua files call, the doctor tries: a right that only a script needs would be missed on the first publish."""
-    texts = [script.text for script in scripts().values()]
-    called = {name for text in texts for name in re.findall(r"call\('([A-Z]+)'", text)}
-    assert len(called) > 15
-    assert called <= {command[0] for command in store_commands("fast-sse")}
+DURABLE = {
+    "no file": ("appendonly no",),
+    "snapshots": ("appendonly no", "save 60 1"),
+    "everysec": ("appendonly yes", "appendfsync everysec"),
+    "always": ("appendonly yes", "appendfsync always"),
+    "left to the kernel": ("appendonly yes", "appendfsync no"),
+    "not during rewrites": ("appendonly yes", "appendfsync always", "no-appendfsync-on-rewrite yes"),
+    "CONFIG forbidden": (
+        "appendonly yes",
+        "appendfsync always",
+        "user default on nopass ~* &* +@all -config",
+    ),
+    "CONFIG forbidden, no file": ("appendonly no", "user default on nopass ~* &* +@all -config"),
+}
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+@pytest.mark.parametrize("wait_replicas", [0, 2])
+@pytest.mark.parametrize("case", DURABLE)
+async def test_doctor_and_hub_say_the_same_word(tmp_path: Path, case: str, wait_replicas: int) -> None:
+    """About one real server, in each of its configurations: the line begins with the word of the hub's answers."""
+    need_redis()
+    with RedisServer(tmp_path, options=DURABLE[case]) as running:
+        store = RedisStore(running.url, wait=(wait_replicas, 10))
+        await store.open()
+        wanted = msgspec.structs.replace(WANTED, wait_replicas=wait_replicas)
+        found = (await asyncio.to_thread(asked, running.url, wanted))["durability"].found
+        assert re.split("[:,]", found)[0] == store.durability
+        await store.close()
 
 
 @pytest.mark.wire

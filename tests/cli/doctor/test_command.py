@@ -6,6 +6,8 @@ import asyncio
 import json
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +168,30 @@ def test_a_kafka_cluster_is_asked_itself(
     }
     assert (status, doubts) == (0, {"kafka", "kafka copies"}), checks  # one broker, and what follows from it
     assert checks["view"]["found"].endswith("0 MiB")
+
+
+@pytest.mark.parametrize("store", ["redis", "kafka"])
+@pytest.mark.usefixtures("_free_ports")
+def test_a_client_that_is_not_installed_is_a_red_line(
+    store: str, command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the extra of the store: what to install, and the other checks go on."""
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
+    monkeypatch.setitem(sys.modules, f"fast_sse.cli.doctor.check_{store}", None)
+    status, checks = report(command, capsys, "--store", store)
+    assert (status, checks[store]["level"]) == (1, "red")
+    assert checks[store]["advice"] == f"pip install 'fast-sse-hub[{store}]'"
+    assert "clock" in checks
+
+
+@pytest.mark.slow
+def test_the_doctor_needs_no_client_of_a_store() -> None:
+    """The command of a core without extras can be imported: the clients come with the checks that use them."""
+    script = (
+        "import sys, fast_sse.cli.main; print({'redis', 'hiredis', 'confluent_kafka'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize("store", ["redis", "kafka"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.contract.asserting import everything, put
 from tests.contract.backends import draft
-from tests.store.redis.conftest import OpenRedis, at_once, heard, out_of_time, reconnecting
+from tests.store.redis.conftest import OpenRedis, at_once, heard, level, out_of_time, reconnecting
 from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer, need_redis
 
@@ -269,7 +269,7 @@ async def test_a_reader_with_a_defect_is_not_ready(
     start = (await store.bounds()).newest
     with monkeypatch.context() as patch:
         patch.setattr(reader, "_take", defect)
-        await put(store, draft())
+        (cursor,) = await put(store, draft())
         await failed.wait()
         async with asyncio.timeout(5):
             while not reader.broken:  # noqa: ASYNC110  it tells nobody
@@ -278,4 +278,5 @@ async def test_a_reader_with_a_defect_is_not_ready(
             await store.ping()
     assert "the reader of the log failed" in caplog.text
     assert len(await heard(store, start, 1)) == 1
+    await level(store, cursor)
     await store.ping()

@@ -1,7 +1,7 @@
 """The doctor's look at a Redis server: what about its settings is unsafe for a log that must not lose or forget.
 
-Each check is a function of what the server said (`ask_redis`). Where a server does not say, as managed ones do not,
-the line is yellow and says what to ask its operator.
+Each check is a function of what the server said (`ask_redis`) and of the store's own judgement of it. Where a server
+does not say, as managed ones do not, the line is yellow and names the question for its operator.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ from collections.abc import Iterator
 
 import msgspec
 
-from fast_sse.cli.doctor.ask_redis import Facts, ask_redis, store_commands
+from fast_sse.cli.doctor.ask_redis import Facts, ask_redis
 from fast_sse.cli.doctor.check_settings import is_loopback
 from fast_sse.cli.doctor.findings import Finding
 from fast_sse.config import Config
-from fast_sse.model.errors import UnavailableError
+from fast_sse.model.errors import ConfigError, UnavailableError
 from fast_sse.model.limits import MIB
 from fast_sse.parts import REDIS_URL
+from fast_sse.store.redis.commands import commands
+from fast_sse.store.redis.server import VERSION_MIN, number
+from fast_sse.store.redis.target import target
 
-#: Exclusive ranges of streams and trimming by id came with it.
-VERSION_MIN = (6, 2)
 #: Memory that one byte of `retention.max_bytes` may take, indexes, keys and the allocator included; docs/stores.md.
 MEMORY_FACTOR = 3.0
 SLOW_MS = 5.0
-#: Ids and ages are the server's time, `send_time` is the hub's: further apart, they confuse people.
+#: Ids and ages are the server's time, `send_time` is the hub's. Further apart than this, they confuse people.
 CLOCK_S_MAX = 2.0
 _AT_START = "a hub does not start with this"
 
@@ -37,14 +38,16 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 def redis(config: Config) -> Iterator[Finding]:
-    """Every check of the server that `redis.url` names; a server that is not there is one red line."""
+    """Every check of the server that `redis.url` names. A server that is not there is one red line."""
     settings = config.redis
     url = REDIS_URL if settings.url is None else settings.url.get_secret_value()
     wanted = Wanted(settings.wait_replicas, config.kept.max_bytes, config.bounds.inflated_bytes_max)
     try:
-        facts = ask_redis(url, store_commands(settings.prefix))
-    except ModuleNotFoundError:
-        yield Finding("redis", "red", "the client is not installed", "pip install 'fast-sse-hub[redis]'")
+        place = target(url)
+        sent = commands(settings.prefix, database=place.database, wait_replicas=wanted.wait_replicas)
+        facts = ask_redis(place, sent)
+    except ConfigError as error:
+        yield Finding("redis", "red", error.message, f"{_AT_START}: change redis.url, or the server's users")
     except UnavailableError as error:
         advice = "start it, or set redis.url; until it answers a hub waits and is not ready"
         yield Finding("redis", "red", error.message, advice)
@@ -59,7 +62,7 @@ def judged(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
     yield rights(facts)
     yield eviction(facts)
     yield memory(facts, wanted.max_bytes)
-    yield durability(facts)
+    yield durability(facts, wanted.wait_replicas)
     yield writes(facts)
     yield replicas(facts, wanted.wait_replicas)
     yield clients(facts, wanted.body_bytes_max)
@@ -70,18 +73,17 @@ def judged(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
 def server(facts: Facts) -> Finding:
     """Which server it is, and whether it is of a kind that a hub can use."""
     if not facts.info:
-        return Finding(
-            "redis", "yellow", f"{facts.place} does not tell about itself", "allow INFO to the hub's user"
-        )
-    version = facts.info.get("redis_version", "0")
-    found = f"{facts.place}, version {version}, {facts.info.get('redis_mode', 'standalone')}"
-    if facts.info.get("redis_mode") in ("cluster", "sentinel"):
+        found = f"{facts.place} refuses INFO"
+        return Finding("redis", "red", found, f"{_AT_START}: allow INFO to the hub's user")
+    it = facts.server
+    found = f"{facts.place}, version {it.version}, {it.mode}"
+    if it.mode != "standalone":
         return Finding("redis", "red", found, f"{_AT_START}: name a single server, its primary")
-    if facts.info.get("role") not in (None, "master"):
+    if not it.primary:
         return Finding("redis", "red", f"{found}, a replica", "name the primary in redis.url")
-    if facts.info.get("loading") == "1":
+    if it.loading:
         return Finding("redis", "yellow", f"{found}, still loading its data", "wait; a hub waits, too")
-    if _version(version) < VERSION_MIN:
+    if it.too_old:
         return Finding("redis", "red", found, f"upgrade it to {'.'.join(map(str, VERSION_MIN))} or later")
     return Finding("redis", "green", found)
 
@@ -95,7 +97,7 @@ def access(facts: Facts) -> Finding:
         return Finding(
             "redis access",
             "red",
-            f"{facts.host} asks for no password: whoever reaches it owns the log",
+            f"{facts.host} asks for no password: any client that reaches it owns the log",
             advice,
         )
     if not facts.password:
@@ -112,32 +114,32 @@ def access(facts: Facts) -> Finding:
 
 
 def rights(facts: Facts) -> Finding:
-    """Whether each command that the store uses may be used, on its keys."""
+    """Whether each command that the store sends may be used, on its keys."""
+    name = "redis rights"
     denied = sorted(name for name, code in facts.refused.items() if code in ("NOPERM", "unknown command"))
     if denied == ["MULTI"]:
         advice = "allow MULTI and DISCARD to the hub's user, or try the hub itself"
-        return Finding("redis rights", "yellow", "cannot be told without MULTI", advice)
-    hard = [name for name in denied if name not in ("INFO", "CONFIG GET")]
-    if hard:
-        advice = "allow them to the hub's user, on the keys {<redis.prefix>}:*"
-        return Finding("redis rights", "red", f"refused: {', '.join(hard)}", advice)
+        return Finding(name, "yellow", "cannot be tried without MULTI", advice)
+    found = f"refused: {', '.join(denied)}"
+    lacking = {command.name: command.lacking for command in commands("")}
+    if not all(lacking.get(one) for one in denied):
+        return Finding(name, "red", found, "allow them to the hub's user, on the keys {<redis.prefix>}:*")
     if denied:
-        advice = "allow it to the hub's user (+config|get +info): without it the hub cannot tell how durable a publish is"
-        return Finding("redis rights", "yellow", f"refused: {', '.join(denied)}", advice)
-    return Finding("redis rights", "green", "every command that the store uses is allowed")
+        allow = " ".join(f"+{one.lower().replace(' ', '|')}" for one in denied)
+        losses = "; ".join(lacking[one] for one in denied)
+        return Finding(name, "yellow", found, f"allow it to the hub's user ({allow}), or know that {losses}")
+    return Finding(name, "green", "every command that the store sends is allowed")
 
 
 def eviction(facts: Facts) -> Finding:
     """Redis must never choose what to forget: `allkeys-*` drops the log, `volatile-*` the idempotency keys."""
-    policy = facts.info.get("maxmemory_policy") or facts.settings.get("maxmemory-policy")
-    if policy is None:
-        return Finding(
-            "redis eviction", "yellow", "not told", "make sure that maxmemory-policy is noeviction"
-        )
+    policy = facts.server.policy
+    if not policy:
+        return Finding("redis eviction", "yellow", "unknown", "make sure that maxmemory-policy is noeviction")
     if policy == "noeviction":
         return Finding("redis eviction", "green", policy)
     lost = "idempotency keys" if policy.startswith("volatile") else "the log"
-    if facts.info.get("maxmemory") == "0":
+    if not facts.server.evicts:
         advice = f"CONFIG SET maxmemory-policy noeviction: as soon as maxmemory is set, {policy} drops {lost}"
         return Finding("redis eviction", "yellow", f"{policy}, maxmemory is off", advice)
     advice = f"CONFIG SET maxmemory-policy noeviction, and in redis.conf: {policy} drops {lost} when memory is full"
@@ -153,10 +155,10 @@ def memory(facts: Facts, max_bytes: int | None) -> Finding:
             "full: publishes are refused",
             "raise maxmemory, or lower retention.max_bytes",
         )
-    used, bound = _number(facts.info, "used_memory"), _number(facts.info, "maxmemory")
+    used, bound = number(facts.info, "used_memory"), number(facts.info, "maxmemory")
     if used is None or bound is None:
-        return Finding("redis memory", "yellow", "not told", "make sure that retention.max_bytes fits")
-    machine = _number(facts.info, "total_system_memory") or 0
+        return Finding("redis memory", "yellow", "unknown", "make sure that retention.max_bytes fits")
+    machine = number(facts.info, "total_system_memory") or 0
     found = (
         f"{used // MIB} MiB used of {bound // MIB} MiB"
         if bound
@@ -176,28 +178,33 @@ def memory(facts: Facts, max_bytes: int | None) -> Finding:
     return Finding("redis memory", "green", f"{found}, the log may take {needed // MIB} MiB")
 
 
-def durability(facts: Facts) -> Finding:
-    """What a 2xx will mean: the same word that the hub puts in its answers."""
-    on_disk, fsync = facts.settings.get("appendonly"), facts.settings.get("appendfsync")
-    if on_disk is None:
-        advice = "ask its operator for appendonly yes and appendfsync always or everysec"
-        return Finding("durability", "yellow", "not told, so redis-memory", advice)
-    if on_disk != "yes":
-        kept = "snapshots" if facts.settings.get("save") else "nothing"
-        advice = "appendonly yes: what was acknowledged since then is lost when the server dies"
-        return Finding("durability", "yellow", f"redis-memory: {kept} on disk", advice)
-    if fsync == "no":
+def durability(facts: Facts, wait_replicas: int) -> Finding:
+    """What a 2xx will mean. The line begins with the very word that the hub puts into its answers."""
+    name, settings, server = "durability", facts.settings, facts.server
+    if not facts.info:
+        return Finding(name, "yellow", "unknown without INFO", "allow INFO to the hub's user")
+    word = server.durability(wait_replicas)
+    if server.persistence == "memory":
+        kept = ""
+        if "save" in settings:
+            kept = ": snapshots on disk" if settings["save"] else ": nothing on disk"
+        advice = "appendonly yes: what was acknowledged since the last snapshot is lost when the server dies"
+        return Finding(name, "yellow", word + kept, advice)
+    if server.persistence == "unknown":
+        advice = "ask its operator for appendfsync always or everysec, or allow CONFIG GET to the hub's user"
+        return Finding(name, "yellow", f"{word}: it does not say how often its file is synced", advice)
+    if server.persistence == "no":
         advice = "appendfsync always or everysec: the kernel may hold 30 s of acknowledged messages"
-        return Finding("durability", "yellow", "redis-memory: appendfsync no", advice)
-    if facts.settings.get("no-appendfsync-on-rewrite") == "yes":
+        return Finding(name, "yellow", f"{word}: appendfsync no", advice)
+    if settings.get("no-appendfsync-on-rewrite") == "yes":
         advice = "no-appendfsync-on-rewrite no: while the file is rewritten nothing is synced"
-        return Finding("durability", "yellow", f"redis-{fsync}, except during rewrites", advice)
-    if fsync == "everysec":
+        return Finding(name, "yellow", f"{word}, except during rewrites", advice)
+    if server.persistence == "everysec":
         advice = (
             "a power cut may take up to two seconds of acknowledged messages; appendfsync always takes none"
         )
-        return Finding("durability", "yellow", "redis-everysec", advice)
-    return Finding("durability", "green", "redis-always: synced before each answer")
+        return Finding(name, "yellow", word, advice)
+    return Finding(name, "green", f"{word}: synced before each answer")
 
 
 def writes(facts: Facts) -> Finding:
@@ -225,7 +232,7 @@ def writes(facts: Facts) -> Finding:
 
 def replicas(facts: Facts, wait_replicas: int) -> Finding:
     """Whether a failover would lose acknowledged messages, and whether the wait for replicas can succeed."""
-    connected = _number(facts.info, "connected_slaves") or 0
+    connected = number(facts.info, "connected_slaves") or 0
     found = f"{connected} connected, redis.wait_replicas is {wait_replicas}"
     least = int(facts.settings.get("min-replicas-to-write") or 0)
     if wait_replicas > connected:
@@ -245,7 +252,7 @@ def clients(facts: Facts, body_bytes_max: int) -> Finding:
     name, settings = "redis clients", facts.settings
     if not settings:
         return Finding(
-            name, "yellow", "not told", "make sure that timeout and the normal output buffer limit are 0"
+            name, "yellow", "unknown", "make sure that timeout and the normal output buffer limit are 0"
         )
     if int(settings.get("proto-max-bulk-len") or 512 * MIB) < body_bytes_max + MIB:
         advice = "raise it: the longest message that the hub takes would break its connection"
@@ -292,11 +299,3 @@ def _normal_limits(text: str) -> tuple[int, int]:
         return 0, 0
     at = words.index("normal")
     return int(words[at + 1]), int(words[at + 2])
-
-
-def _number(info: dict[str, str], name: str) -> int | None:
-    return int(info[name]) if info.get(name, "").isdigit() else None
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())

@@ -14,12 +14,14 @@ import typer
 from typer import Option, echo
 
 from fast_sse.cli.config import ConfigFileOption
-from fast_sse.cli.doctor import check_kafka, check_machine, check_redis, check_settings, check_store
+from fast_sse.cli.doctor import check_machine, check_settings, check_store
 from fast_sse.cli.doctor.findings import Finding
 from fast_sse.config import Config, load, problems
+from fast_sse.model.errors import ConfigError
+from fast_sse.parts import needs_extra
 
-#: Stores that are servers, each with its checks.
-_STORES = {"redis": check_redis.redis, "kafka": check_kafka.kafka}
+#: Stores that are servers. Each has its checks in `check_<store>.py`, in a function of its name.
+_SERVERS = ("redis", "kafka")
 
 
 def doctor(
@@ -72,11 +74,22 @@ def findings(file: Path | None, store: str | None = None) -> Iterator[Finding]:
     yield check_machine.open_files(config)
     pid = check_store.hub_pid(config.data_dir, _text("/proc/locks")) if config.store == "sqlite" else None
     yield from check_machine.ports(config, pid)
-    if config.store in _STORES:
-        yield from _STORES[config.store](config)
+    if config.store in _SERVERS:
+        yield from _server(config)
     elif config.store == "sqlite":
         yield from _store(config, pid)
     yield _clock(began, config)
+
+
+def _server(config: Config) -> Iterator[Finding]:
+    """The checks of a server. They speak the store's own client, which an extra installs."""
+    name = config.store
+    try:
+        checks = needs_extra(name, "store", f"fast_sse.cli.doctor.check_{name}", name)
+    except ConfigError:
+        yield Finding(name, "red", "the client is not installed", f"pip install 'fast-sse-hub[{name}]'")
+        return
+    yield from checks(config)
 
 
 def _store(config: Config, pid: int | None) -> Iterator[Finding]:

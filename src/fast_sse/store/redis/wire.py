@@ -41,9 +41,11 @@ def pack(words: tuple[Word, ...]) -> bytes:
 class Wire(asyncio.Protocol):
     """An open connection. `lost` is done when it is closed, for whatever reason."""
 
-    def __init__(self, answer_s: float) -> None:
-        """`answer_s`: how long a command waits for its reply, at most."""
+    def __init__(self, answer_s: float, *, leave_replica: bool = True) -> None:
+        """`answer_s`: how long a command waits for its reply, at most. `leave_replica`: end at a reply of a replica."""
         self._answer_s = answer_s
+        self._leave_replica = leave_replica
+        self._why = "the server ended the connection"
         self._loop = asyncio.get_running_loop()
         self._replies = hiredis.Reader()
         self._waiting: deque[tuple[float, OnReply]] = deque()
@@ -87,6 +89,7 @@ class Wire(asyncio.Protocol):
             return
         left_s = self._waiting[0][0] + self._answer_s - self._loop.time()
         if left_s <= 0:
+            self._why = f"no answer within {self._answer_s:g} s"
             self.abort()
         else:
             self._timer = self._loop.call_later(left_s, self._look)
@@ -111,9 +114,10 @@ class Wire(asyncio.Protocol):
                 demoted = demoted or (
                     isinstance(reply, hiredis.ReplyError) and str(reply).startswith(_DEMOTED)
                 )
-            if demoted:
+            if demoted and self._leave_replica:
                 self.abort()
         except (hiredis.ProtocolError, IndexError):  # no Redis answers there, or a reply came unasked
+            self._why = "what answers there is not Redis"
             self.abort()
 
     def connection_lost(self, _error: Exception | None) -> None:
@@ -121,14 +125,14 @@ class Wire(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         waiting, self._waiting = self._waiting, deque()
-        lost = LostError("the connection was lost")
+        lost = LostError(self._why)
         for _, on_reply in waiting:
             on_reply(lost)
         if not self.lost.done():
             self.lost.set_result(None)
 
 
-async def connect(target: Target, *, connect_s: float, answer_s: float) -> Wire:
+async def connect(target: Target, *, connect_s: float, answer_s: float, leave_replica: bool = True) -> Wire:
     """Make a connection; nothing is sent on it yet.
 
     Raises:
@@ -139,7 +143,7 @@ async def connect(target: Target, *, connect_s: float, answer_s: float) -> Wire:
     try:
         async with asyncio.timeout(connect_s):
             _, wire = await loop.create_connection(
-                lambda: Wire(answer_s),
+                lambda: Wire(answer_s, leave_replica=leave_replica),
                 target.host,
                 target.port,
                 ssl=target.context,
