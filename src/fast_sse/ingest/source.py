@@ -8,19 +8,18 @@ once when it begins and once when it ends, not at every attempt.
 from __future__ import annotations
 
 import asyncio
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
+from fast_sse.hub.supervised import supervised
 from fast_sse.ingest.figures import Figures
 from fast_sse.ingest.forward import Poison
 from fast_sse.model.backoff import Backoff
-from fast_sse.model.errors import FastSseError, StoreClosedError
+from fast_sse.model.errors import FastSseError
 from fast_sse.model.limits import Limits
 from fast_sse.observe.metrics import Sample
 from fast_sse.observe.observer import (
-    DefectSeen,
     IngestFailed,
     IngestGone,
     IngestPoisoned,
@@ -91,22 +90,23 @@ class Source(ABC):
 
     async def _run(self) -> None:
         """`_read` again and again, until it returns."""
-        backoff = Backoff(self._limits.retry_store_s, self._limits.retry_store_s_max)
-        while not self._ending:
-            taken = self.figures.taken
-            try:
-                await self._read()
-            except StoreClosedError:
-                return
-            except QueueError as error:
-                self._in_trouble(str(error))
-            except Exception as error:  # noqa: BLE001  a queue that is read no more, silently, is the worst outcome
-                self._observer.notify(DefectSeen(f"ingest {self.queue}", repr(error), traceback.format_exc()))
-            finally:
-                self.figures.reading, self.figures.lag = False, None
-            if self.figures.taken != taken:
-                backoff.restart()
-            await self._wait(partial(asyncio.sleep, backoff.next_s()))
+        await supervised(
+            f"ingest {self.queue}",
+            self._attempt,
+            self._observer,
+            Backoff(self._limits.retry_store_s, self._limits.retry_store_s_max),
+            progress=lambda: self.figures.taken,
+            wait=lambda seconds: self._wait(partial(asyncio.sleep, seconds)),
+            ended=lambda: self._ending,
+        )
+
+    async def _attempt(self) -> None:
+        try:
+            await self._read()
+        except QueueError as error:
+            self._in_trouble(str(error))
+        finally:
+            self.figures.reading, self.figures.lag = False, None
 
     async def _wait(self, wait: Callable[[], Awaitable[object]]) -> None:
         """A wait with nothing in hand, which `stop` cuts short."""
