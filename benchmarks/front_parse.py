@@ -18,8 +18,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from fast_sse.http.front.front import Fronts
-from fast_sse.http.message import Answer, Deferred, Request, Response
+from fast_sse.http.front.front import Front
+from fast_sse.http.message import Admission, Answer, Deferred, Intake, Request, Response
 from fast_sse.model.limits import Limits
 
 BODY = b'{"event_name":"CartItemUpdated","data":{"cart":[1,2,3],"total":17.5},"headers":{"X-Trace-ID":"t"}}'
@@ -43,6 +43,18 @@ class Sink:
 
     def write(self, _data: bytes) -> None:
         self.writes += 1
+
+
+class Answering:
+    """An API of one function."""
+
+    intake = Intake(frozenset({"accept", "content-type", "x-signature"}))
+
+    def __init__(self, handle: Callable[[Request], Answer]) -> None:
+        self.handle = handle
+
+    def admit(self, _request: Request) -> Admission:
+        return Admission(Limits().body_bytes_max)
 
 
 def best(run: Callable[[], None], per_run: int) -> float:
@@ -84,7 +96,7 @@ async def main(loops: int) -> None:
         return Deferred(future, lambda _done: ANSWER)
 
     def connection(handle: Callable[[Request], Answer]) -> Callable[[bytes], None]:
-        front = Fronts(handle, Limits(), clock=time.monotonic)()
+        front = Front(Answering(handle), Limits(), clock=time.monotonic)()
         front.connection_made(Sink())  # type: ignore[arg-type]
         return front.data_received
 

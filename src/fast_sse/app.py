@@ -23,7 +23,7 @@ from fast_sse.http.admin.app import admin_app
 from fast_sse.http.admin.server import CONNECTIONS_MAX, AdminServer
 from fast_sse.http.api.endpoints import Endpoints
 from fast_sse.http.front.descriptors import Descriptors, for_clients, for_operators
-from fast_sse.http.front.front import Fronts
+from fast_sse.http.front.front import Front
 from fast_sse.http.front.listener import Listener, bind
 from fast_sse.http.front.tls import renew, tls_context
 from fast_sse.model.errors import ConfigError
@@ -140,21 +140,20 @@ class App:
     async def _serve(self, endpoints: Endpoints, public: Listener, admin_address: str) -> None:
         """Accept until `stop`, then drain."""
         descriptors = Descriptors(for_clients(_open_files_max()), self._on_full)
-        fronts = Fronts(
-            endpoints.handle,
+        front = Front(
+            endpoints,
             self._limits,
             clock=asyncio.get_running_loop().time,
             on_defect=on_defect(self._node.observer),
             descriptors=descriptors,
-            admit=endpoints.admit,
             names_peers=bool(self._limits.publish_rate or self._limits.streams_per_address_max),
         )
-        self._node.samplers.append(fronts.samples)
-        introductions = make_introductions(self._config, fronts, descriptors, self._on_cut)
+        self._node.samplers.append(front.samples)
+        introductions = make_introductions(self._config, front, descriptors, self._on_cut)
         if introductions is not None:
             self._node.samplers.append(introductions.samples)
         await public.serve(
-            introductions or fronts, backlog=BACKLOG_MAX, tls=self._tls, handshake_s=self._limits.header_s
+            introductions or front, backlog=BACKLOG_MAX, tls=self._tls, handshake_s=self._limits.header_s
         )
         if self._reload_waits or self._missed_reload():
             self.reload()
@@ -166,16 +165,16 @@ class App:
         public.stop()
         if introductions is not None:
             introductions.close()
-        await asyncio.gather(self._node.drain(), self._finish_answers(fronts))
+        await asyncio.gather(self._node.drain(), self._finish_answers(front))
 
-    async def _finish_answers(self, fronts: Fronts) -> None:
+    async def _finish_answers(self, front: Front) -> None:
         """Let requests under way end, each with its answer; one that only dawdles is cut."""
         try:
             async with asyncio.timeout(max(self._limits.drain_s, self._limits.append_s) + 1):
-                await fronts.drain()
+                await front.drain()
         except TimeoutError:
-            self._log.warning("connections cut at the end of the drain", connections=fronts.connections)
-            fronts.abort()
+            self._log.warning("connections cut at the end of the drain", connections=front.connections)
+            front.abort()
 
     def _on_full(self, turned_away: int) -> None:
         """Say it at the first, second, fourth, eighth …: a crowd at the door must not fill the log."""

@@ -23,8 +23,8 @@ import msgspec
 
 from fast_sse.config import Config, load
 from fast_sse.http.api.endpoints import Endpoints
-from fast_sse.http.asgi.app import AsgiApp, Handle
-from fast_sse.http.message import Admission, Request, Response
+from fast_sse.http.asgi.app import AsgiApp
+from fast_sse.http.message import Interface
 from fast_sse.model.channel import channel
 from fast_sse.model.errors import BadRequestError, NotStoredError, UnknownOutcomeError
 from fast_sse.node import Node
@@ -49,7 +49,7 @@ class HubApp(AsgiApp):
     """
 
     def __init__(self, config: Config, log: Log) -> None:
-        super().__init__(self._life, config.bounds, self._on_defect, self._judged)
+        super().__init__(self._life, config.bounds, self._on_defect)
         self._config = config
         self._log = log
         self._make_sources = make_sources(config)
@@ -151,7 +151,7 @@ class HubApp(AsgiApp):
         return await self._node.metrics(accept)
 
     @contextlib.asynccontextmanager
-    async def _life(self) -> AsyncIterator[Handle]:
+    async def _life(self) -> AsyncIterator[Interface]:
         """One node, from the opening of its store to its end."""
         self._node = node = Node(
             self._config,
@@ -166,15 +166,11 @@ class HubApp(AsgiApp):
             if self._config.proxy_protocol:
                 self._log.warning(_NO_PROXY_PROTOCOL, setting="proxy_protocol")
             node.serve()
-            yield endpoints.handle
+            yield endpoints
             await node.drain()  # what the server has left open
         finally:
             await node.close()
             self._log.info("stopped")
-
-    def _judged(self, request: Request) -> Admission | Response:
-        assert self._endpoints is not None
-        return self._endpoints.admit(request)
 
     def _on_defect(self, request_id: str, error: BaseException) -> None:
         assert self._node is not None

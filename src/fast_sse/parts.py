@@ -20,13 +20,12 @@ from fast_sse.http.api.access import Access
 from fast_sse.http.api.clients import Clients
 from fast_sse.http.api.cors import Cors
 from fast_sse.http.api.endpoints import Endpoints
-from fast_sse.http.api.health import WithHealth
 from fast_sse.http.api.page import Pages, demo_pages
 from fast_sse.http.boundary import OnDefect
-from fast_sse.http.front.acknowledged import unacknowledged
+from fast_sse.http.front.acknowledged import acknowledged_bytes
 from fast_sse.http.front.deadlines import Deadlines
 from fast_sse.http.front.descriptors import Descriptors
-from fast_sse.http.front.front import Fronts
+from fast_sse.http.front.front import Front
 from fast_sse.http.front.introductions import Introductions, OnCut
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.source import Source
@@ -101,7 +100,7 @@ def make_hub(config: Config, store: Store, observer: Observer) -> Hub:
         observer,
         now_ms=store.now_ms if isinstance(store, Clocked) else wall_ms,
         rng=random.Random(),  # noqa: S311  jitter, not secrets
-        unacknowledged=unacknowledged,
+        unacknowledged=acknowledged_bytes,
     )
 
 
@@ -119,21 +118,20 @@ def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints
         load_route=config.load_route,
         cors=Cors(config.cors.origins, config.cors.headers, credentials=config.cors.credentials),
         clients=Clients(trusted, limits.publish_rate, limits.streams_per_address_max),
-        pages=Pages(pages, config.host)
-        if config.health_path is None
-        else WithHealth(config.health_path, pages, config.host),
+        pages=Pages(pages, config.host),
+        health_path=config.health_path,
         prime=config.prime,
     )
 
 
 def make_introductions(
-    config: Config, fronts: Fronts, descriptors: Descriptors, on_cut: OnCut
+    config: Config, front: Front, descriptors: Descriptors, on_cut: OnCut
 ) -> Introductions | None:
-    """What stands before `fronts` where every connection begins with a PROXY header; needs a running loop."""
+    """What stands before `front` where every connection begins with a PROXY header; needs a running loop."""
     if not config.proxy_protocol:
         return None
     return Introductions(
-        fronts,
+        front,
         Trusted(config.trusted_proxies),
         Deadlines(config.bounds, asyncio.get_running_loop().time),
         has_room=descriptors.has_room,

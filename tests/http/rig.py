@@ -9,7 +9,8 @@ from typing import Any
 
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.endpoints import Endpoints
-from fast_sse.http.message import Deferred, Request, Response, Stream
+from fast_sse.http.api.headers import READ
+from fast_sse.http.message import Admission, Answer, Deferred, Request, Response, Stream
 from fast_sse.hub.hub import Hub
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.limits import Limits
@@ -25,6 +26,46 @@ PUBLISH = "/v1/sse/events/cart1/types/changed"
 SUBSCRIBE = "/v1/subscribe/events/cart1/types/changed"
 V1 = sign_v1(SECRET, Channel("cart1", "changed"))
 JSON = {"content-type": "application/json"}
+
+
+#: Names that endpoints looked up in the headers of the requests of rigs.
+LOOKED_UP: set[str] = set()
+
+
+class Declared(dict[str, str]):
+    """The headers of a request, for code that may look up only those that the API declares."""
+
+    def _note(self, name: object) -> None:
+        assert name in READ, f"the header {name} is looked up and not declared in http/api/headers.py"
+        LOOKED_UP.add(str(name))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self._note(name)
+        return super().get(name, default)
+
+    def __getitem__(self, name: str) -> str:
+        self._note(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self._note(name)
+        return super().__contains__(name)
+
+
+class Watched(Endpoints):
+    """Endpoints that see no header but through `Declared`."""
+
+    def handle(self, request: Request) -> Answer:
+        return super().handle(_declared(request))
+
+    def admit(self, request: Request) -> Admission | Response:
+        return super().admit(_declared(request))
+
+
+def _declared(request: Request) -> Request:
+    if not isinstance(request.headers, Declared):
+        request.headers = Declared(request.headers)
+    return request
 
 
 class Rig:
@@ -70,7 +111,7 @@ async def rigged(
     hub = Hub(store, limits, NullObserver(), now_ms=now_ms, rng=random.Random(1))
     await hub.start()
     access = Access(keyring=Keyring(secret=SECRET, keys={"web-1": SECRET}))
-    yield Rig(store, hub, Endpoints(hub, limits, access, now=now, load_route=True, **settings))
+    yield Rig(store, hub, Watched(hub, limits, access, now=now, load_route=True, **settings))
     await hub.close()
     await store.close()
 

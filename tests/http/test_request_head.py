@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import pytest
 
+from fast_sse.http.message import Intake
 from fast_sse.http.request_head import (
     CHUNKED,
+    FRAMING,
+    Kept,
     announced_bytes,
     check_host,
     checked_target,
     framing_head,
+    repeated,
     waits_for_continue,
 )
 from fast_sse.model.errors import BadRequestError
+
+
+def test_kept_are_the_headers_of_the_framing_and_those_that_the_api_reads() -> None:
+    """By their usual spelling and in lower case; there is one Host, and one of each that the API says."""
+    kept = Kept(Intake(frozenset({"x-signature"}), frozenset({"x-signature"}), {"/long": 9}))
+    assert kept.names == FRAMING | {"x-signature"}
+    assert kept.spelt[b"X-Signature"] == kept.spelt[b"x-signature"] == "x-signature"
+    assert set(kept.spelt.values()) == kept.names
+    assert kept.single == {"host", "x-signature"}
+    assert kept.longer == {b"/long": 9}
+    assert repeated("idempotency-key").message == "Malformed request: more than one Idempotency-Key"
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +13,6 @@ import schemathesis
 from tests.openapi.fuzzing import DOCUMENT
 
 from fast_sse.http.admin.app import admin_app
-from fast_sse.http.api import endpoints
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.cors import Cors
 from fast_sse.http.api.endpoints import Endpoints
@@ -85,31 +81,32 @@ def test_no_reference_is_dead_and_no_component_unused() -> None:
     assert defined - referred == {"schemas/BatchLine", "schemas/Envelope", "schemas/Gap", "schemas/Start"}
 
 
-def code_paths() -> dict[str, str]:
-    """The public paths of the code with their placeholders, and one concrete path for each."""
-    tree = ast.parse(Path(inspect.getfile(endpoints)).read_text())
-    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    found = {}
-    for text in texts:
-        if isinstance(text, str) and text.startswith("/v1/") and "\n" not in text:
-            names = iter(("{event_id}", "{event_type}"))
-            shown = re.sub(r"\(\[\^/\]\+\)", lambda _found: next(names), text)  # noqa: B023  used at once
-            found[shown] = text.replace("([^/]+)", "x")
-    return found
-
-
-def test_every_public_route_is_documented_and_no_other() -> None:
-    """The paths that the endpoints match are those of the document, and so are the methods that each of them takes."""
+@pytest.fixture
+def public() -> Endpoints:
+    """The public routes, the load route among them."""
     hub: Any = SimpleNamespace(store=SimpleNamespace(durability="process"))
-    public = Endpoints(hub, Limits(), Access(keyring=Keyring()), now=lambda: 0.0, load_route=True)
-    paths = code_paths()
-    assert paths.keys() == PATHS.keys() - OPERATORS
-    for shown, path in paths.items():
-        refused = public.handle(Request("BREW", path, "", {}))
+    return Endpoints(hub, Limits(), Access(keyring=Keyring()), now=lambda: 0.0, load_route=True)
+
+
+def test_every_public_route_is_documented_and_no_other(public: Endpoints) -> None:
+    """The paths and methods of the table are those of the document, and what else is asked there is refused with them."""
+    table: dict[str, set[str]] = {}
+    for route in public.routes:
+        table.setdefault(route.path, set()).add(route.method.lower())
+    assert table == {path: METHODS & PATHS[path].keys() for path in PATHS.keys() - OPERATORS}
+    for path, methods in table.items():
+        refused = public.handle(Request("BREW", path.format(event_id="x", event_type="x"), "", {}))
         assert isinstance(refused, Response)
         assert refused.status == 405
         taken = {method.lower() for method in dict(refused.headers)["Allow"].split(", ")}
-        assert taken | {"options"} == METHODS & PATHS[shown].keys(), shown
+        assert taken | {"options"} == methods, path
+
+
+def test_every_body_that_is_read_is_documented(public: Endpoints) -> None:
+    """A route that judges the head of a request reads its body, and the document says what that is."""
+    for route in public.routes:
+        operation = PATHS[route.path][route.method.lower()]
+        assert ("requestBody" in operation) == (route.judge is not None), route
 
 
 def test_every_operators_route_is_documented_and_no_other() -> None:

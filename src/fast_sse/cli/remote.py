@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 from typer import Argument, Option
 
+from fast_sse.http.api.paths import BATCH, PUBLISH, SUBSCRIBE
 from fast_sse.model.channel import Channel, channel
 from fast_sse.model.errors import BadChannelError, ConfigError
 
@@ -60,16 +61,16 @@ class Remote(msgspec.Struct, frozen=True):
 
     def publish_path(self, to: Channel) -> str:
         """Path of the publish route."""
-        return f"{self.prefix}/v1/sse/events/{_segment(to.event_id)}/types/{_segment(to.event_type)}"
+        return self.prefix + _for_channel(PUBLISH, to)
 
     @property
     def batch_path(self) -> str:
         """Path of the batch route."""
-        return f"{self.prefix}/v1/sse/batch"
+        return self.prefix + BATCH
 
     def subscribe_path(self, to: Channel) -> str:
         """Path of the subscribe route."""
-        return f"{self.prefix}/v1/subscribe/events/{_segment(to.event_id)}/types/{_segment(to.event_type)}"
+        return self.prefix + _for_channel(SUBSCRIBE, to)
 
     def url(self, path: str) -> str:
         """A path of this hub as a whole URL."""
@@ -86,6 +87,10 @@ class Remote(msgspec.Struct, frozen=True):
             f"curl --location {_quoted(self.url(self.publish_path(to)))} \\\n{_header(signature)} \\\n"
             f"--header 'Content-Type: application/json' \\\n--data{'-binary' * data.startswith('@')} {_quoted(data)}"
         )
+
+
+def _for_channel(path: str, to: Channel) -> str:
+    return path.format(event_id=_segment(to.event_id), event_type=_segment(to.event_type))
 
 
 def _segment(text: str) -> str:

@@ -1,19 +1,19 @@
-"""Request, Response, Stream, Deferred: small values between the servers and the endpoints. No framework.
+"""Request, Response, Stream, Deferred: small values between the servers and the API. No framework.
 
-`front.py` and `asgi.py` both speak them, so that the rules of the public API stand once, in `endpoints.py`.
+`front` and `asgi` speak them and know of the API no more than `Interface` says, so that its rules stand once, in `api`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import msgspec
 
 
 class Verdict:
-    """What the endpoints found out about a head that holds for every request with it, under one value of the rules."""
+    """What the API found out about a head, and what holds for every request with it while `rules` are in force."""
 
     __slots__ = ("answer", "rules")
 
@@ -23,7 +23,7 @@ class Verdict:
 
 
 class Head:
-    """An accepted head. Everybody who sends it shares it, so nothing of it may change but its `verdict`.
+    """An accepted head. All requests that begin with its bytes share it, so nothing of it may change but its `verdict`.
 
     Attributes:
         length: bytes of the body that follows.
@@ -57,12 +57,13 @@ class Request(msgspec.Struct, gc=False):
         method: upper case as sent.
         path: raw, still percent-encoded, without the query.
         query: raw, without the question mark.
-        headers: lower-case names to values (latin-1); repeated names joined by ", ".
+        headers: lower-case names to values (latin-1); repeated names joined by ", ". Those of `Intake.headers`, and of
+            the framing; no others.
         body: complete and as sent (not inflated).
         http11: whether streams are chunked by us; False for HTTP/1.0, whose streams are delimited by the close, and
             for a server that frames them itself.
         peer: the address of the other end, for limits; empty where nothing is counted by it.
-        head: the kept head that it came with, None for one that is not kept.
+        head: the known head that it came with; None when its head is not kept.
     """
 
     method: str
@@ -120,6 +121,34 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
 
 #: Judges a request by its head, when its body takes more than one read of the socket.
 Admit = Callable[[Request], Admission | Response]
+
+
+class Intake(msgspec.Struct, frozen=True, gc=False):
+    """What of a request the API takes in, and so what a server has to keep.
+
+    Attributes:
+        headers: lower-case names of the headers that the API reads.
+        single: those of which there is one: a request that repeats it is malformed.
+        longer: path to the longest body in bytes, for paths that take another length than `Limits.body_bytes_max`.
+    """
+
+    headers: frozenset[str] = frozenset()
+    single: frozenset[str] = frozenset()
+    longer: Mapping[str, int] = {}
+
+
+class Interface(Protocol):
+    """The API as a server knows it. Neither method waits, and neither raises for any request."""
+
+    @property
+    def intake(self) -> Intake:
+        """What the server must keep of a request. Constant."""
+
+    def handle(self, request: Request) -> Answer:
+        """Answer a complete request."""
+
+    def admit(self, request: Request) -> Admission | Response:
+        """Judge a request by its head, while its body is still on its way."""
 
 
 class RefusedError(Exception):

@@ -9,18 +9,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from fast_sse.http.message import Intake
 from fast_sse.model.errors import BadRequestError
 
-# Only headers that somebody reads become Python strings.
-_READ: Final = (
-    "accept", "access-control-request-headers", "access-control-request-method", "authorization", "content-encoding",
-    "content-length", "content-type", "expect", "host", "idempotency-key", "last-event-id", "origin", "traceparent",
-    "transfer-encoding", "upgrade", "user-agent", "x-forwarded-for", "x-signature",
-)  # fmt: skip
-#: A header's name as it is often spelt, or in lower case, to the name in a Request.
-NAMES: Final = {spelt.encode(): name for name in _READ for spelt in (name, name.title())}
-#: Headers of which there is one: two would be two requests, or two messages.
-SINGLE: Final = {"host": "Host", "idempotency-key": "Idempotency-Key"}
+#: Headers that say how a request is framed and where it goes: a server reads these itself.
+FRAMING: Final = frozenset({"content-length", "expect", "host", "transfer-encoding", "upgrade"})
+#: Of these there is one Host: two would be two requests.
+_SINGLE: Final = frozenset({"host"})
 
 # RFC 3986 §3.2 without user information; empty is allowed (RFC 9112 §3.2).
 _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?").fullmatch
@@ -29,6 +24,30 @@ _ORIGIN: Final = re.compile(rb"(?i:https?)://[^/?#@]+(?=[/?]|$)").match
 
 #: The length of a body in chunks.
 CHUNKED: Final = -1
+
+
+class Kept:
+    """What is kept of a head and its body: one value for all requests of a listener.
+
+    Attributes:
+        names: of headers, in lower case; any other one is dropped.
+        spelt: the same by the bytes of the name, as it is often spelt or in lower case.
+        single: names that may stand once.
+        longer: path to the longest body, where it is another one than that of a message.
+    """
+
+    __slots__ = ("longer", "names", "single", "spelt")
+
+    def __init__(self, intake: Intake) -> None:
+        self.names = FRAMING | intake.headers
+        self.spelt = {text.encode(): name for name in self.names for text in (name, name.title())}
+        self.single = _SINGLE | intake.single
+        self.longer = {path.encode(): most for path, most in intake.longer.items()}
+
+
+def repeated(name: str) -> BadRequestError:
+    """The error for a second header of which there is one."""
+    return BadRequestError(f"Malformed request: more than one {name.title()}")
 
 
 def checked_target(method: bytes, target: bytes) -> bytes:

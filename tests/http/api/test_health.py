@@ -1,29 +1,44 @@
-"""Rules of `http.health`."""
+"""Rules of `http.api.health`."""
 
 from __future__ import annotations
 
 import pytest
+from tests.http.rig import rigged
 
-from fast_sse.http.api.health import WithHealth
+from fast_sse.http.api.page import Pages
 from fast_sse.http.message import Request, Response
-from fast_sse.model.errors import ForbiddenError
+from fast_sse.model.limits import Limits
 
-PAGE = Response(200, b"page")
-PAGES = WithHealth("/health", {"/": PAGE, "/health": PAGE}, "localhost")
+PAGES = Pages({"/": Response(200, b"page"), "/health": Response(200, b"page")})
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("host", ["10.0.0.7:30000", "hub.example", ""])
-def test_health_is_told_under_any_name(host: str) -> None:
+async def test_health_is_told_under_any_name(method: str, host: str) -> None:
     """A balancer calls a hub by its number, or by whatever name it was given; a page of the demo is shown under ours only."""
-    answer = PAGES.at(Request("GET", "/health", "", {"host": host}))
-    assert answer is not None
-    assert (answer.status, answer.body, answer.content_type) == (200, b"ok\n", "text/plain; charset=utf-8")
-    with pytest.raises(ForbiddenError):
-        PAGES.at(Request("GET", "/", "", {"host": "hub.example"}))
-    assert PAGES.at(Request("GET", "/", "", {"host": "localhost"})) is PAGE
+    async with rigged(Limits(), pages=PAGES, health_path="/health") as rig:
+        answer = await rig.ask(Request(method, "/health", "", {"host": host}))
+        assert (answer.status, answer.body, answer.content_type) == (
+            200,
+            b"ok\n",
+            "text/plain; charset=utf-8",
+        )
+        if not host[:1].isdigit():
+            assert await rig.code(Request("GET", "/", "", {"host": host})) == (403, "forbidden")
+        assert (await rig.ask(Request("GET", "/", "", {"host": "localhost"}))).body == b"page"
+
+
+async def test_health_is_for_reading() -> None:
+    """Another method is 405, and names those that there are."""
+    async with rigged(Limits(), health_path="/health") as rig:
+        answer = await rig.ask(Request("POST", "/health", "", {}))
+        assert (answer.status, dict(answer.headers)["Allow"]) == (405, "GET, HEAD")
 
 
 @pytest.mark.parametrize("path", ["/health/", "/Health", "/health%7a", "/healthz", "//health"])
-def test_only_the_exact_path_is_health(path: str) -> None:
-    """Nothing near it is."""
-    assert PAGES.at(Request("GET", path, "", {"host": "localhost"})) is None
+async def test_only_the_exact_path_is_health(path: str) -> None:
+    """Nothing near it is, and nothing at all where no path is set."""
+    async with rigged(Limits(), health_path="/health") as rig:
+        assert await rig.code(Request("GET", path, "", {"host": "localhost"})) == (404, "not_found")
+    async with rigged(Limits()) as rig:
+        assert await rig.code(Request("GET", "/health", "", {"host": "localhost"})) == (404, "not_found")

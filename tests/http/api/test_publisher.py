@@ -16,7 +16,7 @@ from tests.http.rig import JSON, NOW, PUBLISH, SECRET, V1, Rig, publish
 from tests.support.transport import FakeTransport
 
 from fast_sse.http.asgi.app import AsgiApp
-from fast_sse.http.front.front import Fronts
+from fast_sse.http.front.front import Front
 from fast_sse.http.message import Deferred, Request
 from fast_sse.model.channel import Channel
 from fast_sse.model.limits import Limits
@@ -83,7 +83,7 @@ class OverAConnection:
 
     async def __call__(self, rig: Rig, number: int) -> str:
         if self._transport is None:
-            front = Fronts(rig.endpoints.handle, Limits(), clock=lambda: 0.0, admit=rig.endpoints.admit)
+            front = Front(rig.endpoints, Limits(), clock=lambda: 0.0)
             self._transport = FakeTransport(front())
         for _ in range(3):
             self._transport.feed(bytes_of(number))
@@ -97,7 +97,7 @@ class OverAConnection:
 async def under_asgi(rig: Rig, number: int) -> str:
     @asynccontextmanager
     async def run() -> Any:
-        yield rig.endpoints.handle
+        yield rig.endpoints
 
     app, sent = AsgiApp(run, Limits()), []
     headers = {"x-signature": V1, **JSON}

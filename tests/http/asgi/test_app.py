@@ -12,14 +12,17 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.interface import INTAKE, Scripted
 
 from fast_sse.http.asgi.app import AsgiApp, Scope, head_of, path_of
 from fast_sse.http.asgi.stream import Message
-from fast_sse.http.message import Admission, Answer, Deferred, Request, Response, Stream
+from fast_sse.http.message import Admission, Answer, Deferred, Interface, Request, Response, Stream
+from fast_sse.http.request_head import Kept
 from fast_sse.model.errors import BadRequestError, HeadersTooLargeError, NotStoredError
 from fast_sse.model.limits import Limits
 
-LIMITS = Limits(body_bytes_max=10, batch_bytes_max=20, head_bytes_max=200)
+LIMITS = Limits(body_bytes_max=10, head_bytes_max=200)
+KEPT = Kept(INTAKE)
 Handle = Callable[[Request], Answer]
 
 
@@ -50,12 +53,12 @@ class Rig:
         self._handle = handle
         self.judged: list[Request] = []
         self.admission: Admission | Response = Admission(limits.body_bytes_max)
-        self.app = AsgiApp(self._run, limits, lambda _id, error: self.defects.append(error), self._judge)
+        self.app = AsgiApp(self._run, limits, lambda _id, error: self.defects.append(error))
 
     @contextlib.asynccontextmanager
-    async def _run(self) -> AsyncIterator[Handle]:
+    async def _run(self) -> AsyncIterator[Interface]:
         self.life.append("begun")
-        yield self._ask
+        yield Scripted(self._ask, self._judge)
         self.life.append("ended")
 
     def _judge(self, request: Request) -> Admission | Response:
@@ -150,12 +153,12 @@ def test_a_decoded_path_survives(event_id: str, event_type: str) -> None:
 def test_headers_in_the_fronts_form() -> None:
     """Names in lower case, values in latin-1 without the spaces around them, repeated names joined."""
     given_headers = [(b"X-Signature", b" a\t"), (b"x-signature", b"\xe9"), (b"accept", b"*/*")]
-    request = head_of(scope("/v1", headers=given_headers, query_string=b"a=%20&b"), LIMITS)
+    request = head_of(scope("/v1", headers=given_headers, query_string=b"a=%20&b"), LIMITS, KEPT)
     assert request.headers == {"x-signature": "a, é", "accept": "*/*"}
     assert (request.method, request.path, request.query) == ("GET", "/v1", "a=%20&b")
     assert request.peer == "192.0.2.7"
     assert not request.http11, "the server frames, not we"
-    assert head_of(scope(client=None), LIMITS).peer == ""
+    assert head_of(scope(client=None), LIMITS, KEPT).peer == ""
 
 
 @pytest.mark.parametrize(
@@ -165,15 +168,15 @@ def test_headers_in_the_fronts_form() -> None:
 def test_a_bad_target_is_refused(bad: Scope) -> None:
     """An empty segment, no absolute path, or bytes that are not ASCII: as on the front."""
     with pytest.raises(BadRequestError):
-        head_of(bad, LIMITS)
+        head_of(bad, LIMITS, KEPT)
 
 
 def test_a_second_key_is_refused() -> None:
     """As on the front: of two Idempotency-Key headers neither is the right one."""
     line = (b"Idempotency-Key", b"a")
-    assert head_of(scope(headers=[line]), LIMITS).headers == {"idempotency-key": "a"}
+    assert head_of(scope(headers=[line]), LIMITS, KEPT).headers == {"idempotency-key": "a"}
     with pytest.raises(BadRequestError, match="more than one Idempotency-Key"):
-        head_of(scope(headers=[line, (b"idempotency-key", b"b")]), LIMITS)
+        head_of(scope(headers=[line, (b"idempotency-key", b"b")]), LIMITS, KEPT)
 
 
 def test_a_head_is_bounded() -> None:
@@ -185,10 +188,10 @@ def test_a_head_is_bounded() -> None:
             scope(headers=[(b"a", b"x" * size)]),
         ):
             if fits:
-                head_of(big, LIMITS)
+                head_of(big, LIMITS, KEPT)
             else:
                 with pytest.raises(HeadersTooLargeError):
-                    head_of(big, LIMITS)
+                    head_of(big, LIMITS, KEPT)
 
 
 # -- requests -----------------------------------------------------------------------------------------------
@@ -204,9 +207,9 @@ async def test_the_body_is_collected() -> None:
     assert [request.body for request in rig.asked] == [b"abcd"]
 
 
-@pytest.mark.parametrize(("path", "bytes_max"), [("/x", 10), ("/v1/sse/batch", 20)])
+@pytest.mark.parametrize(("path", "bytes_max"), [("/x", 10), ("/long", 200)])
 async def test_a_body_that_is_too_large_is_413(path: str, bytes_max: int) -> None:
-    """A batch may be larger than a message; past its bound nobody is asked, declared or not."""
+    """The API names the paths that take longer bodies; past the bound it is not asked, declared or not."""
     for size, headers, status in (
         (bytes_max, [], 200),
         (bytes_max + 1, [], 413),
@@ -214,7 +217,7 @@ async def test_a_body_that_is_too_large_is_413(path: str, bytes_max: int) -> Non
         (0, [(b"content-length", b"9" * 5000)], 413),
         (0, [(b"content-length", b"x")], 200),
     ):
-        rig = Rig(fixed(OK), Limits(body_bytes_max=10, batch_bytes_max=20))
+        rig = Rig(fixed(OK), Limits(body_bytes_max=10))
         rig.body(b"x" * size)
         await rig.serve(scope(path, headers=headers))
         assert rig.status == status
@@ -448,10 +451,10 @@ async def test_a_lifespan_that_fails_is_told(step: str) -> None:
     for error, raised in ((NotStoredError("no store"), False), (ZeroDivisionError("no store"), True)):
 
         @contextlib.asynccontextmanager
-        async def run(error: Exception = error) -> AsyncIterator[Handle]:
+        async def run(error: Exception = error) -> AsyncIterator[Interface]:
             if step == "startup":
                 raise error
-            yield fixed(OK)
+            yield Scripted(fixed(OK))
             raise error
 
         rig = Rig(fixed(OK))

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support.clock import ManualClock
+from tests.support.interface import Scripted
 from tests.support.transport import FakeTransport
 
-from fast_sse.http.front.front import Fronts
+from fast_sse.http.front.front import Front
 from fast_sse.http.message import Admission, Answer, Deferred, Request, Response, Stream
 from fast_sse.model.limits import Limits
 
@@ -70,16 +71,15 @@ class Rig:
         self.judged: list[Request] = []
         self.admission: Admission | Response = Admission(limits.body_bytes_max)
         self.special: dict[str, Callable[[Request], Answer]] = {}
-        self.fronts = Fronts(
-            self.handle,
+        self.front = Front(
+            Scripted(self.handle, self.admit),
             limits,
             clock=self.clock,
             on_defect=lambda *defect: self.defects.append(defect),
-            admit=self.admit,
             wall=lambda: 784111777.0,
         )
         self.peer = peer
-        self.transport = FakeTransport(self.fronts(), half_close=half_close, peer=peer)
+        self.transport = FakeTransport(self.front(), half_close=half_close, peer=peer)
 
     def handle(self, request: Request) -> Answer:
         self.asked.append(request)
@@ -99,7 +99,7 @@ class Rig:
 
     def connect(self) -> FakeTransport:
         """One more connection."""
-        return FakeTransport(self.fronts(), peer=self.peer)
+        return FakeTransport(self.front(), peer=self.peer)
 
     def subscribe(self, transport: Any, head: bytes) -> asyncio.BaseProtocol:
         transport.write(head)
@@ -117,7 +117,7 @@ class Rig:
     def after(self, seconds: float) -> None:
         """Let time pass and sweep."""
         self.clock.now += seconds
-        self.fronts.sweep()
+        self.front.sweep()
 
     @property
     def answers(self) -> list[tuple[int, bytes]]:

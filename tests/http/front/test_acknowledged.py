@@ -1,8 +1,8 @@
-"""Rules of `http.sockets`, on real TCP sockets."""
+"""Rules of `http.front.acknowledged`, on real TCP sockets."""
 
 import socket
 
-from fast_sse.http.front.acknowledged import unacknowledged
+from fast_sse.http.front.acknowledged import acknowledged_bytes
 
 
 class Transport:
@@ -40,7 +40,7 @@ def test_nothing_outstanding_is_none() -> None:
     """A peer that has acknowledged everything is not suspected of anything."""
     near, far = tcp_pair(65536)
     with near, far:
-        assert unacknowledged(Transport(near)) is None
+        assert acknowledged_bytes(Transport(near)) is None
 
 
 def test_a_peer_that_does_not_read_stands_still_and_one_that_does_moves_on() -> None:
@@ -48,21 +48,21 @@ def test_a_peer_that_does_not_read_stands_still_and_one_that_does_moves_on() -> 
     near, far = tcp_pair(4096)
     with near, far:
         fill(near)
-        first = unacknowledged(Transport(near))
+        first = acknowledged_bytes(Transport(near))
         assert first is not None
-        assert unacknowledged(Transport(near)) == first
+        assert acknowledged_bytes(Transport(near)) == first
         read = 0
-        while read < 3_000_000 and unacknowledged(Transport(near)) == first:
+        while read < 3_000_000 and acknowledged_bytes(Transport(near)) == first:
             read += len(far.recv(65536))
-        assert unacknowledged(Transport(near)) != first
+        assert acknowledged_bytes(Transport(near)) != first
 
 
 def test_a_transport_without_a_tcp_socket_is_none() -> None:
     """Other transports (an adapter, a closed or a Unix socket) are judged by their buffer only."""
-    assert unacknowledged(Transport(None)) is None
+    assert acknowledged_bytes(Transport(None)) is None
     left, right = socket.socketpair()
     with right:
         left.send(b"x")
-        assert unacknowledged(Transport(left)) is None
+        assert acknowledged_bytes(Transport(left)) is None
         left.close()
-        assert unacknowledged(Transport(left)) is None
+        assert acknowledged_bytes(Transport(left)) is None

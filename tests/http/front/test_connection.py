@@ -154,7 +154,7 @@ async def test_a_refusal_comes_after_what_is_pending() -> None:
     await rig.resolve("/later/1")
     assert rig.statuses == [200, 200, 400]
     assert rig.transport.ended
-    assert rig.fronts.malformed == 1
+    assert rig.front.malformed == 1
 
 
 async def test_a_refusal_comes_after_the_backlog() -> None:
@@ -292,7 +292,7 @@ async def test_a_peer_that_is_gone_drops_its_answers_only() -> None:
     gc.collect()
     assert forgotten == []
     assert rig.transport.sent == b""
-    assert rig.fronts.connections == 0
+    assert rig.front.connections == 0
 
 
 # -- defects and peers ------------------------------------------------------------------------------------

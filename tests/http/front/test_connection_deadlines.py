@@ -17,7 +17,7 @@ async def test_a_silent_connection_is_closed_without_a_word() -> None:
     rig.after(0.1 + TICK)
     assert rig.transport.closed
     assert rig.transport.sent == b""
-    assert rig.fronts.timeouts == 0
+    assert rig.front.timeouts == 0
 
 
 async def test_a_head_has_its_deadline_from_its_first_byte() -> None:
@@ -34,7 +34,7 @@ async def test_a_head_has_its_deadline_from_its_first_byte() -> None:
     assert rig.statuses == [200, 408]
     assert b"bad_request" in rig.transport.sent
     assert rig.transport.ended
-    assert rig.fronts.timeouts == 1
+    assert rig.front.timeouts == 1
 
 
 async def test_a_body_has_its_own_deadline() -> None:
@@ -135,7 +135,7 @@ async def test_a_peer_that_never_reads_is_cut() -> None:
     assert not rig.transport.closed
     rig.after(0.1 + TICK)
     assert rig.transport.aborted
-    assert rig.fronts.timeouts == 1
+    assert rig.front.timeouts == 1
 
 
 async def test_a_peer_that_neither_waits_nor_reads_is_cut() -> None:

@@ -126,9 +126,9 @@ async def test_a_stream_costs_no_connection() -> None:
     assert alive() == before + 3
     rig.feed(get("/stream")[9:])
     assert alive() == before
-    assert rig.fronts.connections == 0
+    assert rig.front.connections == 0
     rig.after(10_000)
-    await rig.fronts.drain()
+    await rig.front.drain()
     assert not rig.transport.closed
 
 

@@ -6,10 +6,11 @@ import socket
 
 import pytest
 from tests.support.clock import ManualClock
+from tests.support.interface import Scripted
 from tests.support.transport import FakeTransport
 
 from fast_sse.http.front.descriptors import RESERVED, Descriptors, for_clients, for_operators
-from fast_sse.http.front.front import Fronts
+from fast_sse.http.front.front import Front
 from fast_sse.http.message import Response
 from fast_sse.model.limits import Limits
 
@@ -72,12 +73,12 @@ async def test_who_has_no_room_is_closed_without_an_answer() -> None:
         def has_room(self, transport: object) -> bool:
             return False
 
-    fronts = Fronts(lambda _: Response(200), Limits(), clock=ManualClock(), descriptors=Full())
-    transport = FakeTransport(fronts())
+    front = Front(Scripted(lambda _: Response(200)), Limits(), clock=ManualClock(), descriptors=Full())
+    transport = FakeTransport(front())
     transport.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert (transport.aborted, transport.sent) == (True, b"")
-    assert (fronts.connections, fronts.requests) == (0, 0)
-    await fronts.drain()
+    assert (front.connections, front.requests) == (0, 0)
+    await front.drain()
 
 
 def test_the_bound_is_kept_although_few_numbers_are_looked_at() -> None:

@@ -102,7 +102,7 @@ async def test_turns_move_no_deadline() -> None:
     for _ in range(4):
         await turn_once()
         rig.clock.now += 1
-        rig.fronts.sweep()
+        rig.front.sweep()
         rig.feed(bytes(TURN_BYTES + 1))
     assert rig.transport.protocol.deadline == deadline
 
@@ -144,7 +144,7 @@ async def test_a_drain_takes_one_more_of_the_unread() -> None:
     rig = Rig()
     warm(rig)
     rig.feed(KNOWN * 1000)
-    rig.fronts._shared.draining = True
+    rig.front._shared.draining = True
     rig.transport.protocol.drain()
     asked = len(rig.asked)
     await turn()
@@ -178,7 +178,7 @@ async def test_a_refusal_of_the_head_is_the_last_answer() -> None:
     assert rig.answers == [(200, b"/later"), (401, b"no")]
     assert rig.transport.sent.count(CLOSE) == 1
     assert rig.transport.ended
-    assert rig.fronts.malformed == 0
+    assert rig.front.malformed == 0
 
 
 async def test_no_continue_for_a_head_that_is_refused() -> None:
@@ -222,15 +222,15 @@ async def test_bodies_of_strangers_are_bounded_together() -> None:
     third.feed(b"a")
     assert second.sent.endswith(b"/1")
     assert third.sent.endswith(b"/1")
-    assert rig.fronts._shared.bodies.held_bytes == 0
-    found = {sample.name: sample.value for sample in rig.fronts.samples()}
+    assert rig.front._shared.bodies.held_bytes == 0
+    found = {sample.name: sample.value for sample in rig.front.samples()}
     assert (found["bodies_unvouched_bytes"], found["bodies_given_up_total"]) == (0, 1)
 
 
 async def test_requests_that_wait_for_a_turn_are_bounded_together() -> None:
     """What was read and not looked at yet counts as well, until its turn: nobody vouches for it."""
     rig = Rig(replace(LIMITS, bodies_unvouched_bytes_max=25_000))
-    bodies = rig.fronts._shared.bodies
+    bodies = rig.front._shared.bodies
     others = [rig.connect() for _ in range(2)]
     many = b"".join(get(f"/later/{number}") for number in range(300))
     for transport in (rig.transport, *others):
@@ -278,7 +278,7 @@ async def test_what_a_body_held_is_free_however_it_ends() -> None:
     for end in ("complete", "refused", "late", "lost", "half-closed"):
         rig = unvouched()
         rig.feed(post("/1", b"a" * 80)[:-1])
-        assert rig.fronts._shared.bodies.held_bytes == 79
+        assert rig.front._shared.bodies.held_bytes == 79
         if end == "complete":
             rig.feed(b"a")
         elif end == "refused":
@@ -289,7 +289,7 @@ async def test_what_a_body_held_is_free_however_it_ends() -> None:
             rig.transport.lose()
         else:
             rig.transport.end()
-        assert rig.fronts._shared.bodies.held_bytes == 0, end
+        assert rig.front._shared.bodies.held_bytes == 0, end
 
 
 async def turn_once() -> None:

@@ -14,8 +14,9 @@ import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.http.front.corpus import GOOD, MALFORMED
+from tests.support.interface import Scripted
 
-from fast_sse.http.front.front import Fronts
+from fast_sse.http.front.front import Front
 from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
 from fast_sse.model.limits import Limits
 
@@ -53,8 +54,11 @@ class Served:
         self.subscribers: list[Subscriber] = []
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         loop = self._runner.get_loop()
-        self.fronts = Fronts(
-            self.handle, limits, clock=loop.time, on_defect=lambda _, error: self.defects.append(error)
+        self.front = Front(
+            Scripted(self.handle),
+            limits,
+            clock=loop.time,
+            on_defect=lambda _, error: self.defects.append(error),
         )
         self._server = self.run(self._listen(tls))
         self.port = self._server.sockets[0].getsockname()[1]
@@ -62,7 +66,7 @@ class Served:
     async def _listen(self, tls: ssl.SSLContext | None) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: self.defects.append(AssertionError(context)))
-        return await loop.create_server(self.fronts, "127.0.0.1", 0, ssl=tls)
+        return await loop.create_server(self.front, "127.0.0.1", 0, ssl=tls)
 
     def handle(self, request: Request) -> Answer:
         self.asked.append(request.path)
@@ -90,15 +94,15 @@ class Served:
 
     async def quiet(self) -> None:
         """No connection is left, nothing broke, and the next client is served."""
-        await self.fronts._shared.drained()
+        await self.front._shared.drained()
         async with Client(self) as client:
             assert await client.ask(GOOD) == (200, b"/ok")
-        await self.fronts._shared.drained()
+        await self.front._shared.drained()
         assert self.defects == []
 
     def close(self) -> None:
         self._server.close()
-        self.run(self.fronts.drain())
+        self.run(self.front.drain())
         self._runner.close()
 
 
@@ -245,7 +249,7 @@ def test_stream_takes_the_socket_over(served: Served, behind: bytes) -> None:
             head = await one.reader.readuntil(b"\r\n\r\n")
             assert b"Transfer-Encoding: chunked" in head
             assert await one.reader.readexactly(11) == b"6\r\nprimed\r\n"
-            assert served.fronts.connections == 0
+            assert served.front.connections == 0
             one.writer.write(GOOD)
         (subscriber,) = served.subscribers
         await subscriber.lost
@@ -315,8 +319,8 @@ def test_a_peer_that_never_reads_is_cut(hasty: Served) -> None:
         await one.__aenter__()
         one.writer.transport.pause_reading()  # type: ignore[attr-defined]
         one.writer.write(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" * 5000)
-        await hasty.fronts._shared.drained()
-        assert hasty.fronts.timeouts > 0
+        await hasty.front._shared.drained()
+        assert hasty.front.timeouts > 0
         assert len(hasty.asked) - asked < 1000
         await one.__aexit__()
         await hasty.quiet()
@@ -363,7 +367,7 @@ def test_tls_publishes_and_streams(certificate: Path) -> None:
         async with Client(served, trust) as one:
             assert await one.ask(publish("/p", b"1", "Connection: close\r\n")) == (200, b"1")
             assert await one.reader.read() == b""
-        await served.fronts._shared.drained()
+        await served.front._shared.drained()
         assert served.defects == []
 
     try:

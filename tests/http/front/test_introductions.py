@@ -35,7 +35,7 @@ class Door(Rig):
         super().__init__(LIMITS)
         self.cuts: list[tuple[int, str, str]] = []
         self.introductions = Introductions(
-            self.fronts,
+            self.front,
             trusted,
             Deadlines(LIMITS, self.clock),
             has_room=lambda _: room,
@@ -188,7 +188,7 @@ def test_real_sockets(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
         assert door.cuts[before:] == [(before + 1, "untrusted", "127.0.0.2")]
         server.close()
         door.introductions.close()
-        door.fronts.abort()
+        door.front.abort()
         await turns()
 
     with asyncio.Runner(loop_factory=loop) as runner:

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.http.front.corpus import GOOD, MALFORMED
+from tests.support.interface import INTAKE
 
-from fast_sse.http.front.known_heads import Heads, plain_length
+from fast_sse.http.front.known_heads import KnownHeads, plain_length
 from fast_sse.http.front.reader import RequestReader
 from fast_sse.http.message import Head, Request
+from fast_sse.http.request_head import Kept
 from fast_sse.model.errors import FastSseError
 from fast_sse.model.limits import Limits
 
@@ -37,12 +39,12 @@ WELL_FORMED = [
 class Taker:
     """Collects what a reader says, errors included."""
 
-    def __init__(self, heads: Heads | None, stop_at: int = 1_000_000) -> None:
+    def __init__(self, heads: KnownHeads | None, stop_at: int = 1_000_000) -> None:
         self.said: list[Any] = []
         self._stop_at = stop_at
         self._taken = 0
         self._dead = False
-        self._reader = RequestReader(SMALL, self._take, "192.0.2.7", heads)
+        self._reader = RequestReader(SMALL, Kept(INTAKE), self._take, "192.0.2.7", heads)
 
     def _take(self, request: Request, keep_alive: bool) -> bool:
         self._taken += 1
@@ -66,9 +68,9 @@ class Taker:
 FIELDS = [name for name in Request.__struct_fields__ if name != "head"]
 
 
-def warm(*streams: bytes, count_max: int = 1000, bytes_max: int = 1 << 20) -> Heads:
-    """Heads of which each of these streams has been read twice."""
-    heads = Heads(count_max, bytes_max)
+def warm(*streams: bytes, count_max: int = 1000, bytes_max: int = 1 << 20) -> KnownHeads:
+    """KnownHeads of which each of these streams has been read twice."""
+    heads = KnownHeads(count_max, bytes_max)
     for stream in (*streams, *streams):
         Taker(heads).feed(stream)
     return heads
@@ -114,7 +116,7 @@ def test_a_head_that_differs_in_one_byte_is_another_head(stream: bytes, place: i
 
 def test_a_head_is_kept_when_it_comes_again() -> None:
     """What comes once costs no memory; the second time it is kept, whatever its body is."""
-    heads = Heads(10, 1 << 20)
+    heads = KnownHeads(10, 1 << 20)
     reader = Taker(heads)
     reader.feed(POST)
     assert len(heads) == 0
@@ -128,7 +130,7 @@ def test_a_head_is_kept_when_it_comes_again() -> None:
 @pytest.mark.parametrize("stream", [*WELL_FORMED[6:], *MALFORMED.values()])
 def test_what_is_no_plain_request_is_never_kept(stream: bytes) -> None:
     """Chunks, upgrades, 100-continue, leading empty lines, and whatever was refused, take the long way every time."""
-    heads = Heads(100, 1 << 20)
+    heads = KnownHeads(100, 1 << 20)
     for _ in range(3):
         Taker(heads).feed(stream)
     assert len(heads) == 0
@@ -143,7 +145,7 @@ def head() -> Head:
 
 def test_kept_heads_are_bounded_in_number() -> None:
     """A flood of heads pushes the oldest out; one that is asked for stays."""
-    heads = Heads(10, 1 << 20)
+    heads = KnownHeads(10, 1 << 20)
     heads.keep(b"mine", head())
     for number in range(100):
         heads.keep(b"%d" % number, head())
@@ -154,7 +156,7 @@ def test_kept_heads_are_bounded_in_number() -> None:
 
 def test_kept_heads_are_bounded_in_bytes() -> None:
     """Long heads push others out sooner, and one that would need half of the room is not kept."""
-    heads = Heads(1000, 20_000)
+    heads = KnownHeads(1000, 20_000)
     for number in range(100):
         heads.keep(b"%2000d" % number, head())
         assert sum(map(len, [*heads._young, *heads._old])) <= 20_000
@@ -171,7 +173,7 @@ def test_zero_keeps_none() -> None:
 
 def test_marks_of_heads_that_came_once_are_bounded() -> None:
     """A head is noticed by eight bytes, and a flood of heads that never come again does not pile these up."""
-    heads = Heads(10, 1 << 20)
+    heads = KnownHeads(10, 1 << 20)
     for number in range(100):
         assert not heads.is_due(b"%d" % number)
         assert len(heads._seen) <= 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.support.clock import ManualClock
+from tests.support.interface import Scripted
 
 from fast_sse.http.boundary import Boundary, ignore_defect
 from fast_sse.http.front.deadlines import Deadlines
@@ -28,7 +29,7 @@ class Member:
 async def test_drained_when_the_last_one_is_gone() -> None:
     """Everyone who waits for the end is told when no connection is left, and at once when there is none."""
     boundary = Boundary(lambda _: Response(200), ignore_defect)
-    shared = Shared(boundary, Limits(), Deadlines(Limits(), ManualClock()))
+    shared = Shared(Scripted(lambda _: Response(200)), boundary, Limits(), Deadlines(Limits(), ManualClock()))
     await shared.drained()
     members = [Member(), Member()]
     for member in members:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fast_sse.http.front.acknowledged import unacknowledged
+from fast_sse.http.front.acknowledged import acknowledged_bytes
 from fast_sse.http.front.unix_socket import UnixPlace, lock_of, look
 from fast_sse.model.errors import ConfigError, UnavailableError
 
@@ -169,4 +169,4 @@ def test_the_kernel_is_not_asked_what_a_unix_peer_acknowledged(place: UnixPlace,
                 def get_extra_info(self, _name: str) -> object:
                     return accepted
 
-            assert unacknowledged(Transport()) is None
+            assert acknowledged_bytes(Transport()) is None

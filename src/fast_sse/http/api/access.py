@@ -56,8 +56,9 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
             if not self.allows(channels):
                 raise UnauthorizedError(error.message) from error
             raise
-        for channel in channels:
-            self.check(channel)
+        if self.allowed_event_ids is not None or self.allowed_event_types is not None:
+            for channel in channels:
+                self.check(channel)
         return grant
 
     def foresee(self, signature: str, scope: Scope, channels: Sequence[Channel], *, now: float) -> bool:

@@ -14,6 +14,7 @@ from fast_sse.http.api.access import Access
 from fast_sse.http.api.body import NDJSON, Inflating, is_gzip
 from fast_sse.http.api.ndjson import find_lines
 from fast_sse.http.api.publisher import Publisher, Tails
+from fast_sse.http.api.routes import Segments
 from fast_sse.http.message import Admission, Deferred, Request, Response
 from fast_sse.model.channel import Channel, channel
 from fast_sse.model.errors import BadRequestError, FastSseError, TooLargeError
@@ -37,7 +38,7 @@ _encode = msgspec.json.Encoder().encode
 class Batching(Publisher):
     """`POST /v1/sse/batch`."""
 
-    def admit(self, request: Request, access: Access) -> Admission:
+    def admit(self, request: Request, _segments: Segments, access: Access) -> Admission:
         """Judge the head of a batch whose body is still on its way. Only who may be signing a batch may send a long one."""
         is_gzip(request.headers, NDJSON)
         signature = request.headers.get("x-signature", "")
@@ -45,7 +46,7 @@ class Batching(Publisher):
         longest = self._limits.batch_bytes_max if claimed_scope(signature) == "batch" else 0
         return Admission(max(longest, self._limits.body_bytes_max))
 
-    def publish(self, request: Request, access: Access) -> Deferred:
+    def publish(self, request: Request, _segments: Segments, access: Access) -> Deferred:
         """NDJSON, each line a publish with its own event_id and event_type."""
         return self._later.answer(self._publish(request, access, self._now()))
 
@@ -102,7 +103,7 @@ class Batching(Publisher):
             target = channel(*place)
             access.check(target)
             targets[place] = target
-        own = self._drafting.own_key(body, None)
+        own = self._drafting.own_key(body.idempotency_key, None)
         return self._drafting.draft(target, body, line, grant, own, now, f".{index}")
 
     async def _answer(self, results: list[Draft | FastSseError]) -> Response:

@@ -26,20 +26,20 @@ class Clients:
         trusted: the proxies whose X-Forwarded-For is believed; `unix` for those that come through a Unix socket.
         publish_rate: messages a second and client, bursts of one second; 0 for no limit.
         streams_max: open streams of one client; 0 for no limit.
+
+    Attributes:
+        counts_messages: whether there is a publish rate.
+        counts_streams: whether open streams are limited by client.
     """
 
     def __init__(self, trusted: Iterable[Proxy] = (), publish_rate: float = 0, streams_max: int = 0) -> None:
+        self.counts_messages, self.counts_streams = publish_rate > 0, streams_max > 0
         self._trusted = Trusted(trusted)
         self._rate = publish_rate
         self._streams_max = streams_max
         self._streams: Counter[str] = Counter()
         #: Client -> (messages it may still publish, as of when).
         self._allowances: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    @property
-    def counts_streams(self) -> bool:
-        """Whether open streams are limited by client."""
-        return self._streams_max > 0
 
     def address(self, request: Request) -> str:
         """The client that a request is counted for; empty for all that come through a Unix socket by themselves."""

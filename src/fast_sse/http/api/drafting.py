@@ -20,14 +20,11 @@ class Drafting:
         self._limits = limits
         self._send_time = SendTime()
 
-    def own_key(self, body: PublishBody, header: str | None) -> str | None:
+    def own_key(self, own: str | None, header: str | None) -> str | None:
         """The client's own key, from the body or from the bytes of a header (as Latin-1). Raises BadRequestError.
 
-        Bytes that are no UTF-8 are refused, never replaced: two keys would become one, and a message would be lost.
+        Bytes that are not UTF-8 are refused, never replaced: two keys would become one, and a message would be lost.
         """
-        own = body.idempotency_key
-        if own is None and header is None:
-            return None
         if header is not None:
             try:
                 header = header.encode("latin-1").decode()

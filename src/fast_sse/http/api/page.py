@@ -14,6 +14,8 @@ from importlib.resources import files
 
 import msgspec
 
+from fast_sse.http.api.access import Access
+from fast_sse.http.api.routes import Segments
 from fast_sse.http.hosts import is_ours
 from fast_sse.http.message import Request, Response
 from fast_sse.model.channel import Channel
@@ -43,23 +45,26 @@ _PLACE = "{{channels}}"
 
 
 class Pages:
-    """Answers by path, for whoever names this listener.
+    """Fixed answers, for a request that calls this listener by a name of its own.
 
     Args:
-        files: the answers.
+        files: path to answer.
         host: the name or address that the listener is bound to.
+
+    Attributes:
+        paths: those that have a page.
     """
 
     def __init__(self, files: Mapping[str, Response], host: str = "localhost") -> None:
+        self.paths = tuple(files)
         self._files = files
         self._names = frozenset({host.lower(), socket.gethostname().lower()})
 
-    def at(self, request: Request) -> Response | None:
-        """The page that a request asks for, None for any other path. Raises ForbiddenError."""
-        page = self._files.get(request.path)
-        if page is not None and not is_ours(request.headers.get("host", ""), self._names):
+    def answer(self, request: Request, _segments: Segments, _access: Access) -> Response:
+        """`GET` of one of the paths. Raises ForbiddenError for any other Host."""
+        if not is_ours(request.headers.get("host", ""), self._names):
             raise ForbiddenError("the Host is not this demo's: open it as localhost, or start it with --host")
-        return page
+        return self._files[request.path]
 
 
 def demo_pages(sign: Callable[[Channel], str]) -> dict[str, Response]:

@@ -16,12 +16,13 @@ from fast_sse.http.api.access import Access
 from fast_sse.http.api.body import JSON, Inflating, is_gzip
 from fast_sse.http.api.drafting import check_agrees
 from fast_sse.http.api.publisher import Publisher
+from fast_sse.http.api.routes import Segments
 from fast_sse.http.errors import error_response
 from fast_sse.http.message import Admission, Answer, Deferred, Request, Response, Verdict
-from fast_sse.model.channel import WILDCARD, Channel, channel
+from fast_sse.model.channel import WILDCARD, Channel, channel, channel_from_path
 from fast_sse.model.errors import BadRequestError, FastSseError, TooLargeError
 from fast_sse.model.limits import KIB
-from fast_sse.model.message import Draft, PublishBody, parse_publish
+from fast_sse.model.message import PublishBody, parse_publish
 from fast_sse.model.signature import Grant
 from fast_sse.store.base import Appended, Outcome
 
@@ -42,23 +43,25 @@ _STORED = b'{"code":"ok","message":"success","data":{"message_id":"'
 class Publishing(Publisher):
     """Publishing one message at a time."""
 
-    def admit(self, request: Request, target: Channel, access: Access) -> Admission:
+    def admit(self, request: Request, segments: Segments, access: Access) -> Admission:
         """Judge the head of a publish whose body is still on its way."""
+        target = channel_from_path(*segments)
         is_gzip(request.headers, JSON)
         vouched = access.foresee(request.headers.get("x-signature", ""), "pub", (target,), now=self._now())
         return Admission(self._limits.body_bytes_max, vouched)
 
-    def publish(self, request: Request, target: Channel, access: Access) -> Answer:
+    def publish(self, request: Request, segments: Segments, access: Access) -> Answer:
         """`POST /v1/sse/events/{event_id}/types/{event_type}`."""
-        headers, body, now = request.headers, request.body, self._now()
-        gzip = is_gzip(headers, JSON)
-        grant = access.grant(headers.get("x-signature", ""), "pub", (target,), body=body, now=now)
+        target = channel_from_path(*segments)
+        gzip, now = is_gzip(request.headers, JSON), self._now()
+        signature = request.headers.get("x-signature", "")
+        grant = access.grant(signature, "pub", (target,), body=request.body, now=now)
         if not gzip:
             if request.head is not None and grant.expires_at is None:
                 # A v1 signature covers the channel alone and never expires: what it grants, it grants to the next one.
-                request.head.verdict = Verdict(access, partial(self._granted, target, grant))
-            return self._take(target, grant, request, body, now)
-        inflating = Inflating(body, self._limits, self._limits.inflated_bytes_max)
+                request.head.verdict = Verdict(access, partial(self._take, target, grant))
+            return self._take(target, grant, request, now=now)
+        inflating = Inflating(request.body, self._limits, self._limits.inflated_bytes_max)
         raw = inflating.begin()
         if raw is None:
             return self._later.answer(self._take_later(target, grant, request, inflating, now))
@@ -69,18 +72,37 @@ class Publishing(Publisher):
     ) -> Answer:
         return self._take(target, grant, request, await self._later.dear(inflating.finish), now)
 
-    def _granted(self, target: Channel, grant: Grant, request: Request) -> Answer:
-        """A publish whose head was judged when it came before."""
-        return self._take(target, grant, request, request.body, self._now())
+    def _take(
+        self,
+        target: Channel,
+        grant: Grant,
+        request: Request,
+        inflated: bytes | None = None,
+        now: float | None = None,
+    ) -> Answer:
+        """Publish what a request brings whose signature is right.
 
-    def _take(self, target: Channel, grant: Grant, request: Request, raw: bytes, now: float) -> Answer:
+        Args:
+            target: the channel.
+            grant: what the signature grants.
+            request: the request.
+            inflated: its body, where that came as gzip.
+            now: when the signature was verified; by default this is the moment.
+        """
+        raw = request.body if inflated is None else inflated
+        if now is None:
+            now = self._now()
         body = parse_publish(raw, self._limits)
         if body.event_id is not None or body.event_type is not None:
             check_agrees(body, target)
-        own = self._drafting.own_key(body, request.headers.get("idempotency-key"))
+        own, header = body.idempotency_key, request.headers.get("idempotency-key")
+        if own is not None or header is not None:
+            own = self._drafting.own_key(own, header)
         message = self._drafting.draft(target, body, raw, grant, own, now)
-        self._clients.charge(request, 1, now)
-        return self._append(message)
+        if self._clients.counts_messages:
+            self._clients.charge(request, 1, now)
+        future = self._hub.publish((message,))
+        return self._published(future) if future.done() else Deferred(future, self._published)
 
     async def put(self, target: Channel, raw: bytes, principal: str) -> Appended:
         """Publish for code of this process, which needs no signature: the same rules, the body as over HTTP.
@@ -93,19 +115,19 @@ class Publishing(Publisher):
         body = parse_publish(raw, self._limits)
         check_agrees(body, target)
         grant = Grant("pub", "v1", principal)
-        own = self._drafting.own_key(body, None)
+        own = self._drafting.own_key(body.idempotency_key, None)
         message = self._drafting.draft(target, body, raw, grant, own, self._now())
         (outcome,) = await asyncio.shield(self._hub.publish((message,)))
         if not isinstance(outcome, Appended):
             raise outcome
         return outcome
 
-    def admit_load(self, request: Request) -> Admission:
-        """Judge the head of a load request, which nobody signs."""
+    def admit_load(self, request: Request, _segments: Segments, _access: Access) -> Admission:
+        """Judge the head of a load request, which has no signature."""
         is_gzip(request.headers, JSON)
         return Admission(self._limits.body_bytes_max)
 
-    def load(self, request: Request, access: Access) -> Answer:
+    def load(self, request: Request, _segments: Segments, access: Access) -> Answer:
         """`POST /v1/sse/events`: what the original's load test used. Unsigned, so off unless it is asked for."""
         limits, raw = self._limits, request.body
         if is_gzip(request.headers, JSON):
@@ -124,9 +146,7 @@ class Publishing(Publisher):
         data = _encode({"event_id": body.event_id, "padding": "x" * body.body_size * KIB})
         now = self._now()
         self._clients.charge(request, 1, now)
-        return self._append(self._drafting.bare(target, PublishBody(data=msgspec.Raw(data)), now))
-
-    def _append(self, message: Draft) -> Answer:
+        message = self._drafting.bare(target, PublishBody(data=msgspec.Raw(data)), now)
         future = self._hub.publish((message,))
         return self._published(future) if future.done() else Deferred(future, self._published)
 

@@ -14,12 +14,13 @@ from urllib.parse import parse_qsl
 
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.clients import Clients
+from fast_sse.http.api.routes import Segments
 from fast_sse.http.message import Answer, Request, Stream, Verdict
 from fast_sse.hub.catch_up import Start
 from fast_sse.hub.form import Form, Heartbeat, Prime
 from fast_sse.hub.hub import Hub
 from fast_sse.hub.streams import Subscription
-from fast_sse.model.channel import Channel, Filter, channel
+from fast_sse.model.channel import Channel, Filter, channel, channel_from_path
 from fast_sse.model.cursor import parse_cursor
 from fast_sse.model.errors import BadChannelError, BadRequestError, GrantEndedError, OverloadedError
 from fast_sse.model.limits import Limits
@@ -61,11 +62,11 @@ class Subscribing:
         self._now = now
         self._rng = random.Random()  # noqa: S311  jitter, no secret
 
-    def one(self, request: Request, target: Channel, access: Access) -> Answer:
+    def one(self, request: Request, segments: Segments, access: Access) -> Answer:
         """`GET /v1/subscribe/events/{event_id}/types/{event_type}`."""
-        return self._subscribe(request, (target,), parse_query(request.query), access)
+        return self._subscribe(request, (channel_from_path(*segments),), parse_query(request.query), access)
 
-    def several(self, request: Request, access: Access) -> Answer:
+    def several(self, request: Request, _segments: Segments, access: Access) -> Answer:
         """`GET /v1/subscribe?channel=ID/TYPE&channel=ID/TYPE`: each value form-decoded once, one slash in it."""
         query = parse_query(request.query)
         targets = {_channel_of(value): None for name, value in query if name == "channel"}

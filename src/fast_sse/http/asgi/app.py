@@ -18,18 +18,26 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import quote, unquote
 
-from fast_sse.http.api.endpoints import BATCH
 from fast_sse.http.asgi.stream import Message, Receive, Send, StreamTransport
 from fast_sse.http.boundary import Boundary, OnDefect, ignore_defect, retrieve
 from fast_sse.http.errors import error_response
-from fast_sse.http.message import Admit, Answer, Deferred, RefusedError, Request, Response, Stream
-from fast_sse.http.request_head import SINGLE
+from fast_sse.http.message import (
+    Admit,
+    Answer,
+    Deferred,
+    Intake,
+    Interface,
+    RefusedError,
+    Request,
+    Response,
+    Stream,
+)
+from fast_sse.http.request_head import Kept, repeated
 from fast_sse.http.wire import Fields, response_fields, stream_fields
 from fast_sse.model.errors import BadRequestError, FastSseError, HeadersTooLargeError, TooLargeError
 from fast_sse.model.limits import Limits
 
 Scope = MutableMapping[str, Any]
-Handle = Callable[[Request], Answer]
 
 #: What may stand in a path segment as itself (RFC 3986 §3.3), and the slash between them.
 _PATH_SAFE = "/:@!$&'()*+,;="
@@ -44,26 +52,25 @@ _OTHER_LOOP = (
 
 
 class AsgiApp:
-    """One handler as an ASGI application.
+    """The API as an ASGI application.
 
     Args:
-        run: a context that yields the handler; entered at start-up, left at shutdown.
+        run: a context that yields the API; entered at start-up, left at shutdown.
         limits: for heads and bodies.
         on_defect: gets the `request_id` of a 500 and the exception behind it.
-        admit: judges a request of which the server gives the head while its body is still on its way.
     """
 
     def __init__(
         self,
-        run: Callable[[], AbstractAsyncContextManager[Handle]],
+        run: Callable[[], AbstractAsyncContextManager[Interface]],
         limits: Limits,
         on_defect: OnDefect = ignore_defect,
-        admit: Admit | None = None,
     ) -> None:
         self._run = run
-        self._admit = admit
         self._limits = limits
         self._on_defect = on_defect
+        self._interface: Interface | None = None
+        self._kept = Kept(Intake())
         self._boundary: Boundary | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -73,13 +80,15 @@ class AsgiApp:
 
         Routers pass lifespan events to nothing that is mounted in them.
         """
-        async with self._run() as handle:
+        async with self._run() as interface:
             self._loop = asyncio.get_running_loop()
-            self._boundary = Boundary(handle, self._on_defect)
+            self._kept = Kept(interface.intake)
+            self._boundary = Boundary(interface.handle, self._on_defect)
+            self._interface = interface
             try:
                 yield
             finally:
-                self._boundary = self._loop = None
+                self._interface = self._boundary = self._loop = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the life of the application."""
@@ -121,14 +130,16 @@ class AsgiApp:
             raise RuntimeError(_OTHER_LOOP)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._boundary is None:
+        interface, boundary = self._interface, self._boundary
+        if interface is None or boundary is None:
             raise RuntimeError(_NOT_RUNNING)
         self._at_home()
-        incoming, boundary = _Incoming(receive), self._boundary
+        incoming = _Incoming(receive)
         answer: Answer
         try:
-            request = head_of(scope, self._limits)
-            request.body = await incoming.read(request, self._limits, self._admit)
+            request = head_of(scope, self._limits, self._kept)
+            most = self._kept.longer.get(request.path.encode(), self._limits.body_bytes_max)
+            request.body = await incoming.read(request, most, interface.admit)
         except (FastSseError, RefusedError) as error:
             answer = error.answer if isinstance(error, RefusedError) else error_response(error)
             await incoming.skip(self._limits.body_bytes_max)
@@ -197,12 +208,11 @@ class _Incoming:
         self._ended = not message.get("more_body", False)
         return bytes(message.get("body", b""))
 
-    async def read(self, request: Request, limits: Limits, admit: Admit | None) -> bytes:
+    async def read(self, request: Request, bytes_max: int, admit: Admit) -> bytes:
         """The complete body. Raises TooLargeError as soon as it is known to be too large.
 
         One that is not complete in its first piece is judged by its head; raises RefusedError with what that came to.
         """
-        bytes_max = limits.batch_bytes_max if request.path == BATCH else limits.body_bytes_max
         too_large = TooLargeError(f"The body is larger than {bytes_max} bytes")
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > bytes_max:
@@ -210,7 +220,7 @@ class _Incoming:
         pieces: list[bytes] = []
         size = 0
         while not self._ended:
-            if len(pieces) == 1 and admit is not None:
+            if len(pieces) == 1:
                 found = admit(request)
                 if isinstance(found, Response):
                     raise RefusedError(found)
@@ -243,8 +253,8 @@ class _Incoming:
                 await self._piece()
 
 
-def head_of(scope: Scope, limits: Limits) -> Request:
-    """The request of a scope, without its body; headers in the front's form.
+def head_of(scope: Scope, limits: Limits, kept: Kept) -> Request:
+    """The request of a scope, without its body; headers in the front's form, those of `kept` only.
 
     `http11` is False: the server frames, so a stream is never chunked by us.
 
@@ -264,9 +274,11 @@ def head_of(scope: Scope, limits: Limits) -> Request:
     headers: dict[str, str] = {}
     for raw_name, raw_value in given:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(" \t")
+        if name not in kept.names:
+            continue
         if name in headers:
-            if name in SINGLE:
-                raise BadRequestError(f"Malformed request: more than one {SINGLE[name]}")
+            if name in kept.single:
+                raise repeated(name)
             value = f"{headers[name]}, {value}"
         headers[name] = value
     client = scope.get("client")

@@ -18,7 +18,7 @@ _INFO_BYTES = 128
 _BYTES_ACKED = struct.Struct("=120xQ")
 
 
-def unacknowledged(transport: Any) -> int | None:
+def acknowledged_bytes(transport: Any) -> int | None:
     """Bytes that the peer has acknowledged so far; None when nothing is outstanding or the transport has no TCP socket."""
     sock = transport.get_extra_info("socket")
     if sock is None:

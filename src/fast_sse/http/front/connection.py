@@ -43,7 +43,9 @@ class Connection(Flow):
         shared = self._shared
         peer = transport.get_extra_info("peername") if shared.names_peers else None
         address = str(peer[0]) if isinstance(peer, tuple) else ""
-        self._reader = RequestReader(shared.limits, self._on_request, address, shared.heads, shared.admit)
+        self._reader = RequestReader(
+            shared.limits, shared.kept, self._on_request, address, shared.heads, shared.admit
+        )
         self._shared.add(self)
         self.deadline = self._shared.deadlines.head
         if self._shared.draining:

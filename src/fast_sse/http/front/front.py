@@ -1,7 +1,7 @@
 """The public server: what all connections share, and the end of them.
 
-`Fronts` is the protocol factory of the public listener: `loop.create_server(Fronts(endpoints, limits, clock=...))`.
-Each connection is a `Connection` on llhttp; see there for the contract, and docs/adr for why it is our own.
+`Front` is the protocol factory of the public listener: `loop.create_server(Front(endpoints, limits, clock=...))`.
+Each connection is a `Connection` on llhttp: the contract stands there. Why the server is our own: docs/adr/002.
 """
 
 from __future__ import annotations
@@ -14,41 +14,45 @@ from fast_sse.http.front.connection import Connection
 from fast_sse.http.front.deadlines import Deadlines
 from fast_sse.http.front.descriptors import Descriptors
 from fast_sse.http.front.shared import Shared
-from fast_sse.http.message import Admit, Answer, Request
+from fast_sse.http.message import Interface
 from fast_sse.model.limits import Limits
 from fast_sse.observe.metrics import Sample
 
 
-class Fronts:
+class Front:
     """Makes a protocol for each new connection, and ends them all.
 
-    `handle` maps a Request to an Answer without waiting; `clock` is monotonic, in seconds; `on_defect` gets the
-    `request_id` of a 500 and the exception behind it; `descriptors` says whether there is room for one more; without `names_peers`
-    no request says who it comes from; `admit` judges a request whose body is still on its way; `wall` is the time of `Date`.
+    Args:
+        interface: answers the requests, and says what of them it needs.
+        limits: of heads, bodies, pipelines and deadlines.
+        clock: monotonic, in seconds.
+        on_defect: gets the `request_id` of a 500 and the exception behind it.
+        descriptors: says whether there is room for one more connection.
+        names_peers: whether a request says which address it comes from.
+        wall: the time for `Date`, in seconds since 1970.
     """
 
     __slots__ = ("_shared",)
 
     def __init__(
         self,
-        handle: Callable[[Request], Answer],
+        interface: Interface,
         limits: Limits,
         *,
         clock: Callable[[], float],
         on_defect: OnDefect = ignore_defect,
         descriptors: Descriptors | None = None,
         names_peers: bool = True,
-        admit: Admit | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        boundary = Boundary(handle, on_defect, wall)
+        boundary = Boundary(interface.handle, on_defect, wall)
         self._shared = Shared(
+            interface,
             boundary,
             limits,
             Deadlines(limits, clock, boundary.keep_time),
             descriptors,
             names_peers=names_peers,
-            admit=admit,
         )
 
     def __call__(self) -> Connection:

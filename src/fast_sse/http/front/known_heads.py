@@ -21,7 +21,7 @@ from fast_sse.http.message import Head
 _OVERHEAD_BYTES = 600
 
 
-class Heads:
+class KnownHeads:
     """The kept heads of one listener, at most `bytes_max` of them and at most `count_max`; 0 keeps none."""
 
     __slots__ = ("_bytes", "_bytes_max", "_count_max", "_old", "_seen", "_young", "find")

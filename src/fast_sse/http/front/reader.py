@@ -17,15 +17,15 @@ from typing import Final
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from fast_sse.http.front.known_heads import Heads, plain_length
+from fast_sse.http.front.known_heads import KnownHeads, plain_length
 from fast_sse.http.message import Admit, Head, RefusedError, Request, Response
 from fast_sse.http.request_head import (
-    NAMES,
-    SINGLE,
+    Kept,
     announced_bytes,
     check_host,
     checked_target,
     framing_head,
+    repeated,
     waits_for_continue,
 )
 from fast_sse.model.errors import BadRequestError, HeadersTooLargeError, TooLargeError
@@ -44,10 +44,8 @@ SLICE_BYTES: Final = 2048
 _METHODS: Final = {
     name.encode(): name for name in ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH")
 }
-#: The one path whose body may be larger than a message.
-_BATCH: Final = b"/v1/sse/batch"
 #: Keeps nothing.
-_NO_HEADS: Final = Heads()
+_NO_HEADS: Final = KnownHeads()
 
 
 class _StopError(Exception):
@@ -69,19 +67,21 @@ class RequestReader:
 
     __slots__ = (
         "_admit", "_body", "_body_max", "_chunks", "_complete", "_due", "_fed", "_head_bytes", "_headers", "_heads", "_http11",
-        "_judged", "_keep_alive", "_length", "_limits", "_long", "_method", "_on_request", "_parser", "_peer",
+        "_judged", "_keep_alive", "_kept", "_length", "_limits", "_long", "_method", "_on_request", "_parser", "_peer",
         "_stopped", "_target", "_upgrade", "body_bytes", "expects", "phase", "vouched",
     )  # fmt: skip
 
     def __init__(
         self,
         limits: Limits,
+        kept: Kept,
         on_request: Callable[[Request, bool], bool],
         peer: str = "",
-        heads: Heads | None = None,
+        heads: KnownHeads | None = None,
         admit: Admit | None = None,
     ) -> None:
         self._limits = limits
+        self._kept = kept
         self._body_max = limits.body_bytes_max
         self._on_request = on_request
         self._peer = peer
@@ -240,14 +240,15 @@ class RequestReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A complete header or trailer."""
         self._head_bytes += len(name) + len(value) + 4
-        known = NAMES.get(name) or NAMES.get(name.lower())
+        kept = self._kept
+        known = kept.spelt.get(name) or kept.spelt.get(name.lower())
         if known is None or self.phase == IN_BODY:  # trailers never become headers (RFC 9110 §6.5.1)
             return
         text = value.decode("latin-1").rstrip(" \t")
         if known not in self._headers:
             self._headers[known] = text
-        elif known in SINGLE:
-            raise BadRequestError(f"Malformed request: more than one {SINGLE[known]}")
+        elif known in kept.single:
+            raise repeated(known)
         else:
             self._headers[known] = f"{self._headers[known]}, {text}"
 
@@ -266,8 +267,8 @@ class RequestReader:
             raise HeadersTooLargeError("Request line and headers are too large")
         if target[:1] != b"/" or b"//" in target or b"#" in target or method == b"CONNECT":
             self._target = checked_target(method, target)
-        limits, batch = self._limits, self._target.partition(b"?")[0] == _BATCH
-        self._body_max = limits.batch_bytes_max if batch else limits.body_bytes_max
+        path, longer = self._target.partition(b"?")[0], self._kept.longer
+        self._body_max = longer[path] if path in longer else self._limits.body_bytes_max  # noqa: SIM401  a call less
         check_host(headers.get("host"), http11=http11)
         self._length = announced_bytes(headers, http11=http11)
         if self._length > self._body_max:

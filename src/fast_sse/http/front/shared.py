@@ -8,9 +8,10 @@ from fast_sse.http.boundary import Boundary
 from fast_sse.http.front.bodies import Bodies
 from fast_sse.http.front.deadlines import Deadlines, Timed
 from fast_sse.http.front.descriptors import Descriptors
-from fast_sse.http.front.known_heads import Heads
+from fast_sse.http.front.known_heads import KnownHeads
 from fast_sse.http.front.turns import Turns
-from fast_sse.http.message import Admit
+from fast_sse.http.message import Interface
+from fast_sse.http.request_head import Kept
 from fast_sse.model.limits import Limits
 
 
@@ -19,6 +20,7 @@ class Shared:
 
     Attributes:
         admit: judges a request whose body is still on its way.
+        kept: what is kept of a request.
         bodies: what is held for peers that nobody vouches for.
         turns: connections that sent more than a turn's worth.
         names_peers: somebody asks for the address of a request, which costs two system calls a connection.
@@ -27,26 +29,27 @@ class Shared:
     """
 
     __slots__ = (
-        "_empty", "admit", "bodies", "boundary", "deadlines", "descriptors", "draining", "heads", "limits", "malformed",
-        "names_peers", "requests", "timeouts", "turns",
+        "_empty", "admit", "bodies", "boundary", "deadlines", "descriptors", "draining", "heads", "kept", "limits",
+        "malformed", "names_peers", "requests", "timeouts", "turns",
     )  # fmt: skip
 
     def __init__(
         self,
+        interface: Interface,
         boundary: Boundary,
         limits: Limits,
         deadlines: Deadlines,
         descriptors: Descriptors | None = None,
         *,
         names_peers: bool = True,
-        admit: Admit | None = None,
     ) -> None:
         self.boundary = boundary
-        self.admit = admit
+        self.admit = interface.admit
+        self.kept = Kept(interface.intake)
         self.turns = Turns()
         self.bodies = Bodies(limits.bodies_unvouched_bytes_max)
         self.limits = limits
-        self.heads = Heads(limits.heads_kept_max, limits.heads_kept_bytes_max)
+        self.heads = KnownHeads(limits.heads_kept_max, limits.heads_kept_bytes_max)
         self.deadlines = deadlines
         self.descriptors = descriptors or Descriptors()
         self.names_peers = names_peers

@@ -1,0 +1,19 @@
+"""The paths of the public routes, for all that dispatch them, write them down or ask for them.
+
+`{event_id}` and `{event_type}` stand for one segment each, still percent-encoded.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: What follows the prefix of a path that names its channel.
+CHANNEL: Final = "/events/{event_id}/types/{event_type}"
+
+PUBLISH: Final = f"/v1/sse{CHANNEL}"
+BATCH: Final = "/v1/sse/batch"
+#: The load route.
+LOAD: Final = "/v1/sse/events"
+SUBSCRIBE: Final = f"/v1/subscribe{CHANNEL}"
+#: Several channels on one stream.
+SUBSCRIBE_SEVERAL: Final = "/v1/subscribe"
