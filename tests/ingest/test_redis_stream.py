@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import subprocess
@@ -373,6 +374,31 @@ async def test_a_url_is_never_told(tmp_path: Path, hub: Hub, facts: Facts) -> No
     told = [fact.error for fact in facts.of(IngestFailed)]
     assert any("refuses the user" in error for error in told)
     assert not [error for error in told if "hunter2" in error or "127.0.0.1" in error]
+
+
+async def test_what_was_sent_is_not_repeated(hub: Hub, facts: Facts) -> None:
+    """A server that knows no HELLO or AUTH repeats the password in its answer; no fact does (CWE-532)."""
+    ended: list[asyncio.StreamWriter] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(10_000):
+                writer.write(
+                    b"-ERR unknown command 'AUTH', with args beginning with: 'u' 'hunter2hunter2' \r\n"
+                )
+        writer.close()
+        ended.append(writer)
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        url = f"redis://u:hunter2hunter2@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        source = RedisStream(url, "q", "fast-sse", "node-1", hub, facts)
+        source.start()
+        await until(lambda: facts.of(IngestFailed))
+        await source.stop()
+        await until(lambda: ended)
+    told = [fact.error for fact in facts.of(IngestFailed)]
+    assert "unknown command 'AUTH'" in told[0]
+    assert not [error for error in told if "hunter2" in error]
 
 
 async def test_a_key_of_another_type_is_told(make: Make, foreign: Queue, facts: Facts) -> None:

@@ -286,4 +286,6 @@ def _translated() -> Iterator[None]:
     except (errors.ConnectionError, OSError) as error:
         raise QueueError("Redis cannot be reached") from error
     except errors.RedisError as error:
-        raise QueueError(f"Redis refuses: {str(error).partition(' script: ')[0]}") from error
+        # Behind the first is a script's digest, behind the second a copy of what was sent, a password too.
+        sentence = str(error).partition(" script: ")[0].partition(", with args beginning with")[0]
+        raise QueueError(f"Redis refuses: {sentence}") from error
