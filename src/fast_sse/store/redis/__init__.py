@@ -1,13 +1,17 @@
 """The Redis store: one log in one Redis (or Valkey) server, for several nodes.
 
-target      the URL: where the server is and how to speak to it
-wire        one connection: commands out, replies in, in order
-link        a connection that comes back by itself, with the scripts loaded
-scripts     the Lua files, each one atomic step; `lua/prelude.lua` documents every key
-errors      what a reply or a lost connection means for a publish
-codec       entries to records, places to cursors
-server      what the server's settings promise, looked at on every connect
-writer      what arrives in one tick, as few script calls, in order
-reader      one XREAD for this node, and how it notices that the log is not what it was
-store       the contract
+  store       the contract, made of the parts below
+  writer      the appends of one tick, sent as a few script calls, in order
+  reader      one XREAD for this node; how it notices that the log is not what it was
+  trail       the places that were read, to find where a lost tail begins
+  high_water  the newest place that this node has given
+  log         the scripts as calls
+  codec       entries as records, places as cursors
+  scripts     the Lua files, each one atomic step; `lua/prelude.lua` documents every key
+  link        a connection that comes back by itself, with the scripts loaded
+  wire        one connection: commands out, replies in, in order
+  server      what a server's settings promise: the judgement of the store and of the doctor
+  commands    every command that is sent: the rights that the user needs
+  target      the URL: where the server is, as which user, over which TLS
+  errors      what a reply, or a lost connection, means for a publish
 """
