@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.node import node_program
+from tests.support.programs import need
 from tests.support.sign import several
 
 ROOT = Path(__file__).parent.parent.parent
@@ -29,23 +30,20 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 Sign = Callable[..., str]
 
 
-def tool(name: str) -> str:
-    """The program; a language that is not on this machine is skipped, and says so."""
-    return shutil.which(name) or pytest.skip(f"{name} is not installed")
-
-
 def command(language: str, scratch: Path) -> list[str]:
     """What runs the example of a language."""
     if language == "python":
         return [sys.executable, str(EXAMPLES / "sign.py")]
     if language == "javascript":
-        return [tool("node"), str(EXAMPLES / "sign.mjs")]
+        need(node_program())
+        return [node_program(), str(EXAMPLES / "sign.mjs")]
     if language == "shell":
-        tool("openssl")
-        return [tool("sh"), str(EXAMPLES / "sign.sh")]
+        need("openssl", "sh")
+        return ["sh", str(EXAMPLES / "sign.sh")]
+    need("go")
     program = scratch / "sign"
     # The first build on a machine compiles Go's own library too.
-    subprocess.run([tool("go"), "build", "-o", program, EXAMPLES / "sign.go"], check=True, timeout=240)
+    subprocess.run(["go", "build", "-o", program, EXAMPLES / "sign.go"], check=True, timeout=240)
     return [str(program)]
 
 

@@ -52,10 +52,10 @@ def at(hub: Hub) -> list[str]:
 
 
 def spawn(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """The command in a process of its own."""
+    """The command in a process of its own, which hears Ctrl-C also where this one ignores it (`pytest &`)."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FAST_SSE_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "fast_sse", *arguments],
+        ["env", "--default-signal=INT", sys.executable, "-m", "fast_sse", *arguments],
         env={**kept, "PYTHONPATH": str(ROOT / "src"), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -15,10 +15,10 @@ from tests.deploy.caddy import Caddy
 from tests.deploy.current import build
 from tests.deploy.haproxy import HAProxy
 from tests.deploy.nginx import Nginx
-from tests.deploy.programs import need
 from tests.deploy.proxy import Certificate, Proxy
 from tests.deploy.varnish import Varnish
 from tests.support.http1 import Address
+from tests.support.programs import need
 from tests.support.publisher import Pair, signed, subscribe_target
 from tests.support.server import Hub
 from tests.support.sse import Client

@@ -14,9 +14,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import IO, ClassVar, Self
 
-from tests.deploy.programs import need, program
 from tests.support.http1 import Address
 from tests.support.kernel import eventually
+from tests.support.programs import need, program
 from tests.support.server import stable_port
 
 START_S = 10.0

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from tests.deploy.programs import need
 from tests.support.http1 import Connection, request_bytes
 from tests.support.kernel import eventually
+from tests.support.programs import need
 from tests.support.publisher import Pair, publish_once, signed, subscribe_target
 from tests.support.server import ROOT, Hub
 from tests.support.sse import Client

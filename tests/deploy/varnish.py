@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Self
 
 from tests.deploy.haproxy import HAProxy
-from tests.deploy.programs import need
 from tests.deploy.proxy import START_S, Certificate, Proxy, rendered
 from tests.support.http1 import Address
+from tests.support.programs import need
 from tests.support.server import ROOT, stable_port
 
 RECIPE = ROOT / "deploy" / "varnish" / "fast-sse.vcl"

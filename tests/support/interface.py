@@ -11,7 +11,7 @@ from fast_sse.http.message import Admission, Answer, Intake, Request, Response
 INTAKE = Intake(
     headers=frozenset({"accept", "content-type", "idempotency-key", "last-event-id", "x-signature"}),
     single=frozenset({"idempotency-key"}),
-    longer={"/long": 200},
+    bodies={"/long": 200},
 )
 
 

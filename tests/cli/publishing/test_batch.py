@@ -126,10 +126,13 @@ def test_ctrl_c_says_how_far_it_came_and_how_to_go_on(
     with Scripted(results(STORED, STORED), b"") as server:
         options = ("--run-id", "r", "--batch-lines", "2", "--retries", "1000")
         process = spawn("publish", "--batch", "messages.ndjson", *by_key(server), *options)
-        assert process.stderr
-        assert any("trying again" in line for line in iter(process.stderr.readline, ""))
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        try:
+            assert process.stderr
+            assert any("trying again" in line for line in iter(process.stderr.readline, ""))
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert out.startswith("stored 2, ")
     assert err.endswith(
