@@ -127,5 +127,5 @@ async def test_lifetimes_are_judged_by_the_store_s_clock(tmp_path: Path) -> None
     ):
         await store.open()
         hub = make_hub(config, store, NullObserver())
-        assert hub._streams.now_ms() == expected
+        assert hub._ground.now_ms() == expected
         await store.close()

@@ -82,7 +82,7 @@ class Rig:
         if isinstance(answer, Deferred):
             await asyncio.wait([answer.future])
             answer = answer.render(answer.future)
-        await self.hub._streams.fanout.reached(self.store._log.newest)
+        await self.hub._ground.fanout.reached(self.store._log.newest)
         assert isinstance(answer, Response), answer
         return answer
 

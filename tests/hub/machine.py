@@ -271,7 +271,7 @@ class HubMachine(RuleBasedStateMachine):
             self.loop.close()
         assert not self.hub.facts.of(DefectSeen)
         assert not self.hub.facts.of(FollowerRestarted)
-        assert not self.hub.streams.wheel
+        assert not self.hub.ground.wheel
         assert not self.hub.fanout.sets
         assert self.hub.fanout._pending_bytes == 0
 

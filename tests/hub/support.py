@@ -14,11 +14,13 @@ from tests.hub.transport import FakeTransport
 from tests.support.events import POSITIONS, Block, Comment, Item, Parser, Retry
 from tests.support.http1 import Dechunker
 
-from fast_sse.hub.catch_up import Start
 from fast_sse.hub.form import Form, Heartbeat, Prime
+from fast_sse.hub.ground import Ground
 from fast_sse.hub.hub import Hub
-from fast_sse.hub.streams import Streams, Subscription
+from fast_sse.hub.index import Index
+from fast_sse.hub.streams import Streams
 from fast_sse.hub.subscriber import Subscriber
+from fast_sse.hub.subscription import Start, Subscription
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.limits import Limits
@@ -57,6 +59,11 @@ def record_at(position: int, text: str = "a/t", data: bytes = b"0", **more: Any)
 def now_ms() -> int:
     """Store time and the hub's: that of the manual loop."""
     return int(manual().time() * 1000)
+
+
+def forgotten(index: Index) -> bool:
+    """Whether nothing is registered, nor left behind."""
+    return not any((index.sets, index._by_pattern, index._by_id, index._by_type))
 
 
 class Facts:
@@ -180,8 +187,12 @@ class Bench:
         return self.hub._streams
 
     @property
+    def ground(self) -> Ground:
+        return self.hub._ground
+
+    @property
     def fanout(self) -> Any:
-        return self.streams.fanout
+        return self.ground.fanout
 
     async def publish(self, text: str, *data: object, ttl_ms: int = 0) -> list[Cursor]:
         """Publish to `id/type` and let everything that follows from it happen."""
@@ -232,12 +243,9 @@ async def bench(store: Store | None = None, **limits: Any) -> AsyncIterator[Benc
         if store is None:
             await own.close()
         await manual().idle()
-    assert not made.streams.wheel, "every stream is forgotten once its transport is gone"
-    assert made.streams.open_count == 0
+    assert not made.ground.wheel, "every stream is forgotten once its transport is gone"
+    assert made.ground.open_count == 0
     assert not made.streams._tasks
-    assert not made.fanout._sets
-    assert not made.fanout._by_pattern
-    assert not made.fanout._by_id
-    assert not made.fanout._by_type
+    assert forgotten(made.fanout.index)
     assert made.fanout._pending_bytes == 0
     assert not made.fanout._waiting

@@ -41,12 +41,12 @@ async def test_pages_stop_while_the_peer_reads_nothing() -> None:
     async with bench(**FAR, write_buffer_bytes_max=500) as hub:
         await hub.publish("a/t", *[[number, "x" * 200] for number in range(50)])
         peer = await hub.joined("a/t", earliest=True, transport=FakeTransport(reading=False))
-        reads = hub.streams.replayed
+        reads = hub.ground.replayed
         assert reads <= 6
         assert peer.subscriber.state == PAUSED
         assert peer.subscriber.task is None
         await manual().elapse(10)
-        assert hub.streams.replayed == reads
+        assert hub.ground.replayed == reads
         peer.transport.read()
         await manual().idle()
         assert [number for number, _ in peer.messages] == list(range(50))
@@ -110,7 +110,7 @@ async def test_a_cursor_that_cannot_be_continued_is_a_gap_at_once() -> None:
                 assert gap["resumed_at"] == peer.events[0].last_event_id == cursors[0].at(resumed_at).text
                 assert peer.messages == messages
                 peer.transport.hang_up()
-        assert hub.streams.gaps == {"trimmed": 3, "ahead": 3, "epoch": 6, "unreadable": 3}
+        assert hub.ground.gaps == {"trimmed": 3, "ahead": 3, "epoch": 6, "unreadable": 3}
     await store.close()
 
 
@@ -318,30 +318,6 @@ async def test_a_catch_up_leaves_the_loop_to_others_between_pages() -> None:
             await asyncio.sleep(0)
             turns += 1
         assert turns > 40
-
-
-async def test_at_most_some_questions_are_asked_at_once() -> None:
-    """A storm of reconnects does not become a storm on the store."""
-    asking = most = 0
-
-    async def slow(*args: Any) -> Page:
-        nonlocal asking, most
-        asking += 1
-        most = max(most, asking)
-        await asyncio.sleep(1)
-        asking -= 1
-        return await MemoryStore.read(store, *args)
-
-    store = Scripted()
-    await store.open()
-    async with bench(store, **FAR, reads_concurrent_max=3) as hub:
-        cursors = await hub.publish("a/t", *range(6))
-        store.answer = slow
-        peers = [hub.join("a/t", after=cursors[0].text) for _ in range(10)]
-        await manual().elapse(60)
-        assert most == 3
-        assert all(peer.messages == [1, 2, 3, 4, 5] for peer in peers)
-    await store.close()
 
 
 @pytest.mark.parametrize("reached", [0, 1, 2])

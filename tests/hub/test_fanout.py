@@ -1,4 +1,4 @@
-"""The index of live sets and the tick."""
+"""Delivery to live sets, and the tick."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ filters = st.lists(channels, min_size=1, max_size=5).map(lambda some: Filter.of(
 
 @pytest.mark.slow
 @given(st.lists(filters, max_size=8, unique=True), st.lists(channels, max_size=5), st.data())
-def test_matching_by_dictionary_equals_brute_force(
+def test_a_record_waits_once_in_every_live_set_that_matches(
     wanted: list[Filter], records: list[Channel], data: st.DataObject
 ) -> None:
     """Every live set whose filter matches gets the record, once, and no other; also after some sets were forgotten."""

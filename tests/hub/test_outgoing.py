@@ -11,9 +11,8 @@ from tests.hub.support import Peer, bench, drafted, now_ms, wanted
 from tests.hub.transport import FakeTransport
 from tests.support.events import Block
 
-from fast_sse.hub.catch_up import Start
 from fast_sse.hub.form import Form, Prime
-from fast_sse.hub.streams import Subscription
+from fast_sse.hub.subscription import Start, Subscription
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import UnavailableError
 from fast_sse.model.parser import EventParser
@@ -193,7 +192,7 @@ async def test_a_grant_that_had_ended_is_told_at_once_with_the_clients_own_curso
             assert peer.body.count(b"\n\n") == 1
             waits.add(peer.retries[0])
         assert len(waits) > 6
-        assert hub.streams.expired == len(starts)
+        assert hub.ground.expired == len(starts)
         assert 30_000 <= min(waits) <= max(waits) <= 60_000
 
 

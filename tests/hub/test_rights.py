@@ -9,7 +9,7 @@ from tests.hub.loops import manual
 from tests.hub.support import Bench, Peer, bench, wanted
 
 from fast_sse.hub.form import Form
-from fast_sse.hub.streams import Subscription
+from fast_sse.hub.subscription import Subscription
 
 
 def join(hub: Bench, *texts: str, **options: Any) -> Peer:

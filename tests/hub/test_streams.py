@@ -47,9 +47,9 @@ async def test_streams_that_take_their_last_words_slowly_count_against_nobody() 
         for _ in range(5):
             await hub.joined("a/t", transport=FakeTransport(reading=False))
         assert hub.hub.streams == 1
-        assert len(hub.streams.wheel) == 5
+        assert len(hub.ground.wheel) == 5
         await manual().elapse(60)
-        assert len(hub.streams.wheel) == 1
+        assert len(hub.ground.wheel) == 1
 
 
 async def test_each_opening_has_its_own_retry() -> None:

@@ -11,10 +11,9 @@ from tests.hub.loops import manual
 from tests.hub.support import Front, Peer, bench, now_ms, wanted
 from tests.hub.transport import FakeTransport
 
-from fast_sse.hub.catch_up import Start
 from fast_sse.hub.form import Form
 from fast_sse.hub.outgoing import ENDED, LIVE, PAUSED
-from fast_sse.hub.streams import Subscription
+from fast_sse.hub.subscription import Start, Subscription
 from fast_sse.observe.observer import StreamEvicted
 from fast_sse.store.memory.store import MemoryStore
 
@@ -251,9 +250,9 @@ async def test_a_drain_prolongs_no_grant() -> None:
     """Of two ends the earlier counts, in either order."""
     async with bench() as hub:
         peer = await hub.joined("a/t", expires_in_s=1.0)
-        peer.subscriber.end_in(20.0, 1)
+        peer.subscriber.end_in(20.0, peer.subscriber.retire)
         other = await hub.joined("a/t", expires_in_s=20.0)
-        other.subscriber.end_in(1.0, 1)
+        other.subscriber.end_in(1.0, other.subscriber.retire)
         await manual().elapse(1)
         assert peer.transport.closed
         assert other.transport.closed
@@ -269,11 +268,11 @@ async def test_last_words_that_nobody_takes_are_cut_off() -> None:
         peer.subscriber.come_back(1)
         await manual().elapse(29)
         assert hub.hub.streams == 0
-        assert len(hub.streams.wheel) == 1
+        assert len(hub.ground.wheel) == 1
         assert not peer.transport.closed
         await manual().elapse(17)
         assert peer.transport.closed
-        assert len(hub.streams.wheel) == 0
+        assert len(hub.ground.wheel) == 0
 
 
 async def test_a_defect_in_coming_back_cuts_the_stream_loudly() -> None:

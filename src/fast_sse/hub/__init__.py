@@ -1,1 +1,26 @@
-"""From the log to live sets: asyncio, but no sockets, no HTTP and no concrete store."""
+"""From the log to live sets: asyncio, but no sockets, no HTTP and no concrete store.
+
+    form          the wire form: framing, positions, heartbeats, last words
+    subscription  what a stream is opened with: Start, Subscription
+    frames        records to bytes, one by one or a page at a time
+    tail          the recent records of this node, each encoded once
+    live_set      all level streams of one filter in one form; what waits for their next flush
+    index         a record's channel to the live sets that match
+    fanout        delivery, the tick, and the follower's back-pressure
+    wheel         one timer for all streams
+    ground        what a stream stands on: clock, limits, the way to the store, counts
+    outgoing      what goes out on one stream, and where its client then stands
+    subscriber    one stream and its states
+    catch_up      moves a stream that is behind, by pages of the store and along the tail
+    streams       the registry: open, revoke, drain
+    supervised    loud, and alive: attempt after attempt
+    follower      the one reader of the log
+    retention     trimming, and ids of quiet channels that move on before it
+    probe         would a publish be stored?
+    long_lines    messages that some clients cannot read, counted
+    publishes     appends in flight, bounded, each answered by its deadline
+    send_time     the text of `send_time`, for those who draft messages
+    hub           the front door
+
+The list is an order: each file imports only files above it, and tests/test_layout.py keeps it so.
+"""

@@ -1,7 +1,4 @@
-"""The index of live sets and the tick: from one record to every stream that asked for it.
-
-Matching is by dictionary. An exact record looks up its four patterns `(id,type) (id,*) (*,type) (*,*)`, with the
-lists registered under them; a wildcard record goes to the index by id, by type, or to all.
+"""From one record to every stream that asked for it: delivery, the tick, and the follower's back-pressure.
 
 All frames pending for a live set become one bytes object and one write per member. While flushing is the
 bottleneck the next flush waits as long as the last one took, at most 5 ms, so that publishing gets its share of
@@ -11,29 +8,28 @@ the loop and frames join up; when idle it does not wait at all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from fast_sse.hub.form import Form
+from fast_sse.hub.index import Index
 from fast_sse.hub.live_set import LiveSet
 from fast_sse.hub.tail import Entry, Tail
-from fast_sse.model.channel import WILDCARD, Channel, Filter
+from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Record
+from fast_sse.observe.metrics import Sample
 
 
 class Fanout:
-    """All live sets of this node, and the follower's place in the log."""
+    """The live sets of this node, and the follower's place in the log."""
 
     def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
-        self.limits = limits
         self.tail = Tail(limits)
+        self.index = Index()
+        self._limits = limits
         self._loop = loop
         self._clock: Callable[[], float] = loop.time
-        self._sets: dict[tuple[Filter, Form], LiveSet] = {}
-        self._by_pattern: dict[Channel, list[LiveSet]] = {}
-        self._by_id: dict[str, dict[Channel, None]] = {}
-        self._by_type: dict[str, dict[Channel, None]] = {}
         self._dirty: list[LiveSet] = []
         self._pending_bytes = 0
         self._room = asyncio.Event()
@@ -72,15 +68,16 @@ class Fanout:
         cursor again, and is told there what it missed.
         """
         unseated = [one for live_set in self.sets for one in (*live_set.members, *live_set.joiners)]
-        for subscriber in unseated:
-            subscriber.unseat()
+        for member in unseated:
+            member.unseat()
         self.start_at(cursor)
-        for subscriber in unseated:
-            subscriber.catch_up()
+        for member in unseated:
+            member.catch_up()
 
     def deliver(self, entry: Entry, *, live: bool = True) -> None:
         """Take the next record of the log: into the tail and, unless it expired, to every live set that matches."""
-        matching = self._matching(entry.record.channel) if live and self._sets else ()
+        index = self.index
+        matching = index.matching(entry.record.channel) if live and index.sets else ()
         if not matching:
             self._pass(entry)
             return
@@ -125,39 +122,13 @@ class Fanout:
                 del self._waiting[future]
 
     @property
-    def pending_bytes(self) -> int:
-        """Bytes of frames that wait for their flush, over all live sets."""
-        return self._pending_bytes
-
-    @property
     def full(self) -> bool:
         """Whether so much waits for its flush that the follower should take nothing more."""
-        return self._pending_bytes >= self.limits.pending_bytes_max
+        return self._pending_bytes >= self._limits.pending_bytes_max
 
     async def room(self) -> None:
         """Wait until the live sets can take more; meanwhile the log holds the rest."""
         await self._room.wait()
-
-    def _matching(self, record: Channel) -> Iterable[LiveSet]:
-        event_id, event_type = record
-        if event_id == WILDCARD:
-            if event_type == WILDCARD:
-                return list(self._sets.values())
-            return self._registered(self._by_type, event_type)
-        if event_type == WILDCARD:
-            return self._registered(self._by_id, event_id)
-        get = self._by_pattern.get
-        found = get(record)
-        for pattern in ((event_id, WILDCARD), (WILDCARD, event_type), (WILDCARD, WILDCARD)):
-            more = get(pattern)  # type: ignore[call-overload]  # a plain tuple hashes and compares as a Channel
-            if more:
-                found = found + more if found else more
-        return found or ()
-
-    def _registered(self, index: dict[str, dict[Channel, None]], segment: str) -> Iterator[LiveSet]:
-        for name in (segment, WILDCARD):
-            for pattern in index.get(name, ()):
-                yield from self._by_pattern[pattern]
 
     # -- the tick -----------------------------------------------------------------------------------
 
@@ -179,7 +150,7 @@ class Fanout:
             except Exception as error:  # noqa: BLE001  a defect in one set must not stop the others for ever
                 self._give_up(live_set, error)
         ended = self._clock()
-        self._not_before_s = ended + min(ended - started, self.limits.coalesce_ms_max / 1000)
+        self._not_before_s = ended + min(ended - started, self._limits.coalesce_ms_max / 1000)
         if not self.full:
             self._room.set()
         if self._dirty and not self._ticking:
@@ -190,7 +161,7 @@ class Fanout:
             return  # deserted since it became dirty
         waiting = live_set.pending_bytes
         try:
-            self.deliveries += live_set.flush(self.limits.flush_bytes_max, now_s)
+            self.deliveries += live_set.flush(self._limits.flush_bytes_max, now_s)
         finally:
             self._pending_bytes -= waiting - live_set.pending_bytes
         self.flushes += 1
@@ -206,10 +177,10 @@ class Fanout:
         self.discard_if_deserted(live_set)
 
     def _give_up(self, live_set: LiveSet, error: Exception) -> None:
-        """Everybody of a set that could not be flushed is cut, loudly, and resumes from the log."""
+        """All streams of a set that could not be flushed are cut, loudly, and resume from the log."""
         live_set.held = live_set.flushing = False
-        for subscriber in (*live_set.members, *live_set.joiners):
-            subscriber.streams.give_up(subscriber, error)
+        for member in (*live_set.members, *live_set.joiners):
+            member.give_up(error)
         self.discard_if_deserted(live_set)
 
     def settle(self, live_set: LiveSet) -> None:
@@ -220,9 +191,9 @@ class Fanout:
     # -- the subscribers' side ----------------------------------------------------------------------
 
     @property
-    def sets(self) -> Iterable[LiveSet]:
+    def sets(self) -> Sequence[LiveSet]:
         """All live sets, as a snapshot."""
-        return list(self._sets.values())
+        return list(self.index.sets.values())
 
     def level_of(self, live_set: LiveSet) -> Cursor:
         """Where the members of a set stand."""
@@ -230,29 +201,19 @@ class Fanout:
 
     def live_set(self, wanted: Filter, form: Form) -> LiveSet:
         """The set of this filter and form, made and registered when it is the first."""
-        live_set = self._sets.get((wanted, form))
+        live_set = self.index.sets.get((wanted, form))
         if live_set is None:
             live_set = LiveSet(wanted, form, self.level, self._clock())
-            self._sets[wanted, form] = live_set
-            for pattern in wanted.patterns:
-                self._by_pattern.setdefault(pattern, []).append(live_set)
-                self._by_id.setdefault(pattern.event_id, {})[pattern] = None
-                self._by_type.setdefault(pattern.event_type, {})[pattern] = None
+            self.index.add(live_set)
         return live_set
 
     def discard_if_deserted(self, live_set: LiveSet) -> None:
         """Forget a set that nobody is in or about to join; what was pending for it is nobody's."""
-        key = (live_set.filter, live_set.form)
-        if not live_set.deserted or live_set.flushing or live_set.held or self._sets.get(key) is not live_set:
+        if not live_set.deserted or live_set.flushing or live_set.held:
             return
-        del self._sets[key]
-        for pattern in live_set.filter.patterns:
-            registered = self._by_pattern[pattern]
-            registered.remove(live_set)
-            if not registered:
-                del self._by_pattern[pattern]
-                _forget(self._by_id, pattern.event_id, pattern)
-                _forget(self._by_type, pattern.event_type, pattern)
+        if self.index.sets.get((live_set.filter, live_set.form)) is not live_set:
+            return  # forgotten before
+        self.index.remove(live_set)
         if live_set.pending:
             self._pending_bytes -= live_set.pending_bytes
             live_set.pending = []
@@ -260,8 +221,13 @@ class Fanout:
             if not self.full:
                 self._room.set()
 
-
-def _forget(index: dict[str, dict[Channel, None]], segment: str, pattern: Channel) -> None:
-    del index[segment][pattern]
-    if not index[segment]:
-        del index[segment]
+    def samples(self) -> Iterator[Sample]:
+        """The way from the log to the sockets."""
+        yield Sample("live_sets", "gauge", "Filters that somebody listens to.", len(self.index.sets))
+        text = "Joined writes, one for each live set and tick."
+        yield Sample("flushes_total", "counter", text, self.flushes)
+        text = "Records times streams, handed to live sockets."
+        yield Sample("deliveries_total", "counter", text, self.deliveries)
+        yield Sample("pending_bytes", "gauge", "Frames that wait for a flush.", self._pending_bytes)
+        yield Sample("tail_records", "gauge", "Recent records kept in memory.", len(self.tail))
+        yield Sample("tail_bytes", "gauge", "What they take.", self.tail.size_bytes)

@@ -1,14 +1,15 @@
 """The one reader of the log on this node: store.follow() -> tail and live sets.
 
-It is supervised: if the store fails, or a defect shows, it reports that and begins again after the last record it saw. It takes nothing while the live sets are full; the log holds the rest.
+It is supervised: if the store fails, or a defect shows, it reports that and begins again after the last record it saw.
+It takes nothing while the live sets are full; the log holds the rest.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from fast_sse.hub.fanout import Fanout
 from fast_sse.hub.frames import id_texts
@@ -16,14 +17,13 @@ from fast_sse.hub.supervised import supervised
 from fast_sse.hub.tail import Entry
 from fast_sse.model.backoff import Backoff
 from fast_sse.model.channel import Channel
-from fast_sse.model.errors import StoreClosedError, UnavailableError
+from fast_sse.model.cursor import KINDS, Cursor
+from fast_sse.model.errors import FastSseError, StoreClosedError, UnavailableError
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import ERASED, Record
+from fast_sse.observe.metrics import Sample
 from fast_sse.observe.observer import FollowerRestarted, Observer
 from fast_sse.store.base import OvertakenError, Store
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
 
 #: Records taken in one turn of the loop, when a backlog is there at once: the others want their turn, too.
 TURN_RECORDS_MAX = 512
@@ -50,14 +50,9 @@ class Follower:
         self._on_erased = on_erased
         #: Whether the last attempt is still reading.
         self.following = False
-        #: Records taken since the start.
-        self.records = 0
-        self._attempts = 0
-
-    @property
-    def restarts(self) -> int:
-        """How often it began again since the start."""
-        return max(0, self._attempts - 1)
+        self._records = self._attempts = 0
+        #: Where the log ends, as far as the last look could see.
+        self._end: Cursor | None = None
 
     async def run(self) -> None:
         """Follow until the store closes or the task is cancelled."""
@@ -81,7 +76,7 @@ class Follower:
             self.following = False
 
     async def _follow(self) -> None:
-        groups = cast("AsyncGenerator[list[Record], None]", self._store.follow(self._fanout.level))
+        groups = cast(AsyncGenerator[list[Record], None], self._store.follow(self._fanout.level))
         taken = 0
         async with aclosing(groups):
             self.following = True
@@ -92,7 +87,7 @@ class Follower:
                         await self._fanout.room()
                     rest = self._take(rest)
                 taken += len(group)
-                self.records += len(group)
+                self._records += len(group)
                 if taken >= TURN_RECORDS_MAX:
                     taken = 0
                     await asyncio.sleep(0)
@@ -112,3 +107,27 @@ class Follower:
                 return group[taken:]
         fanout.announce()
         return []
+
+    async def look(self, within_s: float) -> None:
+        """Ask the store where its log ends, for the sake of `samples`; what it does not say in time is not known."""
+        try:
+            async with asyncio.timeout(within_s):
+                self._end = (await self._store.bounds()).newest
+        except (FastSseError, TimeoutError):
+            self._end = None
+
+    def samples(self) -> Iterator[Sample]:
+        """How this node follows the log and, where the end of the log is known, how far it is behind."""
+        yield Sample("following", "gauge", "1 while this node reads the log.", self.following)
+        yield Sample("records_total", "counter", "Records taken from the log.", self._records)
+        restarts = max(0, self._attempts - 1)
+        yield Sample("follower_restarts_total", "counter", "Times the follower began again.", restarts)
+        end, level = self._end, self._fanout.level
+        if end is None or end.epoch != level.epoch:
+            return
+        behind = max(0, end.position - level.position)
+        text = "1 when this node has taken all that is in the log."
+        yield Sample("follower_level", "gauge", text, not behind)
+        if KINDS[end.kind].counts:
+            text = "Positions of the log that this node has not taken yet; some may never have been given."
+            yield Sample("follower_lag_positions", "gauge", text, behind)

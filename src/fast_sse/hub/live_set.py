@@ -14,7 +14,8 @@ Rules kept here:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from fast_sse.hub.form import Form
 from fast_sse.hub.frames import shape_of
@@ -22,10 +23,27 @@ from fast_sse.hub.tail import Entry, acceptor
 from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
-    from fast_sse.hub.subscriber import Subscriber
+class Member(Protocol):
+    """What a live set, and the fan-out over all of them, know of a stream. `place` is the lane's to write."""
+
+    transport: Any
+    place: int
+
+    def flushed(self, live_set: LiveSet) -> None:
+        """The live set that it waited for has flushed."""
+
+    def fall_behind(self) -> None:
+        """It paused while its live set was writing."""
+
+    def unseat(self) -> None:
+        """It leaves its live set, also where it only waits to join."""
+
+    def catch_up(self) -> None:
+        """It goes on from its own cursor."""
+
+    def give_up(self, error: Exception) -> None:
+        """A defect of ours ends it."""
 
 
 class Lane:
@@ -34,16 +52,16 @@ class Lane:
     __slots__ = ("_writers", "members")
 
     def __init__(self) -> None:
-        self.members: list[Subscriber] = []
+        self.members: list[Member] = []
         self._writers: list[Callable[[bytes], None]] = []
 
-    def add(self, member: Subscriber) -> None:
+    def add(self, member: Member) -> None:
         """Take a member in."""
         member.place = len(self.members)
         self.members.append(member)
         self._writers.append(member.transport.write)
 
-    def remove(self, member: Subscriber) -> None:
+    def remove(self, member: Member) -> None:
         """Take a member out: the last one takes its place."""
         place = member.place
         last = self.members.pop()
@@ -81,10 +99,10 @@ class LiveSet:
         self.shape = shape_of(wanted)
         self.accepts = acceptor(wanted)
         self._lane = Lane()
-        self.joiners: list[Subscriber] = []
+        self.joiners: list[Member] = []
         self.pending: list[Entry] = []
         self.pending_bytes = 0
-        self.fallen: list[Subscriber] = []
+        self.fallen: list[Member] = []
         self.flushing = False
         #: While its joiners are levelled it is not discarded, even if nobody is in it for a moment.
         self.held = False
@@ -95,7 +113,7 @@ class LiveSet:
         self.advanced_s = now_s
 
     @property
-    def members(self) -> Sequence[Subscriber]:
+    def members(self) -> Sequence[Member]:
         """Those who are level with it."""
         return self._lane.members
 
@@ -104,11 +122,11 @@ class LiveSet:
         """Nobody is in it and nobody is about to be."""
         return not self._lane.members and not self.joiners
 
-    def add(self, member: Subscriber) -> None:
+    def add(self, member: Member) -> None:
         """Take in a subscriber that is level."""
         self._lane.add(member)
 
-    def remove(self, member: Subscriber) -> None:
+    def remove(self, member: Member) -> None:
         """Take a member out."""
         self._lane.remove(member)
 
@@ -165,7 +183,7 @@ class LiveSet:
         finally:
             self.flushing = False
 
-    def take_fallen(self) -> list[Subscriber]:
+    def take_fallen(self) -> list[Member]:
         """Those who paused since the last call."""
         fallen = self.fallen
         self.fallen = []

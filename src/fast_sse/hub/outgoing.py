@@ -7,48 +7,57 @@ come before it, and it may wait for the store: where the stream begins is told o
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Any
 
 from fast_sse.hub.form import Form
 from fast_sse.hub.frames import frames_of, pieces, shape_of
+from fast_sse.hub.ground import Ground
+from fast_sse.hub.subscription import Subscription
+from fast_sse.hub.tail import Entry
 from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor, Position
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from fast_sse.hub.streams import Streams
-    from fast_sse.hub.tail import Entry
-    from fast_sse.model.message import Record
+from fast_sse.model.message import Record
 
 #: A transport that the loop has already closed raises; its connection_lost is on the way.
 GONE = contextlib.suppress(RuntimeError)
-#: The states of a stream; `subscriber.py` draws the ways between them.
-CATCHING_UP, JOINING, LIVE, PAUSED, ENDED = range(5)
+
+
+class State(IntEnum):
+    """The states of a stream; `subscriber.py` draws the ways between them."""
+
+    CATCHING_UP = 0
+    JOINING = 1
+    LIVE = 2
+    PAUSED = 3
+    ENDED = 4
+
+
+CATCHING_UP, JOINING, LIVE, PAUSED, ENDED = State
 
 
 class Outgoing:
     """The bytes of one stream and its client's place in the log. Only a stream that is catching up moves it by itself."""
 
     __slots__ = (
-        "cursor", "filter", "form", "primed", "resumed", "sent", "shown", "state", "streams", "transport",
+        "cursor", "filter", "form", "ground", "primed", "resumed", "sent", "shown", "state", "transport",
     )  # fmt: skip
 
     def __init__(
         self,
-        streams: Streams,
+        ground: Ground,
         transport: Any,
-        wanted: Filter,
-        form: Form,
+        subscription: Subscription,
         cursor: Cursor,
         *,
         resumed: bool,
         shown: str = "",
     ) -> None:
-        self.streams = streams
+        self.ground = ground
         self.transport = transport
-        self.filter = wanted
-        self.form = form
+        self.filter: Filter = subscription.filter
+        self.form: Form = subscription.form
         #: Everything matching up to here was handed to the transport, unless the subscriber is live.
         self.cursor = cursor
         #: Position of the last id on the wire.
@@ -59,7 +68,7 @@ class Outgoing:
         self.shown = shown
         #: Whether the first block is out, or none is wanted.
         self.primed = False
-        self.state = CATCHING_UP
+        self.state: State = CATCHING_UP
 
     def write(self, data: bytes) -> None:
         """Hand bytes of this stream alone, made by its form, to the transport."""
@@ -87,7 +96,7 @@ class Outgoing:
 
     def say_gap(self, reason: str, lost_from: str, resumed_at: Cursor) -> None:
         """Name what cannot be continued (`lost_from`: what the client showed) and stand where the stream goes on."""
-        self.streams.gaps[reason] += 1
+        self.ground.gaps[reason] += 1
         self.cursor = resumed_at
         self.sent = resumed_at.position
         self.primed = True
@@ -101,10 +110,10 @@ class Outgoing:
 
     def send_entries(self, entries: Iterable[Entry], through: Cursor) -> bool:
         """`send` what the tail holds, which is encoded already or is then for everybody."""
-        now_ms = self.streams.now_ms()
+        now_ms = self.ground.now_ms()
         due = [entry for entry in entries if entry.record.due(now_ms)]
         shape = shape_of(self.filter)
-        found = pieces((entry.frame(shape) for entry in due), self.streams.limits.flush_bytes_max)
+        found = pieces((entry.frame(shape) for entry in due), self.ground.limits.flush_bytes_max)
         return self._send([entry.record for entry in due], found, through)
 
     def send(self, records: list[Record], through: Cursor) -> bool:
@@ -112,7 +121,7 @@ class Outgoing:
 
         False when that paused the transport; the cursor is then where the writing stopped.
         """
-        bytes_max = self.streams.limits.flush_bytes_max
+        bytes_max = self.ground.limits.flush_bytes_max
         found = frames_of(records, through, shape=shape_of(self.filter), bytes_max=bytes_max)
         return self._send(records, found, through)
 

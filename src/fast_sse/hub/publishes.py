@@ -1,21 +1,22 @@
 """Publishes on their way to the store: bounded in number and bytes, each answered by its deadline.
 
 What waits is counted until the store itself answers, also past the deadline: a store that hangs fills the bounds
-once, and from then on publishes are refused as certainly not stored, instead of piling up behind it. Nobody else
-ever completes the store's own future.
+once, and from then on publishes are refused as certainly not stored, instead of piling up behind it. Only the store ever
+completes its own future.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from fast_sse.hub.long_lines import LongLines
 from fast_sse.model.errors import OverloadedError, UnknownOutcomeError
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft
+from fast_sse.observe.metrics import Sample, counted
 from fast_sse.observe.observer import Observer
 from fast_sse.store.base import Appended, Outcome, Store
 
@@ -31,13 +32,13 @@ class Publishes:
         self._store = store
         self._limits = limits
         self._loop = loop
-        self.long_lines = LongLines(limits.line_bytes_warn, observer)
+        self._long_lines = LongLines(limits.line_bytes_warn, observer)
         self._waiting: deque[tuple[float, Answer, int]] = deque()
         #: Drafts and bytes that the store has not answered yet.
         self.drafts = 0
         self.bytes = 0
         #: How often each answer was given since the start: `stored`, `duplicate`, or the code of an error.
-        self.outcomes: Counter[str] = Counter()
+        self._outcomes: Counter[str] = Counter()
 
     def append(self, drafts: Sequence[Draft]) -> Answer:
         """Append drafts; the future resolves entry by entry, at the latest (as unknown) at the append deadline.
@@ -53,7 +54,7 @@ class Publishes:
             or self.bytes + size > limits.publish_bytes_pending_max
         ):
             raise OverloadedError("too many publishes are waiting for the store", retry_after_s=1)
-        self.long_lines.look(drafts)
+        self._long_lines.look(drafts)
         stored = self._store.append(drafts)
         if stored.done():
             if not stored.cancelled() and stored.exception() is None:
@@ -83,9 +84,9 @@ class Publishes:
     def _count(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
             if isinstance(outcome, Appended):
-                self.outcomes["duplicate" if outcome.duplicate else "stored"] += 1
+                self._outcomes["duplicate" if outcome.duplicate else "stored"] += 1
             else:
-                self.outcomes[outcome.code] += 1
+                self._outcomes[outcome.code] += 1
 
     async def watch(self) -> None:
         """A store that does not answer in time leaves the outcome open: 504, retry with the same key."""
@@ -104,3 +105,13 @@ class Publishes:
                 else:
                     still.append((deadline_s, answer, count))
             self._waiting = still
+
+    def samples(self) -> Iterator[Sample]:
+        """Messages on their way to the store, and what it said."""
+        text = "Messages that the store was asked to keep, by what came of it."
+        yield from counted("publishes_total", text, "outcome", self._outcomes)
+        text = "Messages that the store has not answered."
+        yield Sample("publishes_pending", "gauge", text, self.drafts)
+        yield Sample("publishes_pending_bytes", "gauge", "Their size.", self.bytes)
+        text = "Messages whose line is longer than some clients can read."
+        yield Sample("long_lines_total", "counter", text, self._long_lines.total)

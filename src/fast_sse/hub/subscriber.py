@@ -1,10 +1,9 @@
 """One open stream: catch-up, joining, falling behind, coming back, deadlines.
 
-A subscriber is its socket and a cursor. It has no queue and, while live, no task: its live set writes to its
-transport. Whenever it is not level (just connected, resumed after a pause) the same catch-up moves its cursor
-along the log: by pages of the store while it is far, from the tail when it is near, until it is level with its
-live set and joins it. Back-pressure is the transport's: a page is written, and if that pauses the transport,
-the catch-up ends and `resume_writing` starts it again from the cursor.
+A subscriber is its socket and a cursor. It has no queue and, while live, no task: its live set writes to its transport.
+Whenever it is not level (just connected, resumed after a pause) the same catch-up moves its cursor along the log, until it
+is level with its live set and joins it. Back-pressure is the transport's: a page is written, and if that pauses the
+transport, the catch-up ends and `resume_writing` starts it again from the cursor.
 
     CATCHING_UP --level--> LIVE          PAUSED --resume_writing--> CATCHING_UP
     CATCHING_UP --set has frames pending--> JOINING --its next flush--> LIVE
@@ -16,50 +15,55 @@ from __future__ import annotations
 
 import asyncio
 import math
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
+from fast_sse.hub.ground import Ground
+from fast_sse.hub.live_set import LiveSet
 from fast_sse.hub.outgoing import CATCHING_UP, ENDED, GONE, JOINING, LIVE, PAUSED, Outgoing
+from fast_sse.hub.subscription import Start, Subscription
+from fast_sse.model.cursor import Cursor
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from fast_sse.hub.form import Form
-    from fast_sse.hub.live_set import LiveSet
-    from fast_sse.hub.streams import Streams
-    from fast_sse.model.channel import Filter
-    from fast_sse.model.cursor import Cursor
+#: Turns of the wheel within which an age is kept by a timer: looked at once a turn, it would be kept late by up to one.
+_TIMED_TURNS = 20
+#: Starts a task that moves a stream on: from a start that the store has to be asked for, or else from its cursor.
+MoveOn = Callable[["Subscriber", Start | None], "asyncio.Task[None]"]
 
 
 class Subscriber(Outgoing, asyncio.Protocol):
-    """The protocol that a stream's transport is handed to. It reads nothing: bytes behind a stream are dropped."""
+    """The protocol that a stream's transport is handed to. It reads nothing: bytes behind a stream are dropped.
+
+    Its fields are its own to write, but for the two bookmarks: `place` is the live set's, `slot` the wheel's.
+    """
 
     __slots__ = (
-        "__weakref__", "_mark", "_since_s", "_timer", "live_set", "on_end", "place", "retires_s", "right", "slot", "task",
+        "__weakref__", "_mark", "_move_on", "_on_end", "_retires_s", "_since_s", "_timer", "live_set", "place", "right",
+        "slot", "task",
     )  # fmt: skip
 
     def __init__(
         self,
-        streams: Streams,
+        ground: Ground,
         transport: Any,
-        wanted: Filter,
-        form: Form,
+        subscription: Subscription,
         cursor: Cursor,
+        move_on: MoveOn,
         *,
         resumed: bool = False,
         shown: str = "",
     ) -> None:
-        super().__init__(streams, transport, wanted, form, cursor, resumed=resumed, shown=shown)
+        super().__init__(ground, transport, subscription, cursor, resumed=resumed, shown=shown)
         self.live_set: LiveSet | None = None
-        self.place = -1
-        self.slot = -1
+        self.place = self.slot = -1
+        self.right = subscription.right
+        #: The catch-up that is under way.
+        self.task: asyncio.Task[None] | None = None
+        self._move_on = move_on
+        self._on_end = subscription.on_end
         #: Loop time at which the stream has lived long enough.
-        self.retires_s = math.inf
-        self.right: object = None
-        self.on_end: Callable[[], None] | None = None
+        self._retires_s = math.inf
         self._since_s = 0.0
         self._mark: int | None = None
-        self.task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -69,14 +73,18 @@ class Subscriber(Outgoing, asyncio.Protocol):
             return None
         if self.state == LIVE:
             assert self.live_set is not None
-            return self.streams.fanout.level_of(self.live_set)
+            return self.ground.fanout.level_of(self.live_set)
         return self.cursor
 
     # -- becoming live ------------------------------------------------------------------------------
 
+    def begin(self, start: Start) -> None:
+        """Begin at a start that the store has to be asked for."""
+        self.task = self._move_on(self, start)
+
     def start(self) -> None:
-        """Begin to move once the transport is ours, so that a pause is told to us; a start that asks the store has
-        its task already, and one that was handed over paused waits.
+        """Begin at the cursor, once the transport is ours, so that its pauses reach us; one that was handed over paused
+        waits.
         """
         if self.state == CATCHING_UP:
             self.catch_up()
@@ -84,27 +92,30 @@ class Subscriber(Outgoing, asyncio.Protocol):
     def catch_up(self) -> None:
         """Go on from the cursor: at once from the tail when it is near, else by a task that reads the store.
 
-        A task that is at it already goes on by itself: it alone moves the cursor then, and a start that is not
-        known yet is never taken for a place in the log.
+        A task that is at it already goes on by itself: it alone moves the cursor then. Until a start that the store is
+        asked for is known, the cursor is a placeholder.
         """
         self.state = CATCHING_UP
         if self.task is not None:
             return
         try:
             if not self.level_from_tail():
-                self.streams.start_catch_up(self)
+                self.task = self._move_on(self, None)
         except Exception as error:  # noqa: BLE001  a defect must not leave a stream that silently stands still
-            self.streams.give_up(self, error)
+            self.give_up(error)
+
+    def catch_up_ended(self) -> None:
+        """The task that moved it on is about to end; from now on the next one may be started."""
+        self.task = None
 
     def level_from_tail(self) -> bool:
         """Try to become level without the store. True when nothing is left to do for the catch-up."""
-        fanout = self.streams.fanout
         if not self._near():
             return False
         self.prime()
         if self.state != CATCHING_UP:
             return True  # the first block paused it
-        live_set = fanout.live_set(self.filter, self.form)
+        live_set = self.ground.fanout.live_set(self.filter, self.form)
         if live_set.pending:
             live_set.joiners.append(self)
             self.live_set = live_set
@@ -114,20 +125,15 @@ class Subscriber(Outgoing, asyncio.Protocol):
         return True
 
     def _near(self) -> bool:
-        tail = self.streams.fanout.tail
-        return (
-            tail.covers(self.cursor)
-            and tail.count_after(self.cursor.position) <= self.streams.limits.tail_scan_records_max
-        )
+        tail, at = self.ground.fanout.tail, self.cursor
+        return tail.covers(at) and tail.count_after(at.position) <= self.ground.limits.tail_scan_records_max
 
     def flushed(self, live_set: LiveSet) -> None:
         """The live set that this joiner waited for has just flushed, perhaps only a piece of what is pending."""
         if self.state != JOINING:
             return
-        if self.streams.fanout.level_of(live_set).position < self.cursor.position:
-            live_set.joiners.append(
-                self
-            )  # the store brought it past the set: it waits, for ids never go back
+        if self.ground.fanout.level_of(live_set).position < self.cursor.position:
+            live_set.joiners.append(self)  # the store brought it past the set, and ids never go back
             return
         self.live_set = None
         self.state = CATCHING_UP
@@ -138,7 +144,7 @@ class Subscriber(Outgoing, asyncio.Protocol):
 
     def _join(self, live_set: LiveSet) -> None:
         """Write what the set's members have and this one has not; then it is one of them, unless that paused it."""
-        fanout = self.streams.fanout
+        fanout = self.ground.fanout
         level = fanout.level_of(live_set)
         missing = fanout.tail.between(self.cursor.position, level.position)
         if not missing:
@@ -160,11 +166,11 @@ class Subscriber(Outgoing, asyncio.Protocol):
     def pause_writing(self) -> None:
         """The transport holds more than it should: leave the live set and keep only the cursor.
 
-        uvloop calls this inside `write()`, so a live set that is writing is told by `fallen` and goes on.
+        uvloop calls this inside `write()`, so a live set that is writing finds it in `fallen` and goes on.
         """
         if self.state == ENDED:
             return
-        self._since_s = self.streams.clock()
+        self._since_s = self.ground.clock()
         self._mark = self._debt(self.transport.get_write_buffer_size())
         if self.state == LIVE:
             assert self.live_set is not None
@@ -172,10 +178,8 @@ class Subscriber(Outgoing, asyncio.Protocol):
                 self.live_set.fallen.append(self)
             else:
                 self.fall_behind()
-        elif self.state == JOINING:
+        elif self.state != PAUSED:
             self._leave()
-            self.state = PAUSED
-        elif self.state == CATCHING_UP:
             self.state = PAUSED
 
     def fall_behind(self) -> None:
@@ -183,13 +187,13 @@ class Subscriber(Outgoing, asyncio.Protocol):
         if self.state == LIVE:
             self.unseat()
             self.state = PAUSED
-            self.streams.fell_behind += 1
+            self.ground.fell_behind += 1
 
     def unseat(self) -> None:
         """Out of the live set (or its waiting room) without a pause; the caller starts the catch-up."""
         if self.state == LIVE:
             assert self.live_set is not None
-            self.cursor = self.streams.fanout.level_of(self.live_set)
+            self.cursor = self.ground.fanout.level_of(self.live_set)
             self.sent = max(self.sent, self.live_set.sent.position)
         self._leave()
         self.state = CATCHING_UP
@@ -198,7 +202,7 @@ class Subscriber(Outgoing, asyncio.Protocol):
         """The peer took what was queued: the same catch-up again."""
         self._mark = None
         if self.state == PAUSED:
-            self.streams.came_back += 1
+            self.ground.came_back += 1
             self.catch_up()
 
     # -- the wheel ----------------------------------------------------------------------------------
@@ -206,14 +210,14 @@ class Subscriber(Outgoing, asyncio.Protocol):
     def visit(self, now_s: float) -> None:
         """One turn of the wheel: cut a peer that stands still, send the others a heartbeat."""
         if self.state == ENDED:
-            if now_s - self._since_s >= self.streams.limits.stall_s:
+            if now_s - self._since_s >= self.ground.limits.stall_s:
                 self.transport.abort()  # it never took its last words
         elif self.state == PAUSED:
             self._judge(self._debt(self.transport.get_write_buffer_size()), now_s)
-        elif now_s >= self.retires_s:
-            self.streams.retire(self)
+        elif now_s >= self._retires_s:
+            self.retire()
         else:
-            acknowledged = self.streams.unacknowledged(self.transport)
+            acknowledged = self.ground.unacknowledged(self.transport)
             self._judge(None if acknowledged is None else -acknowledged, now_s)
             self.write(self._heartbeat())
 
@@ -227,29 +231,32 @@ class Subscriber(Outgoing, asyncio.Protocol):
 
     def _debt(self, queued: int) -> int:
         """What falls with every byte that the peer takes: from our queue, or, unseen there, from the kernel's."""
-        return queued - (self.streams.unacknowledged(self.transport) or 0)
+        return queued - (self.ground.unacknowledged(self.transport) or 0)
 
     def _judge(self, debt: int | None, now_s: float) -> None:
         """Progress lowers the mark and moves the deadline; standing still past the deadline is the end."""
         if debt is None or self._mark is None or debt < self._mark:
             self._mark = debt
             self._since_s = now_s
-        elif now_s - self._since_s >= self.streams.limits.stall_s:
-            self.streams.evict(self, "stalled", now_s - self._since_s)
+        elif now_s - self._since_s >= self.ground.limits.stall_s:
+            self.evict("stalled", now_s - self._since_s)
 
     # -- ends ---------------------------------------------------------------------------------------
 
-    def end_in(self, delay_s: float, retry_ms: int) -> None:
-        """Tell the client to come back in `retry_ms`, after a delay."""
-        self._end_later(delay_s, partial(self.come_back, retry_ms))
+    def retire_in(self, age_s: float) -> None:
+        """Retire at an age: at the visit then, or by a timer of its own where a turn of the wheel is too coarse."""
+        if age_s < _TIMED_TURNS * self.ground.wheel.period_s:
+            self.end_in(age_s, self.retire)
+        else:
+            self._retires_s = self.ground.clock() + age_s
 
-    def expire_in(self, delay_s: float) -> None:
-        """End the stream as an expired one after a delay."""
-        self._end_later(delay_s, self.expire)
+    def retire(self) -> None:
+        """Tell the client to come back soon, perhaps to another node."""
+        self.come_back(self.ground.jittered_ms(self.ground.limits.retry_ms))
 
-    def _end_later(self, delay_s: float, end: Callable[[], None]) -> None:
-        """Of several ends the earliest counts: a drain prolongs no grant."""
-        loop = self.streams.loop
+    def end_in(self, delay_s: float, end: Callable[[], None]) -> None:
+        """`retire` or `expire` after a delay. Of several ends the earliest counts: a drain prolongs no grant."""
+        loop = self.ground.loop
         if self._timer is not None:
             if self._timer.when() <= loop.time() + delay_s:
                 return
@@ -266,14 +273,13 @@ class Subscriber(Outgoing, asyncio.Protocol):
             return
         standing = self.standing
         kept = self.shown if standing is None else standing.text
-        self.streams.expired += 1
+        self.ground.expired += 1
         self.end(self.form.expired(kept, retry_ms), head)
 
     def end(self, last: bytes, head: bytes = b"") -> None:
         """Say the last words, made by the form, and close. A peer that is not reading gets none and is cut.
 
-        The stream stays on the wheel until its transport is gone: `close` waits for the peer to take what is
-        queued, for ever if nobody watches.
+        The stream stays on the wheel until its transport is gone: `close` would wait for its peer for ever.
         """
         if self.state == ENDED:
             return
@@ -284,6 +290,17 @@ class Subscriber(Outgoing, asyncio.Protocol):
         with GONE:
             self.transport.write(head + last)
         self.transport.close()
+
+    def give_up(self, error: Exception) -> None:
+        """Report a defect of ours and cut the stream, so that the client resumes."""
+        self.ground.met_defect(error)
+        self.evict("defect", 0.0)
+
+    def evict(self, reason: str, after_s: float) -> None:
+        """Cut the stream and report that, unless it has ended already; `after_s`: how long the reason had lasted."""
+        if self.state != ENDED:
+            self.ground.evicting(self.transport, reason, after_s)
+            self.cut()
 
     def cut(self) -> None:
         """Drop the connection and what is queued for it; the client comes back with Last-Event-ID."""
@@ -297,22 +314,22 @@ class Subscriber(Outgoing, asyncio.Protocol):
                 live_set.remove(self)
             elif self in live_set.joiners:
                 live_set.joiners.remove(self)
-            self.streams.fanout.discard_if_deserted(live_set)
+            self.ground.fanout.discard_if_deserted(live_set)
 
     def _stop(self) -> None:
         if self.state == ENDED:
             return
         self._leave()
         self.state = ENDED
-        self._since_s = self.streams.clock()
+        self._since_s = self.ground.clock()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self.task is not None and self.task is not asyncio.current_task(self.streams.loop):
+        if self.task is not None and self.task is not asyncio.current_task(self.ground.loop):
             self.task.cancel()
-        if self.on_end is not None:
-            self.on_end()
-        self.streams.ended()
+        if self._on_end is not None:
+            self._on_end()
+        self.ground.open_count -= 1
 
     # -- asyncio.Protocol ---------------------------------------------------------------------------
 
@@ -326,6 +343,6 @@ class Subscriber(Outgoing, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The peer is gone; one that stood still may have been cut by the kernel, whose deadline is as long as ours."""
         if isinstance(exc, TimeoutError):
-            self.streams.evict(self, "stalled", self.streams.limits.stall_s)
+            self.evict("stalled", self.ground.limits.stall_s)
         self._stop()
-        self.streams.forget(self)
+        self.ground.wheel.remove(self)

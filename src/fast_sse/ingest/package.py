@@ -23,7 +23,7 @@ from hashlib import sha256
 
 import msgspec
 
-from fast_sse.hub.clock import SendTime
+from fast_sse.hub.send_time import SendTime
 from fast_sse.model.channel import Channel, channel
 from fast_sse.model.errors import BadChannelError, BadRequestError, TooLargeError
 from fast_sse.model.keys import key_digest, own_key

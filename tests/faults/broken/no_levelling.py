@@ -10,7 +10,7 @@ from fast_sse.hub.subscriber import Subscriber
 
 def join(self: Subscriber, live_set: LiveSet) -> None:
     """`Subscriber._join` without its first half."""
-    level = self.streams.fanout.level_of(live_set)
+    level = self.ground.fanout.level_of(live_set)
     self.cursor = level
     self.advance(level)
     self.state = LIVE

@@ -7,10 +7,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from fast_sse.cli.main import app_main
-from fast_sse.hub.catch_up import Start
 from fast_sse.hub.hub import Hub
-from fast_sse.hub.streams import Subscription
 from fast_sse.hub.subscriber import Subscriber
+from fast_sse.hub.subscription import Start, Subscription
 
 subscribe = Hub.subscribe
 

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from fast_sse.cli.main import app_main
 from fast_sse.hub.hub import Hub
-from fast_sse.hub.streams import Subscription
 from fast_sse.hub.subscriber import Subscriber
+from fast_sse.hub.subscription import Subscription
 from fast_sse.model.channel import WILDCARD, Channel, Filter
 
 subscribe = Hub.subscribe

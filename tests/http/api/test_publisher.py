@@ -88,7 +88,7 @@ class OverAConnection:
         for _ in range(3):
             self._transport.feed(bytes_of(number))
             await asyncio.sleep(0)
-        await rig.hub._streams.fanout.reached(rig.store._log.newest)
+        await rig.hub._ground.fanout.reached(rig.store._log.newest)
         bodies = [json.loads(sent.partition(b"\r\n\r\n")[2]) for sent in self._transport.writes[-3:]]
         (word,) = {body["data"]["durability"] for body in bodies}
         return str(word)
@@ -117,7 +117,7 @@ async def under_asgi(rig: Rig, number: int) -> str:
 
     async with app.lifespan():
         await app(scope, receive, send)
-    await rig.hub._streams.fanout.reached(rig.store._log.newest)
+    await rig.hub._ground.fanout.reached(rig.store._log.newest)
     return str(json.loads(sent[-1]["body"])["data"]["durability"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from fast_sse.hub.clock import SendTime
+from fast_sse.hub.send_time import SendTime
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import BadRequestError
 from fast_sse.model.keys import key_digest, own_key

@@ -16,10 +16,9 @@ from fast_sse.http.api.access import Access
 from fast_sse.http.api.clients import Clients
 from fast_sse.http.api.routes import Segments
 from fast_sse.http.message import Answer, Request, Stream, Verdict
-from fast_sse.hub.catch_up import Start
 from fast_sse.hub.form import Form, Heartbeat, Prime
 from fast_sse.hub.hub import Hub
-from fast_sse.hub.streams import Subscription
+from fast_sse.hub.subscription import Start, Subscription
 from fast_sse.model.channel import Channel, Filter, channel, channel_from_path
 from fast_sse.model.cursor import parse_cursor
 from fast_sse.model.errors import BadChannelError, BadRequestError, GrantEndedError, OverloadedError

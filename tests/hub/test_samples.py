@@ -10,7 +10,6 @@ from tests.hub.loops import manual
 from tests.hub.support import Bench, bench, drafted, now_ms
 
 from fast_sse.hub.hub import Hub
-from fast_sse.hub.numbers import follower_samples
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import NotStoredError
 from fast_sse.model.message import Key
@@ -67,7 +66,7 @@ async def test_slow_streams_and_gaps_are_counted_by_reason() -> None:
         slow.subscriber.pause_writing()
         slow.subscriber.resume_writing()
         await manual().idle()
-        hub.streams.evict(slow.subscriber, "stalled", 1.0)
+        slow.subscriber.evict("stalled", 1.0)
         found = values(hub.hub)
         assert found["gaps_total{epoch}"] == 1
         assert (found["fell_behind_total"], found["came_back_total"]) == (1, 1)
@@ -143,12 +142,13 @@ async def test_lag_is_told_where_positions_count(
     """A Redis id counts milliseconds, so that two of them say who is first and not how many lie between."""
     async with bench() as hub:
         level = Cursor(kind or "s1", "e" * 13, 7)
+        hub.fanout.start_at(level)
         follower = hub.hub._follower
-        newest = None if kind is None else Cursor(kind, level.epoch, end)
-        found = {sample.name: sample.value for sample in follower_samples(follower, level, newest)}
+        follower._end = None if kind is None else Cursor(kind, level.epoch, end)
+        found = {sample.name: sample.value for sample in follower.samples()}
         assert {name: found[name] for name in found if name.startswith("follower_l")} == expected
-        other = Cursor("s1", "f" * 13, 9)
-        assert not any(sample.name == "follower_level" for sample in follower_samples(follower, level, other))
+        follower._end = Cursor("s1", "f" * 13, 9)
+        assert not any(sample.name == "follower_level" for sample in follower.samples())
 
 
 async def test_a_hub_that_does_not_run_has_no_numbers() -> None:

@@ -1,8 +1,8 @@
-"""Rules of `hub.clock`."""
+"""Rules of `hub.send_time`."""
 
 import time
 
-from fast_sse.hub.clock import SendTime
+from fast_sse.hub.send_time import SendTime
 
 
 def test_send_time_is_local_time_with_milliseconds() -> None:

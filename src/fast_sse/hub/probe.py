@@ -1,0 +1,76 @@
+"""Would a publish be stored? Asked of the store itself, at most once a second, however many ask here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from fast_sse.model.errors import NotStoredError, UnavailableError
+from fast_sse.model.limits import Limits
+from fast_sse.observe.metrics import Sample
+from fast_sse.observe.observer import Observer, StoreFailed, StoreRecovered
+from fast_sse.store.base import Store
+
+#: The store's write probe is asked at most this often.
+PROBE_INTERVAL_S = 1.0
+
+
+class Probe:
+    """The write probe of one store."""
+
+    def __init__(
+        self, store: Store, limits: Limits, observer: Observer, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._store = store
+        self._limits = limits
+        self._observer = observer
+        self._loop = loop
+        self._asked_s = float("-inf")
+        self._task: asyncio.Task[None] | None = None
+        self._error: UnavailableError | None = None
+        self._up = False
+
+    async def check(self) -> None:
+        """Prove that a publish would be stored, by an answer that is at most a second old. Raises UnavailableError."""
+        if self._loop.time() - self._asked_s >= PROBE_INTERVAL_S and self._task is None:
+            self._task = self._loop.create_task(self._ask(), name="write probe")
+        if self._task is not None:
+            await asyncio.shield(self._task)
+        if self._error is not None:
+            raise self._error
+
+    async def _ask(self) -> None:
+        before = self._error
+        try:
+            async with asyncio.timeout(self._limits.append_s):
+                await self._store.ping()
+            self._error = None
+        except TimeoutError:
+            self._error = NotStoredError("the store does not answer")
+        except UnavailableError as error:
+            self._error = error
+        finally:
+            self._asked_s = self._loop.time()
+            self._task = None
+        if (before is None) != (self._error is None):
+            fact = StoreRecovered() if self._error is None else StoreFailed(self._error.message)
+            self._observer.notify(fact)
+
+    async def look(self, within_s: float) -> None:
+        """Check for the sake of `samples`; a store that is silent for that long is down."""
+        check = asyncio.ensure_future(self.check())
+        try:
+            await asyncio.wait({check}, timeout=within_s)
+            self._up = check.done() and not check.cancelled() and check.exception() is None
+        finally:
+            check.cancel()
+
+    async def close(self) -> None:
+        """End a question under way."""
+        if (task := self._task) is not None:
+            task.cancel()
+            await asyncio.wait({task})
+
+    def samples(self) -> Iterator[Sample]:
+        """What the last look found."""
+        yield Sample("store_up", "gauge", "0 when a publish would not be stored just now.", self._up)

@@ -1,0 +1,73 @@
+"""The write probe: asked seldom, bounded in time, and what operators see of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.hub.loops import manual
+from tests.hub.support import bench, now_ms
+
+from fast_sse.hub.probe import PROBE_INTERVAL_S
+from fast_sse.model.errors import NotStoredError, UnavailableError
+from fast_sse.observe.observer import StoreFailed, StoreRecovered
+from fast_sse.store.memory.store import MemoryStore
+
+
+class Probed(MemoryStore):
+    """A store whose probe the test decides."""
+
+    def __init__(self) -> None:
+        super().__init__(now_ms=now_ms)
+        self.pings = 0
+        self.error: Exception | None = None
+        self.hangs = False
+
+    async def ping(self) -> None:
+        """Count, and fail or hang as told."""
+        self.pings += 1
+        if self.hangs:
+            await asyncio.get_running_loop().create_future()
+        if self.error is not None:
+            raise self.error
+
+
+async def test_readiness_asks_the_store_at_most_once_a_second() -> None:
+    """However many ask at once and how often, the store sees one probe; its failure is told once, and its recovery."""
+    store = Probed()
+    await store.open()
+    async with bench(store) as hub:
+        await asyncio.gather(*[hub.hub.probe_publish() for _ in range(5)])
+        await hub.hub.probe_publish()
+        assert store.pings == 1
+        store.error = UnavailableError("down")
+        for _ in range(3):
+            await manual().elapse(PROBE_INTERVAL_S)
+            with pytest.raises(UnavailableError):
+                await hub.hub.probe_publish()
+        assert store.pings == 4
+        assert len(hub.facts.of(StoreFailed)) == 1
+        store.error = None
+        await manual().elapse(PROBE_INTERVAL_S)
+        await hub.hub.probe_publish()
+        assert len(hub.facts.of(StoreRecovered)) == 1
+    await store.close()
+
+
+async def test_a_probe_that_hangs_ends_at_the_append_deadline_and_with_the_hub() -> None:
+    """A store that does not answer is not ready, and a probe under way does not outlive the hub."""
+    store = Probed()
+    await store.open()
+    async with bench(store, append_s=2.0) as hub:
+        store.hangs = True
+        probe = asyncio.ensure_future(hub.hub.probe_publish())
+        await manual().elapse(2)
+        assert isinstance(probe.exception(), NotStoredError)
+        last = asyncio.ensure_future(hub.hub.probe_publish())
+        await manual().elapse(1)
+        again = asyncio.ensure_future(hub.hub.probe_publish())
+        await manual().idle()
+    await manual().idle()
+    assert isinstance(last.exception(), NotStoredError)
+    assert again.cancelled()
+    await store.close()
