@@ -26,7 +26,7 @@ def test_kept_are_the_headers_of_the_framing_and_those_that_the_api_reads() -> N
     assert kept.spelt[b"X-Signature"] == kept.spelt[b"x-signature"] == "x-signature"
     assert set(kept.spelt.values()) == kept.names
     assert kept.single == {"host", "x-signature"}
-    assert kept.longer == {b"/long": 9}
+    assert kept.bodies == {b"/long": 9}
     assert repeated("idempotency-key").message == "Malformed request: more than one Idempotency-Key"
 
 

@@ -129,12 +129,12 @@ class Intake(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         headers: lower-case names of the headers that the API reads.
         single: those of which there is one: a request that repeats it is malformed.
-        longer: path to the longest body in bytes, for paths that take another length than `Limits.body_bytes_max`.
+        bodies: path to the bytes that its body may have, where that is not `Limits.body_bytes_max`.
     """
 
     headers: frozenset[str] = frozenset()
     single: frozenset[str] = frozenset()
-    longer: Mapping[str, int] = {}
+    bodies: Mapping[str, int] = {}
 
 
 class Interface(Protocol):

@@ -33,16 +33,16 @@ class Kept:
         names: of headers, in lower case; any other one is dropped.
         spelt: the same by the bytes of the name, as it is often spelt or in lower case.
         single: names that may stand once.
-        longer: path to the longest body, where it is another one than that of a message.
+        bodies: path to the bytes that its body may have, where that is not the bound of a message.
     """
 
-    __slots__ = ("longer", "names", "single", "spelt")
+    __slots__ = ("bodies", "names", "single", "spelt")
 
     def __init__(self, intake: Intake) -> None:
         self.names = FRAMING | intake.headers
         self.spelt = {text.encode(): name for name in self.names for text in (name, name.title())}
         self.single = _SINGLE | intake.single
-        self.longer = {path.encode(): most for path, most in intake.longer.items()}
+        self.bodies = {path.encode(): most for path, most in intake.bodies.items()}
 
 
 def repeated(name: str) -> BadRequestError:

@@ -156,6 +156,14 @@ async def test_what_no_body_could_mend_is_refused_from_its_head(
     assert (found.status if isinstance(found, Response) else found) == expected
 
 
+@pytest.mark.parametrize("limits", [Limits(), Limits(body_bytes_max=300, batch_bytes_max=200)])
+async def test_a_server_is_told_the_bound_of_every_body(limits: Limits) -> None:
+    """That of a message holds everywhere, but for the paths that the API names with a bound of their own."""
+    pages = Pages({"/": Response(200)})
+    async with rigged(limits, pages=pages, health_path="/health") as rig:
+        assert rig.endpoints.intake.bodies == {"/v1/sse/batch": limits.batch_bytes_max}
+
+
 async def test_a_page_may_read_a_refusal_from_the_head() -> None:
     """An early refusal carries the marks of CORS, as the late one does."""
     async with rigged(Limits(), cors=Cors(frozenset({"https://shop.example"}))) as rig:

@@ -71,7 +71,7 @@ class Endpoints:
         self._refused: Counter[str] = Counter()
         self._hub = hub
         self._cors = cors or Cors()
-        self._body_bytes_max = limits.body_bytes_max
+        self._limits = limits
         clients = clients or Clients(
             publish_rate=limits.publish_rate, streams_max=limits.streams_per_address_max
         )
@@ -79,12 +79,13 @@ class Endpoints:
         self._publishing = Publishing(hub, limits, clients, now, drafting, later)
         self._batching = Batching(hub, limits, clients, now, drafting, later)
         self._subscribing = Subscribing(hub, limits, clients, now, prime=prime)
-        table = [*self._table(limits, load_route=load_route), *_pages(pages or Pages({}), health_path)]
+        most = limits.body_bytes_max
+        table = [*self._table(limits, load_route=load_route), *_pages(pages or Pages({}), health_path, most)]
         self.routes = Routes(table, self._cors.preflight)
         self.intake = Intake(
             headers=frozenset(READ | RESERVED),
             single=SINGLE,
-            longer={r.path: r.body_bytes_max for r in table if r.body_bytes_max > limits.body_bytes_max},
+            bodies={route.path: route.body_bytes_max for route in table if route.body_bytes_max != most},
         )
 
     def _table(self, limits: Limits, *, load_route: bool) -> Iterator[Route]:
@@ -117,7 +118,7 @@ class Endpoints:
         What the head alone refuses is refused before a byte of the body is kept.
         """
         if request.method in _BODILESS:
-            return Admission(self._body_bytes_max)
+            return Admission(self._limits.body_bytes_max)
         try:
             route, segments = self.routes.find(request.method, request.path)
             assert route.judge is not None
@@ -158,10 +159,10 @@ class Endpoints:
         return answer if request.method == "OPTIONS" else self._cors.mark(request, answer)
 
 
-def _pages(pages: Pages, health_path: str | None) -> Iterator[Route]:
+def _pages(pages: Pages, health_path: str | None, most: int) -> Iterator[Route]:
     """What may be read without a signature."""
     for method in ("GET", "HEAD"):
         if health_path is not None:
-            yield Route(method, health_path, healthy, 0)
+            yield Route(method, health_path, healthy, most)
         for path in pages.paths:
-            yield Route(method, path, pages.answer, 0)
+            yield Route(method, path, pages.answer, most)

@@ -138,7 +138,7 @@ class AsgiApp:
         answer: Answer
         try:
             request = head_of(scope, self._limits, self._kept)
-            most = self._kept.longer.get(request.path.encode(), self._limits.body_bytes_max)
+            most = self._kept.bodies.get(request.path.encode(), self._limits.body_bytes_max)
             request.body = await incoming.read(request, most, interface.admit)
         except (FastSseError, RefusedError) as error:
             answer = error.answer if isinstance(error, RefusedError) else error_response(error)

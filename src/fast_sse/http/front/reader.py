@@ -267,8 +267,8 @@ class RequestReader:
             raise HeadersTooLargeError("Request line and headers are too large")
         if target[:1] != b"/" or b"//" in target or b"#" in target or method == b"CONNECT":
             self._target = checked_target(method, target)
-        path, longer = self._target.partition(b"?")[0], self._kept.longer
-        self._body_max = longer[path] if path in longer else self._limits.body_bytes_max  # noqa: SIM401  a call less
+        path, bodies = self._target.partition(b"?")[0], self._kept.bodies
+        self._body_max = bodies[path] if path in bodies else self._limits.body_bytes_max  # noqa: SIM401  a call less
         check_host(headers.get("host"), http11=http11)
         self._length = announced_bytes(headers, http11=http11)
         if self._length > self._body_max:
