@@ -99,9 +99,13 @@ class Rig:
 
 @asynccontextmanager
 async def rigged(
-    limits: Limits, *, now: Callable[[], float] = lambda: NOW, **settings: Any
+    limits: Limits,
+    *,
+    now: Callable[[], float] = lambda: NOW,
+    kind: type[Endpoints] = Watched,
+    **settings: Any,
 ) -> AsyncIterator[Rig]:
-    """A rig with one v1 secret and one v2 key, load route on; `now` is everybody's clock."""
+    """A rig with one v1 secret and one v2 key, load route on; `now` is the clock of all parts."""
 
     def now_ms() -> int:
         return int(now() * 1000)
@@ -111,7 +115,7 @@ async def rigged(
     hub = Hub(store, limits, NullObserver(), now_ms=now_ms, rng=random.Random(1))
     await hub.start()
     access = Access(keyring=Keyring(secret=SECRET, keys={"web-1": SECRET}))
-    yield Rig(store, hub, Watched(hub, limits, access, now=now, load_route=True, **settings))
+    yield Rig(store, hub, kind(hub, limits, access, now=now, load_route=True, **settings))
     await hub.close()
     await store.close()
 

@@ -18,6 +18,7 @@ from tests.http.rig import NOW, PUBLISH, SECRET, V1, rigged
 from tests.support.transport import FakeTransport
 
 import fast_sse
+from fast_sse.http.api.endpoints import Endpoints
 from fast_sse.http.front.front import Front
 from fast_sse.model.channel import Channel
 from fast_sse.model.limits import Limits
@@ -77,7 +78,7 @@ def counted(feed: Any, data: bytes) -> Cost:
 )
 async def test_a_publish_costs_no_more_calls(make: Any, most: Cost) -> None:
     """Each publish is some tens of calls: what is added here is paid by every message."""
-    async with rigged(Limits()) as rig:
+    async with rigged(Limits(), kind=Endpoints) as rig:
         transport = FakeTransport(Front(rig.endpoints, Limits(), clock=lambda: 0.0)())
         costs = []
         for number in range(6):
