@@ -1,13 +1,17 @@
 """House rules that a machine can keep: how big a file is, what it may touch, and which test proves it.
 
 Each rule is a function from source text to a list of complaints, so that it can be shown to complain.
-The direction of imports is kept elsewhere, by the contracts of import-linter in pyproject.toml.
+The direction of imports between packages is kept elsewhere, by the contracts of import-linter in pyproject.toml; here it
+is looked at file by file, the imports of types included: what names each other must be read together.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -102,6 +106,53 @@ def long_file(source: str) -> list[str]:
     return [f"1: {lines} lines; {FILE_LINES_MAX} are enough"] if lines > FILE_LINES_MAX else []
 
 
+def imported(source: str, known: AbstractSet[str]) -> set[str]:
+    """Modules of ours (`known`) that a source text imports, wherever in it and for whatever use."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= inside & known or {node.module}
+    return names & known
+
+
+def modules(under: Path) -> dict[str, str]:
+    """Source texts by the dotted names of their modules; a package's `__init__` has the name of the package."""
+    found = {}
+    for path in sorted(under.rglob("*.py")):
+        parts = path.relative_to(under.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path.read_text()
+    return found
+
+
+def cycles(sources: Mapping[str, str]) -> list[str]:
+    """A circle of modules that import one another, if there is any."""
+    graph = {name: imported(source, sources.keys()) - {name} for name, source in sources.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return [" <- ".join(error.args[1])]
+    return []
+
+
+def upward(sources: Mapping[str, str], package: str) -> list[str]:
+    """Imports within a package of what stands below in the list at its head, and modules that are not in that list."""
+    head = ast.get_docstring(ast.parse(sources[package]), clean=False) or ""
+    order = [f"{package}.{name}" for name in re.findall(r"^    ([a-z_]+) {2,}\S", head, re.MULTILINE)]
+    place = {name: number for number, name in enumerate(order)}
+    members = {name for name in sources if name.startswith(f"{package}.")}
+    said = [f"{name} is not in the list at the head of {package}" for name in sorted(members - place.keys())]
+    said += [
+        f"{name} imports {other}, which stands below it"
+        for name in order
+        for other in sorted(imported(sources[name], members))
+        if place.get(other, -1) > place[name]
+    ]
+    return said
+
+
 def complaints(rule: Rule, under: Path) -> list[str]:
     """What a rule says about every Python file under a directory, as file:line: text."""
     files = sorted(under.rglob("*.py"))
@@ -144,6 +195,58 @@ def test_tests_mirror_src() -> None:
         if name not in UNMIRRORED and not test.exists():
             missing.append(f"src/fast_sse/{name} has no {test.relative_to(ROOT)}")
     expect_none(missing)
+
+
+@pytest.mark.slow
+def test_no_modules_import_one_another() -> None:
+    """However long the way round, and also where only a type is wanted: such files can only be read together."""
+    expect_none(cycles(modules(SRC)))
+
+
+def test_the_hub_reads_from_top_to_bottom() -> None:
+    """Each file of the hub imports only files above it in the list at the head of the package."""
+    expect_none(upward(modules(SRC), "fast_sse.hub"))
+
+
+#: A package of three modules, the list at its head, and what each imports.
+HEAD = '"""Rule.\n\n    low   a\n    high  b\n"""'
+LOW_HIGH = {"p": HEAD, "p.low": "import os", "p.high": "from p.low import x"}
+
+
+@pytest.mark.parametrize(
+    "low",
+    [
+        "from p.high import y",
+        "from p import high",
+        "import p.high",
+        "def f():\n    from p.high import y",
+        "if TYPE_CHECKING:\n    from p.high import y",
+    ],
+)
+def test_rules_of_imports_can_complain(low: str) -> None:
+    """Every way to import counts: at the top, in a function, for a type only, by the module or by its package."""
+    sources = LOW_HIGH | {"p.low": low}
+    (circle,) = cycles(sources)
+    assert "p.low" in circle
+    assert "p.high" in circle
+    assert upward(sources, "p") == ["p.low imports p.high, which stands below it"]
+
+
+def test_a_circle_may_be_long() -> None:
+    """It is named whole, and modules outside of it are not."""
+    sources = {"p": "", "p.a": "import p.b", "p.b": "import p.c", "p.c": "import p.a", "p.d": "import p.a"}
+    (circle,) = cycles(sources)
+    assert set(circle.split(" <- ")) == {"p.a", "p.b", "p.c"}
+
+
+def test_a_module_must_be_in_the_list() -> None:
+    """A new file has a place in the order, or the rule would not look at it."""
+    assert upward(LOW_HIGH | {"p.new": "import p.high"}, "p") == ["p.new is not in the list at the head of p"]
+
+
+def test_rules_of_imports_leave_a_straight_line_alone() -> None:
+    """What is above may be imported, and so may what is no module of ours."""
+    assert cycles(LOW_HIGH) == upward(LOW_HIGH, "p") == []
 
 
 def test_exceptions_are_still_needed() -> None:
