@@ -60,25 +60,25 @@ def make_store(config: Config) -> Store:
 
 
 def _kafka_store(config: Config) -> Store:
-    kind = needs_extra("kafka", "store", "fast_sse.store.kafka.store", "KafkaStore")
-    settings = needs_extra("kafka", "store", "fast_sse.store.kafka.settings", "KafkaSettings")
+    kind: Callable[..., Store] = needs_extra("kafka", "store", "fast_sse.store.kafka.store", "KafkaStore")
+    return kind(kafka_settings(config), config.data_dir, config.kept)
+
+
+def kafka_settings(config: Config) -> Any:
+    """The KafkaSettings of the store. Raises ConfigError when the client library is not installed."""
+    kind = needs_extra("kafka", "store", "fast_sse.store.kafka.settings", "KafkaSettings")
     kafka, limits = config.kafka, config.bounds
-    found: Store = kind(
-        settings(
-            bootstrap_servers=kafka.bootstrap_servers,
-            topic=kafka.topic,
-            node=config.node_name,
-            min_insync_replicas=kafka.min_insync_replicas,
-            replication_factor=kafka.replication_factor,
-            options={name: value.get_secret_value() for name, value in kafka.options.items()},
-            message_bytes_max=max(limits.body_bytes_max, limits.inflated_bytes_max),
-            # Before the hub gives up, so that the answer is the log's.
-            deadline_s=0.9 * limits.append_s,
-        ),
-        config.data_dir,
-        config.kept,
+    return kind(
+        bootstrap_servers=kafka.bootstrap_servers,
+        topic=kafka.topic,
+        node=config.node_name,
+        min_insync_replicas=kafka.min_insync_replicas,
+        replication_factor=kafka.replication_factor,
+        options={name: value.get_secret_value() for name, value in kafka.options.items()},
+        message_bytes_max=max(limits.body_bytes_max, limits.inflated_bytes_max),
+        # Before the hub gives up, so that the answer is the log's.
+        deadline_s=0.9 * limits.append_s,
     )
-    return found
 
 
 def _redis_store(config: Config) -> Store:

@@ -27,6 +27,7 @@ from fast_sse.config import load, problems, setting_names
 from fast_sse.environment import PREFIX
 from fast_sse.http.admin.app import admin_app
 from fast_sse.model.limits import Limits
+from fast_sse.store.kafka.settings import KafkaSettings
 
 DIRECTORY = ROOT / "deploy" / "compose"
 COMPOSE = yaml.safe_load((DIRECTORY / "compose.yaml").read_text())
@@ -199,7 +200,7 @@ def test_the_kafka_variables_start_a_broker(tmp_path: Path) -> None:
         given = {name: value.replace(here, there) for name, value in given.items()}
     broker.options = given
     with broker:
-        facts = ask_kafka(broker.bootstrap, {}, "fast-sse")
+        facts = ask_kafka(KafkaSettings(bootstrap_servers=broker.bootstrap))
         assert (facts.brokers, facts.topic) == (1, None)
         properties = (tmp_path / "server.properties").read_text()
         assert all(f"{name}={value}" in properties for name, value in given.items())

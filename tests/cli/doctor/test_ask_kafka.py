@@ -10,9 +10,15 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from tests.support.kafka_broker import Broker, need_kafka, sasl_broker, topic_name
 
-from fast_sse.cli.doctor import ask_kafka as module
 from fast_sse.cli.doctor.ask_kafka import ask_kafka
 from fast_sse.model.errors import ConfigError, UnavailableError
+from fast_sse.store.kafka.settings import KafkaSettings
+
+
+def settings(bootstrap_servers: str, topic: str, **options: str) -> KafkaSettings:
+    """Of a hub on this topic."""
+    return KafkaSettings(bootstrap_servers=bootstrap_servers, topic=topic, options=options)
+
 
 AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 
@@ -22,12 +28,12 @@ AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 def test_asking_for_a_topic_does_not_make_it(kafka_broker: Broker) -> None:
     """A broker that makes topics for whoever names one has none after the doctor's visit."""
     name = topic_name()
-    facts = ask_kafka(kafka_broker.bootstrap, {}, name)
+    facts = ask_kafka(settings(kafka_broker.bootstrap, name))
     assert (facts.topic, facts.brokers) == (None, 1)
     assert facts.rights is not None
     assert "CREATE" in facts.rights
     assert 0 < facts.round_trip_ms < 5000
-    again = ask_kafka(kafka_broker.bootstrap, {}, name)
+    again = ask_kafka(settings(kafka_broker.bootstrap, name))
     assert again.topic is None
 
 
@@ -38,7 +44,7 @@ def test_a_topic_is_described(kafka_broker: Broker) -> None:
     name = topic_name()
     admin = AdminClient({"bootstrap.servers": kafka_broker.bootstrap})
     admin.create_topics([NewTopic(name, 1, config={"retention.ms": "5000"})])[name].result(10)
-    topic = ask_kafka(kafka_broker.bootstrap, {}, name).topic
+    topic = ask_kafka(settings(kafka_broker.bootstrap, name)).topic
     assert topic is not None
     assert (topic.partitions, topic.replicas, topic.in_sync, topic.leader, topic.messages) == (
         1,
@@ -65,15 +71,15 @@ def test_rights_are_those_of_our_user(tmp_path: Path) -> None:
     with broker:
         admin = AdminClient({"bootstrap.servers": broker.bootstrap})
         admin.create_topics([NewTopic(name, 1)])[name].result(10)
-        assert ask_kafka(bootstrap, options, name).topic is None
+        assert ask_kafka(settings(bootstrap, name, **options)).topic is None
         _allow(admin, name)
-        facts = ask_kafka(bootstrap, options, name)
+        facts = ask_kafka(settings(bootstrap, name, **options))
         assert facts.protocol == "sasl_plaintext"
         assert facts.topic is not None
         assert facts.topic.rights == frozenset({"READ", "DESCRIBE"})
         assert facts.topic.settings is None
         with pytest.raises(ConfigError, match=r"^kafka\.options: .*sasl\.password") as refused:
-            ask_kafka(bootstrap, {**options, "sasl.password": "wr0ng-word"}, name)
+            ask_kafka(settings(bootstrap, name, **{**options, "sasl.password": "wr0ng-word"}))
     assert "wr0ng-word" not in str(refused.value)
 
 
@@ -99,21 +105,26 @@ def _allow(admin: AdminClient, topic: str) -> None:
         future.result(10)
 
 
-def test_nobody_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_there_is_one_sentence() -> None:
     """A port where nothing listens: an error that names it and why, without a secret."""
-    monkeypatch.setattr(module, "ANSWER_S", 0.2)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refused for certain
         place = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(UnavailableError, match="refused") as refused:
-            ask_kafka(place, {}, "t")
+            ask_kafka(settings(place, "t"), answer_s=0.2)
     assert str(refused.value).startswith(f"{place}: ")
+
+
+def test_options_that_are_ours_are_refused_as_at_a_start() -> None:
+    """What the promises rest on cannot be set: the doctor says what a hub says that does not start with it."""
+    with pytest.raises(ConfigError, match="acks is not yours to set"):
+        ask_kafka(settings("127.0.0.1:1", "t", acks="1"))
 
 
 def test_wrong_options_are_named_without_their_values() -> None:
     """An option that the client does not know, or a value that it does not take: the name, never the value."""
     for options in ({"sasl.passwrod": "s3cret-word"}, {"security.protocol": "s3cret-word"}):
         with pytest.raises(ConfigError) as refused:
-            ask_kafka("127.0.0.1:1", options, "t")
+            ask_kafka(settings("127.0.0.1:1", "t", **options))
         assert next(iter(options)) in str(refused.value)
         assert "s3cret-word" not in str(refused.value)

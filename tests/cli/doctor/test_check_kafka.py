@@ -12,8 +12,6 @@ from tests.support.kafka_broker import Broker, topic_name
 
 from fast_sse.cli.doctor.ask_kafka import Facts, Topic, ask_kafka
 from fast_sse.cli.doctor.check_kafka import (
-    ENVELOPE_BYTES,
-    Wanted,
     access,
     cluster,
     copies,
@@ -25,33 +23,31 @@ from fast_sse.cli.doctor.check_kafka import (
 )
 from fast_sse.cli.doctor.findings import Finding
 from fast_sse.model.limits import MIB
-from fast_sse.store.kafka.settings import ENTRY_OVERHEAD_BYTES
+from fast_sse.store.base import Retention
+from fast_sse.store.kafka.settings import FIXED, KafkaSettings, topic_config
 
-DAY_MS = 86_400_000
-WANTED = Wanted(
-    topic="t", min_insync_replicas=1, max_age_s=86_400.0, max_bytes=64 * MIB, body_bytes_max=4 * MIB
-)
-SAFE = {
-    "retention.ms": str(DAY_MS),
-    "retention.bytes": str(64 * MIB),
-    "message.timestamp.type": "LogAppendTime",
-    "max.message.bytes": str(4 * MIB + ENVELOPE_BYTES),
-}
+KEPT = Retention(max_age_s=86_400.0, max_bytes=64 * MIB)
+WANTED = KafkaSettings(bootstrap_servers="", message_bytes_max=4 * MIB)
+#: As the store would make it.
+SAFE = topic_config(WANTED, KEPT, broker_time=True)
 
 
-def asked(broker: Broker, partitions: int = 1, wanted: Wanted = WANTED, **config: str) -> dict[str, Finding]:
+def asked(
+    broker: Broker, partitions: int = 1, wanted: KafkaSettings = WANTED, **config: str
+) -> dict[str, Finding]:
     """Every line about a topic made with these settings (underscores for dots), by its name."""
     name = topic_name()
     admin = AdminClient({"bootstrap.servers": broker.bootstrap})
     settings = {**SAFE, **{key.replace("_", "."): value for key, value in config.items()}}
     admin.create_topics([NewTopic(name, partitions, config=settings)])[name].result(10)
-    return {finding.name: finding for finding in judged(ask_kafka(broker.bootstrap, {}, name), wanted)}
+    wanted = msgspec.structs.replace(wanted, bootstrap_servers=broker.bootstrap, topic=name)
+    return {finding.name: finding for finding in judged(ask_kafka(wanted), wanted, KEPT)}
 
 
 @pytest.mark.wire
 @pytest.mark.slow
 def test_a_topic_set_up_as_the_docs_say(kafka_broker: Broker) -> None:
-    """All green, but for what one broker cannot be: a cluster with copies."""
+    """As the store makes it: all green, but for what one broker cannot be, a cluster with copies."""
     found = asked(kafka_broker)
     assert {name for name, finding in found.items() if finding.level != "green"} == {"kafka", "kafka copies"}
     assert found["kafka copies"].advice.startswith("three replicas")
@@ -151,6 +147,16 @@ def test_rights(allowed: set[str] | None, level: str) -> None:
     assert rights(msgspec.structs.replace(TOPIC, rights=told)).level == level
 
 
+@pytest.mark.parametrize("name", FIXED)
+def test_what_the_store_refuses_is_red(name: str) -> None:
+    """Any value of such a setting but the store's own keeps a hub from starting, and the report says so."""
+    for value, level in ((SAFE[name], "green"), ("of tomorrow", "red")):
+        topic = msgspec.structs.replace(TOPIC, settings={**SAFE, "min.insync.replicas": "2", name: value})
+        facts = msgspec.structs.replace(FACTS, topic=topic)
+        found = {finding.name: finding for finding in judged(facts, WANTED, KEPT)}
+        assert {found["kafka retention"].level, found["kafka times"].level} == {"green", level}
+
+
 def test_few_brokers_and_long_ways_are_worth_a_look() -> None:
     """One broker is one outage; twenty milliseconds are in every publish."""
     few = msgspec.structs.replace(FACTS, brokers=1, round_trip_ms=35.0)
@@ -170,8 +176,3 @@ def test_the_view_of_this_node(tmp_path: Path) -> None:
     assert "1000 offsets" in view(path, full).advice
     path.write_bytes(bytes(3 * MIB))
     assert view(path, full).found == f"{path}, 3 MiB"
-
-
-def test_the_store_reckons_alike() -> None:
-    """What a message takes beyond its body is one number: a topic that the hub made must not look too small."""
-    assert ENVELOPE_BYTES == ENTRY_OVERHEAD_BYTES

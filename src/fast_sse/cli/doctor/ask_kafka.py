@@ -1,24 +1,25 @@
-"""What the doctor wants to know of a Kafka cluster and of the hub's topic, asked in seconds, without changing anything.
+"""What the doctor asks a Kafka cluster about itself and about the hub's topic, in seconds, changing nothing.
 
-No request names a topic that is not there: an ordinary client's would make it, with the broker's defaults.
+No request names a topic that is not there. An ordinary client's request would make it, with the broker's defaults.
 """
 
 from __future__ import annotations
 
-import re
 import statistics
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from confluent_kafka import KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
-from fast_sse.model.errors import ConfigError, UnavailableError
+from fast_sse.model.errors import UnavailableError
+from fast_sse.store.kafka.failures import refused_credentials, wrong_credentials
+from fast_sse.store.kafka.settings import KafkaSettings, check_options
 
 #: Seconds for the first answer, and for each one after it.
 ANSWER_S = 5.0
 ROUND_TRIPS = 11
-_PROPERTY = re.compile(r'property[: ]+"?([a-z][a-z.]+)')
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +45,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a cluster said of itself.
+    """What a cluster said about itself.
 
     Attributes:
         place: the bootstrap servers.
@@ -63,37 +64,27 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     round_trip_ms: float = 0.0
 
 
-def ask_kafka(bootstrap_servers: str, options: Mapping[str, str], topic: str) -> Facts:
-    """Ask the cluster behind `bootstrap_servers`. `options` are more settings of the client, values of which are secret.
+def ask_kafka(settings: KafkaSettings, *, answer_s: float = ANSWER_S) -> Facts:
+    """Ask the cluster and the topic of these settings.
 
     Raises:
-        ModuleNotFoundError: the extra `kafka` is not installed.
-        ConfigError: the client takes no such options, or the broker no such credentials.
-        UnavailableError: no broker answers; the message says why, and names no secret.
+        ConfigError: the hub would not start with these options, or the broker refuses the credentials.
+        UnavailableError: no broker answers. The message says why, and names no secret.
     """
-    from confluent_kafka import KafkaException  # noqa: PLC0415  of an extra, which other stores do not need
-    from confluent_kafka.admin import AdminClient  # noqa: PLC0415
-
-    from fast_sse.store.kafka.failures import refused_credentials, wrong_credentials  # noqa: PLC0415
-
+    check_options(settings.options)
     said: list[Any] = []
-    settings: dict[str, Any] = {**options, "bootstrap.servers": bootstrap_servers}
-    settings |= {"error_cb": said.append, "log_level": 0}
-    settings |= {"socket.timeout.ms": int(ANSWER_S * 1000), "reconnect.backoff.max.ms": 500}
+    client: dict[str, Any] = {**settings.options, "bootstrap.servers": settings.bootstrap_servers}
+    client |= {"error_cb": said.append, "log_level": 0}
+    client |= {"socket.timeout.ms": int(max(1.0, answer_s) * 1000), "reconnect.backoff.max.ms": 500}
+    admin = AdminClient(client)
     try:
-        admin = AdminClient(settings)
-    except KafkaException as error:
-        wrong = _PROPERTY.search(error.args[0].str())
-        named = f"{wrong[1]}: " if wrong else ""
-        raise ConfigError("kafka.options", f"{named}unknown to the client, or of a wrong value") from error
-    try:
-        listed = _listed(admin, said)
+        listed = _listed(admin, said, answer_s)
         cluster, round_trip_ms = _timed(admin)
         return Facts(
-            place=bootstrap_servers,
-            protocol=str(options.get("security.protocol", "plaintext")).lower(),
+            place=settings.bootstrap_servers,
+            protocol=settings.options.get("security.protocol", "plaintext").lower(),
             brokers=len(listed.brokers),
-            topic=_topic(admin, topic) if topic in listed.topics else None,
+            topic=_topic(admin, settings.topic) if settings.topic in listed.topics else None,
             rights=_rights(cluster),
             round_trip_ms=round_trip_ms,
         )
@@ -102,17 +93,15 @@ def ask_kafka(bootstrap_servers: str, options: Mapping[str, str], topic: str) ->
         if any(map(refused_credentials, said)):
             raise wrong_credentials() from error
         why = [one for one in said if one.name() != "_ALL_BROKERS_DOWN"] or [error.args[0]]
-        raise UnavailableError(f"{bootstrap_servers}: {why[-1].str()}") from error
+        raise UnavailableError(f"{settings.bootstrap_servers}: {why[-1].str()}") from error
 
 
-def _listed(admin: Any, said: list[Any]) -> Any:
-    """The first answer. Where the broker or we refuse to connect the question itself would wait to its end: the client says it aside."""
-    from confluent_kafka import KafkaException  # noqa: PLC0415
-
-    deadline_s = time.monotonic() + ANSWER_S
+def _listed(admin: Any, said: list[Any], answer_s: float) -> Any:
+    """The first answer. A refused connection does not end the question: the client reports it aside, into `said`."""
+    deadline_s = time.monotonic() + answer_s
     while True:
         try:
-            return admin.list_topics(timeout=ANSWER_S / 10)
+            return admin.list_topics(timeout=answer_s / 10)
         except KafkaException:
             admin.poll(0)
             if _said(said, "_AUTHENTICATION", "_SSL") or time.monotonic() > deadline_s:
@@ -124,7 +113,7 @@ def _said(errors: list[Any], *names: str) -> bool:
 
 
 def _timed(admin: Any) -> tuple[Any, float]:
-    """The cluster's description, and the milliseconds that it takes to be told."""
+    """The cluster's description, and the milliseconds that the question takes."""
     times_s, cluster = [], None
     for _ in range(ROUND_TRIPS):
         began_s = time.perf_counter()
@@ -134,8 +123,6 @@ def _timed(admin: Any) -> tuple[Any, float]:
 
 
 def _topic(admin: Any, name: str) -> Topic:
-    from confluent_kafka import TopicCollection  # noqa: PLC0415
-
     asked = admin.describe_topics(TopicCollection([name]), include_authorized_operations=True)
     described = asked[name].result(ANSWER_S)
     partitions = described.partitions
@@ -152,9 +139,6 @@ def _topic(admin: Any, name: str) -> Topic:
 
 def _messages(admin: Any, name: str) -> int | None:
     """Offsets that partition 0 holds."""
-    from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
-    from confluent_kafka.admin import OffsetSpec  # noqa: PLC0415
-
     ends = []
     for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):
         try:
@@ -166,9 +150,6 @@ def _messages(admin: Any, name: str) -> int | None:
 
 
 def _settings(admin: Any, name: str) -> dict[str, str] | None:
-    from confluent_kafka import KafkaException  # noqa: PLC0415
-    from confluent_kafka.admin import ConfigResource, ResourceType  # noqa: PLC0415
-
     (answer,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name)]).values()
     try:
         return {key: str(entry.value) for key, entry in answer.result(ANSWER_S).items()}

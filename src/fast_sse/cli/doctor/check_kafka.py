@@ -1,79 +1,57 @@
 """The doctor's look at a Kafka cluster: what about its topic is unsafe for one log that every node follows.
 
-Each check is a function of what the cluster said (`ask_kafka`).
+Each check is a function of what the cluster said (`ask_kafka`) and of the settings that the store itself would use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-import msgspec
 
 from fast_sse.cli.doctor.ask_kafka import Facts, Topic, ask_kafka
 from fast_sse.cli.doctor.check_settings import is_loopback
 from fast_sse.cli.doctor.findings import Finding
 from fast_sse.config import Config
 from fast_sse.model.errors import ConfigError, UnavailableError
-from fast_sse.model.limits import KIB, MIB
+from fast_sse.model.limits import MIB
+from fast_sse.parts import kafka_settings
+from fast_sse.store.base import Retention
+from fast_sse.store.kafka.settings import KEY_WINDOW_S, RIGHTS, KafkaSettings, topic_config
 
 SLOW_MS = 20.0
-#: Of a message in the topic beyond its body, as the store reckons: channel, key, framing.
-ENVELOPE_BYTES = 16 * KIB
-#: How long a key must be remembered: a view that is made anew knows those that the topic still has.
-KEY_WINDOW_S = 3600
-_NEEDED = ("DESCRIBE", "DESCRIBE_CONFIGS", "READ", "WRITE")
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """What the settings of a hub ask of its topic."""
-
-    topic: str
-    min_insync_replicas: int
-    max_age_s: float | None
-    max_bytes: int | None
-    body_bytes_max: int
+_AT_START = "a hub does not start with this"
 
 
 def kafka(config: Config) -> Iterator[Finding]:
-    """Every check of the cluster that `kafka.bootstrap_servers` names; one that is not there is one red line."""
-    settings = config.kafka
-    wanted = Wanted(
-        settings.topic,
-        settings.min_insync_replicas,
-        config.kept.max_age_s,
-        config.kept.max_bytes,
-        max(config.bounds.body_bytes_max, config.bounds.inflated_bytes_max),
-    )
-    options = {name: value.get_secret_value() for name, value in settings.options.items()}
+    """Every check of the cluster that `kafka.bootstrap_servers` names. One that is not there is one red line."""
+    settings = kafka_settings(config)
     try:
-        facts = ask_kafka(settings.bootstrap_servers, options, settings.topic)
-    except ModuleNotFoundError:
-        yield Finding("kafka", "red", "the client is not installed", "pip install 'fast-sse-hub[kafka]'")
+        facts = ask_kafka(settings)
     except ConfigError as error:
         yield Finding("kafka", "red", error.message, "see the settings of librdkafka")
     except UnavailableError as error:
         advice = "start it, or set kafka.bootstrap_servers and kafka.options; until it answers a hub waits and is not ready"
         yield Finding("kafka", "red", error.message, advice)
     else:
-        yield from judged(facts, wanted)
+        yield from judged(facts, settings, config.kept)
         yield view(config.data_dir / f"view-{config.node_name}.db", facts.topic)
 
 
-def judged(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+def judged(facts: Facts, settings: KafkaSettings, retention: Retention) -> Iterator[Finding]:
     """Every check of the cluster, in the order of the report."""
     yield cluster(facts)
     yield access(facts)
     yield round_trip(facts)
     topic = facts.topic
-    yield exists(facts, wanted.topic)
+    yield exists(facts, settings.topic)
     if topic is None:
         return
+    wanted = topic_config(settings, retention, broker_time=True)
     yield rights(topic)
-    yield copies(topic, wanted.min_insync_replicas)
-    yield kept(topic, wanted.max_age_s, wanted.max_bytes)
-    yield times(topic)
-    yield longest(topic, wanted.body_bytes_max)
+    yield copies(topic, settings.min_insync_replicas)
+    yield kept(topic, wanted)
+    yield times(topic, wanted)
+    yield longest(topic, settings.entry_bytes_max)
 
 
 def cluster(facts: Facts) -> Finding:
@@ -96,7 +74,7 @@ def access(facts: Facts) -> Finding:
         return Finding("kafka access", "green", f"{facts.protocol}, on this machine")
     advice = 'kafka.options = {"security.protocol": "sasl_ssl", …}'
     if facts.protocol == "plaintext":
-        found = "plaintext: whoever reaches the brokers reads and writes the log"
+        found = "plaintext: any client that reaches the brokers reads and writes the log"
         return Finding("kafka access", "red", found, advice)
     if facts.protocol == "sasl_plaintext":
         return Finding(
@@ -129,13 +107,13 @@ def rights(topic: Topic) -> Finding:
     """Whether our user may do what the store does, as the cluster itself answers."""
     if topic.rights is None:
         return Finding(
-            "kafka rights", "yellow", "not told", "make sure that the hub's user may READ and WRITE the topic"
+            "kafka rights", "yellow", "unknown", "make sure that the hub's user may READ and WRITE the topic"
         )
-    missing = [] if "ALL" in topic.rights else [right for right in _NEEDED if right not in topic.rights]
+    missing = [] if "ALL" in topic.rights else [right for right in RIGHTS if right not in topic.rights]
     if missing:
         advice = "allow them to the hub's user on the topic (kafka-acls --add)"
         return Finding("kafka rights", "red", f"missing: {', '.join(missing)}", advice)
-    return Finding("kafka rights", "green", "READ, WRITE and DESCRIBE are allowed")
+    return Finding("kafka rights", "green", f"{', '.join(RIGHTS)} are allowed")
 
 
 def copies(topic: Topic, floor: int) -> Finding:
@@ -143,7 +121,7 @@ def copies(topic: Topic, floor: int) -> Finding:
     name, settings = "kafka copies", topic.settings
     if settings is None:
         return Finding(
-            name, "yellow", "not told", "allow DESCRIBE_CONFIGS: the hub checks min.insync.replicas with it"
+            name, "yellow", "unknown", "allow DESCRIBE_CONFIGS: the hub checks min.insync.replicas with it"
         )
     least = int(settings.get("min.insync.replicas", "1"))
     found = f"{topic.replicas} replicas, {topic.in_sync} in sync, min.insync.replicas {least}"
@@ -169,50 +147,51 @@ def copies(topic: Topic, floor: int) -> Finding:
     return Finding(name, "green", found)
 
 
-def kept(topic: Topic, max_age_s: float | None, max_bytes: int | None) -> Finding:
+def kept(topic: Topic, wanted: Mapping[str, str]) -> Finding:
     """Whether the broker keeps what the settings say: it trims, not the hub, and never by compaction."""
     name, settings = "kafka retention", topic.settings
     if settings is None:
-        return Finding(name, "yellow", "not told", "make sure that cleanup.policy is delete")
-    policy = settings.get("cleanup.policy", "delete")
-    if "compact" in policy:
-        advice = "cleanup.policy=delete: a hub does not start with this, compaction takes messages out of the middle"
+        return Finding(name, "yellow", "unknown", "make sure that cleanup.policy is delete")
+    policy, needed = settings.get("cleanup.policy", "delete"), wanted["cleanup.policy"]
+    if policy != needed:
+        advice = f"cleanup.policy={needed}: {_AT_START}, compaction takes messages out of the middle"
         return Finding(name, "red", f"cleanup.policy {policy}", advice)
-    age_ms, size = int(settings.get("retention.ms", "-1")), int(settings.get("retention.bytes", "-1"))
+    age_ms, size = _retention(settings)
     found = f"{_age(age_ms)}, {_size(size)}"
     if 0 <= age_ms < KEY_WINDOW_S * 1000:
         advice = (
             "keep an hour or more: a node that makes its view anew does not know the keys of what is gone"
         )
         return Finding(name, "yellow", found, advice)
-    wanted_ms = int(max_age_s * 1000) if max_age_s is not None else -1
-    if (age_ms, size) != (wanted_ms, max_bytes if max_bytes is not None else -1):
-        advice = f"the settings say {_age(wanted_ms)}, {_size(max_bytes or -1)}: the topic's own values count; change one of the two"
+    wanted_ms, wanted_size = _retention(wanted)
+    if (age_ms, size) != (wanted_ms, wanted_size):
+        advice = f"the settings say {_age(wanted_ms)}, {_size(wanted_size)}: the topic's own values count; change one of the two"
         return Finding(name, "yellow", found, advice)
     return Finding(name, "green", found)
 
 
-def times(topic: Topic) -> Finding:
+def times(topic: Topic, wanted: Mapping[str, str]) -> Finding:
     """Whose clock stamps a message: the broker's, or else each node's own."""
     name, kind = "kafka times", (topic.settings or {}).get("message.timestamp.type")
+    needed = wanted["message.timestamp.type"]
     if kind is None:
-        return Finding(name, "yellow", "not told", "make sure that message.timestamp.type is LogAppendTime")
-    if kind != "LogAppendTime":
-        advice = "message.timestamp.type=LogAppendTime: a hub does not start with this, since keys would end by any node's clock"
+        return Finding(name, "yellow", "unknown", f"make sure that message.timestamp.type is {needed}")
+    if kind != needed:
+        advice = f"message.timestamp.type={needed}: {_AT_START}, since keys would end by any node's clock"
         return Finding(name, "red", kind, advice)
     return Finding(name, "green", kind)
 
 
-def longest(topic: Topic, body_bytes_max: int) -> Finding:
+def longest(topic: Topic, entry_bytes_max: int) -> Finding:
     """Whether the longest message that the hub takes fits."""
     name, text = "kafka sizes", (topic.settings or {}).get("max.message.bytes")
     if text is None:
         return Finding(
-            name, "yellow", "not told", "make sure that max.message.bytes is above limits.inflated_bytes_max"
+            name, "yellow", "unknown", "make sure that max.message.bytes is above limits.inflated_bytes_max"
         )
-    if int(text) < body_bytes_max + ENVELOPE_BYTES:
+    if int(text) < entry_bytes_max:
         advice = (
-            f"max.message.bytes={body_bytes_max + ENVELOPE_BYTES}, or lower limits.body_bytes_max and"
+            f"max.message.bytes={entry_bytes_max}, or lower limits.body_bytes_max and"
             " limits.inflated_bytes_max: what is longer is refused with 413"
         )
         return Finding(name, "yellow", f"max.message.bytes {text}", advice)
@@ -238,6 +217,11 @@ def view(path: Path, topic: Topic | None) -> Finding:
         return Finding("view", "green", f"{path} is made at the first start")
     advice = f"keep data_dir over restarts: a node reads {messages} offsets before it is ready"
     return Finding("view", "yellow", f"{path} is not there", advice)
+
+
+def _retention(settings: Mapping[str, str]) -> tuple[int, int]:
+    """Milliseconds and bytes; -1 for any."""
+    return int(settings.get("retention.ms", "-1")), int(settings.get("retention.bytes", "-1"))
 
 
 def _age(ms: int) -> str:

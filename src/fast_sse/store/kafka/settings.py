@@ -21,6 +21,12 @@ _log = logging.getLogger("fast_sse.store.kafka.client")
 
 #: What an entry weighs on the broker beyond its data, headers and meta: channel, keys, framing of a batch.
 ENTRY_OVERHEAD_BYTES = 16_384
+#: How long an idempotency key is remembered. A view that is made anew knows those that the topic still has.
+KEY_WINDOW_S = 3600.0
+#: With other values of these settings than `topic_config` says, a topic cannot be the log.
+FIXED = ("cleanup.policy", "message.timestamp.type")
+#: What the user must be allowed to do with the topic.
+RIGHTS = ("DESCRIBE", "DESCRIBE_CONFIGS", "READ", "WRITE")
 
 
 class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):

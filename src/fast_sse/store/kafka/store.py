@@ -29,7 +29,7 @@ from fast_sse.store.kafka.follower import Begun, Follower
 from fast_sse.store.kafka.pages import KIND, AheadError, last, page, since
 from fast_sse.store.kafka.readers import Readers
 from fast_sse.store.kafka.sender import Failures, Sender
-from fast_sse.store.kafka.settings import KafkaSettings, OnError, check_options, make_producer
+from fast_sse.store.kafka.settings import KEY_WINDOW_S, KafkaSettings, OnError, check_options, make_producer
 from fast_sse.store.kafka.topic import Topic
 from fast_sse.store.kafka.view import View
 from fast_sse.store.ranges import ranges
@@ -40,7 +40,7 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 #: Keys are remembered as on every store of several nodes.
-_WINDOWS = Windows(key_window_s=3600.0, keys_max=1_000_000)
+_WINDOWS = Windows(key_window_s=KEY_WINDOW_S, keys_max=1_000_000)
 #: A broker that leads next may have a clock that is behind by this, and judges keys by it, on every node alike.
 _CLOCK_LEEWAY_MS = 300_000
 

@@ -20,7 +20,7 @@ from fast_sse.model.cursor import epoch_text
 from fast_sse.model.errors import ConfigError, NotStoredError, UnavailableError
 from fast_sse.store.base import Retention
 from fast_sse.store.kafka.failures import refused_credentials, unavailable, wrong_credentials
-from fast_sse.store.kafka.settings import KafkaSettings, make_admin, topic_config
+from fast_sse.store.kafka.settings import FIXED, KafkaSettings, make_admin, topic_config
 
 _log = logging.getLogger(__name__)
 
@@ -207,7 +207,7 @@ class Topic:
                 f"the topic's min.insync.replicas is {in_sync}, below the floor of {floor}: an acknowledgement "
                 "would mean fewer copies",
             )
-        for name in ("cleanup.policy", "message.timestamp.type"):
+        for name in FIXED:
             if config[name] != self._wanted[name]:
                 raise ConfigError(
                     "kafka.topic",

@@ -7,11 +7,13 @@
   high_water  the newest place that this node has given
   log         the scripts as calls
   codec       entries as records, places as cursors
-  scripts     the Lua files, each one atomic step; `lua/prelude.lua` documents every key
+  scripts     the Lua files, each one atomic step
   link        a connection that comes back by itself, with the scripts loaded
   wire        one connection: commands out, replies in, in order
   server      what a server's settings promise: the judgement of the store and of the doctor
   commands    every command that is sent: the rights that the user needs
   target      the URL: where the server is, as which user, over which TLS
   errors      what a reply, or a lost connection, means for a publish
+
+`lua/prelude.lua` documents every key, and docs/stores.md what the store promises.
 """
