@@ -30,6 +30,7 @@ async def test_a_live_subscriber_has_no_task() -> None:
             assert peer.subscriber._timer is None
         assert not hasattr(peers[0].subscriber, "__dict__")
         assert len({id(peer.subscriber.filter) for peer in peers}) == 1, "equal filters are shared"
+        assert len({id(peer.subscriber._move_on) for peer in peers}) == 1, "so is the way to a catch-up"
 
 
 async def test_nothing_but_the_opening_is_written_before_the_transport_is_ours() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from fast_sse.hub.catch_up import CatchUp
 from fast_sse.hub.ground import Ground
 from fast_sse.hub.outgoing import ENDED
-from fast_sse.hub.subscriber import Subscriber
+from fast_sse.hub.subscriber import MoveOn, Subscriber
 from fast_sse.hub.subscription import Start, Subscription
 from fast_sse.hub.wheel import Wheel
 from fast_sse.model.channel import Channel, Filter
@@ -31,6 +31,8 @@ class Streams:
         self._ground = ground
         self._wheel: Wheel[Subscriber] = ground.wheel
         self._tasks: set[asyncio.Task[None]] = set()
+        #: Bound once: an idle stream keeps no method object of its own.
+        self._move_on: MoveOn = self._start_catch_up
 
     @property
     def full(self) -> bool:
@@ -80,7 +82,7 @@ class Streams:
             subscriber.begin(start)
         return subscriber
 
-    def _move_on(self, subscriber: Subscriber, start: Start | None) -> asyncio.Task[None]:
+    def _start_catch_up(self, subscriber: Subscriber, start: Start | None) -> asyncio.Task[None]:
         task = self._ground.loop.create_task(CatchUp(subscriber, self._ground).run(start))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
