@@ -97,7 +97,7 @@ class CatchUp:
                 self._write_page(page)
                 dense = page.through.position < fanout.level.position
                 await self._wait_for_follower(page, after)
-            await asyncio.sleep(0)  # a store that answers at once must not keep the loop from everybody else
+            await asyncio.sleep(0)  # a store that answers at once must not keep the loop from all others
 
     async def _read(self, after: Cursor) -> Page:
         """One page. With the store away the client is told its own cursor, and waits."""

@@ -36,7 +36,7 @@ class Fanout:
         self._room.set()
         self._ticking = False
         self._not_before_s = 0.0
-        #: The level: made of the log (any cursor of it) and the last record when somebody asks.
+        #: `level` is built lazily from `_log` (any cursor of the log) and `_last`.
         self._level: Cursor | None = None
         self._log: Cursor | None = None
         self._last: Record | None = None
@@ -65,7 +65,7 @@ class Fanout:
 
     def leap(self, cursor: Cursor) -> None:
         """Go on elsewhere when the log cannot be continued from `level`: every member reads the store from its own
-        cursor again, and is told there what it missed.
+        cursor again, which names there what it missed.
         """
         unseated = [one for live_set in self.sets for one in (*live_set.members, *live_set.joiners)]
         for member in unseated:
@@ -208,7 +208,7 @@ class Fanout:
         return live_set
 
     def discard_if_deserted(self, live_set: LiveSet) -> None:
-        """Forget a set that nobody is in or about to join; what was pending for it is nobody's."""
+        """Forget a set without members and joiners, and what was pending for it."""
         if not live_set.deserted or live_set.flushing or live_set.held:
             return
         if self.index.sets.get((live_set.filter, live_set.form)) is not live_set:

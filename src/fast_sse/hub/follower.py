@@ -30,7 +30,7 @@ TURN_RECORDS_MAX = 512
 
 
 class Follower:
-    """Moves `fanout.level` along the log, and says which channels it was told to forget."""
+    """Moves `fanout.level` along the log, and hands on which channels were erased."""
 
     def __init__(
         self,

@@ -104,7 +104,7 @@ class LiveSet:
         self.pending_bytes = 0
         self.fallen: list[Member] = []
         self.flushing = False
-        #: While its joiners are levelled it is not discarded, even if nobody is in it for a moment.
+        #: While its joiners are levelled it is not discarded, even if it is empty for a moment.
         self.held = False
         #: With something pending: the cursor before it. Otherwise the follower's cursor counts.
         self.level = level
@@ -119,7 +119,7 @@ class LiveSet:
 
     @property
     def deserted(self) -> bool:
-        """Nobody is in it and nobody is about to be."""
+        """It has no members and no joiners."""
         return not self._lane.members and not self.joiners
 
     def add(self, member: Member) -> None:

@@ -1,7 +1,7 @@
-"""Messages whose line is longer than some clients can read: counted, and told once for each power of two.
+"""Messages whose line is longer than some clients can read: counted, and reported once for each power of two.
 
 The protocol has no such bound, but libraries do: a reader that takes lines of 64 KiB at most ends the stream at a longer
-one, comes back, gets the same line again, and so for ever. Nothing is wrong on our side, so nobody would look here.
+one, comes back, gets the same line again, and so for ever. Nothing is wrong on our side, so without a word from us the cause is hard to find.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class LongLines:
         total: how many were longer than `bytes_warn`; 0 looks for none.
     """
 
-    __slots__ = ("_most", "_observer", "_told", "total")
+    __slots__ = ("_most", "_observer", "_reported", "total")
 
     def __init__(self, bytes_warn: int, observer: Observer) -> None:
         self.total = 0
         self._observer = observer
         self._most = bytes_warn - _AROUND_BYTES if bytes_warn else sys.maxsize
-        self._told = 0  # one bit for each power of two
+        self._reported = 0  # one bit for each power of two
 
     def look(self, drafts: Sequence[Draft]) -> None:
         """Count the long ones among these."""
@@ -41,6 +41,6 @@ class LongLines:
     def _found(self, draft: Draft, line_bytes: int) -> None:
         self.total += 1
         bit = 1 << line_bytes.bit_length()
-        if not self._told & bit:
-            self._told |= bit
+        if not self._reported & bit:
+            self._reported |= bit
             self._observer.notify(LongLine(*draft.channel, line_bytes))

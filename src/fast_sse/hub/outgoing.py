@@ -1,7 +1,7 @@
 """What goes out on one stream: its first block, pages of records, gaps, and where the client then stands.
 
 Until the first block is out, the client knows no id of this connection. So nothing that carries an id or an event may
-come before it, and it may wait for the store: where the stream begins is told once, by a position or by a gap.
+come before it, and it may wait for the store: where the stream begins is said once, by a position or by a gap.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Outgoing:
             self.sent = cursor.position
 
     def send_entries(self, entries: Iterable[Entry], through: Cursor) -> bool:
-        """`send` what the tail holds, which is encoded already or is then for everybody."""
+        """`send` what the tail holds; what has to be encoded for it is encoded for all streams."""
         now_ms = self.ground.now_ms()
         due = [entry for entry in entries if entry.record.due(now_ms)]
         shape = shape_of(self.filter)

@@ -72,7 +72,7 @@ class Trimmer:
         short = newest - trimmed <= 2 * self._limits.trim_records_max
         middle = newest if short else (trimmed + newest) // 2
         if bounds.newest.epoch != self._fanout.level.epoch:
-            return middle  # the follower is about to notice, and every stream is told
+            return middle  # the follower is about to notice, and each stream gets a gap
         live_sets = self._fanout.sets
         for first in range(0, len(live_sets), _SLICE):
             self._advance(live_sets[first : first + _SLICE], middle)

@@ -32,7 +32,7 @@ async def supervised(
     Args:
         name: of the work, as `DefectSeen.where`.
         attempt: one try; called anew for the next one.
-        observer: is told of defects.
+        observer: gets a `DefectSeen` for each defect.
         backoff: the waits, its own for each work.
         progress: how far the work has come; an attempt that changes it is followed by the first wait again.
         wait: waits that many seconds, or less when there is a reason.

@@ -107,7 +107,7 @@ class Tail:
             self._drop_oldest()
 
     def trim_to(self, position: Position) -> None:
-        """Forget what retention has taken from the store: a cursor below the trim mark is told so, near or far."""
+        """Forget what retention has taken from the store: a cursor below the trim mark is a gap, however near."""
         while len(self) and self._positions[self._head] <= position:
             self._drop_oldest()
 
