@@ -20,6 +20,18 @@ async def test_a_silent_connection_is_closed_without_a_word() -> None:
     assert rig.front.timeouts == 0
 
 
+async def test_nothing_is_read_once_a_connection_ends() -> None:
+    """What a transport still had when the connection was closed is never asked for: its answer could not be sent."""
+    rig = Rig()
+    rig.feed(get("/1"))
+    rig.after(80)
+    assert rig.transport.closed
+    rig.transport.protocol.data_received(get("/2", "Connection: close\r\n"))
+    rig.front.abort()
+    assert [request.path for request in rig.asked] == ["/1"]
+    assert rig.statuses == [200]
+
+
 async def test_a_head_has_its_deadline_from_its_first_byte() -> None:
     """A head that trickles is answered 408 after `header_s`, however often a byte comes (CWE-400, slowloris)."""
     rig = Rig()

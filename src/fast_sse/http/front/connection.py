@@ -20,7 +20,7 @@ from typing import Any
 from fast_sse.http.boundary import retrieve
 from fast_sse.http.errors import error_response
 from fast_sse.http.front.deadlines import NEVER
-from fast_sse.http.front.flow import TURN_BYTES, Flow
+from fast_sse.http.front.flow import ENDING, LAST, OPEN, TURN_BYTES, Flow
 from fast_sse.http.front.reader import IDLE, IN_BODY, RequestReader
 from fast_sse.http.message import Deferred, RefusedError, Request, Response, Stream
 from fast_sse.http.wire import CONTINUE, form_of, stream_head
@@ -101,19 +101,19 @@ class Connection(Flow):
             self._held = False
             shared.bodies.release(self)
         if not keep_alive or shared.draining:
-            self._closing = True
+            self._life = LAST
         if self._backlog or self._writing_paused or (self._waiting and self._full()):
             self._backlog.append(request)
         else:
             self._ask(request)
-        return not self._closing and self._reader is not None
+        return self._life == OPEN and self._reader is not None
 
     def _ask(self, request: Request) -> None:
         """Hand a request to the handler; its answer is ready to be written, or waits for its turn."""
         shared = self._shared
         answer = shared.boundary.ask(request)
         form = form_of(request)
-        if isinstance(answer, Response) and not self._waiting and not self._closing:
+        if isinstance(answer, Response) and not self._waiting and self._life == OPEN:
             self._out.append(shared.boundary.render(answer, form))
             if len(self._out) >= shared.limits.pipeline_requests_max:
                 self._write()  # a peer that reads nothing is noticed now, not after thousands of answers
@@ -125,8 +125,9 @@ class Connection(Flow):
 
     def _refuse(self, answer: Response) -> None:
         """Make `answer` the last one, behind all that are pending, and read nothing more."""
-        self._closing = True
-        self._phase = IDLE
+        if self._life == ENDING:
+            return
+        self._life, self._phase = LAST, IDLE
         self._read_no_more()
         if self._backlog:
             self._backlog.append(answer)
@@ -138,7 +139,7 @@ class Connection(Flow):
 
     def _pump(self, _future: asyncio.Future[Any] | None = None) -> None:
         """Send what is ready, in order; ask for more; close when that was all."""
-        if self._transport is None or self._ending:
+        if self._transport is None or self._life == ENDING:
             return
         while True:
             if not self._send_ready():
@@ -153,7 +154,7 @@ class Connection(Flow):
         if self._waiting or self._backlog:
             if self._phase == IDLE:
                 self.deadline = NEVER
-        elif self._closing:
+        elif self._life == LAST:
             self._write()
             self._finish()
             return
@@ -183,7 +184,7 @@ class Connection(Flow):
             if isinstance(answer, Stream):
                 self._hand_over(answer, form)
                 return False
-            close = self._closing and not waiting and not self._backlog
+            close = self._life == LAST and not waiting and not self._backlog
             self._out.append(boundary.render(answer, form, close=close))
         return True
 

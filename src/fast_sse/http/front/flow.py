@@ -13,17 +13,31 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections import deque
+from enum import IntEnum
 from typing import Any
 
 from fast_sse.http.errors import error_response
 from fast_sse.http.front.deadlines import NEVER
-from fast_sse.http.front.reader import IDLE, IN_HEAD, RequestReader
+from fast_sse.http.front.reader import IDLE, IN_HEAD, Phase, RequestReader
 from fast_sse.http.front.shared import Shared
 from fast_sse.http.message import Answer, Request, Response
 from fast_sse.model.errors import OverloadedError, RequestTimeoutError
 
 #: A read of the socket of this size is a turn's worth by itself.
 TURN_BYTES = 64 * 1024
+
+
+class Life(IntEnum):
+    """How far a connection has come. It never goes back."""
+
+    OPEN = 0
+    #: The last request is read, or refused: what is still to be answered is all there will be.
+    LAST = 1
+    #: Everything is answered. The connection is being closed, or waits a moment for the peer to close it.
+    ENDING = 2
+
+
+OPEN, LAST, ENDING = Life  # names of this module: an attribute of an enumeration costs a call
 
 
 class Flow(asyncio.Protocol):
@@ -34,9 +48,8 @@ class Flow(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_at", "_backlog", "_closing", "_ending", "_eof", "_head_future", "_held", "_next_turn", "_out", "_phase",
-        "_reader", "_reading_paused", "_shared", "_stalled", "_transport", "_unread", "_waiting", "_writing_paused",
-        "deadline",
+        "_at", "_backlog", "_eof", "_head_future", "_held", "_life", "_next_turn", "_out", "_phase", "_reader",
+        "_reading_paused", "_shared", "_stalled", "_transport", "_unread", "_waiting", "_writing_paused", "deadline",
     )  # fmt: skip
 
     def __init__(self, shared: Shared) -> None:
@@ -48,8 +61,9 @@ class Flow(asyncio.Protocol):
         self._head_future: asyncio.Future[Any] | None = None
         self._out: list[bytes] = []
         self._unread, self._at = b"", 0  # a read of the socket, and where a later turn goes on
-        self._phase = IDLE  # the reader's phase for which `deadline` was set
-        self._closing = self._eof = self._ending = False
+        self._life: Life = OPEN
+        self._phase: Phase = IDLE  # the reader's, for which `deadline` was set
+        self._eof = False  # the peer sends no more
         self._reading_paused = self._writing_paused = False
         self._stalled = False  # answers or their peer are what stops the reading
         self._next_turn = False  # one is asked for
@@ -84,7 +98,7 @@ class Flow(asyncio.Protocol):
 
     def _regulate(self) -> None:
         """Read from the socket only while there is room, and no more than a turn's worth a turn."""
-        if self._ending:
+        if self._life == ENDING:
             return
         stalled = self._full() or bool(self._backlog)
         if self._unread and not stalled:
@@ -108,7 +122,7 @@ class Flow(asyncio.Protocol):
     def go_on(self) -> None:
         """A later turn: read what is left of the last read, or from the socket again."""
         self._next_turn = False
-        if self._transport is None or self._ending:
+        if self._transport is None or self._life == ENDING:
             return
         if self._unread and not self._stalled:
             data, self._unread = self._unread, b""
@@ -154,7 +168,7 @@ class Flow(asyncio.Protocol):
         deadlines = self._shared.deadlines
         if self._writing_paused:
             return deadlines.body
-        if self._ending:
+        if self._life == ENDING:
             return deadlines.linger
         if (self._waiting or self._backlog) and (self._phase == IDLE or self._stalled):
             return NEVER
@@ -167,7 +181,7 @@ class Flow(asyncio.Protocol):
         if self._writing_paused:
             self._shared.timeouts += 1
             self.abort()
-        elif self._ending:
+        elif self._life == ENDING:
             self.abort()
         elif self._phase != IDLE:
             self._shared.timeouts += 1
@@ -179,10 +193,12 @@ class Flow(asyncio.Protocol):
         """Close now when idle; else let the answer to the last request that has begun be the last."""
         if self._phase != IDLE or self._unread:
             return
+        if self._life == ENDING:
+            return
         if self._waiting or self._backlog:
-            self._closing = True
+            self._life = LAST
             self._read_no_more()
-        elif not self._ending:
+        else:
             self._close()
 
     def abort(self) -> None:
@@ -196,16 +212,15 @@ class Flow(asyncio.Protocol):
         Closing a socket that holds unread bytes sends a reset, which may overtake the answer: say that nothing
         more comes, discard what arrives, and close when the peer does (RFC 9112 §9.6). TLS does this by itself.
         """
-        self._read_no_more()
         transport = self._transport
         if self._eof or not transport.can_write_eof():
             self._close()
             return
         transport.write_eof()
+        self._end()
         if self._reading_paused:
             self._reading_paused = False
             transport.resume_reading()
-        self._end()
 
     def _close(self) -> None:
         """Close once everything is written, or at the next deadline if the peer does not take it."""
@@ -213,15 +228,16 @@ class Flow(asyncio.Protocol):
         self._transport.close()
 
     def _end(self) -> None:
-        self._ending, self._phase = True, IDLE
+        self._read_no_more()
+        self._life, self._phase = ENDING, IDLE
         self.deadline = self._moment()
 
     def eof_received(self) -> bool:
         """The peer sends no more: what is pending is still answered (not over TLS, which has no half-close)."""
-        self._read_no_more()
-        self._eof = self._closing = True
-        self._phase = IDLE
+        self._eof, self._phase = True, IDLE
         if (self._waiting or self._backlog) and self._transport.can_write_eof():
+            self._read_no_more()
+            self._life = LAST
             self.deadline = self._moment()
             return True
         self._end()

@@ -13,6 +13,7 @@ meanwhile: a read of the socket may hold ten thousand requests, so `feed` says w
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Final
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -31,10 +32,16 @@ from fast_sse.http.request_head import (
 from fast_sse.model.errors import BadRequestError, HeadersTooLargeError, TooLargeError
 from fast_sse.model.limits import Limits
 
-# Where the reader stands; anything but IDLE is an unfinished request.
-IDLE: Final = 0
-IN_HEAD: Final = 1
-IN_BODY: Final = 2
+
+class Phase(IntEnum):
+    """Where the reader stands. Anything but IDLE is an unfinished request."""
+
+    IDLE = 0
+    IN_HEAD = 1
+    IN_BODY = 2
+
+
+IDLE, IN_HEAD, IN_BODY = Phase  # names of this module: an attribute of an enumeration costs a call
 
 #: Bytes that framing one chunk may take: 16 hex digits and two line ends.
 CHUNK_FRAME_BYTES_MAX: Final = 20
@@ -59,7 +66,7 @@ class RequestReader:
     dead and must not be fed again.
 
     Attributes:
-        phase: IDLE, IN_HEAD or IN_BODY.
+        phase: where it stands.
         expects: a `100 Continue` is due: the head was good, the client waits, and no byte of the body has come.
         body_bytes: of the request that is being read.
         vouched: its signature was right, and covers no body.
@@ -97,7 +104,7 @@ class RequestReader:
 
     def _start(self) -> None:
         """Forget the last request. The only place that knows what one request leaves behind."""
-        self.phase = IDLE
+        self.phase: Phase = IDLE
         self.expects = self.vouched = self._judged = False
         self._target = b""
         self._headers: dict[str, str] = {}
