@@ -11,6 +11,7 @@ from tests.hub.support import bench, drafted, now_ms
 
 from fast_sse.model.errors import OverloadedError, StoreClosedError, UnknownOutcomeError
 from fast_sse.model.message import Draft
+from fast_sse.observe.observer import DefectSeen
 from fast_sse.store.base import Appended, Outcome
 from fast_sse.store.memory.store import MemoryStore
 
@@ -136,6 +137,23 @@ async def test_a_batch_larger_than_the_bound_is_taken_when_nothing_waits() -> No
         hub.hub.publish([drafted("a/t")] * 5)
         with pytest.raises(OverloadedError):
             hub.hub.publish([drafted("a/t")])
+        store.answer(0)
+        await manual().idle()
+    await store.close()
+
+
+async def test_a_defect_does_not_end_the_keeping_of_deadlines() -> None:
+    """It is reported, and the next look answers what is late: no publish waits for ever because of one bad moment."""
+    store = Hanging()
+    await store.open()
+    async with bench(store, append_s=2.0) as hub:
+        future = hub.hub.publish([drafted("a/t")])
+        waiting, hub.hub._publishes._waiting = hub.hub._publishes._waiting, None  # type: ignore[assignment]
+        await manual().elapse(1)
+        assert {fact.where for fact in hub.facts.of(DefectSeen)} == {"publishes"}
+        hub.hub._publishes._waiting = waiting
+        await manual().elapse(2)
+        assert [type(outcome) for outcome in future.result()] == [UnknownOutcomeError]
         store.answer(0)
         await manual().idle()
     await store.close()

@@ -102,7 +102,7 @@ class Hub:
         self._tasks = [
             self._loop.create_task(self._follower.run(), name="follower"),
             self._loop.create_task(self._trimmer.run(), name="trimmer"),
-            self._loop.create_task(self._publishes.watch(), name="publish deadlines"),
+            self._loop.create_task(self._publishes.run(), name="publish deadlines"),
         ]
         self._ground.wheel.start()
         self._observer.notify(HubStarted(bounds.newest.text, self.store.durability))
@@ -115,10 +115,12 @@ class Hub:
     async def close(self) -> None:
         """Stop every task. The store stays open."""
         await self._streams.close()
+        await self._probe.close()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
-        await asyncio.gather(self._probe.close(), *tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks)
         self._observer.notify(HubStopped())
 
     # -- publish and subscribe ----------------------------------------------------------------------

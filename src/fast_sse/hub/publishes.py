@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from fast_sse.hub.long_lines import LongLines
+from fast_sse.hub.supervised import supervised
+from fast_sse.model.backoff import Backoff
 from fast_sse.model.errors import OverloadedError, UnknownOutcomeError
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft
@@ -32,6 +34,7 @@ class Publishes:
         self._store = store
         self._limits = limits
         self._loop = loop
+        self._observer = observer
         self._long_lines = LongLines(limits.line_bytes_warn, observer)
         self._waiting: deque[tuple[float, Answer, int]] = deque()
         #: Drafts and bytes that the store has not answered yet.
@@ -88,23 +91,25 @@ class Publishes:
             else:
                 self._outcomes[outcome.code] += 1
 
-    async def watch(self) -> None:
-        """A store that does not answer in time leaves the outcome open: 504, retry with the same key."""
+    async def run(self) -> None:
+        """Keep the deadlines of what waits until the task is cancelled."""
         interval_s = min(0.5, self._limits.append_s / 4)
-        while True:
-            await asyncio.sleep(interval_s)
-            now_s = self._loop.time()
-            still: deque[tuple[float, Answer, int]] = deque()
-            for deadline_s, answer, count in self._waiting:
-                if answer.done():
-                    continue
-                if deadline_s <= now_s:
-                    unknown: list[Outcome] = [UnknownOutcomeError("the store did not answer in time")] * count
-                    self._count(unknown)
-                    answer.set_result(unknown)
-                else:
-                    still.append((deadline_s, answer, count))
-            self._waiting = still
+        await supervised("publishes", self._keep_deadlines, self._observer, Backoff(interval_s, interval_s))
+
+    async def _keep_deadlines(self) -> None:
+        """A store that does not answer in time leaves the outcome open: 504, retry with the same key."""
+        now_s = self._loop.time()
+        still: deque[tuple[float, Answer, int]] = deque()
+        for deadline_s, answer, count in self._waiting:
+            if answer.done():
+                continue
+            if deadline_s <= now_s:
+                unknown: list[Outcome] = [UnknownOutcomeError("the store did not answer in time")] * count
+                self._count(unknown)
+                answer.set_result(unknown)
+            else:
+                still.append((deadline_s, answer, count))
+        self._waiting = still
 
     def samples(self) -> Iterator[Sample]:
         """Messages on their way to the store, and what it said."""
