@@ -100,7 +100,7 @@ def make_hub(config: Config, store: Store, observer: Observer) -> Hub:
         observer,
         now_ms=store.now_ms if isinstance(store, Clocked) else wall_ms,
         rng=random.Random(),  # noqa: S311  jitter, not secrets
-        unacknowledged=acknowledged_bytes,
+        acknowledged_bytes=acknowledged_bytes,
     )
 
 

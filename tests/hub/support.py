@@ -179,7 +179,7 @@ class Bench:
             self.facts,
             now_ms=now_ms,
             rng=random.Random(1),
-            unacknowledged=self.acknowledged.get,
+            acknowledged_bytes=self.acknowledged.get,
         )
 
     @property

@@ -25,7 +25,7 @@ from fast_sse.store.base import Store
 T = TypeVar("T")
 
 #: From a transport: bytes the peer has acknowledged so far, or None when nothing is outstanding (or it is not known).
-Unacknowledged = Callable[[Any], int | None]
+AcknowledgedBytes = Callable[[Any], int | None]
 
 
 class Ground:
@@ -48,7 +48,7 @@ class Ground:
         *,
         now_ms: Callable[[], int],
         rng: random.Random,
-        unacknowledged: Unacknowledged,
+        acknowledged_bytes: AcknowledgedBytes,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.clock = self.loop.time
@@ -56,7 +56,7 @@ class Ground:
         self.limits = limits
         self.now_ms = now_ms
         self.rng = rng
-        self.unacknowledged = unacknowledged
+        self.acknowledged_bytes = acknowledged_bytes
         self.fanout = Fanout(limits, self.loop)
         #: Of subscribers, which stand on this.
         self.wheel: Wheel[Any] = Wheel(limits, self.loop, rng)

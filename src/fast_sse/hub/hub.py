@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fast_sse.hub.follower import Follower
-from fast_sse.hub.ground import Ground, Unacknowledged
+from fast_sse.hub.ground import AcknowledgedBytes, Ground
 from fast_sse.hub.probe import Probe
 from fast_sse.hub.publishes import Publishes
 from fast_sse.hub.retention import Trimmer
@@ -38,14 +38,14 @@ class Hub:
         *,
         now_ms: Callable[[], int],
         rng: random.Random,
-        unacknowledged: Unacknowledged = lambda _transport: None,
+        acknowledged_bytes: AcknowledgedBytes = lambda _transport: None,
     ) -> None:
         self.store = store
         self.limits = limits
         self._observer = observer
         self._loop = loop = asyncio.get_running_loop()
         self._ground = ground = Ground(
-            store, limits, observer, now_ms=now_ms, rng=rng, unacknowledged=unacknowledged
+            store, limits, observer, now_ms=now_ms, rng=rng, acknowledged_bytes=acknowledged_bytes
         )
         self._streams = Streams(ground)
         self._follower = Follower(

@@ -217,7 +217,7 @@ class Subscriber(Outgoing, asyncio.Protocol):
         elif now_s >= self._retires_s:
             self.retire()
         else:
-            acknowledged = self.ground.unacknowledged(self.transport)
+            acknowledged = self.ground.acknowledged_bytes(self.transport)
             self._judge(None if acknowledged is None else -acknowledged, now_s)
             self.write(self._heartbeat())
 
@@ -231,7 +231,7 @@ class Subscriber(Outgoing, asyncio.Protocol):
 
     def _debt(self, queued: int) -> int:
         """What falls with every byte that the peer takes: from our queue, or, unseen there, from the kernel's."""
-        return queued - (self.ground.unacknowledged(self.transport) or 0)
+        return queued - (self.ground.acknowledged_bytes(self.transport) or 0)
 
     def _judge(self, debt: int | None, now_s: float) -> None:
         """Progress lowers the mark and moves the deadline; standing still past the deadline is the end."""
