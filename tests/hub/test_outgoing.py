@@ -196,6 +196,18 @@ async def test_a_grant_that_had_ended_is_told_at_once_with_the_clients_own_curso
         assert 30_000 <= min(waits) <= max(waits) <= 60_000
 
 
+@pytest.mark.parametrize("prime", ["event", "id", "off"])
+async def test_the_last_words_to_a_client_that_came_without_a_cursor_give_it_one(prime: Prime) -> None:
+    """It began now and has heard nothing: with the place in its last words it misses nothing while it is away."""
+    async with bench() as hub:
+        await hub.publish("a/t", 0)
+        peer = await hub.joined("a/t", prime=prime)
+        (cursor,) = await hub.publish("b/t", 1)
+        peer.subscriber.expire()
+        await manual().idle()
+        assert peer.last_event_id == cursor.text
+
+
 @pytest.mark.parametrize("state", ["live", "joining", "quiet"])
 async def test_the_last_words_of_a_grant_say_where_the_stream_stood(state: str) -> None:
     """Going on from there misses nothing, also what waited for its flush."""
