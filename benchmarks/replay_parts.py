@@ -25,11 +25,12 @@ from fast_sse.model.cursor import Cursor  # noqa: E402
 from fast_sse.model.limits import Limits  # noqa: E402
 from fast_sse.model.message import Record  # noqa: E402
 from fast_sse.store.ranges import ranges  # noqa: E402
-from fast_sse.store.rows.log import ENTRIES_MAX, SqliteLog  # noqa: E402
-from fast_sse.store.rows.pages import JOINT, shape_of, whole_sql  # noqa: E402
+from fast_sse.store.rows.entries import ENTRIES_MAX  # noqa: E402
+from fast_sse.store.rows.log import SqliteLog  # noqa: E402
+from fast_sse.store.rows.statements import JOINT, asked_of, whole_sql  # noqa: E402
 
 CHANNEL = channel("carid000000", "cart_changed")
-BARE = "SELECT seq, body FROM log INDEXED BY log_channel WHERE id = ? AND type = ? AND seq > ? ORDER BY seq LIMIT ?"
+BARE = "SELECT seq, body FROM log INDEXED BY log_channel WHERE channel = 1 AND seq > ? ORDER BY seq LIMIT ?"
 LIMITS = Limits()
 
 
@@ -40,15 +41,15 @@ class Passes:
         self._log = log
         self._records = records
         self._wanted = ranges(Filter.of(CHANNEL))
-        self._sql = whole_sql(shape_of(self._wanted))
+        self._asked = asked_of(self._wanted)
         self._origin = Cursor("s1", "0" * 13, 0)
         self.pages: list[list[Record]] = []
 
     def select(self, after: int) -> int:
         """The statement, its row fetched."""
         count = LIMITS.page_records_max
-        arms = [part for one in self._wanted for part in (*filter(None, one), after, count)]
-        self._log.connection.execute(self._sql, (*arms, count, after, after, JOINT)).fetchone()
+        values = (after, count, JOINT, *self._asked.values)
+        self._log.connection.execute(whole_sql(self._asked.way), values).fetchone()
         return after + count
 
     def page(self, after: int) -> int:
@@ -67,7 +68,7 @@ class Passes:
 
     def bare(self, after: int) -> int:
         """No hub at all."""
-        rows = self._log.connection.execute(BARE, (*CHANNEL, after, LIMITS.page_records_max)).fetchall()
+        rows = self._log.connection.execute(BARE, (after, LIMITS.page_records_max)).fetchall()
         return int(rows[-1][0])
 
 

@@ -30,8 +30,10 @@ from fast_sse.model.message import Draft, Key
 from fast_sse.store.dedup import Known
 from fast_sse.store.record import record_of
 from fast_sse.store.rows.body import body_of
+from fast_sse.store.rows.channels import Numbers
 from fast_sse.store.rows.connect import connect
-from fast_sse.store.rows.log import ENTRIES_MAX, SqliteLog, add_entry
+from fast_sse.store.rows.entries import ENTRIES_MAX, add_entry
+from fast_sse.store.rows.log import SqliteLog
 from fast_sse.store.rows.schema import prepare
 
 NOTE = "a bare loop over the same rows, schema and fsync; no server"
@@ -49,6 +51,7 @@ class Log:
         self.connection.execute("PRAGMA wal_autocheckpoint = 4000")
         prepare(self.connection)
         self._log = SqliteLog(self.connection)
+        self._numbers = Numbers()
         self._channels = [channel(f"carid{n:06d}", "cart_changed") for n in range(options.get("channels", 1))]
         self._data = payload(0, options["size"])
         self.position = 0
@@ -64,12 +67,14 @@ class Log:
                 Draft(channel=to, data=self._data, headers=HEADERS, keys=keys), self.position, 0
             )
             known = [(key.digest, Known(self.position, bytes(32), _KEY_WINDOW_MS)) for key in keys]
-            add_entry(found, record, body_of(record), known)
+            add_entry(found, record, body_of(record), known, number=self._numbers.known.get(to))
         return found
 
     def insert(self, rows: int, *, keyed: bool) -> None:
         """One group: one statement, one transaction, one fsync."""
         self._log.insert(self.values(rows, keyed=keyed))
+        if len(self._numbers.known) < len(self._channels):
+            self._numbers.learn(self._log.numbers(self._channels))
 
 
 def inserts_per_s(
@@ -107,12 +112,12 @@ def replay(directory: Path, options: dict[str, Any]) -> dict[str, float]:
         log.insert(min(ENTRIES_MAX, messages - log.position), keyed=False)
     log.connection.close()
     reader = sqlite3.connect(directory / "replay" / "log.db")
-    sql = "SELECT seq, body FROM log INDEXED BY log_channel WHERE id = ? AND type = ? AND seq > ? ORDER BY seq LIMIT ?"
+    sql = (
+        "SELECT seq, body FROM log INDEXED BY log_channel WHERE channel = 1 AND seq > ? ORDER BY seq LIMIT ?"
+    )
     place = found = size = 0
     started_s = time.perf_counter()
-    while page := reader.execute(
-        sql, ("carid000000", "cart_changed", place, Limits().page_records_max)
-    ).fetchall():
+    while page := reader.execute(sql, (place, Limits().page_records_max)).fetchall():
         found += len(page)
         size += sum([len(body) for _, body in page])
         place = page[-1][0]

@@ -9,7 +9,7 @@ from fast_sse.model.cursor import fingerprint_text
 from fast_sse.model.errors import KeyConflictError
 from fast_sse.store.kafka.entry import decode
 from fast_sse.store.kafka.fold import Answered, Folding, Group, Raw
-from fast_sse.store.rows.log import ENTRY_VALUES
+from fast_sse.store.rows.entries import ENTRY_VALUES
 
 WINDOW_MS = 1000
 KEYED = draft(keys=("k",))
@@ -69,7 +69,7 @@ def test_a_record_is_never_earlier_than_the_one_before() -> None:
     folding.take(raw(4), decode(raw(4).value))
     folding.take(poison(5), None)
     assert folding.group.records[0].time_ms == NOW_MS + 20
-    assert folding.values[ENTRY_VALUES + 3] == NOW_MS + 20
+    assert folding.values[ENTRY_VALUES + 2] == NOW_MS + 20
 
 
 def test_keys_and_lives_go_by_the_time_of_the_log_itself() -> None:

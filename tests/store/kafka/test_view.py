@@ -304,31 +304,25 @@ def test_a_group_says_when_the_broker_took_its_last_entry(view: View) -> None:
     assert view.fold([raw(1), raw(2, time_ms=NOW_MS + 1)]).time_ms == NOW_MS + 1
 
 
-#: Makes of a file of this schema one of the first.
-SCHEMA_1 = """
-    DROP TRIGGER entry_insert;
-    DROP VIEW entry;
-    ALTER TABLE log DROP COLUMN paced_ms;
-    ALTER TABLE probe DROP COLUMN boot;
-    ALTER TABLE probe DROP COLUMN boot_ms;
-    ALTER TABLE probe DROP COLUMN paced_ms;
-    DROP TABLE erasing;
-    CREATE VIEW entry AS SELECT log.*, digest, sha, expires_ms FROM log, key;
-    CREATE TRIGGER entry_insert INSTEAD OF INSERT ON entry BEGIN
-        INSERT INTO log SELECT new.seq, new.id, new.type, new.time_ms, new.body WHERE new.body IS NOT NULL;
-    END;
-    ALTER TABLE mark DROP COLUMN trimmed_ms;
-    PRAGMA user_version = 1;
-"""
-
-
-def test_a_view_of_schema_1_is_taken_over(view: View) -> None:
-    """What an earlier version read is not read again; it does not know the time of its trim mark."""
+def test_a_view_of_an_earlier_schema_is_made_anew(view: View, caplog: pytest.LogCaptureFixture) -> None:
+    """The topic has all that it held: nothing is converted, and a line says why the topic is read again."""
     view.fold([raw(0), raw(1)])
+    view.log.connection.execute("PRAGMA user_version = 3")
+    assert not reopened(view)
+    assert (seqs(view), view.read_to) == ([], 0)
+    assert "is made anew: data_dir: the log has schema 3 of an earlier version" in caplog.text
+
+
+def test_channels_are_forgotten_with_their_last_record(view: View) -> None:
+    """By retention, by an erasure, and with a lost tail."""
+    view.fold([raw(0, draft("a")), raw(1, draft("b")), raw(2, draft("c")), raw(3, draft("d"))])
+    names = "SELECT group_concat(id, '') FROM channel"
     view.trim_to(1)
-    view.log.connection.executescript(SCHEMA_1)
-    assert reopened(view)
-    assert (seqs(view), view.read_to, view.trimmed, mark_ms(view)) == ([2], 2, 1, None)
+    assert view.log.connection.execute(names).fetchone() == ("bcd",)
+    view.cut(3)
+    assert view.log.connection.execute(names).fetchone() == ("bc",)
+    view.fold([raw(3, erasure(draft("b").channel))])
+    assert view.log.connection.execute(names).fetchone() == ("c",)
 
 
 def test_a_view_of_a_later_schema_is_replaced(view: View) -> None:

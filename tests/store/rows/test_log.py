@@ -16,7 +16,8 @@ from fast_sse.store.ranges import ranges
 from fast_sse.store.record import OVERHEAD_BYTES
 from fast_sse.store.rows.body import body_of
 from fast_sse.store.rows.connect import connect
-from fast_sse.store.rows.log import ENTRIES_MAX, SqliteLog, Totals, add_entry, add_keys
+from fast_sse.store.rows.entries import ENTRIES_MAX, add_entry, add_keys
+from fast_sse.store.rows.log import SqliteLog, Totals
 from fast_sse.store.rows.schema import prepare
 
 EVERYTHING = ranges(Filter.of(Channel("*", "*")))

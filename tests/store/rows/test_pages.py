@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.message import Record
-from fast_sse.store.ranges import ALL, Range, ranges
+from fast_sse.store.ranges import ALL, ranges
 from fast_sse.store.rows.body import body_of, records_of, records_of_page
 from fast_sse.store.rows.connect import connect
-from fast_sse.store.rows.log import _CUT_PAGES, SqliteLog, _decode_pairs, add_entry
-from fast_sse.store.rows.pages import JOINT, cut_sql, shape_of, whole_sql
+from fast_sse.store.rows.entries import add_entry
+from fast_sse.store.rows.log import SqliteLog
+from fast_sse.store.rows.pages import _CUT_PAGES, Pages, _decode_pairs
 from fast_sse.store.rows.schema import prepare
+from fast_sse.store.rows.statements import JOINT, Asked, Way, asked_of, cut_sql, whole_sql
 
 NAMES = ("*", "a", "b")
 PATTERNS = [Channel(*pattern) for pattern in itertools.product(NAMES, NAMES)]
@@ -38,19 +40,15 @@ def log(tmp_path: Path) -> Iterator[SqliteLog]:
     connection.close()
 
 
-def values_of(wanted: tuple[Range, ...], after: int, records_max: int) -> list[Any]:
-    values = [value for one in wanted for value in (*(part for part in one if part), after, records_max)]
-    return [*values, records_max, after, after]
-
-
 @pytest.mark.parametrize("pattern", PATTERNS, ids="-".join)
 def test_every_filter_is_walked_on_an_index(log: SqliteLog, pattern: Channel) -> None:
     """No filter scans the log: each of its ranges is a search on an index or on the rowid."""
     wanted = ranges(Filter.of(pattern))
-    for sql, rest in ((whole_sql, (JOINT,)), (cut_sql, (10,))):
-        plan = log.connection.execute(
-            "EXPLAIN QUERY PLAN " + sql(shape_of(wanted)), (*values_of(wanted, 0, 10), *rest)
-        )
+    asked = asked_of(wanted)
+    walked = Asked(Way.WALK, (*asked.values, 100), open_ended=True)
+    ways = (asked, walked) if asked.way is Way.MERGE else (asked,)
+    for one, (sql, bound) in itertools.product(ways, ((whole_sql, JOINT), (cut_sql, 10))):
+        plan = log.connection.execute("EXPLAIN QUERY PLAN " + sql(one.way), (0, 10, bound, *one.values))
         on_log = [text for *_, text in plan if "log" in text.split()]
         assert on_log
         assert not [text for text in on_log if text.startswith("SCAN")]
@@ -68,13 +66,13 @@ def test_both_ways_say_the_same(
 ) -> None:
     """Of a page that was read whole as much is kept as one that is cut on the way holds."""
     wanted = ranges(Filter.of(*patterns))
-    values = values_of(wanted, after, records_max)
+    asked = asked_of(wanted)
     *ends, hits, text, bodies = log.connection.execute(
-        cut_sql(shape_of(wanted)), (*values, bytes_max)
+        cut_sql(asked.way), (after, records_max, bytes_max, *asked.values)
     ).fetchone()
     found, damaged = records_of(_decode_pairs(text), bodies)
     *whole_ends, whole_hits, sizes, joined, positions = log.connection.execute(
-        whole_sql(shape_of(wanted)), (*values, JOINT)
+        whole_sql(asked.way), (after, records_max, JOINT, *asked.values)
     ).fetchone()
     assert (ends, hits, damaged) == (whole_ends, whole_hits, None)
     if not hits:
@@ -88,10 +86,9 @@ def test_a_page_that_is_much_too_large_is_not_joined(
     log: SqliteLog, monkeypatch: pytest.MonkeyPatch, bytes_max: int
 ) -> None:
     """What SQLite may join is bounded; beyond it the page is cut row by row, and later statements have the usual bound."""
-    monkeypatch.setattr("fast_sse.store.rows.log._JOINED_BYTES_MIN", 1000)
+    monkeypatch.setattr("fast_sse.store.rows.pages._JOINED_BYTES_MIN", 1000)
     page = log.page((ALL,), 0, 100, bytes_max)
-    fresh = SqliteLog(log.connection)
-    assert fresh._whole_page(shape_of((ALL,)), values_of((ALL,), 0, 100), 200) is None
+    assert Pages(log.connection)._whole_page(asked_of((ALL,)), 0, 100, 200) is None
     whole = log.page((ALL,), 0, 100, 1 << 20)
     assert page.records == whole.records[: len(page.records)]
     assert 0 < len(page.records) < len(whole.records) == 27
@@ -100,7 +97,7 @@ def test_a_page_that_is_much_too_large_is_not_joined(
 
 def test_after_a_heavy_page_some_are_cut_at_once(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """Large messages come in runs: joining is tried again after some pages, and all pages say the same."""
-    monkeypatch.setattr("fast_sse.store.rows.log._JOINED_BYTES_MIN", 1000)
+    monkeypatch.setattr("fast_sse.store.rows.pages._JOINED_BYTES_MIN", 1000)
     asked: list[str] = []
     log.connection.set_trace_callback(asked.append)
     first = log.page((ALL,), 0, 100, 200)

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.store.rows.earlier import unpack_schema_1
 
+from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError
+from fast_sse.store.pace import Times
 from fast_sse.store.rows.connect import connect
-from fast_sse.store.rows.schema import SCHEMA_VERSION, UPGRADES, prepare
+from fast_sse.store.rows.log import SqliteLog
+from fast_sse.store.rows.schema import SCHEMA_VERSION, prepare
 
 
 def prepared(path: Path) -> sqlite3.Connection:
@@ -45,48 +47,49 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
     connection.close()
 
 
-def columns(connection: sqlite3.Connection) -> list[str]:
-    return [row[1] for row in connection.execute("PRAGMA table_info(mark)")]
-
-
-@pytest.fixture
-def schema_1(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """A file that the last version of schema 1 left."""
-    unpack_schema_1(tmp_path)
-    connection = connect(tmp_path / "log.db", writer=True)
-    yield connection
+def test_an_earlier_file_is_not_guessed_at(tmp_path: Path) -> None:
+    """It is written anew by whoever keeps it, or made again: here it is refused by its number."""
+    connection = prepared(tmp_path / "log.db")
+    connection.execute("PRAGMA user_version = 3")
+    with pytest.raises(ConfigError, match="schema 3 of an earlier version"):
+        prepare(connection)
     connection.close()
 
 
-def test_every_older_version_has_its_step() -> None:
-    """From any version there is a way to this one."""
-    assert sorted(UPGRADES) == list(range(1, SCHEMA_VERSION))
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[SqliteLog]:
+    connection = prepared(tmp_path / "log.db")
+    yield SqliteLog(connection)
+    connection.close()
 
 
-def test_an_upgraded_file_is_one_that_was_made_new(schema_1: sqlite3.Connection, tmp_path: Path) -> None:
-    """The same tables with the same columns in the same order, and its version says so."""
-    prepare(schema_1)
-    new = prepared(tmp_path / "new.db")
-    sql = "SELECT name FROM sqlite_master ORDER BY name"
-    assert schema_1.execute(sql).fetchall() == new.execute(sql).fetchall()
-    assert columns(schema_1) == columns(new)
-    assert schema_1.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
-    assert schema_1.execute("SELECT trimmed, trimmed_ms FROM mark").fetchone() == (5, None)
-    new.close()
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE mark SET said = 'x'",
+        "DELETE FROM mark",
+        "UPDATE loss SET said = replace(said, '5', '4')",
+        "UPDATE probe SET said = ''",
+        "DELETE FROM probe",
+        "UPDATE erasing SET said = NULL",
+    ],
+)
+def test_what_is_said_twice_is_compared(log: SqliteLog, change: str) -> None:
+    """Each write of such a row says it twice; one that differs is named by its table, and so is a row that is missing."""
+    log.set_epoch("e")
+    log.add_loss(1, 5)
+    log.keep(Times("boot", 1, 2, 3))
+    log.add_erasing(Channel("a", "t"), 9)
+    assert log.unsound() == []
+    log.connection.execute(change.replace("NULL", "'null'"))
+    assert log.unsound() == [change.replace("DELETE FROM", "UPDATE").split()[1]]
 
 
-def test_an_upgrade_that_fails_leaves_the_file_as_it_was(
-    schema_1: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """All steps are one transaction: who opens it next finds the old version and begins again."""
-    monkeypatch.setitem(UPGRADES, 1, UPGRADES[1] + " INSERT INTO nowhere VALUES (1);")
-    with pytest.raises(sqlite3.OperationalError):
-        prepare(schema_1)
-    schema_1.close()
-    again = connect(tmp_path / "log.db", writer=True)
-    assert again.execute("PRAGMA user_version").fetchone() == (1,)
-    assert "trimmed_ms" not in columns(again)
-    monkeypatch.undo()
-    prepare(again)
-    assert "trimmed_ms" in columns(again)
-    again.close()
+def test_what_differs_is_not_gone_by(log: SqliteLog) -> None:
+    """No channel is erased, and no time believed, for a bit that flipped."""
+    log.keep(Times("boot", 1, 2, 3))
+    log.add_erasing(Channel("a", "t"), 9)
+    assert (log.kept(), log.erasing()) == (Times("boot", 1, 2, 3), [(Channel("a", "t"), 9)])
+    log.connection.execute("UPDATE probe SET said = ''")
+    log.connection.execute("UPDATE erasing SET said = ''")
+    assert (log.kept(), log.erasing()) == (None, [])

@@ -14,6 +14,7 @@ from fast_sse.model.errors import KeyConflictError, NotStoredError, UnknownOutco
 from fast_sse.store.base import Appended, Outcome
 from fast_sse.store.dedup import Known
 from fast_sse.store.pace import Instant
+from fast_sse.store.rows.channels import Numbers
 from fast_sse.store.sqlite.answers import answer
 from fast_sse.store.sqlite.group import Job, job
 from fast_sse.store.sqlite.writer import Group
@@ -24,7 +25,7 @@ LOG = Cursor("s1", "e" * 13, 0)
 def made(above: int, *keys: str) -> Job:
     """A call of three drafts."""
     future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-    return job(future, [draft(keys=keys) for _ in range(3)], above, Instant(0, 0, 0), 0, 1000)
+    return job(future, [draft(keys=keys) for _ in range(3)], above, Instant(0, 0, 0), 0, 1000, Numbers())
 
 
 async def test_each_call_is_told_its_own_and_followers_what_is_new() -> None:

@@ -17,7 +17,8 @@ from fast_sse.model.errors import ConfigError, DiskFullError, NotStoredError, Un
 from fast_sse.model.message import Record
 from fast_sse.store.judge import Ends
 from fast_sse.store.rows.body import body_of
-from fast_sse.store.rows.log import SqliteLog, add_entry
+from fast_sse.store.rows.entries import add_entry
+from fast_sse.store.rows.log import SqliteLog
 from fast_sse.store.sqlite import files as sqlite_files
 from fast_sse.store.sqlite.files import SqliteFiles
 

@@ -58,7 +58,15 @@ class Kept:
 
     def commit(self, *drafts: Draft) -> dict[int, Any]:
         loop = asyncio.new_event_loop()
-        made = job(loop.create_future(), drafts or [draft()], self.given, Instant(0, 0, 0), 0, 1000)
+        made = job(
+            loop.create_future(),
+            drafts or [draft()],
+            self.given,
+            Instant(0, 0, 0),
+            0,
+            1000,
+            self.keeper.numbers,
+        )
         loop.close()
         self.given += len(made.records)
         return self.keeper.commit([made])

@@ -12,6 +12,7 @@ from tests.contract.backends import draft
 
 from fast_sse.model.errors import NotStoredError, UnknownOutcomeError
 from fast_sse.store.pace import Instant
+from fast_sse.store.rows.channels import Numbers
 from fast_sse.store.sqlite.group import Job, Special, job
 from fast_sse.store.sqlite.writer import Group, Writer
 
@@ -70,7 +71,7 @@ class Started:
 
     def submit(self, *keys: str) -> None:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.writer.submit(job(future, [draft(keys=keys)], self.given, Instant(0, 0, 0), 0, 0))
+        self.writer.submit(job(future, [draft(keys=keys)], self.given, Instant(0, 0, 0), 0, 0, Numbers()))
         self.given += 1
 
     async def commit_started(self) -> None:

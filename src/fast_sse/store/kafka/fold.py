@@ -19,13 +19,14 @@ from fast_sse.store.kafka.bound import Bound, Rank
 from fast_sse.store.kafka.entry import Entry, fingerprint_of
 from fast_sse.store.record import record_of
 from fast_sse.store.rows.body import body_of
-from fast_sse.store.rows.log import ENTRY_VALUES, KEY_VALUES, SqliteLog, add_entry, add_keys
+from fast_sse.store.rows.entries import ENTRY_VALUES, KEY_VALUES, add_entry, add_keys
+from fast_sse.store.rows.log import SqliteLog
 
 #: What follows a key's sha: the fingerprint of what it stands for, and the place that told it.
 PLACE_BYTES = 8
 _TAIL_BYTES = len(NO_FINGERPRINT) + PLACE_BYTES
 #: Of a place that holds poison. It stands for every channel: whose message it was meant to be, nobody can tell.
-_POISON = ("*", "*")
+_POISON = "*/*"
 POISON_BODY = b""
 
 
@@ -112,7 +113,7 @@ class Folding:
         position = raw.offset + 1
         if entry is None:
             self._last_ms = max(self._last_ms, raw.time_ms)
-            self.values += (position, *_POISON, self._last_ms, POISON_BODY, None, None, None, None)
+            self.values += (position, _POISON, self._last_ms, POISON_BODY, None, None, None, None, None)
             self.group.poisoned.append(position)
             return
         token, draft = entry

@@ -15,7 +15,8 @@ from fast_sse.store.kafka.fold import POISON_BODY
 from fast_sse.store.kafka.readers import DamagedError
 from fast_sse.store.kafka.view import print_at
 from fast_sse.store.ranges import Range
-from fast_sse.store.rows.log import Found, SqliteLog
+from fast_sse.store.rows.log import SqliteLog
+from fast_sse.store.rows.pages import Found
 from fast_sse.store.rows.since import seek
 
 #: Store letter and version of this store's cursors.

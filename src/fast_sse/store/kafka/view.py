@@ -32,7 +32,8 @@ from fast_sse.store.kafka.bound import Bound, Rank
 from fast_sse.store.kafka.entry import decode
 from fast_sse.store.kafka.fold import PLACE_BYTES, Folding, Group, Raw, known_keys
 from fast_sse.store.rows.connect import connect
-from fast_sse.store.rows.log import INTEGER_MAX, SqliteLog
+from fast_sse.store.rows.log import FIRST_OF_CHANNEL_SQL, SqliteLog
+from fast_sse.store.rows.pages import INTEGER_MAX
 from fast_sse.store.rows.schema import prepare
 
 _log = logging.getLogger(__name__)
@@ -233,6 +234,7 @@ class View:
             fingerprint = self.print_at(mark)
             with self._transaction() as execute:
                 self.log.set_trimmed(mark)
+                self.log.forget_up_to(mark)
                 execute("DELETE FROM log WHERE seq <= ?", (mark,))
                 execute("DELETE FROM print WHERE seq <= ?", (mark,))
                 if fingerprint is not None:
@@ -287,6 +289,7 @@ class View:
         with self.lock, self._transaction() as execute:
             execute("DELETE FROM log WHERE seq > ?", (position,))
             execute("DELETE FROM print WHERE seq > ?", (position,))
+            self.log.forget_empty()
             execute(
                 f"DELETE FROM key WHERE substr(sha, -{PLACE_BYTES}) > ?",  # noqa: S608
                 (position.to_bytes(PLACE_BYTES, "big"),),
@@ -301,14 +304,15 @@ class View:
         """Overwrite the records of a channel below a place, in steps; their fingerprints stay."""
         execute = self.log.connection.execute
         execute("PRAGMA secure_delete = ON").fetchone()
-        first = "SELECT seq FROM log INDEXED BY log_channel WHERE id = ? AND type = ? AND seq < ? ORDER BY seq LIMIT ?"
         erased = 0
         while True:
-            places = [row[0] for row in execute(first, (*target, below, _STEP)).fetchall()]
+            places = [row[0] for row in execute(FIRST_OF_CHANNEL_SQL, (*target, below, _STEP)).fetchall()]
             prints = [(place, self.print_at(place) or NO_FINGERPRINT) for place in places]
             with self._transaction():
                 self.log.connection.executemany("INSERT INTO print VALUES (?, ?)", prints)
                 gone = self.log.erase(target, below, _STEP).messages
+                if gone < _STEP:
+                    self.log.forget_empty(target)
             erased += gone
             if gone < _STEP:
                 break

@@ -78,24 +78,32 @@ def _first_page(weighed: Iterable[tuple[Record, int]], bytes_max: int) -> list[R
 
 
 def records_of(
-    sizes: list[tuple[Position, int]], bodies: bytes | None
+    sizes: list[tuple[Position, int]], bodies: bytes | None, after: Position = 0
 ) -> tuple[list[Record], Position | None]:
-    """The records of joined bodies, ascending, up to the first that is damaged, and the position of that one."""
+    """The records of joined bodies, ascending, up to the first that is damaged, and the position of that one.
+
+    A body under another position than its own is missing where it belongs, if that is after `after`.
+    """
     records: list[Record] = []
     damaged: list[Position] = []
+    strays: list[Position] = []
     end = 0
     for position, size in sizes:
         start, end = end, end + size
         one = _record((bodies or b"")[start:end])
-        if one is not None and one.position == position:
-            records.append(one)
-        else:
+        if one is None:
             damaged.append(position)
+        elif one.position != position:
+            damaged.append(position)
+            strays.append(one.position)
+        else:
+            records.append(one)
     # Two aggregates over one scan agree in their order, but neither promises which it is.
     records.sort(key=_position)
     if not damaged:
         return records, None
-    first = min(damaged)
+    there = {one.position for one in records}
+    first = min(damaged + [place for place in strays if place > after and place not in there])
     return [one for one in records if one.position < first], first
 
 

@@ -4,8 +4,8 @@ Whoever owns the connection owns the thread and the transaction. The SQLite stor
 through others; Kafka's local view inserts records with positions and fingerprints given elsewhere.
 
 Python's sqlite3 lets go of the GIL around every `sqlite3_step`, and beside a busy event loop each way back may
-cost a switch interval (5 ms). So nothing here steps row by row: a group is one INSERT of many rows, a page is
-one SELECT whose single row holds every body, joined. One SELECT is also one snapshot: the ends of the log that
+cost a switch interval (5 ms). So nothing here steps row by row: a group is one INSERT of many rows (`entries`), a page is
+one SELECT whose single row holds every body, joined (`pages`). One SELECT is also one snapshot: the ends of the log that
 a cursor is judged by are those the records came from.
 
 What a body is, `body` knows.
@@ -28,46 +28,19 @@ from fast_sse.store.judge import Ends
 from fast_sse.store.pace import Times
 from fast_sse.store.ranges import Range
 from fast_sse.store.record import OVERHEAD_BYTES
-from fast_sse.store.rows import pages
-from fast_sse.store.rows.body import records_of, records_of_page
+from fast_sse.store.rows import channels
+from fast_sse.store.rows.body import records_of
+from fast_sse.store.rows.checksums import PACED_MS, key_checksum
+from fast_sse.store.rows.entries import inserts
+from fast_sse.store.rows.pages import INTEGER_MAX, Found, Pages
+from fast_sse.store.rows.schema import SAID
+from fast_sse.store.rows.statements import NEWEST
 
-#: The largest integer SQLite can hold.
-INTEGER_MAX = (1 << 63) - 1
-#: Values of one row of `entry`: six of a record, three of a key.
-ENTRY_VALUES = 9
-KEY_VALUES = 3
-_NO_RECORD = (None, None, None, None, None)
-#: The time that a record's age counts from is told apart from its own only when they differ by more.
-_SAME_MS = 1_000
-_NO_KEY = (None, None, None)
-#: Rows of one INSERT: every size up to the first is a cached statement of its own, then these, filled up with rows of nothing.
-_ROWS_DIRECT = 64
-_ROWS_LARGE = (96, 128, 192, 256, 384, 512, 768, 1024)
-#: Rows that one statement, and so one transaction without BEGIN, takes at most.
-ENTRIES_MAX = _ROWS_LARGE[-1]
 _LOOKUP_SIZES = (1, 4, 16, 64, 256)
-#: What is joined for a page at most, as so many times the page's own bound, and at least.
-_JOINED_PAGES_MAX = 2
-_JOINED_BYTES_MIN = 64 << 10
-#: Pages that are cut at once after one that was too heavy to be joined: large messages come in runs.
-_CUT_PAGES = 8
 
 _decode_pairs = msgspec.json.Decoder(list[tuple[int, int]]).decode
-_decode_known = msgspec.json.Decoder(list[tuple[str, int, str, int]]).decode
+_decode_known = msgspec.json.Decoder(list[tuple[str, int, str, int, int]]).decode
 _decode_oldest = msgspec.json.Decoder(list[tuple[int, int, int]]).decode
-
-
-class Found(NamedTuple):
-    """A page as the snapshot had it.
-
-    `full`: more may match above the last record; else the scan reached the newest. `damaged`: the position of a
-    record that cannot be read, when it would have been the first; a page ends before any other.
-    """
-
-    ends: Ends
-    records: list[Record]
-    full: bool
-    damaged: Position | None = None
 
 
 class Totals(NamedTuple):
@@ -77,41 +50,15 @@ class Totals(NamedTuple):
     bytes: int
 
 
-def add_entry(
-    values: list[Any],
-    record: Record,
-    body: bytes,
-    keys: Sequence[tuple[bytes, Known]] = (),
-    paced_ms: int | None = None,
-) -> None:
-    """Append a record and its keys to the values of an INSERT. `paced_ms`: what its age counts from, if not from its time."""
-    if paced_ms is not None and -_SAME_MS <= paced_ms - record.time_ms <= _SAME_MS:
-        paced_ms = None
-    # A control record is found by its place in the log and by no filter.
-    event_id, event_type = ("", "") if record.is_control else record.channel
-    values += (record.position, event_id, event_type, record.time_ms, body, paced_ms)
-    if not keys:
-        values += _NO_KEY
-        return
-    digest, known = keys[0]
-    values += (digest, known.body_sha256, known.expires_ms)
-    if len(keys) > 1:
-        add_keys(values, keys[1:])
-
-
-def add_keys(values: list[Any], keys: Sequence[tuple[bytes, Known]]) -> None:
-    """Append keys alone to the values of an INSERT."""
-    for digest, known in keys:
-        values += (known.position, *_NO_RECORD, digest, known.body_sha256, known.expires_ms)
-
-
 class SqliteLog:
     """The statements over one connection in autocommit mode; a transaction is opened by the caller."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
         self.connection = connection
-        self._cut_next = 0
+        self._pages = Pages(connection)
+        #: Keys that were asked for and are not what was written.
+        self.keys_damaged = 0
 
     # -- writing ------------------------------------------------------------------------------------
 
@@ -121,25 +68,23 @@ class SqliteLog:
         Raises:
             sqlite3.IntegrityError: a key is stored already, even one past its window.
         """
-        for start in range(0, len(values), ENTRIES_MAX * ENTRY_VALUES):
-            part = values[start : start + ENTRIES_MAX * ENTRY_VALUES]
-            rows = len(part) // ENTRY_VALUES
-            if rows > _ROWS_DIRECT:
-                size = next(size for size in _ROWS_LARGE if size >= rows)
-                part += [None] * ((size - rows) * ENTRY_VALUES)
-                rows = size
-            self._execute(_insert_sql(rows), part)
+        for sql, part in inserts(values):
+            self._execute(sql, part)
 
     def known(self, digests: Sequence[bytes]) -> dict[bytes, Known]:
-        """Which of these keys are stored, those past their window included."""
+        """Which of these keys are stored, those past their window included; a damaged one counts as past it."""
         found: dict[bytes, Known] = {}
         for start in range(0, len(digests), _LOOKUP_SIZES[-1]):
             part = list(digests[start : start + _LOOKUP_SIZES[-1]])
             size = next(size for size in _LOOKUP_SIZES if size >= len(part))
             part += part[-1:] * (size - len(part))
             (text,) = self._execute(_known_sql(size), part).fetchone()
-            for digest, seq, sha, expires_ms in _decode_known(text):
-                found[bytes.fromhex(digest)] = Known(seq, bytes.fromhex(sha), expires_ms)
+            for digest_hex, seq, sha_hex, expires_ms, checksum in _decode_known(text):
+                digest, sha = bytes.fromhex(digest_hex), bytes.fromhex(sha_hex)
+                if key_checksum(digest, seq, sha, expires_ms) != checksum:
+                    self.keys_damaged += 1
+                    expires_ms = 0
+                found[digest] = Known(seq, sha, expires_ms)
         return found
 
     def forget_keys(self, digests: Sequence[bytes]) -> None:
@@ -153,14 +98,19 @@ class SqliteLog:
 
     def add_loss(self, lower: Position, upper: Position) -> None:
         """Record that what lies strictly between may have been given and is lost."""
-        self._execute("INSERT INTO loss VALUES (?, ?)", (lower, upper))
+        self._execute("INSERT INTO loss (lower, upper) VALUES (?, ?)", (lower, upper))
 
-    def trim_to(self, position: Position, totals: Totals) -> None:
-        """Remove everything up to `position`; what remains counts `totals`. Losses below are told as trimmed."""
+    def trim_to(self, position: Position, totals: Totals) -> list[Channel]:
+        """Remove everything up to `position`; what remains counts `totals`. Losses below count as trimmed.
+
+        Which channels were forgotten with their last record.
+        """
         self.set_trimmed(position)
+        forgotten = self.forget_up_to(position)
         self._execute("DELETE FROM log WHERE seq <= ?", (position,))
         self._execute("DELETE FROM loss WHERE upper <= ?", (position,))
         self.save_totals(totals)
+        return forgotten
 
     def set_trimmed(self, position: Position) -> None:
         """Move the trim mark over records that are still there, so that their time becomes its own."""
@@ -170,7 +120,7 @@ class SqliteLog:
 
     def erase(self, target: Channel, below: Position, count_max: int) -> Totals:
         """Overwrite up to `count_max` records of exactly this channel before a position; what went."""
-        first = "SELECT seq FROM log INDEXED BY log_channel WHERE id = ? AND type = ? AND seq < ? ORDER BY seq LIMIT ?"
+        first = FIRST_OF_CHANNEL_SQL
         place = (*target, below, count_max)
         sum_sql = f"SELECT count(*), ifnull(sum(length(body) + {OVERHEAD_BYTES}), 0) FROM log WHERE seq IN ({first})"  # noqa: S608
         gone = Totals(*self._execute(sum_sql, place).fetchone())
@@ -209,23 +159,48 @@ class SqliteLog:
 
     def kept(self) -> Times | None:
         """What time it was when somebody last said; None in a log of which nobody did."""
-        found = self._execute("SELECT boot, boot_ms, time_ms, paced_ms FROM probe").fetchone()
-        return Times(*found) if found[3] else None
+        sound = _sound("probe")
+        found = self._execute(f"SELECT boot, boot_ms, time_ms, paced_ms FROM probe WHERE {sound}").fetchone()  # noqa: S608
+        return Times(*found) if found and found[3] else None
 
     def add_erasing(self, target: Channel, below: Position) -> None:
         """Note that a channel is being erased: what is before a position goes."""
-        self._execute("INSERT INTO erasing VALUES (?, ?, ?)", (*target, below))
+        self._execute("INSERT INTO erasing (id, type, below) VALUES (?, ?, ?)", (*target, below))
 
     def end_erasing(self, target: Channel, below: Position) -> None:
         """Nothing of it is left."""
         self._execute("DELETE FROM erasing WHERE id = ? AND type = ? AND below <= ?", (*target, below))
 
     def erasing(self) -> list[tuple[Channel, Position]]:
-        """What was being erased when the log was last written."""
-        return [
-            (Channel(*row[:2]), row[2])
-            for row in self._execute("SELECT id, type, below FROM erasing ORDER BY below").fetchall()
-        ]
+        """What was being erased when the log was last written. A damaged row erases nothing."""
+        sql = f"SELECT id, type, below FROM erasing WHERE {_sound('erasing')} ORDER BY below"  # noqa: S608
+        return [(Channel(*row[:2]), row[2]) for row in self._execute(sql).fetchall()]
+
+    def unsound(self) -> list[str]:
+        """Tables of those that say everything twice in which both differ, or a row is missing."""
+        one_row = " UNION ALL ".join(
+            f"SELECT '{table}' WHERE (SELECT count(*) FROM {table}) <> 1"  # noqa: S608
+            for table in ("mark", "probe")
+        )
+        differ = " UNION ALL ".join(
+            f"SELECT '{table}' FROM {table} WHERE NOT {_sound(table)}"  # noqa: S608
+            for table in SAID
+        )
+        return sorted({table for (table,) in self._execute(f"{one_row} UNION ALL {differ}").fetchall()})
+
+    # -- channels -----------------------------------------------------------------------------------
+
+    def numbers(self, wanted: Sequence[Channel]) -> list[tuple[Channel, int]]:
+        """The numbers of those channels that have one."""
+        return channels.numbers_of(self.connection, wanted)
+
+    def forget_up_to(self, position: Position) -> list[Channel]:
+        """Forget the channels whose last record is one of those up to a position, which are still there; which they were."""
+        return channels.forget_up_to(self.connection, position)
+
+    def forget_empty(self, channel: Channel | None = None) -> list[Channel]:
+        """Forget this channel if it has no records, or all that have none; which were forgotten."""
+        return channels.forget_empty(self.connection, channel)
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -242,59 +217,17 @@ class SqliteLog:
         """The ends of the log and every loss."""
         losses = "(SELECT json_group_array(json_array(lower, upper)) FROM loss)"
         trimmed, newest, text = self._execute(
-            f"SELECT trimmed, {pages.NEWEST}, {losses} FROM mark"  # noqa: S608
+            f"SELECT trimmed, {NEWEST}, {losses} FROM mark"  # noqa: S608
         ).fetchone()
         return Ends(trimmed, newest, tuple(_decode_pairs(text)))
 
     def page(self, wanted: Sequence[Range], after: Position, records_max: int, bytes_max: int) -> Found:
         """Matching records above `after`, ascending; at least one when one matches. Only losses around `after` are told."""
-        after = min(after, INTEGER_MAX)
-        values: list[Any] = []
-        for one in wanted:
-            values += (*(part for part in one if part is not None), after, records_max)
-        values += (records_max, after, after)
-        shape = pages.shape_of(wanted)
-        whole = self._whole_page(shape, values, bytes_max)
-        if whole is not None:
-            trimmed, newest, losses, hits, records = whole
-            damaged = None
-        else:  # much too heavy for one page, or damaged: a second look, a row at a time
-            found = self._execute(pages.cut_sql(shape), (*values, bytes_max)).fetchone()
-            trimmed, newest, losses, hits, text, bodies = found
-            records, damaged = records_of(_decode_pairs(text), bodies)
-        full = hits == records_max or len(records) < hits
-        damaged = None if records else damaged
-        return Found(Ends(trimmed, newest, tuple(_decode_pairs(losses))), records, full, damaged)
-
-    def _whole_page(
-        self, shape: pages.Shape, values: list[Any], bytes_max: int
-    ) -> tuple[Position, Position, str, int, list[Record]] | None:
-        """Ends, losses, number of hits, and the records; None when it is much more than a page, or one is damaged."""
-        if self._cut_next:
-            self._cut_next -= 1
-            return None
-        limit = self.connection.setlimit
-        usual = limit(sqlite3.SQLITE_LIMIT_LENGTH, -1)  # asks only
-        joined_max = max(_JOINED_BYTES_MIN, _JOINED_PAGES_MAX * bytes_max)
-        limit(sqlite3.SQLITE_LIMIT_LENGTH, min(usual, joined_max))
-        try:
-            found = self._execute(pages.whole_sql(shape), (*values, pages.JOINT)).fetchone()
-        except sqlite3.DataError:  # "string or blob too big"
-            self._cut_next = _CUT_PAGES
-            return None
-        finally:
-            limit(sqlite3.SQLITE_LIMIT_LENGTH, usual)
-        trimmed, newest, losses, hits, sizes, joined, positions_sum = found
-        records = records_of_page(sizes, joined, positions_sum, bytes_max) if hits else []
-        return None if records is None else (trimmed, newest, losses, hits, records)
+        return self._pages.page(wanted, after, records_max, bytes_max)
 
     def nth_from_end(self, wanted: Sequence[Range], count: int) -> tuple[Position | None, Position]:
         """The position of the first of the last `count` matching records (None when none matches), and the newest."""
-        values: list[Any] = []
-        for one in wanted:
-            values += (*(part for part in one if part is not None), count)
-        first, newest = self._execute(pages.last_sql(pages.shape_of(wanted)), (*values, count)).fetchone()
-        return first, newest
+        return self._pages.nth_from_end(wanted, count)
 
     def get(self, position: Position) -> Record | None:
         """The record at a position, None when there is none that can be read."""
@@ -305,7 +238,7 @@ class SqliteLog:
 
     def oldest(self, count: int) -> list[tuple[Position, int, int]]:
         """Position, the time that its age counts from, and weight of the first rows."""
-        first = "SELECT seq, ifnull(paced_ms, time_ms) AS time_ms, length(body) AS size FROM log ORDER BY seq LIMIT ?"
+        first = f"SELECT seq, ifnull({PACED_MS}, time_ms) AS time_ms, length(body) AS size FROM log ORDER BY seq LIMIT ?"  # noqa: S608
         sql = f"SELECT json_group_array(json_array(seq, time_ms, size + {OVERHEAD_BYTES})) FROM ({first})"  # noqa: S608
         return sorted(_decode_oldest(self._execute(sql, (count,)).fetchone()[0]))
 
@@ -326,16 +259,22 @@ class SqliteLog:
         return int(self._execute("SELECT count(*) FROM key").fetchone()[0])
 
 
-@lru_cache(maxsize=256)
-def _insert_sql(rows: int) -> str:
-    one = "(" + ",".join("?" * ENTRY_VALUES) + ")"
-    return "INSERT INTO entry VALUES " + ",".join([one] * rows)  # noqa: S608
+#: The places of the first records of a channel, by its name, before a place.
+FIRST_OF_CHANNEL_SQL = (
+    "SELECT seq FROM log INDEXED BY log_channel "
+    "WHERE channel = (SELECT number FROM channel WHERE id = ? AND type = ?) AND seq < ? ORDER BY seq LIMIT ?"
+)
+
+
+def _sound(table: str) -> str:
+    """Whether a row says the same thing twice."""
+    return f"(said IS json_array({SAID[table]}))"
 
 
 @lru_cache(maxsize=8)
 def _known_sql(size: int) -> str:
     wanted = ",".join("?" * size)
     return (
-        "SELECT json_group_array(json_array(hex(digest), seq, hex(sha), expires_ms)) "  # noqa: S608
+        "SELECT json_group_array(json_array(hex(digest), seq, hex(sha), expires_ms, checksum)) "  # noqa: S608
         f"FROM key WHERE digest IN ({wanted})"
     )

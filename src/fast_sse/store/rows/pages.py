@@ -1,94 +1,135 @@
-"""The statements that read a page of the log: one row of one SELECT, which is also one snapshot. Nothing of its size
-passes through a table of SQLite's own: the bodies are joined by the outermost query.
+"""A page of the log, read by one statement; which one, this decides.
 
-A range of the log is walked on its own index up to the page's size, and UNION merges the ranges, each record once.
-
-    whole   sizes and bodies of all hits, unweighed; their places are in the bodies
-    cut     the first hits that fit, weighed one after another, each with its place: four times as dear for small
-            records, and needed only for large ones and to say which one is damaged
-
-A hit without its row stays one (LEFT JOIN): an index that names what the table does not have is damage, not silence.
-
-Whoever asks for a whole page bounds what SQLite may join (SQLITE_LIMIT_LENGTH), and asks for a cut one when that is
-not enough: weighing all of them first would cost as much as reading them.
+A filter that many channels match is read by walking the log, as long as that finds enough: a look at each of a hundred
+thousand channels would cost more than the page. Where the walk finds little, the channels are merged from the same place,
+so that a page costs at most twice what the better way does.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
-from functools import lru_cache
+from typing import NamedTuple
 
+import msgspec
+
+from fast_sse.model.cursor import Position
+from fast_sse.model.message import Record
+from fast_sse.store.judge import Ends
 from fast_sse.store.ranges import Range
-from fast_sse.store.record import OVERHEAD_BYTES
-from fast_sse.store.rows.body import JOINT
+from fast_sse.store.rows.body import records_of, records_of_page
+from fast_sse.store.rows.statements import (
+    COUNT_SQL,
+    JOINT,
+    Asked,
+    Way,
+    asked_of,
+    cut_sql,
+    last_sql,
+    whole_sql,
+)
 
-__all__ = ["JOINT", "NEWEST", "cut_sql", "last_sql", "shape_of", "whole_sql"]
+#: The largest integer SQLite can hold.
+INTEGER_MAX = (1 << 63) - 1
+#: What is joined for a page at most, as so many times the page's own bound, and at least.
+_JOINED_PAGES_MAX = 2
+_JOINED_BYTES_MIN = 64 << 10
+#: Pages that are cut at once after one that was too heavy to be joined: large messages come in runs.
+_CUT_PAGES = 8
+#: Channels from which on the log is walked first, places of one walk, and which part of a page it must find.
+_MANY_CHANNELS = 256
+_WALK_PLACES = 8_192
+_ENOUGH_PART = 8
 
-#: Which segments each range of a filter names: all that the text of a statement depends on.
-Shape = tuple[tuple[bool, bool], ...]
-
-NEWEST = "max((SELECT ifnull(max(seq), 0) FROM log), trimmed, (SELECT ifnull(max(upper), 0) FROM loss))"
-_ENDS = f"""
-    (SELECT trimmed FROM mark), (SELECT {NEWEST} FROM mark),
-    (SELECT json_group_array(json_array(lower, upper)) FROM loss WHERE lower < ? AND ? < upper)
-"""  # noqa: S608
-
-_SOURCES = {
-    (True, True): "log INDEXED BY log_channel WHERE id = ? AND type = ?",
-    (True, False): "log INDEXED BY log_id WHERE id = ?",
-    (False, True): "log INDEXED BY log_type WHERE type = ?",
-    (False, False): "log WHERE 1",
-}
-
-
-def shape_of(wanted: Sequence[Range]) -> Shape:
-    """The shape of a filter's ranges."""
-    return tuple((event_id is not None, event_type is not None) for event_id, event_type in wanted)
-
-
-def _hits(shape: Shape) -> str:
-    arms = " UNION ".join(
-        f"SELECT seq FROM (SELECT seq FROM {_SOURCES[names]} AND seq > ? ORDER BY seq LIMIT ?)"  # noqa: S608
-        for names in shape
-    )
-    return f"hit(seq) AS MATERIALIZED ({arms} ORDER BY 1 LIMIT ?)"
+_decode_pairs = msgspec.json.Decoder(list[tuple[int, int]]).decode
 
 
-@lru_cache(maxsize=64)
-def whole_sql(shape: Shape) -> str:
-    """Ends, number of hits, their sizes and joined bodies (both NULL when there is none) and the sum of their places."""
-    return f"""
-        WITH {_hits(shape)}
-        SELECT {_ENDS}, count(*),
-            group_concat(length(log.body)), CAST(group_concat(log.body, ?) AS BLOB), sum(hit.seq)
-        FROM hit LEFT JOIN log ON log.seq = hit.seq
-    """  # noqa: S608
+class Found(NamedTuple):
+    """A page as the snapshot had it.
+
+    `full`: more may match above the last record; else the scan reached the newest. `damaged`: the position of a
+    record that cannot be read, when it would have been the first; a page ends before any other.
+    """
+
+    ends: Ends
+    records: list[Record]
+    full: bool
+    damaged: Position | None = None
 
 
-@lru_cache(maxsize=64)
-def cut_sql(shape: Shape) -> str:
-    """Ends, number of hits, and place, size and joined bodies of those that fit, the first one however large."""
-    # Weights are added up before any body is read, so a page of large records reads only what it returns.
-    return f"""
-        WITH {_hits(shape)},
-        sized(seq, total) AS (
-            SELECT hit.seq, sum(ifnull(length(log.body), 0) + {OVERHEAD_BYTES}) OVER (ORDER BY hit.seq)
-            FROM hit LEFT JOIN log ON log.seq = hit.seq)
-        SELECT {_ENDS}, (SELECT count(*) FROM hit),
-            json_group_array(json_array(sized.seq, ifnull(length(log.body), 0))), CAST(group_concat(log.body, '') AS BLOB)
-        FROM sized LEFT JOIN log ON log.seq = sized.seq
-        WHERE sized.total <= ? OR sized.seq = (SELECT min(seq) FROM hit)
-    """  # noqa: S608
+class Pages:
+    """The pages that one connection reads."""
 
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._cut_next = 0
 
-@lru_cache(maxsize=64)
-def last_sql(shape: Shape) -> str:
-    """The place of the first of the last records that match, NULL when none does, and the newest place."""
-    arms = " UNION ".join(
-        f"SELECT seq FROM (SELECT seq FROM {_SOURCES[names]} ORDER BY seq DESC LIMIT ?)"  # noqa: S608
-        for names in shape
-    )
-    return f"""
-        WITH hit(seq) AS ({arms} ORDER BY 1 DESC LIMIT ?)
-        SELECT (SELECT min(seq) FROM hit), {NEWEST} FROM mark
-    """  # noqa: S608
+    def page(self, wanted: Sequence[Range], after: Position, records_max: int, bytes_max: int) -> Found:
+        """See `SqliteLog.page`."""
+        after = min(after, INTEGER_MAX)
+        asked = asked_of(tuple(wanted))
+        if asked.open_ended and self._are_many(asked):
+            end = min(after + _WALK_PLACES, INTEGER_MAX)
+            walk = Asked(Way.WALK, (*asked.values, end), open_ended=True)
+            found = self._page(walk, after, records_max, bytes_max)
+            if end >= found.ends.newest:
+                return found
+            if found.full or found.damaged is not None or len(found.records) * _ENOUGH_PART >= records_max:
+                return found._replace(full=True)
+        return self._page(asked, after, records_max, bytes_max)
+
+    def nth_from_end(self, wanted: Sequence[Range], count: int) -> tuple[Position | None, Position]:
+        """See `SqliteLog.nth_from_end`."""
+        asked = asked_of(tuple(wanted))
+        first: Position | None
+        if asked.open_ended and self._are_many(asked):
+            (end,) = self._connection.execute("SELECT max(seq) FROM log").fetchone()
+            values = (INTEGER_MAX, count, None, *asked.values, (end or 0) - _WALK_PLACES)
+            hits, first, newest = self._connection.execute(last_sql(Way.WALK), values).fetchone()
+            if hits == count:
+                return first, newest
+        values = (INTEGER_MAX, count, None, *asked.values)
+        _, first, newest = self._connection.execute(last_sql(asked.way), values).fetchone()
+        return first, newest
+
+    def _are_many(self, asked: Asked) -> bool:
+        count_max = _MANY_CHANNELS + 1
+        (count,) = self._connection.execute(COUNT_SQL, (count_max, None, None, *asked.values)).fetchone()
+        return bool(count == count_max)
+
+    def _page(self, asked: Asked, after: Position, records_max: int, bytes_max: int) -> Found:
+        whole = self._whole_page(asked, after, records_max, bytes_max)
+        if whole is not None:
+            trimmed, newest, losses, hits, records = whole
+            damaged = None
+        else:  # much too heavy for one page, or damaged: a second look, a row at a time
+            values = (after, records_max, bytes_max, *asked.values)
+            found = self._connection.execute(cut_sql(asked.way), values).fetchone()
+            trimmed, newest, losses, hits, text, bodies = found
+            records, damaged = records_of(_decode_pairs(text), bodies, after)
+        full = hits == records_max or len(records) < hits
+        damaged = None if records else damaged
+        return Found(Ends(trimmed, newest, tuple(_decode_pairs(losses))), records, full, damaged)
+
+    def _whole_page(
+        self, asked: Asked, after: Position, records_max: int, bytes_max: int
+    ) -> tuple[Position, Position, str, int, list[Record]] | None:
+        """Ends, losses, number of hits, and the records; None when it is much more than a page, or one is damaged."""
+        if self._cut_next:
+            self._cut_next -= 1
+            return None
+        limit = self._connection.setlimit
+        usual = limit(sqlite3.SQLITE_LIMIT_LENGTH, -1)  # asks only
+        joined_max = max(_JOINED_BYTES_MIN, _JOINED_PAGES_MAX * bytes_max)
+        limit(sqlite3.SQLITE_LIMIT_LENGTH, min(usual, joined_max))
+        try:
+            values = (after, records_max, JOINT, *asked.values)
+            found = self._connection.execute(whole_sql(asked.way), values).fetchone()
+        except sqlite3.DataError:  # "string or blob too big"
+            self._cut_next = _CUT_PAGES
+            return None
+        finally:
+            limit(sqlite3.SQLITE_LIMIT_LENGTH, usual)
+        trimmed, newest, losses, hits, sizes, joined, positions_sum = found
+        records = records_of_page(sizes, joined, positions_sum, bytes_max) if hits else []
+        return None if records is None else (trimmed, newest, losses, hits, records)

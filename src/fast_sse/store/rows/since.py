@@ -4,9 +4,6 @@ Times grow with positions, so no index by time is needed, which every append wou
 positions, not a count of records: blocks that were reserved and not used, duplicates and erased records are holes in
 it. Each look asks for the first record at or above the middle. All looks are one row of one SELECT, which is one
 snapshot, and one way into SQLite and back (`log`).
-
-A log of before schema 2 may hold times that step back with the clock that made them: the halving ends all the same,
-at a place where a record of the time, or a later one, follows one that is earlier.
 """
 
 from __future__ import annotations
@@ -15,8 +12,9 @@ from typing import NamedTuple
 
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.store.base import Gap, Page
-from fast_sse.store.rows.log import INTEGER_MAX, SqliteLog
-from fast_sse.store.rows.pages import NEWEST
+from fast_sse.store.rows.log import SqliteLog
+from fast_sse.store.rows.pages import INTEGER_MAX
+from fast_sse.store.rows.statements import NEWEST
 
 
 class Sought(NamedTuple):

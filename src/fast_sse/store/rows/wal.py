@@ -32,6 +32,11 @@ _SHUT_S, _SHUT_S_MAX = 0.2, 5.0
 _WAIT_S = 5.0
 
 
+def wal_of(database: Path) -> Path:
+    """The write-ahead log of a database."""
+    return database.with_name(database.name + "-wal")
+
+
 def wal_bytes_max(log_bytes_max: int | None) -> int:
     """How large the file may become beside a log of so many bytes (None: without a bound)."""
     return max(_BYTES_MAX, (log_bytes_max or 0) // _PART_OF_LOG)
@@ -76,7 +81,7 @@ class Wal:
     """The file of one database. For the thread that writes; its numbers are read from any."""
 
     def __init__(self, database: Path, gate: Gate, bytes_max: int = _BYTES_MAX) -> None:
-        self.path = database.with_name(database.name + "-wal")
+        self.path = wal_of(database)
         self._gate = gate
         self._bytes_max = bytes_max
         #: Of the last look.

@@ -6,9 +6,7 @@ written to a second file beside it, checked, and given its name: whatever ends t
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -17,8 +15,9 @@ from pathlib import Path
 from fast_sse.model.errors import ConfigError, DiskFullError, NotStoredError
 from fast_sse.store.rows.connect import connect, error_code
 from fast_sse.store.rows.schema import prepare
-from fast_sse.store.sqlite.files import SqliteFiles, wal_of
-from fast_sse.store.sqlite.reserve import sync_directory
+from fast_sse.store.sqlite.files import SqliteFiles
+from fast_sse.store.sqlite.replace import new_file, remove, replace
+from fast_sse.store.sqlite.upgrade import upgrade
 
 #: Steps of SQLite between two looks at the clock, and seconds between two words of progress.
 _LOOK_STEPS = 100_000
@@ -44,22 +43,21 @@ def compact(directory: Path, progress: Progress) -> tuple[int, int]:
     try:
         before = path.stat().st_size
         _write_copy(path, made, progress)
-        made.rename(path)
-        sync_directory(directory)
+        replace(made, path)
         return before, path.stat().st_size
     except sqlite3.Error as error:
         raise _told(error) from error
     except OSError as error:
         raise NotStoredError(f"the log is as it was: {error.strerror}") from error
     finally:
-        made.unlink(missing_ok=True)
+        remove(made)
         files.release()
 
 
 def _write_copy(path: Path, made: Path, progress: Progress) -> None:
     """All that the log holds in a new file, on the disk and checked; nothing beside the old one that it needs."""
-    made.unlink(missing_ok=True)
-    os.close(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    upgrade(path)
+    new_file(made)
     with closing(connect(path, writer=True)) as connection:
         prepare(connection)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -78,16 +76,9 @@ def _write_copy(path: Path, made: Path, progress: Progress) -> None:
         connection.set_progress_handler(look, _LOOK_STEPS)
         connection.execute("VACUUM INTO ?", (str(made),))
         connection.set_progress_handler(None, 0)
-    if wal_of(path).exists():
-        raise NotStoredError("the log is as it was: another process reads it")
     with closing(sqlite3.connect(made)) as copy:
         if copy.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise NotStoredError("the log is as it was: its copy is damaged")
-    old = path.stat()
-    with made.open("rb") as file:
-        os.fchown(file.fileno(), old.st_uid, old.st_gid)  # root may do it for the user of the hub
-        os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
-        os.fsync(file.fileno())
 
 
 def _told(error: sqlite3.Error) -> Exception:

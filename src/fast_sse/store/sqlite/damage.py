@@ -18,7 +18,8 @@ from fast_sse.observe.metrics import Sample
 from fast_sse.store.judge import Ends
 from fast_sse.store.ranges import Range
 from fast_sse.store.rows.connect import error_code
-from fast_sse.store.rows.log import Found, SqliteLog
+from fast_sse.store.rows.log import SqliteLog
+from fast_sse.store.rows.pages import Found
 
 _log = logging.getLogger(__name__)
 

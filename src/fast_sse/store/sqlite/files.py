@@ -21,7 +21,9 @@ from fast_sse.store.judge import Ends
 from fast_sse.store.rows.connect import connect, error_code
 from fast_sse.store.rows.log import SqliteLog
 from fast_sse.store.rows.schema import prepare
+from fast_sse.store.rows.wal import wal_of
 from fast_sse.store.sqlite.reserve import BLOCK, Reserve, sync_directory
+from fast_sse.store.sqlite.upgrade import upgrade
 
 #: Errors of opening that waiting does not mend.
 _HOPELESS = {
@@ -122,6 +124,8 @@ class SqliteFiles:
             raise HeldError("data_dir", "another process holds it (log.lock)") from error
 
     def _open_log(self) -> tuple[SqliteLog, Ends]:
+        if self.path.exists():
+            upgrade(self.path)
         connection = connect(self.path, writer=True)
         try:
             prepare(connection)
@@ -151,11 +155,6 @@ class SqliteFiles:
     def _set_reserve(self, position: Position) -> None:
         self._reserve.write(self.epoch, position)
         self.reserved = position
-
-
-def wal_of(path: Path) -> Path:
-    """The write-ahead log of a database."""
-    return path.with_name(path.name + "-wal")
 
 
 def _stat(path: Path) -> os.stat_result | None:

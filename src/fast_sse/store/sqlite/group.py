@@ -20,7 +20,8 @@ from fast_sse.store.dedup import Known, resolve, to_remember
 from fast_sse.store.pace import Instant
 from fast_sse.store.record import OVERHEAD_BYTES, record_of
 from fast_sse.store.rows.body import body_of
-from fast_sse.store.rows.log import add_entry, add_keys
+from fast_sse.store.rows.channels import Numbers
+from fast_sse.store.rows.entries import add_entry, add_keys, named
 
 #: Control records of a group that erase a channel, and their positions.
 Erasing = tuple[tuple[Channel, Position], ...]
@@ -40,6 +41,13 @@ class Job(NamedTuple):
     at: Instant
     window_ms: int
     erasing: Erasing = ()
+    #: Channels whose numbers were not known, and the version of those that were (`Numbers`).
+    unknown: Sequence[Channel] = ()
+    version: int = 0
+
+    def values_by(self, numbers: Numbers) -> list[Any]:
+        """The values, if the numbers in them are still their channels'; else with names."""
+        return self.values if self.version == numbers.version else named(self.values, self.records)
 
 
 def job(
@@ -49,14 +57,17 @@ def job(
     at: Instant,
     last_ms: int,
     window_ms: int,
+    numbers: Numbers,
 ) -> Job:
     """Number drafts above a position, the last of which has the time `last_ms`, and make their rows as if every key
     were new. Ages and keys go by the paced time.
     """
     from_ms = at.pledged_ms
+    version, number_of = numbers.version, numbers.known.get  # in this order
     records: list[Record] = []
     values: list[Any] = []
     digests: list[bytes] = []
+    unknown: list[Channel] = []
     weight = 0
     erasing: Erasing = ()
     for draft in drafts:
@@ -74,8 +85,11 @@ def job(
                 (key.digest, Known(above, sha, from_ms + (key.window_ms or window_ms))) for key in draft.keys
             ]
             digests += [key.digest for key in draft.keys]
-        add_entry(values, record, body, keys, from_ms)
-    return Job(future, drafts, records, values, digests, weight, at, window_ms, erasing)
+        number = number_of(draft.channel)
+        if number is None:
+            unknown.append(draft.channel)
+        add_entry(values, record, body, keys, from_ms, number)
+    return Job(future, drafts, records, values, digests, weight, at, window_ms, erasing, unknown, version)
 
 
 class Batch(NamedTuple):
@@ -88,33 +102,37 @@ class Batch(NamedTuple):
     newest: Position
     ended: tuple[bytes, ...] = ()
     erasing: Erasing = ()
+    unknown: Sequence[Channel] = ()
 
     @classmethod
-    def of(cls, jobs: Sequence[Job]) -> Batch:
+    def of(cls, jobs: Sequence[Job], numbers: Numbers) -> Batch:
         """The jobs end to end."""
         values: list[Any] = []
         digests: list[bytes] = []
+        unknown: list[Channel] = []
         records = weight = 0
         erasing: Erasing = ()
         for one in jobs:
             erasing += one.erasing
-            values += one.values
+            unknown += one.unknown
+            values += one.values_by(numbers)
             digests += one.digests
             records += len(one.records)
             weight += one.weight
         newest = jobs[-1].records[-1].position
-        return cls(values, digests, records, weight, newest, erasing=erasing)
+        return cls(values, digests, records, weight, newest, erasing=erasing, unknown=unknown)
 
     def repeats_a_key(self) -> bool:
         """Whether two drafts of the group, or one alone, carry the same key."""
         return len(set(self.digests)) != len(self.digests)
 
 
-def resolve_group(jobs: Sequence[Job], stored: dict[bytes, Known]) -> tuple[Batch, Special]:
+def resolve_group(jobs: Sequence[Job], stored: dict[bytes, Known], numbers: Numbers) -> tuple[Batch, Special]:
     """What is left to write when some keys are known, and what became of the drafts that carry them."""
     fresh: dict[bytes, Known] = {}
     special: Special = {}
     values: list[Any] = []
+    unknown: list[Channel] = []
     records = weight = newest = 0
 
     def lookup(digest: bytes) -> Known | None:
@@ -135,10 +153,13 @@ def resolve_group(jobs: Sequence[Job], stored: dict[bytes, Known]) -> tuple[Batc
                 add_keys(values, list(keys.items()))
                 continue
             body = body_of(record)
-            add_entry(values, record, body, list(keys.items()), from_ms)
+            number = numbers.known.get(record.channel)
+            if number is None:
+                unknown.append(record.channel)
+            add_entry(values, record, body, list(keys.items()), from_ms, number)
             records += 1
             weight += len(body) + OVERHEAD_BYTES
             newest = record.position
     ended = tuple(fresh.keys() & stored.keys())
     erasing = tuple(place for one in jobs for place in one.erasing)  # they carry no keys
-    return Batch(values, list(fresh), records, weight, newest, ended, erasing), special
+    return Batch(values, list(fresh), records, weight, newest, ended, erasing, unknown), special

@@ -32,8 +32,10 @@ from fast_sse.model.errors import (
 )
 from fast_sse.store.base import Retention, Windows
 from fast_sse.store.pace import Times
+from fast_sse.store.rows.channels import Numbers
 from fast_sse.store.rows.connect import connect, error_code
-from fast_sse.store.rows.log import ENTRIES_MAX, ENTRY_VALUES, SqliteLog, Totals
+from fast_sse.store.rows.entries import ENTRIES_MAX, ENTRY_VALUES
+from fast_sse.store.rows.log import SqliteLog, Totals
 from fast_sse.store.rows.wal import Gate, Wal
 from fast_sse.store.sqlite.ballast import Ballast
 from fast_sse.store.sqlite.damage import Damage, is_damage
@@ -84,6 +86,9 @@ class Keeper:
         self._on_mended = on_mended
         self.wal = wal or Wal(files.path, Gate())
         self._damage = damage or Damage()
+        #: Numbers of channels, for rows that are made elsewhere.
+        self.numbers = Numbers()
+        self._unknown: dict[Channel, None] = {}
         self._totals, self._keys = self._counted()
         self._newest = log.ends().newest
         self._committing = False
@@ -127,12 +132,12 @@ class Keeper:
             self._begin()
             if times is not None:
                 self._log.keep(times)
-            if step.gone:
-                self._log.trim_to(step.position, step.totals)
+            forgotten = self._log.trim_to(step.position, step.totals) if step.gone else []
             expired = self._log.forget_expired_keys(now_ms, STEP)
             excess = min(STEP, self._keys - expired - self._windows.keys_max)
             cut = self._log.forget_oldest_keys(excess) if excess > 0 else 0
             self._end()
+            self.numbers.forget(forgotten)
             self._totals = step.totals
             self._keys -= expired + cut
             self.keys_cut += cut
@@ -150,9 +155,12 @@ class Keeper:
                 gone = self._log.erase(target, below, STEP)
                 totals = Totals(self._totals.messages - gone.messages, self._totals.bytes - gone.bytes)
                 self._log.save_totals(totals)
+                forgotten: list[Channel] = []
                 if not gone.messages:
                     self._log.end_erasing(target, below)
+                    forgotten = self._log.forget_empty(target)
                 self._end()
+            self.numbers.forget(forgotten)
             self._totals = totals
             if not gone.messages:
                 self.wal.checkpoint(self._log.connection, empty_it=True)
@@ -181,6 +189,13 @@ class Keeper:
             self._files.check_there()
             self.wal.checkpoint(self._log.connection)
 
+    def learn_channels(self) -> None:
+        """Learn the numbers that the last groups' channels have; after the answers, so that nobody waits for it."""
+        if self._unknown:
+            wanted, self._unknown = list(self._unknown), {}
+            with suppress(FastSseError), self._failures_named():
+                self.numbers.learn(self._log.numbers(wanted))
+
     def distrust(self) -> None:
         """After a defect of ours that may have left a group half done: look at the file before anything else."""
         self._mend_at = time.monotonic()
@@ -204,7 +219,7 @@ class Keeper:
 
     def _store(self, jobs: Sequence[Job]) -> Special:
         """Write a group: at once if its keys are new, which the index itself says, else after looking them up."""
-        group = Batch.of(jobs)
+        group = Batch.of(jobs, self.numbers)
         if not (self._look_first or group.repeats_a_key()):
             try:
                 self._write(group)
@@ -212,7 +227,10 @@ class Keeper:
             except sqlite3.IntegrityError:
                 self._committing = False
                 self._roll_back()
-        group, special = resolve_group(jobs, self._log.known(group.digests))
+        known = self._log.known(group.digests)
+        if self._log.keys_damaged:
+            self._damage.met("idempotency keys are not what was written: these are forgotten")
+        group, special = resolve_group(jobs, known, self.numbers)
         self._write(group)
         # Retries come in storms: while there are some, an attempt at once would be thrown away.
         self._look_first = bool(special)
@@ -232,6 +250,7 @@ class Keeper:
             self._committing = True
             self._log.insert(group.values)
             self._committing = False
+        self._unknown.update(dict.fromkeys(group.unknown))
         self._totals = Totals(self._totals.messages + group.records, self._totals.bytes + group.weight)
         self._keys += len(group.digests) - len(group.ended)
         self._newest = max(self._newest, group.newest)
@@ -330,6 +349,7 @@ class Keeper:
             self._log.connection.close()
         connection = connect(self._files.path, writer=True)
         self._log = SqliteLog(connection)
+        self.numbers.forget_all()
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         newest = self._log.ends().newest
         self._files.note_opened()

@@ -29,6 +29,7 @@ from fast_sse.store.judge import Ends
 from fast_sse.store.pace import ByHand, Pace, Paced
 from fast_sse.store.ranges import ranges
 from fast_sse.store.relay import Relay
+from fast_sse.store.rows.channels import Numbers
 from fast_sse.store.rows.log import SqliteLog
 from fast_sse.store.rows.wal import Gate, Wal, wal_bytes_max
 from fast_sse.store.sqlite.answers import answer, answer_all
@@ -86,6 +87,7 @@ class SqliteStore(Store):
         self._closed = False
         self._readers: Readers | None = None
         self._damage = Damage()
+        self._numbers = Numbers()
         self._gate = Gate()
         self._wal = Wal(directory / "log.db", self._gate, wal_bytes_max(retention.max_bytes))
         self._parts: set[Parts] = set()
@@ -118,7 +120,7 @@ class SqliteStore(Store):
         self._trimmed = ends.trimmed
         self._relay = Relay(ends.newest)
         writer.start(keeper)
-        self._keeper, self._writer = keeper, writer
+        self._keeper, self._writer, self._numbers = keeper, writer, keeper.numbers
         self._erasing = writer.loop.create_task(self._erase_on())
 
     async def close(self) -> None:
@@ -203,7 +205,7 @@ class SqliteStore(Store):
             return future
         at = self._pace.read()
         self._last_ms = max(self._last_ms, at.time_ms)
-        work = job(future, drafts, self._given, at, self._last_ms, self._window_ms)
+        work = job(future, drafts, self._given, at, self._last_ms, self._window_ms, self._numbers)
         self._given += len(drafts)
         writer.submit(work)
         return future

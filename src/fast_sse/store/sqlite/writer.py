@@ -154,7 +154,7 @@ class Writer:
                 self._commit(keeper, self._next_group())
             if self._chores:
                 self._do_chore(*self._chores.popleft())
-            self._checkpoint(keeper)
+            self._tidy(keeper)
             if self._jobs or self._chores:
                 continue
             if self._closing is not None:
@@ -213,8 +213,9 @@ class Writer:
         else:
             self.tell(_succeed, future, result)
 
-    def _checkpoint(self, keeper: Keeper) -> None:
+    def _tidy(self, keeper: Keeper) -> None:
         try:
+            keeper.learn_channels()
             keeper.checkpoint_when_due()
         except Exception:  # noqa: BLE001  said, and answered
             _log.exception("a defect in the checkpoint")
