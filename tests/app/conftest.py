@@ -166,8 +166,9 @@ async def start(store: StubbornStore, monkeypatch: pytest.MonkeyPatch) -> AsyncI
         if not one.task.done():
             if one.node.state != "draining":
                 one.app.stop()
-            if store.held:
-                store.held.set()
+            for event in (store.opening, store.held):
+                if event is not None:
+                    event.set()
             await one.task
 
 

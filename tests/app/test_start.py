@@ -85,11 +85,13 @@ async def test_a_store_that_is_open_is_not_opened_again(start: Start, store: Stu
 
 
 async def test_a_stop_while_the_store_opens_is_no_start(start: Start, store: StubbornStore) -> None:
-    """A store that answers after the signal makes nobody ready: nothing is announced, and the store is closed."""
+    """From the signal on the node is draining; a store that then answers makes it not ready, and is closed."""
     store.opening = asyncio.Event()
     running = start()
     await store.tried.wait()
     running.app.stop()
+    readiness = await ask(await running.admin(), "/readyz/subscribe")
+    assert (readiness.status, readiness.json()["data"]["state"]) == (503, "draining")
     store.opening.set()
     await running.task
     assert not running.ready.done()

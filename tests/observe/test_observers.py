@@ -42,7 +42,7 @@ def test_each_observer_gets_each_fact_in_order() -> None:
 
 
 def test_one_that_fails_takes_nothing_from_the_others() -> None:
-    """The hub goes on, the others get the fact, and hear what failed, with its traceback; the failure is counted."""
+    """The hub goes on, the others get the fact, and every one hears what failed, with its traceback; the failure is counted."""
     before, after = Notes(), Notes()
     observers = Observers([before, Broken(), after])
     observers.notify(Trimmed(3))
@@ -53,6 +53,22 @@ def test_one_that_fails_takes_nothing_from_the_others() -> None:
         assert (defect.where, defect.error) == ("observer Broken", "KeyError('Trimmed')")
         assert "in notify" in defect.traceback
         assert len(notes.facts) == 2
+
+
+def test_the_only_observer_hears_what_it_failed_at() -> None:
+    """A log that cannot write one fact down still says so."""
+
+    class Log(Notes):
+        def notify(self, fact: Fact) -> None:
+            if isinstance(fact, Trimmed):
+                raise KeyError("no such text")
+            super().notify(fact)
+
+    log = Log()
+    Observers([log]).notify(Trimmed(3))
+    (defect,) = log.facts
+    assert isinstance(defect, DefectSeen)
+    assert (defect.where, defect.error) == ("observer Log", "KeyError('no such text')")
 
 
 def test_failing_observers_do_not_answer_one_another() -> None:

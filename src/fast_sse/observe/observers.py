@@ -1,7 +1,8 @@
 """Several observers of one hub: each gets every fact, and one that fails takes it from no other.
 
 An observer must not raise, because what observes the hub must never change what the hub does. Here that rule is kept for
-the hub: what an observer raises ends here. It is counted, and the other observers hear of it with its traceback.
+the hub: what an observer raises ends here. It is counted, and every observer hears of it with its traceback, the one that
+failed included: it may be the only log, and have failed at this one fact.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ class Observers:
     def _failed(self, observer: Observer, error: Exception) -> None:
         self._failures += 1
         fact = DefectSeen(f"observer {type(observer).__name__}", repr(error), traceback.format_exc())
-        for other in self._observers:
-            if other is not observer:
-                with contextlib.suppress(Exception):
-                    other.notify(fact)
+        for hearer in self._observers:
+            with contextlib.suppress(Exception):
+                hearer.notify(fact)
