@@ -1,1 +1,14 @@
-"""HTTP in and out: rules live once in endpoints.py, and the listeners only carry bytes to and from them."""
+"""HTTP in and out: the rules of the public interface stand once, in `api`; the servers carry bytes to it and back.
+
+api           the rules: what a request asks for, and what it is answered
+front         our own HTTP/1.1 server on sockets
+asgi          the same rules under a server of the ASGI kind
+admin         the operators' listener
+message       the values between servers and rules: Request, Response, Stream, Deferred
+errors        from an error to its JSON answer
+wire          from an answer to its bytes
+boundary      the wall around the rules: no exception gets past it
+request_head  the checks of a head that every server needs, and what of it is kept
+hosts         is a Host one of our own names?
+addresses     addresses as numbers, and the proxies that are trusted
+"""

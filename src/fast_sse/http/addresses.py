@@ -1,9 +1,9 @@
-"""Addresses are numbers, never texts: one machine has many spellings. Pure.
+"""Addresses as numbers, because one machine has many spellings. Pure.
 
-An IPv4 client of a dual-stack socket is called `::ffff:203.0.113.7`, some proxies write a port behind the address and
-brackets around it, and a zone (`fe80::1%eth0`) is how the writer calls a link of its own. Compared as texts these are
-strangers: a trusted proxy is not recognised, and all clients behind it are one. So every address is one number, an
-IPv4 address in the range that IPv6 keeps for it (RFC 4291 §2.5.5.2), and a zone says nothing.
+A dual-stack socket calls an IPv4 client `::ffff:203.0.113.7`. Some proxies write a port behind the address and brackets
+around it. A zone (`fe80::1%eth0`) is a name that only its writer knows. Compared as texts these would be different
+machines: a trusted proxy would not be recognised, and all clients behind it would count as one. So every address is a
+number. An IPv4 address lies in the range that IPv6 keeps for it (RFC 4291 §2.5.5.2), and a zone is ignored.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final, Literal
 
 Address = IPv4Address | IPv6Address
-#: Whoever comes through a Unix socket: it has no address.
+#: A peer that came through a Unix socket: it has no address.
 Unix = Literal["unix"]
 UNIX: Final = "unix"
-#: Whose word is taken for who the client is.
+#: A proxy that may be trusted to name the client.
 Proxy = IPv4Network | IPv6Network | Unix
 
 _MAPPED: Final = 0xFFFF << 32
@@ -55,7 +55,7 @@ def parse_hop(text: str) -> Address | Unix | None:
 
 
 class Trusted:
-    """The proxies that are believed; `address in trusted` asks, and an empty one is false."""
+    """The trusted proxies: `address in trusted`. False when there are none."""
 
     __slots__ = ("_networks", "_unix")
 
@@ -75,14 +75,14 @@ class Trusted:
 
 
 def group(address: Address) -> str:
-    """What a client is counted as: an IPv6 one by its /64, which is what one subscriber of a provider gets."""
+    """What a client is counted by: an IPv6 client by its /64, which is what a provider gives to one customer."""
     if isinstance(address, IPv4Address):
         return str(address)
     return str(IPv6Network((int(address) >> 64 << 64, 64)))
 
 
 def fixed_bits(network: IPv4Network | IPv6Network) -> int:
-    """How many bits of an address a network fixes; of an IPv4 address where it holds no others."""
+    """How many bits of an address a network fixes: of an IPv4 address, where the network holds no other kind."""
     base, mask = _range(network)
     bits = mask.bit_count()
     return bits - _MAPPED_BITS if bits >= _MAPPED_BITS and base >> 32 == _MAPPED >> 32 else bits
@@ -93,6 +93,6 @@ def _number(address: Address) -> int:
 
 
 def _range(network: IPv4Network | IPv6Network) -> tuple[int, int]:
-    """The first number of a network, and the bits that are the same in all of them."""
+    """The first number of a network, and the mask of the bits that all its numbers share."""
     bits = network.prefixlen + (_MAPPED_BITS if isinstance(network, IPv4Network) else 0)
     return _number(network.network_address), (1 << 128) - (1 << (128 - bits))

@@ -1,7 +1,7 @@
-"""Where the handler ends: whatever it does, a connection gets an answer and no exception.
+"""The wall between a server and the handler: a connection always gets an answer, and never an exception.
 
-The endpoints translate the errors they expect. Anything else is a defect of ours: 500 `internal` with a random
-`request_id`, and the exception with its traceback to the observer under the same id, never to the caller (CWE-209).
+The API answers the errors that it expects. Any other exception is a defect of ours: the caller gets 500 `internal` with
+a random `request_id`, and the observer gets the exception with its traceback under the same id (CWE-209).
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ OnDefect = Callable[[str, BaseException], None]
 
 
 def ignore_defect(request_id: str, error: BaseException) -> None:
-    """Nobody watches."""
+    """The default: defects are counted and not reported."""
 
 
 def retrieve(future: asyncio.Future[Any]) -> None:
-    """Nobody is left to answer: take the exception, so that the loop does not call it forgotten."""
+    """Take the exception of a future whose answer has no reader any more, or the loop would report it as never retrieved."""
     if not future.cancelled():
         future.exception()
 
 
 class Boundary:
-    """The handler, behind a wall.
+    """Calls the handler and renders what it answers.
 
     Attributes:
-        date: the line that says when an answer was made, as of the last `keep_time`; empty before.
+        date: the `Date` line as of the last `keep_time`; empty before the first.
     """
 
     __slots__ = ("_handle", "_on_defect", "_wall", "date", "defects")
@@ -54,7 +54,7 @@ class Boundary:
         self.defects = 0
 
     def samples(self) -> Iterable[Sample]:
-        """The defects that it saw."""
+        """How many defects there were."""
         return [Sample("defects_total", "counter", "Requests answered 500.", self.defects)]
 
     def ask(self, request: Request) -> Answer:
@@ -68,7 +68,7 @@ class Boundary:
         return answer
 
     def ready(self, answer: Deferred) -> Response:
-        """What a Deferred whose future is done has become."""
+        """The answer of a Deferred whose future is done."""
         try:
             return answer.render(answer.future)
         except Exception as error:  # noqa: BLE001 - see the head of this file
@@ -82,11 +82,11 @@ class Boundary:
             return response_bytes(self.defect(error), form, close=close, date=self.date)
 
     def keep_time(self) -> None:
-        """Once a second is often enough: nothing is paid for it by an answer."""
+        """Renew `date`. Called once a second, so that no answer pays for it."""
         self.date = date_line(self._wall())
 
     def defect(self, error: Exception) -> Response:
-        """A 500 that says nothing, and the exception to whoever watches."""
+        """Report the exception, and return a 500 that says nothing about it."""
         self.defects += 1
         request_id = new_request_id()
         self._on_defect(request_id, error)

@@ -1,7 +1,7 @@
-"""An error of the tree becomes the one JSON answer of the public protocol, here and nowhere else.
+"""Turns an error of the tree into the JSON answer of the public protocol. No other place does.
 
-`{"code", "message", "request_id"}` and nothing more: a message is written for the caller, the rest stays in
-the log under the same `request_id` (CWE-209).
+The answer is `{"code", "message", "request_id"}` and nothing more: the message is written for the caller. What else there
+is to say stays in the log, under the same `request_id` (CWE-209).
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ class ErrorBody(msgspec.Struct, gc=False):
     request_id: str
 
 
-#: What a 503 says when nobody knows how long it will last.
+#: `Retry-After` of a 503 that does not know how long it will last.
 _UNAVAILABLE_S = 1
 
 _encode = msgspec.json.Encoder().encode
 
 
 def new_request_id() -> str:
-    """64 random bits in hex: a caller quotes it, an operator finds it in the log, nobody can count with it."""
+    """64 random bits in hex. A caller quotes it, an operator finds it in the log; it does not count our errors."""
     return secrets.token_hex(8)
 
 
 def error_response(error: FastSseError, request_id: str = "") -> Response:
-    """The answer for `error`; a fresh `request_id` unless the caller has already logged one.
+    """The answer for `error`, with a new `request_id` unless one is given.
 
     Adds `Retry-After` to a 503 and where the error says when (RFC 9110 §10.2.3), and `Allow` to a 405 (§15.5.6).
     """

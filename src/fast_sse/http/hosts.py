@@ -1,8 +1,9 @@
-"""Whether a request that names a Host means this listener: the answer to DNS rebinding (CWE-350).
+"""Whether the Host of a request is one of our own names: the defence against DNS rebinding (CWE-350).
 
-A browser that a page's own name leads to 127.0.0.1 takes us for that page's origin, and lets it read what we answer. It
-still sends that name as the Host, so whoever must not be read by strangers answers to names of its own only. An address
-is always one: no page has an address as its name but the one that is served there.
+A page can make its own name resolve to 127.0.0.1. The browser then takes our listener for the origin of that page, and
+lets the page read our answers. The browser still sends the page's name as the Host. So an answer that strangers must
+not read is given only under our own names. An address is always one of them: a page whose name is that address is served
+by this listener.
 """
 
 from __future__ import annotations

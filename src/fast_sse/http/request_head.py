@@ -19,7 +19,7 @@ _SINGLE: Final = frozenset({"host"})
 
 # RFC 3986 §3.2 without user information; empty is allowed (RFC 9112 §3.2).
 _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?").fullmatch
-# The absolute form, which a server must take from anybody (RFC 9112 §3.2.2); no user information (RFC 9110 §4.2.4).
+# The absolute form, which a server must take from any client (RFC 9112 §3.2.2); no user information (RFC 9110 §4.2.4).
 _ORIGIN: Final = re.compile(rb"(?i:https?)://[^/?#@]+(?=[/?]|$)").match
 
 #: The length of a body in chunks.
@@ -76,7 +76,7 @@ def check_host(host: str | None, *, http11: bool) -> None:
 
 
 def announced_bytes(headers: dict[str, str], *, http11: bool) -> int:
-    """The length of the body, 0 for none, CHUNKED when it is not told. Raises BadRequestError when that is unsure.
+    """The length of the body: 0 for none, CHUNKED when no length is given. Raises BadRequestError when it is ambiguous.
 
     Any transfer coding but plain `chunked` is refused, and chunked in HTTP/1.0 is faulty (RFC 9112 §6.1).
     """

@@ -1,8 +1,8 @@
-"""Answers as bytes: the head of a response and of a stream, and nothing that knows a connection.
+"""Answers as bytes: the head of a response and of a stream. Nothing here knows a connection.
 
-An answer is one bytes object, so that it is one `write`. The part of a head that depends on status and content
-type only is built once and cached; `date` is a line that its caller keeps for a second. A server that frames by itself
-(ASGI) takes the same head as fields: `Connection` and `Date` are its own business there.
+An answer is one bytes object, so that it takes one `write`. The part of a head that depends on status and content
+type only is built once and cached. `date` is a line that the caller renews once a second. A server that frames answers
+itself (ASGI) takes the same head as fields, without `Connection` and `Date`, which it adds.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from fast_sse.http.message import Request, Response, Stream
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-# The form of an answer, known from its request: plain HTTP/1.1 is 0.
-HEAD: Final = 1  # no body goes out (RFC 9110 §9.3.2)
-OLD: Final = 2  # HTTP/1.0: keep-alive must be said, chunks do not exist
+# The form of an answer, which its request decides; 0 is plain HTTP/1.1. The two flags can stand together.
+HEAD: Final = 1  # the answer has no body (RFC 9110 §9.3.2)
+OLD: Final = 2  # HTTP/1.0: keep-alive is announced, and there are no chunks
 
 _NO_CONTENT: Final = 204  # a plain number: HTTPStatus looks each of its names up by a call
 _BREAK: Final = re.compile(r"[\r\n\0]").search
@@ -37,12 +37,12 @@ _STREAM: Final[Fields] = (
 
 
 def form_of(request: Request) -> int:
-    """What `request` asks of the form of its answer."""
+    """The form that the answer to `request` must have."""
     return (HEAD if request.method == "HEAD" else 0) | (0 if request.http11 else OLD)
 
 
 def response_fields(response: Response) -> Fields:
-    """The head of `response`, complete but for what frames the message on the connection.
+    """The fields of the head of `response`, without those that frame the message on the connection.
 
     A 204 has neither content nor its length (RFC 9110 §8.6). Raises ValueError when a header cannot be sent.
     """
@@ -54,7 +54,7 @@ def response_fields(response: Response) -> Fields:
 
 
 def stream_fields(stream: Stream) -> Fields:
-    """The same of an event stream. Raises ValueError when a header cannot be sent."""
+    """The fields of the head of an event stream. Raises ValueError when a header cannot be sent."""
     _check(stream.headers)
     return (*_STREAM, *stream.headers)
 
@@ -75,13 +75,13 @@ def _check(headers: Fields) -> None:
 
 
 def _lines(headers: Fields) -> bytes:
-    """`headers` as lines, each begun by its CRLF. Raises ValueError like `_check`."""
+    """`headers` as lines, each of which begins with its CRLF. Raises ValueError as `_check` does."""
     _check(headers)
     return "".join(f"\r\n{name}: {value}" for name, value in headers).encode("latin-1")
 
 
 def date_line(now_s: float) -> bytes:
-    """The line that says when an answer was made (RFC 9110 §6.6.1), begun by its CRLF."""
+    """The `Date` line (RFC 9110 §6.6.1), which begins with its CRLF."""
     return f"\r\nDate: {formatdate(now_s, usegmt=True)}".encode("ascii")
 
 
@@ -106,10 +106,10 @@ def _stream_fixed(form: int) -> bytes:
 
 
 def stream_head(stream: Stream, form: int = 0, date: bytes = b"") -> bytes:
-    """The head of an event stream: chunked, or until the close for HTTP/1.0 (RFC 9112 §6.3).
+    """The head of an event stream: chunked, or for HTTP/1.0 until the close (RFC 9112 §6.3).
 
-    It says that the connection closes with the stream: a client that did not know would send its next request into
-    a connection that is gone. Raises ValueError when one of its headers cannot be sent.
+    The head says that the connection closes with the stream. Otherwise a client would send its next request into a
+    closed connection. Raises ValueError when one of its headers cannot be sent.
     """
     more = _lines(stream.headers) if stream.headers else b""
     return b"%b%b%b\r\n\r\n" % (_stream_fixed(form & OLD), date, more)
