@@ -13,7 +13,7 @@ import msgspec
 
 
 class Verdict:
-    """What the API found out about a head, and what holds for every request with it while `rules` are in force."""
+    """A way to answer every request with a head, found when its first one was answered. Valid while `rules` are in force."""
 
     __slots__ = ("answer", "rules")
 

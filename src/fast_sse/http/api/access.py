@@ -1,6 +1,6 @@
 """Who may do what on this hub: the keyring, the allow-lists, and where a signature may stand.
 
-One frozen value that the endpoints hold, so that a reload swaps it whole.
+All of it is one frozen value that the endpoints hold, so that a reload swaps it whole.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         allowed_event_ids: first segments that may be used; None allows all, an empty set none, `*` in it every
             segment, wildcards included.
         allowed_event_types: the same for second segments.
-        v1_query: whether a v1 signature may stand in the query. It never expires, so in a URL, which ends up in
-            histories and logs, it is a lasting right; only where it cannot publish, or in a demo.
+        v1_query: whether a v1 signature may stand in the query. It never expires, and URLs end up in histories and
+            logs, so it would be a lasting right. True only where v1 cannot publish, and in a demo.
     """
 
     keyring: Keyring
@@ -45,7 +45,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             UnauthorizedError: see `model.signature.verify`; also a v1 signature in a query that may not hold one.
-            GrantEndedError: a right subscribe signature that has run out, for channels that the lists still allow.
+            GrantEndedError: a right subscribe signature that has expired, for channels that the lists still allow.
             ForbiddenError: a right signature for what its scope, the v1 mode or a list does not allow.
         """
         if in_query and not self.v1_query and not signature.startswith("v2."):
@@ -62,9 +62,10 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         return grant
 
     def foresee(self, signature: str, scope: Scope, channels: Sequence[Channel], *, now: float) -> bool:
-        """Judge the signature of a request whose body is still on its way: True when it is right already.
+        """Judge the signature of a request whose body is still on its way.
 
-        False when only the body can show. Raises as `grant` does when nothing can make it right any more.
+        True when the signature is right already; False when only the body can show whether it is. Raises as `grant` does
+        when no body can make it right.
         """
         if awaits_body(signature, now=now, keyring=self.keyring):
             return False

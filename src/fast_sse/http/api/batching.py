@@ -1,7 +1,7 @@
 """A batch: many messages in one request, each with its own channel and its own result.
 
-A 200 carries one result a line, so that a bad line never spoils its neighbours. A batch may be long, and everybody
-else waits while the loop works at it: it is verified, inflated, taken apart, read and answered in steps.
+A 200 carries one result for each line, so that a bad line never spoils its neighbours. A batch may be long, and while the
+loop works on it all other requests wait. So it is verified, inflated, split, parsed and answered in steps.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from fast_sse.model.message import Draft, parse_publish
 from fast_sse.model.signature import Grant, claimed_scope
 from fast_sse.store.base import Appended, Outcome
 
-#: Lines of a batch that are read before the loop gets a turn, and bytes of them.
+#: Lines of a batch, and bytes of them, that are parsed before the loop gets a turn.
 _LINES_A_TURN = 50
 _BYTES_A_TURN = 128 * KIB
 #: Results that are written before it gets one.
 _RESULTS_A_TURN = 500
 
-#: Channels that lines of one batch have named already, and that were right.
+#: Channels that earlier lines of the batch have named, and that were allowed.
 Targets = dict[tuple[str, str], Channel]
 
 _encode = msgspec.json.Encoder().encode
@@ -39,7 +39,7 @@ class Batching(Publisher):
     """`POST /v1/sse/batch`."""
 
     def admit(self, request: Request, _segments: Segments, access: Access) -> Admission:
-        """Judge the head of a batch whose body is still on its way. Only who may be signing a batch may send a long one."""
+        """Judge the head of a batch whose body is still on its way. Only a signature of scope `batch` allows a long one."""
         is_gzip(request.headers, NDJSON)
         signature = request.headers.get("x-signature", "")
         access.foresee(signature, "batch", (), now=self._now())
@@ -107,7 +107,7 @@ class Batching(Publisher):
         return self._drafting.draft(target, body, line, grant, own, now, f".{index}")
 
     async def _answer(self, results: list[Draft | FastSseError]) -> Response:
-        """Publish the drafts; what became of each line, in their order."""
+        """Publish the drafts, and answer with the result of each line, in the order of the lines."""
         messages = [result for result in results if isinstance(result, Draft)]
         try:
             outcomes = iter(await self._hub.publish(messages) if messages else ())

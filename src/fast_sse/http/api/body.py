@@ -1,12 +1,12 @@
 """The body of a publish: its media type, and gzip inflated under caps.
 
-A few kilobytes of gzip can become gigabytes (CWE-409), so inflating stops at a number of bytes and at a ratio,
-whichever comes first, and never holds more than that. Several members, trailing bytes and nested encodings are
-refused: what one reader takes for the end, another may take for a message.
+A few kilobytes of gzip can become gigabytes (CWE-409). So inflating stops at a number of bytes and at a ratio, whichever
+comes first, and never holds more than that. Several members, trailing bytes and nested encodings are refused: what one
+reader takes for the end, another may take for a message.
 
-Inflating is dear, so it comes after the signature, which covers the bytes as sent; and only its beginning is done at
-once, which is all there is to most bodies. The rest of a long one belongs into a thread: zlib lets go of the
-interpreter meanwhile.
+Inflating costs time, so it comes after the signature, which covers the bytes as sent. Only the beginning is inflated at
+once; most bodies are no longer than that. The rest of a long body is inflated in a thread, because zlib releases the
+interpreter.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def is_gzip(headers: dict[str, str], media_type: str) -> bool:
 
     Args:
         headers: of the request.
-        media_type: the one that this route takes; parameters such as charset are ignored.
+        media_type: the one that the route takes; parameters such as charset are ignored.
 
     Raises:
         UnsupportedMediaError: another media type, or an encoding other than gzip.
@@ -49,8 +49,8 @@ def is_gzip(headers: dict[str, str], media_type: str) -> bool:
 class Inflating:
     """One gzip member, at most `bytes_max` and at most `inflate_ratio_max` times as long as it was sent.
 
-    `begin` once; where it did not get to the end, `finish` once. Both raise BadRequestError for anything but exactly
-    one whole member, and TooLargeError for more than may come out.
+    Call `begin` once, and `finish` once if `begin` returned None. Both raise BadRequestError for anything but exactly one
+    whole member, and TooLargeError when more comes out than is allowed.
     """
 
     __slots__ = ("_body", "_data", "_most", "_stream")
@@ -62,13 +62,13 @@ class Inflating:
         self._data = b""
 
     def begin(self) -> bytes | None:
-        """All of it, or None when there is more than can be inflated at once."""
+        """The whole body, or None when it is longer than what is inflated at once."""
         self._data = self._inflate(self._body, min(_BEGIN_BYTES, self._most + 1))
         done = self._stream.eof or len(self._data) < _BEGIN_BYTES
         return self._checked(self._data) if done else None
 
     def finish(self) -> bytes:
-        """All of it, however long that takes."""
+        """The whole body, however long that takes."""
         left = self._most + 1 - len(self._data)
         return self._checked(self._data + self._inflate(self._stream.unconsumed_tail, left))
 

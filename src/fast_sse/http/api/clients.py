@@ -1,8 +1,8 @@
 """Who a request comes from, and how much one client may do.
 
-Behind a proxy every connection comes from the proxy. `X-Forwarded-For` is believed only as far as each hop is a
-trusted proxy, read from the right: what a client wrote into it itself stands left of the first hop that is not
-trusted (CWE-348). What an address is, in any spelling, `addresses.py` says.
+Behind a proxy every connection comes from the proxy. `X-Forwarded-For` is read from the right, and believed only as far as
+each hop is a trusted proxy: what a client wrote into it itself stands left of the first hop that is not trusted
+(CWE-348). `addresses.py` reads the addresses.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fast_sse.http.addresses import UNIX, Address, Proxy, Trusted, Unix, group, 
 from fast_sse.http.message import Request
 from fast_sse.model.errors import RateLimitedError
 
-#: Clients whose publish rate is remembered; the longest unseen one is forgotten first.
+#: Clients whose publish rate is remembered. Over it, the client that published longest ago is forgotten.
 CLIENTS_MAX = 65_536
 
 
@@ -42,7 +42,7 @@ class Clients:
         self._allowances: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def address(self, request: Request) -> str:
-        """The client that a request is counted for; empty for all that come through a Unix socket by themselves."""
+        """The client that a request is counted for. Empty for every peer of a Unix socket that no proxy speaks for."""
         peer = request.peer
         if not self._trusted and ":" not in peer:  # as the kernel writes it
             return peer

@@ -1,8 +1,8 @@
 """Cross-origin requests: exact origins, answered without credentials unless a setting says so.
 
-An origin is allowed when it is in the list, character for character: never a pattern, never the echo of any
-Origin (nchan's default, CWE-942). Preflights carry no signature and need none. `Last-Event-ID` is not a
-CORS-safelisted header, so clients that send it themselves preflight (whatwg/fetch#568).
+An origin is allowed when it is in the list, character for character. There are no patterns, and no Origin is echoed
+unless it is listed (nchan echoes any, CWE-942). Preflights carry no signature and need none. `Last-Event-ID` is not a
+CORS-safelisted header, so a script that sets it causes a preflight (whatwg/fetch#568).
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ Marked = TypeVar("Marked", Response, Stream)
 
 
 class Cors:
-    """The rules of one list of origins; an empty list answers no cross-origin request.
+    """The rules for one list of origins; an empty list allows no cross-origin request.
 
-    `headers`: what pages may send beside HEADERS_ALLOWED. `credentials`: whether they may send cookies, for a proxy in front that
-    reads them; the hub reads none.
+    Args:
+        origins: as browsers send them.
+        headers: what pages may send beside HEADERS_ALLOWED.
+        credentials: whether pages may send cookies, for a proxy in front that reads them; the hub reads none.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class Cors:
         self._credentials = (("Access-Control-Allow-Credentials", "true"),) if credentials else ()
 
     def preflight(self, request: Request, methods: str) -> Response:
-        """The answer to OPTIONS on a route that takes `methods`: 204, with the allowances when the origin is known."""
+        """The answer to OPTIONS on a path that takes `methods`: 204, with the permissions when the origin is allowed."""
         allow = (("Allow", f"{methods}, OPTIONS"),)
         allowed = self._headers(request)
         if len(allowed) < 2:
@@ -58,7 +60,7 @@ class Cors:
         )
 
     def mark(self, request: Request, answer: Marked) -> Marked:
-        """The answer with the headers that let a page of an allowed origin read it, errors included."""
+        """The answer, also an error, with the headers that let a page of an allowed origin read it."""
         if not self._origins:
             return answer
         return replace(answer, headers=(*answer.headers, *self._headers(request)))

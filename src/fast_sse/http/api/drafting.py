@@ -14,7 +14,7 @@ from fast_sse.model.signature import SKEW_S, Grant
 
 
 class Drafting:
-    """What all messages of a node are made with: its limits and its clock's text."""
+    """Makes the drafts of a node's messages."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -47,8 +47,8 @@ class Drafting:
     ) -> Draft:
         """The draft with its idempotency keys: the nonce of a v2 signature, then the client's own.
 
-        Both are keys of the channel, which a signature covers: a nonce that a client uses again for another channel
-        is another message, not an answer about the first one.
+        Both belong to the channel, which the signature covers: a nonce that a client uses again for another channel is
+        the key of another message.
         """
         keys: tuple[Key, ...] = ()
         if own is None and not grant.nonce:
@@ -72,6 +72,6 @@ class Drafting:
 
 
 def check_agrees(body: PublishBody, target: Channel) -> None:
-    """Fields of the original that the path already gives must agree with it."""
+    """Raise BadRequestError when fields of the body name another channel than the path."""
     if body.event_id not in (None, target.event_id) or body.event_type not in (None, target.event_type):
         raise BadRequestError("event_id or event_type differs from the path")

@@ -1,8 +1,7 @@
-"""Answers that take longer than a turn of the loop: tasks that end in a Response, and dear work in a thread.
+"""Answers that take longer than a turn of the loop: tasks that end in a Response, and long work in a thread.
 
-Dear work is done for one request at a time, so that what it holds is bounded, and a crowd of it takes one core. It is
-only ever done for a request whose signature is right: how much of it there is, is then the business of those who hold
-a key.
+Long work is done for one request at a time. So the memory it holds is bounded, and much of it at once takes one core. It
+is done only for requests whose signature is right, so only holders of a key decide how much of it there is.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from fast_sse.model.limits import KIB
 
 T = TypeVar("T")
 
-#: Work over so many bytes is done at once: a thread would take longer than the work.
+#: Up to so many bytes a hash is computed at once: handing it to a thread would take longer.
 _AT_ONCE_BYTES = 256 * KIB
 
 #: Turns an error into its answer, and counts it.
@@ -27,7 +26,7 @@ Refuse = Callable[[FastSseError], Response]
 
 
 class Later:
-    """The tasks of one set of routes."""
+    """The tasks of the routes of one hub."""
 
     def __init__(self, refuse: Refuse = error_response) -> None:
         self._refuse = refuse
@@ -35,7 +34,7 @@ class Later:
         self._turn = asyncio.Semaphore(1)
 
     def answer(self, work: Coroutine[Any, Any, Answer]) -> Deferred:
-        """The answer that `work` comes to; an error of the tree is one."""
+        """Run `work` as a task; its answer, or that of the FastSseError that it raises."""
         task = asyncio.get_running_loop().create_task(self._answered(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -53,13 +52,13 @@ class Later:
         return answer
 
     async def hash(self, size: int, work: Callable[..., T], *args: Any, **more: Any) -> T:
-        """What cheap work over so many bytes comes to: in a thread when they are many."""
+        """The result of `work`, which reads `size` bytes: in a thread when they are many."""
         if size <= _AT_ONCE_BYTES:
             return work(*args, **more)
         return await asyncio.to_thread(partial(work, *args, **more))
 
     async def dear(self, work: Callable[[], T]) -> T:
-        """What work comes to that only a thread may do, when its turn comes."""
+        """The result of long work, done in a thread when all that was asked for earlier is done."""
         async with self._turn:
             return await asyncio.to_thread(work)
 

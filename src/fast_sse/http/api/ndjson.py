@@ -1,6 +1,6 @@
-"""The lines of a batch, found step by step: sixteen megabytes of line ends are no reason to hold up everybody else.
+"""The lines of a batch, found in short steps, so that sixteen megabytes of line ends do not hold up other requests.
 
-A line that is empty or white space is framing, and no message. Pure: whoever reads decides what happens between steps.
+A line that is empty or white space is framing and no message. Pure: the caller decides what happens between the steps.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _SOMETHING = re.compile(rb"\S").search
 
 
 def find_lines(text: bytes, lines_max: int) -> Iterator[bytes | None]:
-    """The lines that hold something, without their LF, and None wherever others may have a turn.
+    """The lines that are not blank, without their LF, and None after each step that is long enough.
 
-    Raises TooLargeError at the line that is one too many; nothing behind it is looked at.
+    Raises TooLargeError at the first line over `lines_max`; nothing behind it is looked at.
     """
     begin = at = count = 0
     end = len(text)

@@ -1,9 +1,9 @@
 """The demo page and its files, as answers that are built once.
 
-Whoever can load the page gets signatures, never the secret that made them: they are right for the demo's channels
-and for nothing else. What the page shows comes from strangers, so its policy lets nothing run but its own script:
-no inline code, no other origin, no frame around it, no form that leaves it (CWE-79, CWE-1021). And it is shown under
-names of its own only, or a stranger's page could read those signatures by DNS rebinding (CWE-350).
+The page holds signatures, and never the secret that made them. They are right for the demo's channels and for nothing
+else. What the page shows comes from strangers, so its policy lets only its own script run: no inline code, no other
+origin, no frame around it, no form that leaves it (CWE-79, CWE-1021). And the page is given only under our own names, or
+the page of a stranger could read the signatures by DNS rebinding (CWE-350).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Pages:
 
 
 def demo_pages(sign: Callable[[Channel], str]) -> dict[str, Response]:
-    """The answers of the demo page by path; `sign` gives the signature that publishes to a channel and hears it."""
+    """The answers of the demo page by path. `sign` makes the signature that publishes to a channel and subscribes to it."""
     page = _text("demo.html")
     assert page.count(_PLACE) == 1, "the page has one place for its channels"
     return {

@@ -1,7 +1,6 @@
-"""Publishing one message, and the load route's generated ones. A 2xx is given only for what the store answered with a
-place in the log.
+"""Publishing one message, and the load route. A 2xx is given only when the store has answered with a place in the log.
 
-The signature is checked before the body is looked into, and from the head alone where it does not cover the body.
+The signature is verified before the body is read. A signature that does not cover the body is verified from the head.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _STORED = b'{"code":"ok","message":"success","data":{"message_id":"'
 
 
 class Publishing(Publisher):
-    """Publishing one message at a time."""
+    """The routes that publish one message a request."""
 
     def admit(self, request: Request, segments: Segments, access: Access) -> Admission:
         """Judge the head of a publish whose body is still on its way."""
@@ -58,7 +57,7 @@ class Publishing(Publisher):
         grant = access.grant(signature, "pub", (target,), body=request.body, now=now)
         if not gzip:
             if request.head is not None and grant.expires_at is None:
-                # A v1 signature covers the channel alone and never expires: what it grants, it grants to the next one.
+                # A v1 signature covers the channel alone and never expires: it is right for the next request, too.
                 request.head.verdict = Verdict(access, partial(self._take, target, grant))
             return self._take(target, grant, request, now=now)
         inflating = Inflating(request.body, self._limits, self._limits.inflated_bytes_max)
@@ -105,10 +104,10 @@ class Publishing(Publisher):
         return self._published(future) if future.done() else Deferred(future, self._published)
 
     async def put(self, target: Channel, raw: bytes, principal: str) -> Appended:
-        """Publish for code of this process, which needs no signature: the same rules, the body as over HTTP.
+        """Publish for code of this process, which needs no signature. The rules and the body are those of HTTP.
 
-        Raises the FastSseError that HTTP would have been answered with. Once it is with the store, a publish whose
-        caller is cancelled goes on.
+        Raises the FastSseError that the answer over HTTP would have named. When the caller is cancelled, a publish that
+        the store has goes on.
         """
         if len(raw) > self._limits.body_bytes_max:
             raise TooLargeError(f"The body is larger than {self._limits.body_bytes_max} bytes")
@@ -128,7 +127,7 @@ class Publishing(Publisher):
         return Admission(self._limits.body_bytes_max)
 
     def load(self, request: Request, _segments: Segments, access: Access) -> Answer:
-        """`POST /v1/sse/events`: what the original's load test used. Unsigned, so off unless it is asked for."""
+        """`POST /v1/sse/events`: what the original's load test used. Unsigned, so it is off unless a setting says so."""
         limits, raw = self._limits, request.body
         if is_gzip(request.headers, JSON):
             begun = Inflating(raw, limits, limits.inflated_bytes_max).begin()

@@ -1,7 +1,7 @@
-"""Subscribing: one channel by its path, or several by query; where the stream begins and when it must end.
+"""Subscribing: one channel by its path, or several by query; where the stream begins, and when it must end.
 
-A browser's EventSource gives up for good on anything but 200. So what a client cannot help, such as a cursor that
-cannot be read or a signature that ran out while its machine slept, is told inside a stream.
+A browser's EventSource gives up for good on any answer but 200. So a problem that the client did not cause, such as a
+cursor that cannot be read or a signature that expired while its machine slept, is reported inside a stream.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from fast_sse.model.signature import Grant
 
 _QUERY_FIELDS_MAX = 100
 _LAST_DIGITS_MAX = 4
-#: A cursor that cannot be read is a gap, never a 4xx, which EventSource would take for the end; a channel has its own
-#: refusal.
+#: Fields that may hold bytes that are not UTF-8. A cursor that cannot be read is a gap and never a 4xx, after which
+#: EventSource gives up; a channel has an error of its own.
 _SELF_JUDGED = frozenset({"last_event_id", "lastEventId", "channel"})
 #: Share of `connection_age_s` at which streams begin to end, so that they do not all end at once.
 _AGE_SHARE_MIN = 0.8
@@ -42,7 +42,7 @@ Query = list[tuple[str, str]]
 
 
 class Subscribing:
-    """What the subscribe routes share."""
+    """The routes that open an event stream."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Subscribing:
         *,
         prime: Prime = "event",
     ) -> None:
-        """`prime`: the form of position blocks for a request that names none."""
+        """`prime` is the form of position blocks for a request that names none."""
         self._prime = prime
         self._hub = hub
         self._limits = limits
@@ -91,12 +91,11 @@ class Subscribing:
         form = self._form(request, fields)
         if grant.expires_at is not None:
             rest_s = grant.expires_at - now
-            if rest_s <= 0 and _takes_events(
-                headers
-            ):  # within the skew of two clocks, and at its end by ours
+            # Accepted within the skew of two clocks, yet by ours it has ended: the stream would end at once.
+            if rest_s <= 0 and _takes_events(headers):
                 return self._expired(request, wanted, query)
             return self._open(wanted, form, start, grant, max(0.0, rest_s), request)
-        if request.head is not None:  # for ever: the same to the next who sends it
+        if request.head is not None:  # a grant without an end is right for the next request, too
             request.head.verdict = Verdict(access, partial(self._open, wanted, form, start, grant, None))
         return self._open(wanted, form, start, grant, None, request)
 
@@ -134,7 +133,7 @@ class Subscribing:
         return Stream(attach)
 
     def _expired(self, request: Request, wanted: Filter, query: Query) -> Answer:
-        """A stream that says nothing but that its signature has run out: the page fetches a new one and goes on."""
+        """A stream that says only that its signature has expired, so that the page fetches a new one and goes on."""
         fields = dict(query)
         form, start = self._form(request, fields), self._start(request.headers, query, fields)
         subscription = Subscription(filter=wanted, form=form, start=start, expired=True)
@@ -152,14 +151,15 @@ class Subscribing:
         return Form(chunked=request.http11, prime=prime, heartbeat=heartbeat)
 
     def _check_waits(self, request: Request) -> None:
-        """Only who asks for an event stream is told by one when to come back; raises OverloadedError for others."""
+        """Raise OverloadedError unless the client asked for an event stream: such a stream can say when to come back."""
         if not _takes_events(request.headers):
             raise OverloadedError("no more streams are taken now", retry_after_s=15)
 
     def _start(self, headers: dict[str, str], query: Query, fields: dict[str, str]) -> Start:
         """Where the stream begins. A cursor beats `since`, which beats `last`.
 
-        A header that is present and empty is a lost cursor: it cannot be read. In a query templates make empty values.
+        A header that is present and empty is a cursor that was lost, so it cannot be read. An empty value in a query says
+        nothing: templates make such values.
         """
         shown = headers.get("last-event-id")
         cursor = (shown or "").strip(", ") or _cursors_of(query)
@@ -179,15 +179,17 @@ class Subscribing:
 
 
 def _cursors_of(query: Query) -> str:
-    """Every cursor of a query, as a list: the last one counts. Polyfills of EventSource add `lastEventId` to an address when
-    they come back, which beats the `last_event_id` that was in it from the beginning.
+    """All cursors of a query as a list, of which the last one counts.
+
+    `lastEventId` comes after `last_event_id`: polyfills of EventSource add it when they reconnect to an address that may have
+    held the other one from the beginning.
     """
     names = ("last_event_id", "lastEventId")
     return ",".join(value for wanted in names for name, value in query if name == wanted and value)
 
 
 def _is_earliest(cursors: str) -> bool:
-    """Whether a client that shows these has nothing yet: `earliest`, and beside it no cursor."""
+    """Whether these say `earliest` and hold no cursor beside it: the client has received nothing yet."""
     parts = [part.strip() for part in cursors.split(",")]
     return "earliest" in parts and not any(map(parse_cursor, parts))
 
@@ -205,9 +207,9 @@ def _channel_of(value: str) -> Channel:
 
 
 def parse_query(query: str) -> Query:
-    """The fields of a query, form-decoded once; what is not UTF-8 becomes lone surrogates where a field judges that itself.
+    """The fields of a query, form-decoded once. In the fields of `_SELF_JUDGED`, bytes that are not UTF-8 become lone surrogates.
 
-    Raises BadRequestError for too many fields, or other ones that are not UTF-8.
+    Raises BadRequestError for too many fields, and for other fields that are not UTF-8.
     """
     if not query:
         return []

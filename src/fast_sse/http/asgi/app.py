@@ -1,11 +1,11 @@
 """The endpoints as a plain ASGI 3 application, for any ASGI server and for mounting in Starlette or FastAPI.
 
-Only what stands between two contracts is here: an ASGI scope becomes a Request, an answer becomes ASGI messages.
-The rules of the public API stay in `endpoints.py`; parsing, framing, deadlines, slow clients and the order of a
-shutdown are the server's, and so are promises about them (docs/asgi.md).
+This file only translates: an ASGI scope becomes a Request, and an answer becomes ASGI messages. The rules of the public
+API stay in `http.api`. Parsing, framing, deadlines, slow clients and the order of a shutdown are the server's work, and
+promises about them are the server's promises (docs/asgi.md).
 
-The path is taken from `raw_path`, still percent-encoded, because segments are decoded exactly once and by the
-endpoints: what a server or a router has already decoded would be another channel (CWE-174).
+The path is taken from `raw_path`, still percent-encoded, because segments are decoded exactly once, by the API: a path
+that a server or a router has already decoded could name another channel (CWE-174).
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class AsgiApp:
             raise ValueError(f"an ASGI scope of type {kind!r} is not known here")
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """The lifespan protocol. An error is always told: some servers serve on after one that is raised."""
+        """The lifespan protocol. A failure is always sent as a message: some servers go on after one that is only raised."""
         step = "startup"
         await receive()
         try:
@@ -194,7 +194,7 @@ def _start(status: int, fields: Fields) -> Message:
 
 
 class _Incoming:
-    """The body of one request."""
+    """The body of one request, as it comes."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -239,7 +239,7 @@ class _Incoming:
 
     @contextlib.asynccontextmanager
     async def discarded(self) -> AsyncIterator[None]:
-        """While the answer goes out, take what still comes: a server whose queue is full would not send it."""
+        """While the answer goes out, receive the rest of the body: a server whose queue is full would not send the answer."""
         task = None if self._ended else asyncio.create_task(self._discard())
         try:
             yield

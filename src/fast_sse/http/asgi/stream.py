@@ -1,12 +1,12 @@
 """A stream under an ASGI server: the transport that a subscriber expects, over an awaited `send`.
 
-A subscriber writes without waiting and is told when to pause; ASGI has a `send` that waits, for as long as the
-server likes. Between the two is one buffer. What is written while a `send` waits goes out as one piece with the
-next, and above the limits that the subscriber set it is paused, exactly as a socket's transport would do it:
-`pause_writing` inside `write`, `resume_writing` and `connection_lost` from the loop.
+A subscriber writes without waiting, and a transport calls `pause_writing` when it has too much. ASGI has a `send` that
+waits for as long as the server likes. Between the two is one buffer. What is written while a `send` waits goes out as
+one piece with the next `send`. Above the limits that the subscriber set, it is paused exactly as by the transport of a
+socket: `pause_writing` inside `write`, `resume_writing` and `connection_lost` from the loop.
 
-ASGI has no word for cutting a connection. A stream that is cut is ended if the server still takes something, and
-left unfinished if it does not; what the server then holds for a peer that stopped reading is the server's to drop.
+ASGI cannot cut a connection. A stream that is cut is ended if the server still takes messages, and left unfinished if it
+does not. What the server then holds for a peer that stopped reading is the server's to drop.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class StreamTransport:
     # -- what the subscriber calls ------------------------------------------------------------------
 
     def set_protocol(self, protocol: Any) -> None:
-        """Whom to tell of pauses and of the end; a pause that has begun is told at once."""
+        """The protocol that is called for pauses and for the end; at once for a pause that has begun."""
         self._protocol = protocol
         if self._paused:
             protocol.pause_writing()
@@ -91,7 +91,7 @@ class StreamTransport:
     # -- what the server drives ---------------------------------------------------------------------
 
     async def run(self, receive: Receive, send: Send, start: Message) -> None:
-        """Send `start` and what is written until the protocol closes or the peer is gone; then tell the protocol."""
+        """Send `start` and all that is written, until the protocol closes or the peer is gone; then `connection_lost`."""
         listener = asyncio.create_task(self._listen(receive))
         try:
             async with self._scope:

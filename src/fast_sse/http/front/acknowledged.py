@@ -1,8 +1,8 @@
-"""What the kernel knows about a peer that says nothing (Linux).
+"""What the kernel knows about a peer that is silent (Linux).
 
-A peer behind a black hole, or one that never reads an idle channel, never fills the transport's buffer: the
-kernel takes the few bytes of each heartbeat. Whether any of them arrive is in the socket: SIOCOUTQ counts the
-bytes not yet acknowledged (tcp(7)), TCP_INFO those that were.
+A peer behind a black hole, or one that never reads an idle channel, never fills the transport's buffer: the kernel
+takes the few bytes of each heartbeat. The socket knows whether any of them arrive: SIOCOUTQ counts the bytes that are
+not acknowledged yet (tcp(7)), and TCP_INFO those that are.
 """
 
 from __future__ import annotations
@@ -32,5 +32,5 @@ def acknowledged_bytes(transport: Any) -> int | None:
     except (
         OSError,
         ValueError,
-    ):  # not a TCP socket, or closed (a descriptor of -1): connection_lost tells that story
+    ):  # not a TCP socket, or a closed one (descriptor -1): connection_lost follows
         return None

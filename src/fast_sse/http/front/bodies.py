@@ -1,14 +1,14 @@
-"""Requests on their way that nobody vouches for yet: what they hold together is bounded (CWE-770).
+"""Bounds the memory of requests on their way whose signature is not verified yet, all together (CWE-770).
 
-A v2 signature covers the body, so it says nothing until the last byte is there. Each body has its limit, but the sum
-of a thousand of them has none, and a stranger who knows how a signature looks need never send the last byte. The same
-goes for requests that were read from the socket and wait for a later turn.
+A v2 signature covers the body, so it cannot be verified before the last byte has come. Each body has a limit, but a
+thousand bodies together have none, and a stranger who knows the form of a signature need never send the last byte. The
+same holds for requests that were read from the socket and wait for a later turn.
 
-Over the bound the oldest body makes room: 503 `overloaded`, certainly not stored, come again. An honest body is on its
-way for as long as its bytes take, and one that stands still for as long as it may; so those that stand still go first,
-and keeping the room full costs a stranger as much bandwidth as the room is large, again and again. Refusing the
-newcomer instead would let a stranger hold the room for nothing; to stop reading would let half bodies wait for one
-another. One connection alone is never asked to go: it is within its own limits.
+Over the bound, the oldest body makes room: 503 `overloaded`, certainly not stored, retry. An honest body is on its way
+only as long as its bytes take; one that stands still stays until its deadline. So those that stand still go first, and
+to keep the room full costs a stranger as much bandwidth as the room is large, again and again. The alternatives are
+worse: to refuse the newcomer would let a stranger hold the room for nothing, and to stop reading would let half bodies
+wait for one another. A connection that is alone is never asked to make room: it is within its own limits.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Protocol
 
 
 class Holder(Protocol):
-    """A connection with such requests."""
+    """A connection that holds such requests."""
 
     def make_room(self) -> None:
-        """Give them up, and say so to the peer."""
+        """Give them up, and answer the peer that they were."""
 
 
 class Bodies:
     """The bytes of such requests, oldest first.
 
     Attributes:
-        held_bytes: of all of them now.
-        given_up: how many had to make room since the start.
+        held_bytes: bytes of all of them now.
+        given_up: how many connections had to make room since the start.
     """
 
     __slots__ = ("_bytes_max", "_held", "given_up", "held_bytes")
@@ -39,7 +39,7 @@ class Bodies:
         self.held_bytes = self.given_up = 0
 
     def hold(self, holder: Holder, size: int) -> None:
-        """`holder` now holds so many bytes."""
+        """Note that `holder` now holds so many bytes."""
         self.held_bytes += size - self._held.get(holder, 0)
         self._held[holder] = size
         while self.held_bytes > self._bytes_max and len(self._held) > 1:
@@ -49,5 +49,5 @@ class Bodies:
             oldest.make_room()
 
     def release(self, holder: Holder) -> None:
-        """It holds nothing more."""
+        """Note that `holder` holds nothing more."""
         self.held_bytes -= self._held.pop(holder, 0)

@@ -1,15 +1,15 @@
 """One connection of the public listener: an asyncio.Protocol that answers in the order of the requests.
 
-`data_received` is the whole way of a publish from socket to handler: no task, no await, no framework. Two short
-queues carry everything that is promised here:
+`data_received` is the whole way of a publish from socket to handler: no task, no await, no framework. All promises are
+kept by two short queues:
 
     backlog   complete requests that the handler has not seen: over `pipeline_requests_max`, or while the peer
               does not read its answers
-    waiting   what the handler answered, in order, until it is ready; the connection listens to the future at its
-              head only, so a run of answers that become ready together is one `write`
+    waiting   what the handler answered, in order, until it is ready; the connection waits for the future at the
+              head only, so answers that become ready together are one `write`
 
 Nothing is closed while `waiting` holds a publish: an error, a deadline or a drain goes to the end of the queues, and
-the close comes after it. A peer that is gone only loses its answers; the publish itself belongs to the hub.
+the close comes after it. A peer that is gone loses only its answers; its publishes are the hub's.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Connection(Flow):
     def data_received(self, data: bytes, at: int = 0) -> None:
         """Read requests from `at` on, ask the handler, write what is ready."""
         reader = self._reader
-        if reader is None:  # nothing behind a last request, a refusal or a stream is ever looked at
+        if reader is None:  # what follows a last request, a refusal or a stream is never read
             return
         if self._unread:  # a transport that had read more before it paused (TLS)
             self._unread, self._at = self._unread[self._at :] + data, 0
@@ -82,7 +82,7 @@ class Connection(Flow):
             self._regulate()
 
     def _give_up(self, error: Exception) -> None:
-        """Nothing more can be read: the last answer says why."""
+        """Read nothing more, and let the last answer say why."""
         if isinstance(error, RefusedError):
             self._refuse(error.answer)
         elif isinstance(error, FastSseError):
@@ -109,7 +109,7 @@ class Connection(Flow):
         return self._life == OPEN and self._reader is not None
 
     def _ask(self, request: Request) -> None:
-        """Hand a request to the handler; its answer is ready to be written, or waits for its turn."""
+        """Give a request to the handler. Its answer is ready to be written, or waits for its turn."""
         shared = self._shared
         answer = shared.boundary.ask(request)
         form = form_of(request)
@@ -118,7 +118,7 @@ class Connection(Flow):
             if len(self._out) >= shared.limits.pipeline_requests_max:
                 self._write()  # a peer that reads nothing is noticed now, not after thousands of answers
             return
-        if isinstance(answer, Stream):  # what comes behind it is not for us, and not for the handler
+        if isinstance(answer, Stream):  # what comes behind it is not ours to read
             self._backlog.clear()
             self._read_no_more()
         self._waiting.append((answer, form))
@@ -196,7 +196,7 @@ class Connection(Flow):
             self._transport.write(data)
 
     def _hand_over(self, stream: Stream, form: int) -> None:
-        """Give the transport away, with the head of the stream to write; nothing of this connection stays."""
+        """Give the transport, and the head to write, to the stream. Nothing of this connection stays."""
         transport, shared = self._transport, self._shared
         if self._eof:
             self._write()
@@ -219,7 +219,7 @@ class Connection(Flow):
             transport.resume_reading()
 
     def _release(self) -> None:
-        """Let go of everything that refers back to this connection."""
+        """Drop everything that refers back to this connection."""
         self._read_no_more()
         if self._head_future is not None:
             self._head_future.remove_done_callback(self._pump)

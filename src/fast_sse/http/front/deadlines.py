@@ -1,8 +1,8 @@
-"""One timer for all connections: a deadline is an attribute, and a coarse sweep looks who is late.
+"""One timer for all connections: a deadline is an attribute, and a coarse sweep finds the connections that are late.
 
-A timer per connection or per request would cost more than the request. The sweep runs a few times per shortest
-deadline and at most once a second, so a connection is cut up to one interval late and never early. With no
-connection there is no timer.
+A timer for each connection or request would cost more than the request. The sweep runs a few times within the shortest
+deadline, and at least once a second. So a connection is cut up to one interval late, and never early. Without
+connections there is no timer.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from fast_sse.model.limits import Limits
 
 NEVER = float("inf")
 
-#: Seconds in which a peer may read our last answer and close before we do (RFC 9112 §9.6).
+#: Seconds that a peer has to read our last answer and close, before we close (RFC 9112 §9.6).
 LINGER_S = 2.0
 
 
 class Timed(Protocol):
-    """An open connection, as far as its end is concerned."""
+    """An open connection, in what concerns its end."""
 
     deadline: float
 
@@ -35,10 +35,10 @@ class Timed(Protocol):
 
 
 class Deadlines:
-    """The set of open connections and the moments that a deadline set now would have.
+    """The open connections, and the moments at which deadlines that are set now will end.
 
-    `head`, `body`, `idle` and `linger` are moments of `clock`, renewed by each sweep: to set a deadline is to
-    copy one of them. `on_renew` is called whenever they are: at most a second apart while there are members.
+    `head`, `body`, `idle` and `linger` are moments of `clock`, renewed by each sweep. Setting a deadline means copying one
+    of them. `on_renew` is called at each renewal: at most a second apart while there are members.
     """
 
     __slots__ = (
@@ -67,7 +67,7 @@ class Deadlines:
         self._renew(clock())
 
     def _renew(self, now: float) -> None:
-        """Deadlines set until the next sweep count from then, so that nobody is cut early."""
+        """Count from the next sweep on, so that no deadline that is set before it ends early."""
         base = now + self.interval_s
         self.head = base + self._limits.header_s
         self.body = base + self._limits.body_s
@@ -88,7 +88,7 @@ class Deadlines:
         self.members.discard(member)
 
     def sweep(self) -> None:
-        """Expire everyone who is late."""
+        """Expire the connections that are late."""
         now = self._clock()
         self._renew(now)
         for late in [member for member in self.members if member.deadline <= now]:

@@ -1,13 +1,13 @@
-"""File descriptors that clients cannot have: for the operators' listener, the store and its files.
+"""File descriptors that clients cannot have: they are for the operators' listener, the store and its files.
 
-A connection is a descriptor. Where clients hold all that there are, nobody can ask the hub what is wrong, and the
-store cannot open a file. So connections are turned away while some are left (CWE-770). The kernel gives a new
-socket the lowest free number (POSIX), so a number at the bound says that as many are in use: nothing is counted. Nor
-is every number looked at, which costs a system call: a connection takes one descriptor, so the next look is due when
-a quarter of what was left has been let in. The rest is room for what others open meanwhile.
+A connection is a descriptor. If clients held all of them, no operator could ask the hub what is wrong, and the store
+could not open a file. So connections are turned away while some descriptors are left (CWE-770). The kernel gives a new
+socket the lowest free number (POSIX). So a number at the bound means that as many are in use, and nothing has to be
+counted. Reading the number costs a system call, so not every number is read: a connection takes one descriptor, and the
+next number is read when a quarter of what was left has been let in. The rest is room for what others open meanwhile.
 
-Turned away is a close without an answer. Every client retries after a broken connection; an answer to each would
-take time from those who are connected.
+A connection is turned away by a close without an answer. Every client retries after a broken connection, and an answer
+to each would take time from the clients that are connected.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def for_clients(limit: int) -> int:
 
 
 def for_operators(limit: int, most: int) -> int:
-    """How many of what is kept back operators may use, and at most so many: half, for the store has its files, too."""
+    """How many of the descriptors kept back operators may use: half of them, because the store has files, and at most `most`."""
     return min(most, (limit - for_clients(limit)) // 2) if limit else most
 
 
 class Descriptors:
-    """Lets connections in until `number_max` descriptors are in use; 0 lets everybody in.
+    """Lets connections in until `number_max` descriptors are in use; 0 lets all in.
 
     Attributes:
         turned_away: connections that were not let in, since the start.

@@ -1,11 +1,11 @@
 """When a connection is read, how long it may wait, and how it ends.
 
 Three things stop the reading of a socket: answers that wait, a peer that does not read them, and the end of a turn.
-One read of the socket may hold ten thousand requests, and the loop reads as long as there is something; so a
+One read of the socket may hold ten thousand requests, and the loop reads as long as there is something to read. So a
 connection that sent more than a turn's worth is read on in a later turn (see `turns.py`).
 
 Nothing is closed while a publish waits for its answer: an error, a deadline or a drain goes to the end of the queues,
-and the close comes after it. What is answered last says `Connection: close`.
+and the close comes after it. The last answer says `Connection: close`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ OPEN, LAST, ENDING = Life  # names of this module: an attribute of an enumeratio
 
 
 class Flow(asyncio.Protocol):
-    """Flow control, deadlines and the end of one connection; what is read and answered is its subclass's.
+    """Flow control, deadlines and the end of one connection. Its subclass reads and answers.
 
     Attributes:
         deadline: when a sweep cuts this connection.
@@ -65,9 +65,9 @@ class Flow(asyncio.Protocol):
         self._phase: Phase = IDLE  # the reader's, for which `deadline` was set
         self._eof = False  # the peer sends no more
         self._reading_paused = self._writing_paused = False
-        self._stalled = False  # answers or their peer are what stops the reading
-        self._next_turn = False  # one is asked for
-        self._held = False  # something of ours is counted in `shared.bodies`
+        self._stalled = False  # waiting answers, or a peer that does not read them, stop the reading
+        self._next_turn = False  # a later turn is asked for
+        self._held = False  # bytes of this connection are counted in `shared.bodies`
         self.deadline = NEVER
 
     @abstractmethod
@@ -131,7 +131,7 @@ class Flow(asyncio.Protocol):
             self._regulate()
 
     def _count(self, reader: RequestReader) -> None:
-        """Count what is held for a peer: its unread requests, and a body that nobody vouches for."""
+        """Count what is held for a peer: its unread requests, and a body whose signature is not verified yet."""
         size = len(self._unread) + (0 if reader.vouched else reader.body_bytes)
         self._held = size > 0
         if size:
@@ -140,14 +140,14 @@ class Flow(asyncio.Protocol):
             self._shared.bodies.release(self)
 
     def make_room(self) -> None:
-        """Others need the room that our requests take: they can come again."""
+        """Give up what is held here, because others need the room: the peer can send it again."""
         self._held = False
         self._refuse(error_response(OverloadedError("too many requests are on their way at once")))
 
     # -- the peer does not read -----------------------------------------------------------------------------
 
     def pause_writing(self) -> None:
-        """The peer does not read: neither do we, and not for longer than a body may take."""
+        """The peer does not read. So we do not read either, and wait no longer than a body may take."""
         self._writing_paused = True
         self._regulate()
         self.deadline = self._moment()
@@ -161,9 +161,9 @@ class Flow(asyncio.Protocol):
     # -- deadlines and the end ------------------------------------------------------------------------------
 
     def _moment(self) -> float:
-        """The deadline that this connection's state has from now on.
+        """The deadline that follows from the state of the connection, counted from now.
 
-        None while the peer waits for us: a publish has its own deadline, in the hub.
+        NEVER while the peer waits for us: a publish has its own deadline, in the hub.
         """
         deadlines = self._shared.deadlines
         if self._writing_paused:
@@ -190,7 +190,7 @@ class Flow(asyncio.Protocol):
             self._close()
 
     def drain(self) -> None:
-        """Close now when idle; else let the answer to the last request that has begun be the last."""
+        """Close now when idle; else make the answer to the last request that has begun the last one."""
         if self._phase != IDLE or self._unread:
             return
         if self._life == ENDING:
@@ -209,8 +209,8 @@ class Flow(asyncio.Protocol):
     def _finish(self) -> None:
         """Close after the last answer, so that the peer can still read it.
 
-        Closing a socket that holds unread bytes sends a reset, which may overtake the answer: say that nothing
-        more comes, discard what arrives, and close when the peer does (RFC 9112 §9.6). TLS does this by itself.
+        Closing a socket that holds unread bytes sends a reset, which may overtake the answer. So send the end of the
+        stream, discard what arrives, and close when the peer does (RFC 9112 §9.6). TLS does this by itself.
         """
         transport = self._transport
         if self._eof or not transport.can_write_eof():

@@ -98,7 +98,7 @@ class Front:
         yield Sample(
             "bodies_unvouched_bytes",
             "gauge",
-            "Bytes of requests on their way that nobody vouches for yet.",
+            "Bytes of requests on their way whose signature is not verified yet.",
             shared.bodies.held_bytes,
         )
         text = "Requests on their way that were given up for others, and answered 503."

@@ -1,10 +1,11 @@
-"""Connections that begin with a PROXY header: a trusted proxy says whom it brings, then HTTP begins.
+"""Connections that begin with a PROXY header: a trusted proxy names the client, then HTTP begins.
 
-Such a listener takes nothing else. Whoever may connect without a header may say what the header would have said, so a
-peer that is not trusted is cut before a byte of it is read, and so is one that begins otherwise (CWE-348).
+Such a listener accepts nothing else. A peer that may connect without a header could claim any client address. So a
+peer that is not trusted is cut before a byte of it is read, and so is a connection that begins with something else
+(CWE-348).
 
-Behind the header the connection is an ordinary one whose transport answers `peername` with the client's address. All
-that asks who a peer is (the limits, the log of streams that were cut) asks there.
+Behind the header the connection is an ordinary one, whose transport gives the client's address as `peername`. Everything
+that needs the peer's address (the limits, the log of streams that were cut) takes it from there.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Introductions:
         trusted: the proxies whose header is taken.
         deadlines: of these connections alone; the header has until the one for a head.
         has_room: whether a connection that was just accepted may stay.
-        on_cut: is told of each one that is cut.
+        on_cut: called for each one that is cut.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Introductions:
         self._on_cut(self._cut.total(), reason, str(peer[0]) if isinstance(peer, tuple) else UNIX)
 
     def close(self) -> None:
-        """Cut all whose header is not complete, and whoever was still accepted: nothing of theirs was read."""
+        """Cut all whose header is not complete, and those that are accepted from now on. Nothing of them was read."""
         self._closed = True
         for waiting in list(self.deadlines.members):
             waiting.abort()
@@ -94,7 +95,7 @@ class Introduction(asyncio.Protocol):
         self.deadline = shared.deadlines.head
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for the header of a trusted peer; cut anybody else."""
+        """Wait for the header of a trusted peer; cut any other peer."""
         self._transport = transport
         shared = self._shared
         if not shared.admits(transport):
@@ -106,7 +107,7 @@ class Introduction(asyncio.Protocol):
             self.deadline = shared.deadlines.head
 
     def data_received(self, data: bytes) -> None:
-        """Take the header; what is behind it is the first of HTTP."""
+        """Read the header. HTTP begins behind it."""
         if self._transport is None:
             return
         self._data += data
@@ -143,7 +144,7 @@ class Introduction(asyncio.Protocol):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
-        """Let go of everything."""
+        """Drop everything."""
         self._shared.deadlines.discard(self)
         self._transport = None
         self._data = b""
@@ -154,7 +155,10 @@ class Introduction(asyncio.Protocol):
 
 
 class Introduced:
-    """A transport whose peer is who its proxy says. `write` is the transport's own: streams call nothing else often."""
+    """A transport whose `peername` is the client that the proxy named.
+
+    `write` is the transport's own method, so that the one call that streams make often costs nothing more.
+    """
 
     __slots__ = ("_peer", "_transport", "write")
 

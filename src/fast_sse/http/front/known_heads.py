@@ -1,13 +1,13 @@
-"""Heads that came before: a client on a kept connection, and a fleet of the same client, send the same bytes again.
+"""Heads that came before, found by their bytes (docs/adr/014): clients send the same head again with each publish.
 
-What llhttp and our checks made of a head is found by its bytes, all of them up to the blank line, and nothing that
-was not accepted in this way is ever found: no second reading of HTTP exists that could differ from the first. Only a
-head whose body has a plain length is kept, so chunks, upgrades and `100-continue` always take the long way.
+A head is kept as llhttp and our checks have read it, and found again by all of its bytes up to the blank line. So there is
+no second way to read HTTP, which could differ from the first. Only a head whose body has a plain length is kept: chunks,
+upgrades and `100-continue` are parsed every time.
 
-A head is kept when it comes the second time; one that never comes again (a v2 signature in it) costs a look and no
-memory. Two generations bound the rest: a full one becomes the old one, and what is asked for from there moves back.
-Heads hold signatures, which are looked up by their keyed hash (PEP 456) before any byte is compared, so the time that
-takes tells nothing of how much of a guess was right (CWE-208).
+A head is kept when it comes the second time. A head that never comes again, such as one with a v2 signature, costs one
+look and eight bytes. Two generations bound the memory: when the young one is full it becomes the old one, and a head
+that is found in the old one moves to the young one. Heads hold signatures. A look-up compares keyed hashes (PEP 456)
+before any byte, so its time says nothing about how much of a guessed signature is right (CWE-208).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OVERHEAD_BYTES = 600
 
 
 class KnownHeads:
-    """The kept heads of one listener, at most `bytes_max` of them and at most `count_max`; 0 keeps none."""
+    """The known heads of one listener: at most `count_max`, and at most `bytes_max` bytes. 0 keeps none."""
 
     __slots__ = ("_bytes", "_bytes_max", "_count_max", "_old", "_seen", "_young", "find")
 
@@ -33,7 +33,7 @@ class KnownHeads:
         self._young: dict[bytes, Head] = {}
         self._old: dict[bytes, Head] = {}
         self._seen: set[int] = set()
-        #: The quick look: a head of the young generation, or None. `look` is the thorough one.
+        #: A head of the young generation, or None: a call of a function in C. `look` also searches the old one.
         self.find: Callable[[bytes], Head | None] = self._young.get
 
     def __len__(self) -> int:
@@ -47,7 +47,7 @@ class KnownHeads:
         return head
 
     def is_due(self, key: bytes) -> bool:
-        """Whether these bytes, which `look` does not know, came before: then they are worth keeping."""
+        """Whether these bytes, which `look` did not find, came before, so that they are worth keeping."""
         if not self._count_max:
             return False
         mark = hash(key)
@@ -59,7 +59,7 @@ class KnownHeads:
         return False
 
     def keep(self, key: bytes, head: Head) -> None:
-        """Take a head in. One that would fill a generation alone is not kept."""
+        """Keep a head, unless it would fill a generation alone."""
         size = 2 * len(key) + _OVERHEAD_BYTES
         if size > self._bytes_max:
             return
@@ -71,7 +71,7 @@ class KnownHeads:
 
 
 def plain_length(headers: dict[str, Any]) -> int:
-    """Bytes of the body that an accepted head announces, -1 when more than a length says how it goes on."""
+    """Bytes of the body that an accepted head announces; -1 when something else than a length says how it goes on."""
     if "transfer-encoding" in headers or "upgrade" in headers or "expect" in headers:
         return -1
     return int(headers.get("content-length", "0"))

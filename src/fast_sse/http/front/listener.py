@@ -1,6 +1,6 @@
-"""Bound sockets of one listener, that do not listen yet, with the options that every accepted socket inherits (Linux).
+"""The sockets of one listener, bound before they listen, with the options that every accepted socket inherits (Linux).
 
-Set once here, they cost nothing per connection:
+The options are set once, so they cost nothing for each connection:
 
 - TCP_NODELAY: an event is not held back to be joined with the next one;
 - SO_KEEPALIVE 30/10/3: a peer that vanished is noticed after a minute of silence;
@@ -8,12 +8,12 @@ Set once here, they cost nothing per connection:
 - no SO_LINGER: with linger 0 a close is a reset, and the tail of the stream is dropped on the way.
 
 With SO_REUSEPORT several processes of one user bind the same port, and the kernel gives each new connection to one of
-those that listen (socket(7)). Every one of them must have asked for it, so a stranger still finds the port taken.
+those that listen (socket(7)). Every process must ask for it, so for a process of another user the port is still taken.
 
-A name stands for all its addresses, since a client tries them all, and meets a stranger on the one that was left out.
-`localhost` is both loopback addresses, whatever a resolver says (RFC 6761 §6.3); of several, those that this machine
-does not have are passed over. `unix:/path` is a Unix socket, which has none of these options and needs none: its other
-end is on this machine, and the kernel tells at once when it is gone.
+A name stands for all its addresses: a client tries them all, and on one that was left out it could meet the process of a
+stranger. `localhost` means both loopback addresses, whatever a resolver says (RFC 6761 §6.3). Of several addresses,
+those that this machine does not have are skipped. `unix:/path` is a Unix socket. It has none of these options and needs
+none: its other end is on this machine, and the kernel reports at once when it is gone.
 """
 
 from __future__ import annotations
@@ -100,12 +100,12 @@ class Listener:
 
 
 def bind(host: str, port: int, prefix: str, stall_ms: int, *, shared: bool = False) -> Listener:
-    """Bind `host` and `port`; nobody listens yet. Errors name the settings `<prefix>host` and `<prefix>port`.
+    """Bind `host` and `port`, without listening yet. Errors name the settings `<prefix>host` and `<prefix>port`.
 
     `shared` lets other processes of the same user bind the port, too.
 
     Raises:
-        UnavailableError: somebody else listens there.
+        UnavailableError: another process listens there.
         ConfigError: an address or a port that this process can never have.
     """
     if host.startswith(PREFIX):
@@ -187,7 +187,7 @@ def _written(host: str, port: int) -> str:
 
 
 def _in_use(place: str, prefix: str) -> UnavailableError:
-    """The one sentence for an address that somebody else has."""
+    """The error for an address that another process has."""
     key = f"{prefix}host" if place.startswith(PREFIX) else f"{prefix}port"
     return UnavailableError(f"{key}: {place} is already in use")
 

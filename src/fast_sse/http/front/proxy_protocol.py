@@ -1,14 +1,14 @@
-"""The header of the PROXY protocol, version 1 and 2: who the client of a proxy is, told before the first byte of HTTP.
+"""The header of the PROXY protocol, version 1 and 2. It names the client of a proxy before the first byte of HTTP.
 
-A pure function of the bytes that have come so far: it answers, asks for more, or refuses, and it never looks behind the
-header: what follows belongs to HTTP. Whether the sender may be believed is not decided here.
+A pure function of the bytes that have come so far: it returns the header, asks for more bytes, or refuses. It never reads
+behind the header, where HTTP begins. Whether the sender is trusted is not decided here.
 https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt, sections 2.1 and 2.2.
 
     version 1   PROXY TCP4 203.0.113.7 192.0.2.1 51443 443\\r\\n      a line of at most 107 bytes, UNKNOWN without addresses
     version 2   signature (12), version and command, family, length (2), addresses, TLVs
 
-LOCAL (a proxy that speaks for itself: a health check) and UNKNOWN name nobody: the peer is the client. So does a client
-that reached the proxy through a Unix socket. TLVs say nothing that is needed here and are passed over.
+LOCAL (the proxy speaks for itself, as in a health check) and UNKNOWN name no client: then the peer is the client. The same
+holds for a client that reached the proxy through a Unix socket. TLVs hold nothing that is needed here and are skipped.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class ProxyHeader(NamedTuple):
 
 
 def read_proxy_header(data: bytes) -> ProxyHeader | None:
-    """The header at the start of `data`; None while it is not complete. Raises ProxyHeaderError as early as can be told."""
+    """The header at the start of `data`; None while it is not complete. Raises ProxyHeaderError as early as possible."""
     if data[:1] == _V2_START[:1]:
         return _read_v2(data)
     if not (data.startswith(_V1_START) or _V1_START.startswith(data)):
@@ -82,7 +82,7 @@ def _v1_source(line: bytes) -> tuple[str, int] | None:
         raise ProxyHeaderError("the PROXY line has no addresses of its family") from error
     if max(port, int(found["target_port"])) > _PORT_MAX:
         raise ProxyHeaderError("the PROXY line has a port above 65535")
-    return _told(source, port)
+    return _spelt(source, port)
 
 
 def _read_v2(data: bytes) -> ProxyHeader | None:
@@ -107,12 +107,12 @@ def _read_v2(data: bytes) -> ProxyHeader | None:
 
 def _v2_source(data: bytes, family: int) -> tuple[str, int] | None:
     if family == 0x11:
-        return _told(IPv4Address(data[16:20]), int.from_bytes(data[24:26]))
+        return _spelt(IPv4Address(data[16:20]), int.from_bytes(data[24:26]))
     if family == 0x21:
-        return _told(IPv6Address(data[16:32]), int.from_bytes(data[48:50]))
+        return _spelt(IPv6Address(data[16:32]), int.from_bytes(data[48:50]))
     return None
 
 
-def _told(source: Address, port: int) -> tuple[str, int]:
-    """In the spelling that a socket of the client's own family would have."""
+def _spelt(source: Address, port: int) -> tuple[str, int]:
+    """Address and port, spelt as a socket of the client's own family spells them."""
     return str(parse_address(str(source))), port

@@ -1,13 +1,13 @@
 """Bytes to Requests: llhttp's strict mode, plus the few checks that it leaves to its user. No I/O, no clock.
 
-A request that two HTTP implementations could frame differently is refused and the connection is given up: there is
-no safe place to go on (request smuggling, CWE-444; RFC 9112 §6.3, §11.2). llhttp itself refuses CL with TE, repeated
+A request that two HTTP implementations could frame differently is refused, and the connection is given up: there is no
+safe place to go on (request smuggling, CWE-444; RFC 9112 §6.3, §11.2). llhttp itself refuses CL with TE, repeated
 or malformed CL, bad chunk sizes, bare LF, obs-fold, control characters, bad names and space before a colon. Left to
-us: what stands in `request_head.py`, the version, and every length.
+us are the checks of `request_head.py`, the version, and every length.
 
-Bytes that are not body are bounded too, complete or not: a head that never ends, endless chunk extensions and
-trailers are all the same attack on memory (CWE-770). And so is what one call reads, for one peer holds up all others
-meanwhile: a read of the socket may hold ten thousand requests, so `feed` says where it stopped.
+Bytes that are not body are bounded too, complete or not: a head that never ends, endless chunk extensions and endless
+trailers are the same attack on memory (CWE-770). What one call reads is bounded as well, because all other peers wait
+meanwhile: a read of the socket may hold ten thousand requests, so `feed` returns where it stopped.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ IDLE, IN_HEAD, IN_BODY = Phase  # names of this module: an attribute of an enume
 
 #: Bytes that framing one chunk may take: 16 hex digits and two line ends.
 CHUNK_FRAME_BYTES_MAX: Final = 20
-#: Bytes given to llhttp at once, which hands on every request in them; the body of a known length is one piece.
+#: Bytes given to llhttp at once, which hands on every request in them. A body of known length is given as one piece.
 SLICE_BYTES: Final = 2048
 
 _METHODS: Final = {
@@ -67,9 +67,9 @@ class RequestReader:
 
     Attributes:
         phase: where it stands.
-        expects: a `100 Continue` is due: the head was good, the client waits, and no byte of the body has come.
-        body_bytes: of the request that is being read.
-        vouched: its signature was right, and covers no body.
+        expects: a `100 Continue` is due: the head was accepted, the client waits, and no byte of the body has come.
+        body_bytes: what has come of the body that is being read.
+        vouched: its signature is right already, because it does not cover the body.
     """
 
     __slots__ = (
@@ -103,7 +103,7 @@ class RequestReader:
         self._start()
 
     def _start(self) -> None:
-        """Forget the last request. The only place that knows what one request leaves behind."""
+        """Forget the last request. No other place resets what one request leaves behind."""
         self.phase: Phase = IDLE
         self.expects = self.vouched = self._judged = False
         self._target = b""
@@ -113,13 +113,13 @@ class RequestReader:
         self._head_bytes = self.body_bytes = self._chunks = self._length = 0
 
     def feed(self, data: bytes, at: int = 0) -> int:
-        """Read `data` from `at` on; where to go on in a later turn, 0 when all of it is read.
+        """Read `data` from `at` on. Returns where to go on in a later turn, 0 when all of it is read.
 
         Raises BadRequestError, TooLargeError, HeadersTooLargeError or RefusedError: answer it and give up.
 
-        A turn ends after `pipeline_requests_max` requests, or the slice in which that many were complete. A head that
-        is not complete is measured by what was fed for it, since llhttp reports whole fields only. A request that
-        began inside a slice is measured from the next one on: what is kept stays under the limit plus a slice.
+        A turn ends after `pipeline_requests_max` requests, or with the slice in which that many became complete. A head
+        that is not complete is measured by what was fed for it, because llhttp reports whole fields only. A request that
+        began inside a slice is measured from the next slice on, so what is kept stays under the limit plus a slice.
         """
         if self.phase == IDLE:
             at, over = self._read_known(data, at)
@@ -142,9 +142,10 @@ class RequestReader:
         return at if at < end else 0
 
     def _read_known(self, data: bytes, at: int) -> tuple[int, bool]:
-        """Read the requests from `at` on that are all there and whose heads are kept; as `feed`, and whether that is all.
+        """Read the requests from `at` on that are complete and whose heads are known.
 
-        A head ends at its first empty line: llhttp takes none inside one, and bytes that begin with one are not kept.
+        Returns where it stopped, as `feed` does, and whether this turn is over. A head ends at its first empty line:
+        llhttp accepts none inside a head, and bytes that begin with one are not kept.
         """
         heads = self._heads
         for _ in range(self._limits.pipeline_requests_max):
@@ -193,7 +194,7 @@ class RequestReader:
             raise HeadersTooLargeError("Request line, headers and trailers are too large")
 
     def _judge(self) -> None:
-        """Ask what a body may be that is still on its way, and raise RefusedError when it may not be at all."""
+        """Let the API judge a request whose body is still on its way. Raises RefusedError when its head is refused."""
         self._judged = True
         if self._admit is None:
             return
@@ -212,10 +213,10 @@ class RequestReader:
         self._on_request = None  # type: ignore[assignment]
 
     def _feed_until_upgrade(self, data: bytes | memoryview) -> bytes | memoryview:
-        """Feed `data` and return what is left of it behind a head that asked for an upgrade.
+        """Feed `data`, and return what is left of it behind a head that asks for an upgrade.
 
-        We ignore that wish (RFC 9110 §7.8). llhttp stops there and takes a body for another protocol's bytes, yet
-        real clients (Java's, for h2c) send one.
+        We ignore the upgrade (RFC 9110 §7.8). llhttp stops behind such a head and takes the body for bytes of another
+        protocol, but real clients (Java's, for h2c) send a body.
         """
         try:
             self._parser.feed_data(data)  # type: ignore[union-attr]
@@ -226,7 +227,7 @@ class RequestReader:
         return b""
 
     def _read_body_behind_upgrade(self) -> None:
-        """Read the body under a made-up head with the same framing, and put the true head back."""
+        """Give a new parser a made-up head with the same framing, then restore what the true head said."""
         head, self._upgrade = self._upgrade, b""
         saved = self._target, self._headers, self._method, self._keep_alive, self._head_bytes, self.expects
         self._start()
@@ -288,7 +289,7 @@ class RequestReader:
             self._keep_head()
 
     def _keep_head(self) -> None:
-        """Keep the head that was just accepted, if a length is all that says how it goes on."""
+        """Keep the head that was just accepted, if nothing but a length says how it goes on."""
         key, self._due = self._due, b""
         length = plain_length(self._headers)
         if length >= 0:

@@ -1,4 +1,4 @@
-"""What all connections of the public listener refer to: handler, limits, deadlines, counters, and who is open."""
+"""What all connections of the public listener refer to: the API, limits, deadlines, counters, the open connections."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ class Shared:
     Attributes:
         admit: judges a request whose body is still on its way.
         kept: what is kept of a request.
-        bodies: what is held for peers that nobody vouches for.
+        bodies: what is held of requests whose signature is not verified yet.
         turns: connections that sent more than a turn's worth.
-        names_peers: somebody asks for the address of a request, which costs two system calls a connection.
+        names_peers: whether requests carry the peer's address, which costs two system calls a connection.
         draining: every request that is still read is the last of its connection.
-        requests, malformed, timeouts: requests read, refused by the reader, and late; they only grow.
+        requests: complete requests read. This and the next two only grow.
+        malformed: requests that the reader refused.
+        timeouts: requests and answers that were late.
     """
 
     __slots__ = (

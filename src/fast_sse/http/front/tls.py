@@ -1,7 +1,7 @@
 """The certificate of the public listener, which can be renewed while the hub serves.
 
-A certificate lives for weeks and a stream for an hour: new handshakes get the new one, connections that are open keep
-theirs. What cannot be used is found on a context of its own, so that a mistake changes nothing.
+A certificate lives for weeks and a stream for an hour. New handshakes get the new certificate; open connections keep
+theirs. A new one is tried on a context of its own first, so that a file that cannot be used changes nothing.
 """
 
 from __future__ import annotations

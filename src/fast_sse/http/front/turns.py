@@ -1,7 +1,7 @@
 """Connections that sent more than a turn's worth, read on one after the other.
 
-A turn of the loop serves a few of them, however many there are: one that pipelines without end then delays the others
-of its kind and nobody else, and so do a thousand. Who sends no more than that is read when it comes, and never waits here.
+A turn of the loop serves a few of them, however many there are. So a connection that pipelines without end delays only
+others of its kind, and so do a thousand of them. A connection that sends less is read at once and never waits here.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _A_TURN = 4
 
 
 class Patient(Protocol):
-    """A connection that waits for its turn."""
+    """A connection that can wait for a turn."""
 
     def go_on(self) -> None:
-        """Read what one turn allows. May ask for another one."""
+        """Read what one turn allows. May ask for another turn."""
 
 
 class Turns:

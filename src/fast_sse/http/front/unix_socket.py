@@ -1,11 +1,11 @@
 """The path of a Unix socket: whose it is, and when one that is there may be replaced.
 
-The file of a socket outlives its process. A leftover is told by a connect that is refused; yet so is a hub that has
-bound its path and does not listen before it can answer. Hence a lock beside it, PATH.lock, which the kernel gives back
-when its process ends, however it ends. The lock's file stays: if it were removed, two processes could hold locks on two
-files of one name.
+The file of a socket outlives its process. A connect to such a leftover is refused. But so is a connect to a hub that has
+bound its path and does not listen yet. Hence a lock beside it, PATH.lock, which the kernel releases when the process
+ends, however it ends. The file of the lock stays: if it were removed, two processes could hold locks on two files of one
+name.
 
-Nothing but a socket is ever removed, and at the end only the one that was made here.
+Only sockets are ever removed, and at the end only the socket that was made here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class UnixPlace:
 
     Raises:
         UnavailableError: another process has it.
-        ConfigError: nobody could have it, or something that is no socket stands there.
+        ConfigError: no process could have it, or something that is not a socket stands there.
     """
 
     def __init__(self, path: str, key: str) -> None:
@@ -101,7 +101,7 @@ def _locked(path: Path, flags: int) -> int:
 
 
 def _leftover(path: Path, key: str) -> bool:
-    """Whether a socket stands there that nobody listens on; raises for anything else that stands there."""
+    """Whether a socket without a listener stands there. Raises ConfigError or OSError for anything else that stands there."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
