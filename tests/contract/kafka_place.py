@@ -28,6 +28,10 @@ from fast_sse.store.kafka.topic import Facts, Topic
 
 
 @functools.cache
+def _make_producer(settings: KafkaSettings, bytes_max: int, on_error: OnError) -> Producer:
+    return _producer(settings.bootstrap_servers)
+
+
 def _producer(bootstrap_servers: str) -> Producer:
     """The store's own producer, but one for all of them: a new one waits half a second for its place in the order."""
     settings = KafkaSettings(bootstrap_servers=bootstrap_servers, deadline_s=30.0)
@@ -61,12 +65,8 @@ class Passing(Topic):
 class Trimmed(KafkaStore):
     """The store, and a broker that does not wait for its next look at retention."""
 
-    topic_class = Passing
     kept: Retention
     place: KafkaPlace
-
-    def _make_producer(self, settings: KafkaSettings, bytes_max: int, on_error: OnError) -> Producer:
-        return _producer(settings.bootstrap_servers)
 
     async def trim(self) -> int:
         kept, clock = self.kept, self.now_ms()
@@ -111,7 +111,15 @@ class KafkaPlace(DurablePlace):
         return KafkaSettings(bootstrap_servers=self.broker.bootstrap, topic=self.topic, deadline_s=30.0)
 
     def make(self, retention: Retention, windows: Windows, clock: NowMs) -> Store:
-        store = Trimmed(self.settings(), self.directory, retention, windows, now_ms=clock)
+        store = Trimmed(
+            self.settings(),
+            self.directory,
+            retention,
+            windows,
+            now_ms=clock,
+            make_topic=Passing,
+            make_producer=_make_producer,
+        )
         store.kept, store.place = retention, self
         assert isinstance(store._topic, Passing)
         store._topic.epoch = self._epoch

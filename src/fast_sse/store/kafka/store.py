@@ -12,9 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, TypeVar
-
-from confluent_kafka import Producer
+from typing import TypeVar
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import NO_FINGERPRINT, Cursor, Position
@@ -28,8 +26,8 @@ from fast_sse.store.kafka.fold import Group, known_outcomes
 from fast_sse.store.kafka.follower import Begun, Follower
 from fast_sse.store.kafka.pages import KIND, AheadError, last, page, since
 from fast_sse.store.kafka.readers import Readers
-from fast_sse.store.kafka.sender import Failures, Sender
-from fast_sse.store.kafka.settings import KEY_WINDOW_S, KafkaSettings, OnError, check_options, make_producer
+from fast_sse.store.kafka.sender import Failures, MakeProducer, Sender
+from fast_sse.store.kafka.settings import KEY_WINDOW_S, KafkaSettings, check_options, make_producer
 from fast_sse.store.kafka.topic import Topic
 from fast_sse.store.kafka.view import View
 from fast_sse.store.ranges import ranges
@@ -51,7 +49,6 @@ class KafkaStore(Store):
     kind = KIND
     durability = "acks-all"
     erased_stays = True
-    topic_class: ClassVar[type[Topic]] = Topic
 
     def __init__(
         self,
@@ -61,12 +58,15 @@ class KafkaStore(Store):
         windows: Windows = _WINDOWS,
         *,
         now_ms: Callable[[], int] | None = None,
+        make_topic: Callable[..., Topic] = Topic,
+        make_producer: MakeProducer = make_producer,
     ) -> None:
-        """`now_ms`: a clock moved by hand, for tests; None leaves time to the broker."""
+        """The last three are for tests. `now_ms`: a clock moved by hand; None leaves time to the broker."""
         check_options(settings.options)
         self._settings = settings
         self._now_ms = now_ms
-        self._topic = self.topic_class(settings, retention, broker_time=now_ms is None)
+        self._topic = make_topic(settings, retention, broker_time=now_ms is None)
+        self._make_producer = make_producer
         self._view = View(directory / f"view-{settings.node}.db", windows)
         self._readers: Readers | None = None
         self._follower: Follower | None = None
@@ -176,9 +176,6 @@ class KafkaStore(Store):
             )
         if not self._opening.done():
             self._opening.set_result(None)
-
-    def _make_producer(self, settings: KafkaSettings, bytes_max: int, on_error: OnError) -> Producer:
-        return make_producer(settings, bytes_max, on_error)
 
     def _on_group(self, group: Group, epoch: str) -> None:
         origin = Cursor(self.kind, epoch, 0, NO_FINGERPRINT)
