@@ -3,26 +3,30 @@
     POST /carts/{cart_id}/items            changes a cart and publishes that, in this process
     POST /carts/{cart_id}/items/by-http    publishes it as any other service would, over HTTP
     GET  /carts/{cart_id}/stream           where a page listens: an address that is good for ten minutes
+    GET  /metrics                          the hub's numbers, for who shows SHOP_METRICS_KEY
     /sse/v1/...                            the hub, with all its routes, below its mount
 
 Run it from the root of the repository:
 
     export FAST_SSE_AUTH__SECRET=$(openssl rand -hex 32) SHOP_KEY=$(openssl rand -hex 32)
     export FAST_SSE_AUTH__KEYS='{"shop": "'$SHOP_KEY'"}' SHOP_HUB_URL=http://127.0.0.1:8000/sse
+    export SHOP_METRICS_KEY=$(openssl rand -hex 32)
     uvicorn --timeout-graceful-shutdown 5 --no-access-log examples.fastapi_app.main:app
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import os
 import secrets
 import time
+from typing import Annotated
 from urllib.parse import quote
 
 from examples.publish import publish
 from examples.signatures.sign import v2
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, Header, HTTPException, Response
 from pydantic import BaseModel
 
 import fast_sse.asgi
@@ -70,3 +74,15 @@ async def stream_of(cart_id: str) -> dict[str, str]:
     )
     place = f"events/{quote(cart_id, safe='')}/types/cart_changed"
     return {"url": f"/sse/v1/subscribe/{place}?signature={signature}"}
+
+
+@app.get("/metrics")
+async def metrics(
+    authorization: Annotated[str, Header()] = "", accept: Annotated[str, Header()] = ""
+) -> Response:
+    """The hub shows its numbers nowhere by itself: how many listen is the shop's business, and so is this guard."""
+    right = f"Bearer {os.environ['SHOP_METRICS_KEY']}"
+    if not hmac.compare_digest(authorization.encode(), right.encode()):
+        raise HTTPException(401)
+    text, media_type = await hub.metrics(accept)
+    return Response(text, media_type=media_type)

@@ -23,6 +23,7 @@ SETTINGS = {
     "FAST_SSE_AUTH__KEYS": f'{{"shop": "{KEY}"}}',
     "FAST_SSE_LIMITS__RETRY_MS": "40",
     "SHOP_KEY": KEY,
+    "SHOP_METRICS_KEY": "for-prometheus-only",
 }
 
 Serve = Callable[..., "Served"]

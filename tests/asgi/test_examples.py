@@ -131,3 +131,20 @@ async def test_fastapi_app_refuses_as_the_hub_does(shop: Served) -> None:
         ("/sse/nothing", 404),
     ):
         assert (await request(shop.address, "GET", target)).status == status, target
+
+
+async def test_fastapi_app_shows_numbers_to_its_operators(shop: Served) -> None:
+    """What was published is counted, in the form that was asked for; without the key there is nothing to see."""
+    body = b'{"sku":"a","quantity":1}'
+    assert (await request(shop.address, "POST", "/carts/a/items", JSON, body)).status == 200
+    for shown in ("", "Bearer wrong", "for-prometheus-only"):
+        refused = await request(shop.address, "GET", "/metrics", {"Authorization": shown})
+        assert (refused.status, b"fast_sse" in refused.body) == (401, False)
+    key = {"Authorization": "Bearer for-prometheus-only"}
+    told = await request(shop.address, "GET", "/metrics", key)
+    assert told.headers["content-type"].startswith("text/plain; version=")
+    assert re.search(
+        rb'^fast_sse_publishes_total\{node="[^"]+",outcome="stored"\} 1.0$', told.body, re.MULTILINE
+    )
+    asked = {**key, "Accept": "application/openmetrics-text; version=1.0.0"}
+    assert (await request(shop.address, "GET", "/metrics", asked)).body.endswith(b"# EOF\n")
