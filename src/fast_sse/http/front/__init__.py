@@ -3,7 +3,8 @@
 front           the listener's protocol factory: what all connections share, and the end of them
 connection      one connection: answers in the order of the requests
 flow            when a connection is read, how long it may wait, how it ends
-reader          from bytes to requests, with llhttp
+reader          from bytes to requests, with llhttp, in bounded turns
+assembly        from what llhttp reports to one request
 known_heads     heads that came before, found by their bytes (docs/adr/014)
 shared          what all connections of a listener refer to
 bodies          a bound for requests on their way whose signature is not verified yet

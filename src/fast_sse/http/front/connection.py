@@ -19,9 +19,10 @@ from typing import Any
 
 from fast_sse.http.boundary import retrieve
 from fast_sse.http.errors import error_response
+from fast_sse.http.front.assembly import IDLE, IN_BODY
 from fast_sse.http.front.deadlines import NEVER
 from fast_sse.http.front.flow import ENDING, LAST, OPEN, TURN_BYTES, Flow
-from fast_sse.http.front.reader import IDLE, IN_BODY, RequestReader
+from fast_sse.http.front.reader import RequestReader
 from fast_sse.http.message import Deferred, RefusedError, Request, Response, Stream
 from fast_sse.http.wire import CONTINUE, form_of, stream_head
 from fast_sse.model.errors import FastSseError

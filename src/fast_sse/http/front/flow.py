@@ -17,8 +17,9 @@ from enum import IntEnum
 from typing import Any
 
 from fast_sse.http.errors import error_response
+from fast_sse.http.front.assembly import IDLE, IN_HEAD, Phase
 from fast_sse.http.front.deadlines import NEVER
-from fast_sse.http.front.reader import IDLE, IN_HEAD, Phase, RequestReader
+from fast_sse.http.front.reader import RequestReader
 from fast_sse.http.front.shared import Shared
 from fast_sse.http.message import Answer, Request, Response
 from fast_sse.model.errors import OverloadedError, RequestTimeoutError
