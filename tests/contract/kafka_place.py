@@ -27,11 +27,11 @@ from fast_sse.store.kafka.store import KafkaStore
 from fast_sse.store.kafka.topic import Facts, Topic
 
 
-@functools.cache
 def _make_producer(settings: KafkaSettings, bytes_max: int, on_error: OnError) -> Producer:
     return _producer(settings.bootstrap_servers)
 
 
+@functools.cache
 def _producer(bootstrap_servers: str) -> Producer:
     """The store's own producer, but one for all of them: a new one waits half a second for its place in the order."""
     settings = KafkaSettings(bootstrap_servers=bootstrap_servers, deadline_s=30.0)
