@@ -143,7 +143,7 @@ class Node:
         self.state = "draining"
 
     async def drain(self) -> None:
-        """Let go of the queues and end every stream, spread over `drain_s`, each told when to come back."""
+        """Let go of the queues and end every stream, spread over `drain_s`; each says when to come back."""
         self.withdraw()
         if self._hub is not None:
             await asyncio.gather(self._release_queues(), self._hub.drain(self._limits.drain_s))
@@ -228,7 +228,7 @@ class Node:
             "ready", "gauge", "1 while the node serves, 0 before and in a drain.", self.state == "ready"
         )
 
-    # -- what the log is told -------------------------------------------------------------------------------
+    # -- the log ----------------------------------------------------------------------------------------
 
     def log_start(self, **where: Any) -> None:
         """One line that says what starts, `where` it is reached included; then a warning for each door that is open."""

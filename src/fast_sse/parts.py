@@ -42,7 +42,7 @@ from fast_sse.store.sqlite.store import SqliteStore
 #: Makes the sources of a hub; the last argument raises ForbiddenError for a channel that is not allowed here.
 MakeSources = Callable[[Hub, Observer, Callable[[Channel], None]], list[Source]]
 
-#: Where Redis is when nobody says otherwise.
+#: Where Redis is unless a setting says otherwise.
 REDIS_URL = "redis://127.0.0.1:6379/0"
 #: Idempotency keys of a store whose log does not survive the process.
 _MEMORY_WINDOWS = Windows(key_window_s=3600.0, keys_max=1_000_000)
@@ -179,13 +179,13 @@ def needs_extra(extra: str, key: str, module: str, name: str) -> Any:
 
 
 def on_defect(observer: Observer) -> OnDefect:
-    """Tells `observer` of a 500 and the exception behind it."""
+    """Notifies `observer` of a 500 and the exception behind it."""
 
-    def told(request_id: str, error: BaseException) -> None:
+    def notify(request_id: str, error: BaseException) -> None:
         text = "".join(traceback.format_exception(error))
         observer.notify(HandlerFailed(repr(error), text, request_id))
 
-    return told
+    return notify
 
 
 def warn(config: Config, log: Log) -> None:

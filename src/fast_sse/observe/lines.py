@@ -1,8 +1,8 @@
-"""Lines on a descriptor that somebody else reads: written by a thread, so that the loop never waits for a reader.
+"""Lines on a descriptor that another process reads: written by a thread, so that the loop never waits for that reader.
 
 Standard error is often a pipe. Its reader may stop: a write then blocks for ever. It may go away: a write then raises.
-A file may be on a full disk. None of that is a reason to stand still or to end, so whoever has a line leaves it here and
-goes on. What cannot be written is dropped and counted, and said in one line once writing works again.
+A file may be on a full disk. None of that is a reason for the hub to stand still or to end, so lines are left here for
+the thread. What cannot be written is dropped and counted, and one line says so once writing works again.
 
 The descriptor stays blocking. O_NONBLOCK would hold for everybody who shares it, the parent's shell included.
 """
@@ -46,8 +46,8 @@ class Lines:
         self._bytes = 0
         self._changed = threading.Condition()
         self._closing = False
-        #: Lines that nobody will ever read, since the start; and of those, how many have not been told yet.
-        self.dropped = self._untold = 0
+        #: Lines dropped since the start; and of those, how many no notice has named yet.
+        self.dropped = self._unnamed = 0
         self._torn = False
         self._thread: threading.Thread | None = None
 
@@ -89,7 +89,7 @@ class Lines:
 
     def _drop(self) -> None:
         self.dropped += 1
-        self._untold += 1
+        self._unnamed += 1
 
     def _run(self) -> None:
         while True:
@@ -98,13 +98,13 @@ class Lines:
                 if not self._waiting:
                     return
                 line = self._waiting.popleft()
-                untold, self._untold = self._untold, 0
-            # Lines that were dropped meanwhile come after this one; those before it are told first.
-            told = not untold or self._put(self.notice(untold).encode("utf-8", "replace"))
+                unnamed, self._unnamed = self._unnamed, 0
+            # Lines that were dropped meanwhile come after this one; those before it are named first.
+            named = not unnamed or self._put(self.notice(unnamed).encode("utf-8", "replace"))
             written = self._put(line)
             with self._changed:
-                if not told:
-                    self._untold += untold
+                if not named:
+                    self._unnamed += unnamed
                 if not written:
                     self._drop()
                 self._bytes -= len(line)

@@ -1,6 +1,6 @@
 """Logs: one JSON object a line on standard error, with nothing in it that a stranger chose the shape of.
 
-Three rules hold for every line, whoever wrote it (structlog, the standard library, uvicorn), because they are
+Three rules hold for every line, from whichever library (structlog, the standard library, uvicorn), because they are
 processors at the end of the one chain:
 
 - **redact**: what stands under a name like secret, signature, key or token, and every signature inside a text,
@@ -47,7 +47,7 @@ class Log(Protocol):
     """What the rest of the code needs of a logger."""
 
     def debug(self, event: str, **fields: Any) -> Any:
-        """For whoever looks for a fault."""
+        """For a person who looks for a fault."""
 
     def info(self, event: str, **fields: Any) -> Any:
         """A step in the life of the hub."""
@@ -86,7 +86,7 @@ def make_log(level: str, stream: Stream, node: str = "") -> Log:
 
 
 def dropped_notice(node: str) -> Callable[[int], str]:
-    """Makes the line that says how many lines of this node's log nobody will read."""
+    """Makes the line that says how many lines of this node's log were dropped."""
 
     def line(dropped: int) -> str:
         text = io.StringIO()

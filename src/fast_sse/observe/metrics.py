@@ -1,6 +1,6 @@
-"""What a part of the hub lets operators count: numbers that it keeps anyway, read when somebody asks.
+"""What a part of the hub lets operators count: numbers that it keeps anyway, read when an operator asks.
 
-A part has a method that yields samples, and whoever composes the node hands it on as a sampler. Nothing is pushed, and
+A part has a method that yields samples, and the node takes that method as a sampler. Nothing is pushed, and
 nothing is done per message for a number's sake: the work is done by the reader, a few times a minute.
 
 Labels are words of ours from a short list (a reason, a code, an outcome). Text that a client chose, such as a channel,
@@ -21,7 +21,7 @@ class Sample(NamedTuple):
     Attributes:
         name: without prefix, units last: `follower_lag_positions`. A counter's ends in `_total`.
         kind: `counter` only grows while the process lives; `gauge` goes up and down.
-        help: one sentence for whoever reads the exposition.
+        help: one sentence for a reader of the exposition.
         labels: pairs of a name and one of a few words of ours.
     """
 

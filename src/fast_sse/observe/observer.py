@@ -1,9 +1,9 @@
-"""What the hub tells about itself: small frozen facts, handed to one observer.
+"""What happens in a hub, as small frozen facts that it hands to one observer.
 
-The hub never calls a logger or a metrics library; it says what happened, and whoever listens decides what to
-make of it (the hooks of dramatiq, the instrumentation of stamina). A fact is told per event in the life of the
-hub, of a store or of a connection that was cut, never per delivery: those are plain integers. Text that came
-from a peer is passed as it came; the observer that writes it down is the one that escapes and redacts it.
+The hub never calls a logger or a metrics library. It says what happened, and the observer decides what to make of it
+(as with the hooks of dramatiq and the instrumentation of stamina). There is one fact for an event in the life of the
+hub, of a store or of a connection that was cut, and never one for a delivery: deliveries are plain integers. Text that
+came from a peer is passed on as it came; an observer that writes it down escapes and redacts it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class StreamEvicted(Fact, frozen=True, gc=False):
 
 
 class StoreFailed(Fact, frozen=True, gc=False):
-    """The store stopped answering: publishes get 503 until `StoreRecovered`. Told once a failure, not once a publish."""
+    """The store stopped answering: publishes get 503 until `StoreRecovered`. One fact for each failure, not for each publish."""
 
     error: str
 
@@ -63,7 +63,7 @@ class Trimmed(Fact, frozen=True, gc=False):
 
 
 class LongLine(Fact, frozen=True, gc=False):
-    """A message has a line of so many bytes, which some clients cannot read; told once for each power of two."""
+    """A message has a line of so many bytes, which some clients cannot read; one fact for each power of two."""
 
     event_id: str
     event_type: str
@@ -71,7 +71,7 @@ class LongLine(Fact, frozen=True, gc=False):
 
 
 class Drained(Fact, frozen=True, gc=False):
-    """The drain ended `streams` streams, each after it was told when to come back."""
+    """The drain ended `streams` streams, each after a word when to come back."""
 
     streams: int
 
@@ -123,7 +123,7 @@ class IngestLeaseLost(Fact, frozen=True, gc=False):
 
 
 class IngestFailed(Fact, frozen=True, gc=False):
-    """The queue cannot be read, or the hub does not store what was read; told once a trouble, not once an attempt."""
+    """The queue cannot be read, or the hub does not store what was read; one fact for each trouble, not for each attempt."""
 
     kind: str
     queue: str
@@ -147,7 +147,7 @@ class IngestPoisoned(Fact, frozen=True, gc=False):
 
 
 class IngestGone(Fact, frozen=True, gc=False):
-    """The queue let entries go before the hub was done with them: nobody has them now.
+    """The queue let entries go before the hub was done with them: they are lost.
 
     `place`: the first and the last (ids; partition and offsets), or what is left around them. `entries`: how many,
     `counted`: `exactly`, `at least` (0: perhaps none) or, by Kafka's offsets, `at most`.
@@ -161,14 +161,14 @@ class IngestGone(Fact, frozen=True, gc=False):
 
 
 class Observer(Protocol):
-    """Whoever wants to know. `notify` is called on the event loop's thread: it must not block and must not raise."""
+    """What wants to know of facts. `notify` is called on the event loop's thread: it must not block and must not raise."""
 
     def notify(self, fact: Fact) -> None:
         """Take note of one fact."""
 
 
 class NullObserver:
-    """Nobody wants to know: the default, and enough for most tests."""
+    """Ignores every fact: the default, and enough for most tests."""
 
     def notify(self, fact: Fact) -> None:
         """Forget it."""

@@ -32,7 +32,7 @@ class Operated(Probed, Metered, Erasing, Protocol):
 def admin_app(node: Operated, key: bytes, host: str = "", *, metrics_open: bool = False) -> Starlette:
     """The ASGI application of the operators' listener.
 
-    An empty `key` asks nobody; with `metrics_open` it is not asked for the numbers either. `host`: the name that the
+    With an empty `key` no request needs one; with `metrics_open` the numbers need none either. `host`: the name that the
     listener is reached by.
     """
     open_paths = PROBES | {METRICS} if metrics_open else PROBES

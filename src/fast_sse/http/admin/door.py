@@ -1,10 +1,11 @@
-"""Who stands in the door of the operators' listener: heads have a deadline there, and connections a share of the files.
+"""The bounds of the operators' listener: heads have a deadline there, and connections a share of the open files.
 
-An orchestrator restarts a hub whose `/healthz` does not answer. So nobody without a key may fill this listener: not by
-heads that never end, not by the number of connections, not by a pipeline that never stops (CWE-400, CWE-770). Over the
-share the oldest connections that wait for a head make room, then the oldest that are served, and the newest of all comes
-last: who has just come has the best right to be heard. It is looked at after a turn of the loop, in which a new
-connection is read, so one that brings its head at once is not taken for one that waits.
+An orchestrator restarts a hub whose `/healthz` does not answer. So a client without a key must not be able to fill this
+listener: not by heads that never end, not by the number of connections, not by a pipeline that never stops (CWE-400,
+CWE-770). When the share is used up, connections are closed in this order: the oldest that wait for a head, then the
+oldest that are served, and last the newest of all, which has just come and is not yet read. The count is looked at one
+turn of the loop later. In that turn a new connection is read, so one that brings its head at once does not count as one
+that waits.
 """
 
 from __future__ import annotations

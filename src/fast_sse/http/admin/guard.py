@@ -24,7 +24,7 @@ _READING = frozenset({"GET", "HEAD"})
 
 
 class KeyGuard:
-    """ASGI middleware that asks for the key on every path but the open ones; an empty key asks nobody."""
+    """ASGI middleware that asks for the key on every path but the open ones; with an empty key, on none."""
 
     def __init__(self, app: ASGIApp, key: bytes, open_paths: frozenset[str]) -> None:
         self._app = app
