@@ -1,4 +1,4 @@
-"""Rules of `http.access`."""
+"""Rules of `http.api.access`."""
 
 import pytest
 

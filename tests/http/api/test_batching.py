@@ -1,4 +1,4 @@
-"""Rules of `http.batching`: many messages in one request."""
+"""Rules of `http.api.batching`: many messages in one request."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""Rules of `http.body`."""
+"""Rules of `http.api.body`."""
 
 import gzip
 import random

@@ -1,4 +1,4 @@
-"""Rules of `http.clients`."""
+"""Rules of `http.api.clients`."""
 
 from ipaddress import ip_network
 

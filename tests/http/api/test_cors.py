@@ -1,6 +1,7 @@
-"""Rules of `http.cors`."""
+"""Rules of `http.api.cors`."""
 
-from fast_sse.http.api.cors import Cors
+from fast_sse.http.api.cors import HEADERS_ALLOWED, Cors
+from fast_sse.http.api.headers import READ
 from fast_sse.http.message import Request, Response
 
 SHOP = "https://shop.example"
@@ -22,6 +23,12 @@ def test_an_allowed_origin_may_read_answers_and_errors() -> None:
     assert marked["Access-Control-Allow-Origin"] == SHOP
     assert marked["Vary"] == "Origin"
     assert "Access-Control-Allow-Credentials" not in marked
+
+
+def test_a_page_may_send_every_header_that_the_api_reads() -> None:
+    """But for those that a browser sends without being asked, or sends itself; polyfills of EventSource add Cache-Control."""
+    allowed = {name.strip().lower() for name in HEADERS_ALLOWED.split(",")}
+    assert allowed - {"cache-control"} == READ.keys() - {"accept", "host", "origin", "x-forwarded-for"}
 
 
 def test_other_origins_get_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Rules of `http.endpoints`: status, code and effect of every public route, without a server."""
+"""Rules of `http.api.endpoints`: status, code and effect of every public route, without a server."""
 
 import asyncio
 import json

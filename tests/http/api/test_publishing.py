@@ -1,4 +1,4 @@
-"""Rules of `http.publishing` beyond the plain publish: heads, gzip, keys, the publish rate."""
+"""Rules of `http.api.publishing` beyond the plain publish: heads, gzip, keys, the publish rate."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Rules of `http.subscribing`: several channels on one stream."""
+"""Rules of `http.api.subscribing`: several channels on one stream."""
 
 import asyncio
 import json
