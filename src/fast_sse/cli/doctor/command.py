@@ -1,4 +1,4 @@
-"""`fast-sse doctor`: would a hub run well here? Looks, measures, says what to do, and changes nothing."""
+"""`fast-sse doctor`: would a hub run well here? It looks, measures and says what to do, and changes nothing."""
 
 from __future__ import annotations
 
@@ -56,7 +56,11 @@ def doctor(
 
 
 def findings(file: Path | None, store: str | None = None) -> Iterator[Finding]:
-    """Every check, in the order of the report. With wrong settings only those that need none; a secret, none does."""
+    """Every check, in the order of the report.
+
+    With wrong settings only the checks that need no settings are made. A missing `auth.secret` does not count: no
+    check needs it.
+    """
     began = time.time(), time.monotonic()
     flags: dict[str, object] = {"store": store}
     wrong = problems(file, flags)
@@ -113,7 +117,7 @@ def _clock(began: tuple[float, float], config: Config | None) -> Finding:
 
 
 def _text(name: str) -> str:
-    """What the kernel says; nothing where it says nothing."""
+    """A file of the kernel; empty where there is none."""
     try:
         return Path(name).read_text("utf-8", "replace")
     except OSError:

@@ -17,7 +17,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     Attributes:
         name: of the check, the same in every run.
-        level: green: nothing to do; yellow: works, but one should know; red: will not work, or is open to strangers.
+        level: green: nothing to do; yellow: it works, but you should know; red: it will not work, or is open to strangers.
         found: what was seen.
         advice: what to do; empty when green.
     """

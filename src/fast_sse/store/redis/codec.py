@@ -1,4 +1,4 @@
-"""Entries of the log stream as records, and places as Redis writes them: `<ms>-<n>`."""
+"""Entries of the stream as records, and positions as Redis writes them: `<ms>-<n>`."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def place_text(position: Position) -> str:
 
 
 def position_of(place: bytes | str) -> Position:
-    """And back."""
+    """The position of a place that Redis wrote."""
     ms, n = place.split(b"-") if isinstance(place, bytes) else place.split("-")
     return (int(ms) << 64) | int(n)
 
 
 def cursor_of(log: Cursor, place: bytes, fingerprint: bytes) -> Cursor:
-    """A place of a script's answer as a cursor of `log`."""
+    """The cursor of a place in a script's answer. `log` is any cursor of the same log."""
     return log.at(position_of(place), fingerprint.decode())
 
 
 def record_of(place: bytes, fields: list[Any] | None) -> Record | None:
-    """The record of an entry, None when it is none of ours: somebody wrote under our key, or it was removed."""
+    """The record of an entry. None when the entry was removed, or when another program wrote it."""
     if not fields or fields[::2] != FIELDS:
         return None
     if len(fields[1]) != len(NO_FINGERPRINT):
@@ -54,6 +54,6 @@ def record_of(place: bytes, fields: list[Any] | None) -> Record | None:
 
 
 def previous(fields: list[Any]) -> str:
-    """The fingerprint of the entry before this one, as its writer saw it."""
+    """The fingerprint of the entry before this one, which the entry carries."""
     fingerprint: bytes = fields[3]
     return fingerprint.decode("ascii", "replace")

@@ -1,4 +1,4 @@
-"""The scripts as calls: what the store and its reader ask of the log in Redis, over a link of theirs."""
+"""The scripts as calls: what the store and its reader ask the log in Redis."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class Step(NamedTuple):
 
 
 class RedisLog:
-    """One log, asked over a link, or over a connection that is only being made. Every call raises UnavailableError."""
+    """One log. It is asked over a link, or over a new connection that no link uses yet.
+
+    Every call raises UnavailableError.
+    """
 
     def __init__(self, link: Link | Wire, prefix: str) -> None:
         """`prefix`: the setting; every key begins with it in braces, the hash tag."""
@@ -46,7 +49,7 @@ class RedisLog:
     # -- reading ------------------------------------------------------------------------------------
 
     async def page(self, arms: tuple[Range, ...], after: Cursor, records_max: int, bytes_max: int) -> Page:
-        """One page; see read.lua."""
+        """One page of the records after a cursor; see read.lua."""
         return _page(await self._call("read", *_words(after), records_max, bytes_max, *_names(arms)))
 
     async def last(self, arms: tuple[Range, ...], count: int, bytes_max: int) -> Page:
@@ -54,11 +57,11 @@ class RedisLog:
         return _page(await self._call("last", count, bytes_max, *_names(arms)))
 
     async def since(self, time_ms: int) -> Page:
-        """Where a time begins."""
+        """The place where a time begins, as a page without records; see since.lua."""
         return _page(await self._call("since", time_ms))
 
     async def judge(self, cursor: Cursor) -> Gap | None:
-        """Whether a cursor stands now."""
+        """The gap of a reader that goes on from this cursor now, None when the cursor stands."""
         return _page(await self._call("read", *_words(cursor), 0, 0)).gap
 
     async def ends(self) -> tuple[Cursor, Cursor]:
@@ -68,17 +71,17 @@ class RedisLog:
         return cursor_of(log, reply[6], reply[7]), cursor_of(log, reply[4], reply[5])
 
     def key(self, epoch: str) -> str:
-        """The stream of this epoch."""
+        """The key of the stream of an epoch."""
         return f"{self.prefix}{epoch}:log"
 
     # -- losses -------------------------------------------------------------------------------------
 
     async def standing(self, epoch: str, places: list[str]) -> int:
-        """How many of these places, from the first on, are still in the log. -1: it is another log."""
+        """How many of these places, from the first on, are still in the log; -1 when it is another log."""
         return int(await self._call("lost", epoch, *places))
 
     async def record_loss(self, epoch: str, common: str, upper: str) -> None:
-        """Write down that what was read after `common`, up to `upper`, is gone."""
+        """Record for every node that what was read after `common`, up to `upper`, is lost."""
         await self._call("lost", epoch, "record", common, upper)
 
     # -- housekeeping -------------------------------------------------------------------------------
@@ -101,7 +104,7 @@ def _words(cursor: Cursor) -> tuple[str, str, str]:
 
 
 def _names(arms: Sequence[Range]) -> list[str]:
-    """The index keys of ranges; none for the whole log."""
+    """The names of the index keys of ranges; none for the whole log."""
     names = []
     for event_id, event_type in arms:
         if event_id is None and event_type is None:
@@ -120,7 +123,11 @@ def _log_of(reply: Reply) -> Cursor:
 
 
 def _page(reply: Reply) -> Page:
-    """A page that read.lua or last.lua gave. An entry that only we find unreadable ends it just before, or just past."""
+    """The page in an answer of read.lua, last.lua or since.lua.
+
+    An entry that the script took for ours and that is damaged ends the page: before it, or, if it comes first, behind
+    it with a gap.
+    """
     _, reason, start, start_fp, through, through_fp, _, _, entries = reply
     log = _log_of(reply)
     begin, end = cursor_of(log, start, start_fp), cursor_of(log, through, through_fp)

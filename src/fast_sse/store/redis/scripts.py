@@ -1,7 +1,7 @@
-"""The Lua files, as they are sent: each one atomic step on the server.
+"""The Lua files as they are sent. Each script is one atomic step on the server.
 
-A script is called by its digest; a server that does not know it (it was restarted, somebody flushed its scripts)
-says so without having run anything, and is then given the text.
+A script is called by its digest. A server that does not know the digest, after a restart or a SCRIPT FLUSH, answers so
+without having run anything, and is then sent the text.
 """
 
 from __future__ import annotations

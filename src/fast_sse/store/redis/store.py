@@ -1,8 +1,8 @@
 """The Redis store: one log in one server's memory, for several nodes at once.
 
-A 2xx means: in the primary, plus what `appendfsync` and WAIT add; `durability` says it in a word. Redis numbers the
-entries, judges cursors and resolves keys, each in one script, so all nodes agree without talking to one another; a
-node keeps nothing but its reader's place.
+A 2xx means that the message is in the primary, plus what `appendfsync` and WAIT add. `durability` says it in a word.
+Redis numbers the entries, judges cursors and resolves keys, each in one script. So all nodes agree without talking to
+one another, and a node keeps nothing but its reader's place.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _PROBE_S = 60
 
 
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the server may be silent: for a whole greeting, for an answer, and while XREAD waits for news."""
+    """How long the server may be silent: in a whole greeting, before an answer, and while XREAD waits for entries."""
 
     connect_s: float = 2.0
     answer_s: float = 5.0
@@ -64,8 +64,8 @@ class RedisStore(Store):
         now_ms: Callable[[], int] | None = None,
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
     ) -> None:
-        """`wait`: replicas that must confirm a publish, and how many ms they have. `now_ms`: a clock instead of the
-        server's, for tests.
+        """`wait`: replicas that must confirm a publish, and how many ms they have. `now_ms`: for tests, a clock
+        instead of the server's.
 
         Raises ConfigError for a URL that cannot work.
         """

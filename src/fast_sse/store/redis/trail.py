@@ -1,8 +1,8 @@
-"""The places that this node has read, as far back as it may have to look for where a lost tail begins.
+"""The places that this node has read, as far back as a lost tail may begin.
 
 After a failover to a replica that lagged, the log is a shorter history with other entries behind it. Only a node that
-remembers what it read can say how far the two are the same: what is lost is a tail, so a few questions find the end
-of the common part by halving.
+remembers what it read can say how far the two are the same. What is lost is a tail, so two questions with samples of the
+places find the end of the common part.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-#: Two seconds of everything that one log carries: what `appendfsync everysec` may lose.
+#: More than one log carries in two seconds, which is what `appendfsync everysec` may lose.
 LENGTH_MAX = 65_536
 #: Places of one question.
 _SAMPLE = 256
@@ -20,17 +20,17 @@ Stands = Callable[[list[str]], Awaitable[int]]
 
 
 class Trail:
-    """Places `<ms>-<n>-<fp>`, ascending."""
+    """Places `<ms>-<n>-<fp>`, ascending; the oldest are forgotten."""
 
     def __init__(self, length_max: int = LENGTH_MAX) -> None:
         self._places: deque[str] = deque(maxlen=length_max)
 
     def add(self, places: list[str]) -> None:
-        """What was read after everything before."""
+        """Remember places that were read, behind all earlier ones."""
         self._places.extend(places)
 
     def go_back_to(self, place: str) -> None:
-        """Forget everything after a place; when it is none that was read, everything."""
+        """Forget what was read after a place. If the place is not remembered, only the place itself stays."""
         while self._places and self._places[-1] != place:
             self._places.pop()
         if not self._places:
