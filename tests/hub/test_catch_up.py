@@ -294,6 +294,20 @@ async def test_a_stream_waits_for_a_follower_that_lags_behind_the_store() -> Non
     await store.close()
 
 
+@pytest.mark.parametrize(("missed", "reads"), [(4, 0), (5, 1)])
+async def test_what_one_look_at_the_tail_reaches_needs_no_store(missed: int, reads: int) -> None:
+    """`tail_scan_records_max` records behind, a stream is still levelled from memory; one more, and the store is asked."""
+    store = Scripted()
+    await store.open()
+    async with bench(store, tail_scan_records_max=4) as hub:
+        (start,) = await hub.publish("a/t", 0)
+        await hub.publish("a/t", *range(1, missed + 1))
+        peer = await hub.joined("a/t", after=start.text)
+        assert peer.messages == list(range(1, missed + 1))
+        assert store.reads == reads
+    await store.close()
+
+
 async def test_a_dense_catch_up_goes_on_in_the_tail() -> None:
     """Pages that are cut short by their bounds bring a stream into the tail's reach; from there it needs no store,
     however far `tail_scan_records_max` says that one look may go.

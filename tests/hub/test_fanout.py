@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.hub.loops import ManualLoop, manual
-from tests.hub.support import LIMITS, bench, drafted, record_at
+from tests.hub.support import LIMITS, bench, drafted, record_at, wanted
 from tests.hub.transport import FakeTransport
 
 from fast_sse.hub.fanout import Fanout
 from fast_sse.hub.form import Form
 from fast_sse.hub.frames import ADDRESSED, BARE, id_texts
-from fast_sse.hub.outgoing import JOINING, LIVE, PAUSED
+from fast_sse.hub.outgoing import ENDED, JOINING, LIVE, PAUSED
 from fast_sse.hub.tail import Entry
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor
@@ -118,6 +120,19 @@ async def test_while_flushing_is_the_bottleneck_the_next_flush_waits_at_most_5_m
             assert abs(transport.times[-1] - ended_s - wait_s) < 1e-6
 
 
+async def test_one_tick_waits_however_much_is_published_before_it() -> None:
+    """While flushing is the bottleneck a timer for each record would cost more than the flushes."""
+    async with bench() as hub:
+        peer = await hub.joined("a/t")
+        hub.fanout._not_before_s = manual().time() + 1
+        for number in range(5):
+            await hub.publish("a/t", number)
+        ticks = [handle for handle in manual()._scheduled if handle._callback == hub.fanout._tick]
+        assert len(ticks) == 1
+        await manual().elapse(1)
+        assert peer.messages == list(range(5))
+
+
 async def test_an_idle_hub_does_not_wait() -> None:
     """When the last flush is long past, or took no time, a message leaves in the same turn of the clock."""
     async with bench() as hub:
@@ -174,6 +189,55 @@ async def test_a_joiner_that_pauses_takes_nobody_with_it() -> None:
         assert good.messages == [1, 2, 3]
 
 
+async def test_a_joiner_that_ends_while_another_is_levelled_joins_nothing() -> None:
+    """Whatever the first of them sets off: one that has ended in between is no member, and the third one is."""
+
+    class Fatal(FakeTransport):
+        """Its first write after `victim` was named ends that stream."""
+
+        victim: Any = None
+
+        def write(self, data: bytes) -> None:
+            super().write(data)
+            if self.victim is not None:
+                self.victim.subscriber.cut()
+
+    async with bench() as hub:
+        (start,) = await hub.publish("a/t", 0)
+        await hub.joined("a/t", transport=SlowTransport(0.005))
+        await hub.publish("a/t", 1)
+        await hub.publish("a/t", 2)
+        transport = Fatal()
+        first, second, third = [
+            await hub.joined("a/t", after=start.text, transport=one) for one in (transport, None, None)
+        ]
+        assert {peer.subscriber.state for peer in (first, second, third)} == {JOINING}
+        transport.victim = second
+        await manual().elapse(1)
+        transport.victim = None
+        assert second.subscriber.state == ENDED
+        await hub.publish("a/t", 3)
+        assert first.messages == third.messages == [1, 2, 3]
+        assert second.messages == []
+
+
+async def test_a_joiner_that_pauses_leaves_the_waiting_room() -> None:
+    """A set that only it was about to join is forgotten, with what was pending for it."""
+    async with bench() as hub:
+        (start,) = await hub.publish("a/t", 0)
+        member = await hub.joined("a/t", transport=SlowTransport(0.005))
+        await hub.publish("a/t", 1)
+        await hub.publish("a/t", 2)
+        joiner = await hub.joined("a/t", after=start.text)
+        assert joiner.subscriber.state == JOINING
+        joiner.subscriber.pause_writing()
+        member.transport.hang_up()
+        await manual().idle()
+        assert hub.fanout.sets == []
+        joiner.subscriber.resume_writing()
+        assert joiner.messages == [1, 2]
+
+
 async def test_a_joiner_that_the_store_brought_past_the_set_waits_until_the_set_is_there() -> None:
     """A set that flushes in pieces may be behind a joiner that read the store: ids never go back, nothing comes twice."""
     async with bench(flush_bytes_max=200, tail_scan_records_max=5) as hub:
@@ -221,6 +285,17 @@ async def test_the_follower_stops_at_pending_bytes_max_and_the_log_holds_the_res
         await manual().elapse(1)
         assert peer.messages == list(range(101))
         assert not hub.fanout.full
+
+
+async def test_a_hub_is_full_at_its_bound() -> None:
+    """Exactly `pending_bytes_max` is full, one byte less is not."""
+    frame_bytes = len(Entry(record_at(1), id_texts(ORIGIN)).frame(BARE))
+    for more, full in ((0, True), (1, False)):
+        fanout = Fanout(replace(LIMITS, pending_bytes_max=frame_bytes + more), manual())
+        fanout.start_at(ORIGIN)
+        fanout.live_set(wanted("a/t"), Form())
+        fanout.deliver(Entry(record_at(1), id_texts(ORIGIN)))
+        assert fanout.full is full
 
 
 async def test_room_comes_back_when_those_who_filled_it_leave() -> None:
@@ -275,7 +350,7 @@ async def test_waiting_for_the_follower_ends_when_it_arrives_or_starts_anew() ->
     loop = manual()
     fanout = Fanout(LIMITS, loop)
     fanout.start_at(ORIGIN)
-    waits = [asyncio.ensure_future(fanout.reached(position)) for position in (2, 9, 9)]
+    waits = [asyncio.ensure_future(fanout.reached(position)) for position in (2, 4, 9)]
     await loop.idle()
     for position in (1, 2, 3):
         fanout.deliver(Entry(record_at(position), id_texts(ORIGIN)))
@@ -283,12 +358,20 @@ async def test_waiting_for_the_follower_ends_when_it_arrives_or_starts_anew() ->
     await loop.idle()
     assert [wait.done() for wait in waits] == [True, False, False]
     waits[1].cancel()
+    fanout.deliver(Entry(record_at(4), id_texts(ORIGIN)))
+    fanout.announce()  # one of those it goes through has ended and is still there
     await loop.idle()
     assert len(fanout._waiting) == 1
+    late = asyncio.ensure_future(fanout.reached(20))
+    await loop.idle()
+    late.cancel()
     fanout.start_at(Cursor("m1", "1" * 13, 1))
     await loop.idle()
     assert waits[2].done()
     assert not fanout._waiting
+    there = asyncio.ensure_future(fanout.reached(fanout.level.position))
+    await loop.idle()
+    assert there.done(), "a place that it has reached is not waited for"
 
 
 async def test_many_streams_of_many_filters_all_hear_what_they_asked_for() -> None:

@@ -72,7 +72,8 @@ async def test_a_member_that_pauses_while_frames_are_pending_stands_before_them(
     """What its set has not flushed yet is not behind it: it gets that when it comes back."""
     async with bench(write_buffer_bytes_max=10) as hub:
         peer, other = await hub.joined("a/t"), await hub.joined("a/t")
-        (before,) = await hub.publish("a/t", 0)
+        await hub.publish("a/t", 0)
+        (before,) = await hub.publish("b/t", 0)
         hub.fanout._not_before_s = manual().time() + 1  # flushing is the bottleneck
         await hub.publish("a/t", 1, 2)
         peer.transport.stop_reading()
@@ -200,6 +201,23 @@ async def test_a_slow_peer_that_makes_progress_is_not_cut() -> None:
         assert slow.subscriber.state == slower.subscriber.state == ENDED
 
 
+async def test_progress_is_measured_from_the_pause() -> None:
+    """What a peer had acknowledged before it paused counts neither for nor against it."""
+    async with bench(write_buffer_bytes_max=1000, stall_s=30.0) as hub:
+        slow = await hub.joined("a/t")
+        for acknowledged in (900_000, 1_000_000):
+            hub.acknowledged[slow.transport] = acknowledged
+            await manual().elapse(15)
+        slow.transport.stop_reading()
+        await hub.publish("a/t", "x" * 5000)
+        for _ in range(50):
+            await manual().elapse(2)
+            slow.transport.take(10)
+        assert slow.subscriber.state == PAUSED
+        await manual().elapse(50)
+        assert slow.subscriber.state == ENDED
+
+
 async def test_a_peer_behind_a_black_hole_is_cut_though_nothing_is_queued() -> None:
     """On an idle channel heartbeats fit the kernel's buffer: what tells is that the peer acknowledges nothing."""
     async with bench(stall_s=30.0) as hub:
@@ -274,6 +292,20 @@ async def test_last_words_that_nobody_takes_are_cut_off() -> None:
         await manual().elapse(17)
         assert peer.transport.closed
         assert len(hub.ground.wheel) == 0
+
+
+async def test_last_words_that_fill_the_buffer_are_the_end_all_the_same() -> None:
+    """A pause inside the last write makes no stream of what has ended: it is counted once and never evicted."""
+    async with bench(write_buffer_bytes_max=5, stall_s=30.0) as hub:
+        peer = await hub.joined("a/t")
+        peer.transport.stop_reading()
+        peer.subscriber.come_back(1000)
+        assert peer.transport._paused
+        assert peer.subscriber.state == ENDED
+        await manual().elapse(46)
+        assert peer.transport.closed
+        assert hub.hub.streams == 0
+        assert not hub.facts.of(StreamEvicted)
 
 
 async def test_a_defect_in_coming_back_cuts_the_stream_loudly() -> None:
