@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from hiredis import ReplyError
 from tests.support.redis_server import RedisServer
 
 from fast_sse.store.redis.errors import LostError
@@ -105,6 +106,47 @@ async def test_what_is_not_a_reply_ends_the_connection(answer: bytes) -> None:
         else:
             with pytest.raises(LostError):
                 await asking
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [(b"HTTP/1.1 400\r\n", "not Redis"), (b"", "the server ended"), (None, "no answer within 0.1 s")],
+)
+async def test_the_end_of_a_connection_has_a_reason(answer: bytes | None, why: str) -> None:
+    """Another protocol, a server that goes away, a server that is silent: each is another sentence."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        if answer is None:
+            await reader.read()
+        else:
+            writer.write(answer)
+        writer.close()
+
+    async with serving(serve) as wire:
+        with pytest.raises(LostError, match=why):
+            await wire.ask("PING")
+
+
+@pytest.mark.parametrize("leave", [True, False])
+async def test_a_replica_is_left_unless_it_is_asked_itself(leave: bool) -> None:
+    """The store goes on with another server at the first refusal of a replica; the doctor asks the replica further."""
+    go_on = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"-READONLY You can't write against a read only replica.\r\n")
+        await go_on.wait()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        place = Target("127.0.0.1", server.sockets[0].getsockname()[1], 0)
+        wire = await connect(place, connect_s=10, answer_s=10, leave_replica=leave)
+        assert isinstance(await wire.ask("SET", "k", "v"), ReplyError)
+        assert wire.open != leave
+        go_on.set()
+        wire.abort()
+        await wire.lost
 
 
 async def test_every_callback_is_called_once() -> None:

@@ -24,7 +24,7 @@ def wrong(problems: list[ConfigError]) -> Iterator[Finding]:
 
 
 def settings(config: Config, file: Path | None) -> Iterator[Finding]:
-    """What could be safer; one green line when there is nothing."""
+    """What could be safer. One green line when there is nothing."""
     found = [
         finding
         for finding in (
@@ -47,14 +47,17 @@ def _shared_secret(config: Config) -> Finding | None:
         "set auth.publish_secret (fast-sse config init writes one), or auth.v1 = subscribe with auth.keys"
     )
     return Finding(
-        "auth", "yellow", "whoever may subscribe may also publish: v1 signs both with auth.secret", advice
+        "auth",
+        "yellow",
+        "every key that lets a client subscribe also lets it publish: v1 signs both with auth.secret",
+        advice,
     )
 
 
 def _load_route(config: Config) -> Finding | None:
     if not config.load_route:
         return None
-    found = "anybody can publish to POST /v1/sse/events"
+    found = "every client can publish to POST /v1/sse/events"
     level = "yellow" if _is_local(config.host) else "red"
     return Finding("load_route", level, found, "set load_route = false")  # type: ignore[arg-type]  # one of the three
 
@@ -73,7 +76,7 @@ def _proxies(config: Config) -> Finding | None:
         return Finding("trusted_proxies", "red", found, "name the addresses of your proxies and no more")
     counted = config.bounds.publish_rate or config.bounds.streams_per_address_max
     if counted and config.host.startswith(PREFIX) and UNIX not in config.trusted_proxies:
-        found = "whoever comes through the Unix socket is one client to the limits"
+        found = "all clients that come through the Unix socket are one client to the limits"
         return Finding(
             "trusted_proxies", "yellow", found, "add unix, so that the proxy may say who the client is"
         )

@@ -1,4 +1,4 @@
-"""The newest place that this node has given to anybody: in an answer, in a page, or through its reader.
+"""The newest place that this node has given out: in an answer, in a page, or through its reader.
 
 A server that comes back without its last writes does not know that place. The node does. It asks the server not to
 give any place up to it again, and it says how far the loss reaches.

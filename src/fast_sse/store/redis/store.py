@@ -206,7 +206,7 @@ class RedisStore(Store):
         self._clock.heard(seconds * 1000 + micros / 1000)
 
     def now_ms(self) -> int:
-        """The server's time: asked on every connect and at every trim step, carried on by a clock that nobody sets."""
+        """The server's time: asked on every connect and at every trim step, carried on by a clock that no step moves."""
         return self._clock.now_ms() if self._now_ms is None else self._now_ms()
 
     # -- writing ------------------------------------------------------------------------------------

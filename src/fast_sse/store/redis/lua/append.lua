@@ -70,7 +70,7 @@ local function remember(fresh, place, sha)
   end
 end
 
--- An id above everything that was ever given, as far as anybody here knows.
+-- An id above every id that was ever given, as far as this server and the calling node know.
 local function enter(one)
   local ttl = tonumber(one.ttl)
   local fields = { 'fp', one.fp, 'prev', log.last_fp, 'time', time,

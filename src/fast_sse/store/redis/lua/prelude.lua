@@ -50,7 +50,7 @@ local function padded(place)
   return string.format('%020.0f-%020.0f', halves(place))
 end
 
--- Whether an entry of the log is one that we wrote; anything else was put there by somebody.
+-- Whether an entry of the log is one that we wrote; anything else was written by another program.
 local function ours(fields)
   if #fields ~= 2 * #FIELDS then return false end
   for number, name in ipairs(FIELDS) do

@@ -28,7 +28,7 @@ local function lost_after()
   end
   local last, last_fp = newest(log)
   if before(last, place) then
-    if lower then return 'lost_tail', lower, lower_fp end -- given by a node that told nobody: part of the latest loss
+    if lower then return 'lost_tail', lower, lower_fp end -- given by a node that recorded no loss: part of the latest one
     return 'ahead', last, last_fp
   end
   local entry = place ~= '0-0' and call('XREVRANGE', log.log, '(' .. place, '-', 'COUNT', 1)[1]

@@ -60,7 +60,7 @@ end
 
 local first = call('XRANGE', log.log, '-', '+', 'COUNT', 1)[1]
 local last = call('XREVRANGE', log.log, '+', '-', 'COUNT', 1)[1]
-local foreign = call('XLEN', log.log) < log.count -- somebody else trimmed it, up to nobody knows which time
+local foreign = call('XLEN', log.log) < log.count -- another program trimmed it, up to an unknown time
 local taken = not foreign and log.trimmed_ms or (first and time_of(first) or math.huge)
 local gap, start, start_fp = '', log.trimmed, log.trimmed_fp
 if wanted <= taken and (foreign or log.trimmed ~= '0-0') then

@@ -11,7 +11,7 @@ local now = now_ms(ARGV[3])
 local oldest = ARGV[4] ~= '' and now - tonumber(ARGV[4]) or nil
 local bytes_max, count_max = tonumber(ARGV[5]), tonumber(ARGV[6])
 
--- Somebody else trimmed the log: what is left weighs its share, and the trim mark moves up to it.
+-- Another program trimmed the log: what is left weighs its share, and the trim mark moves up to it.
 local function adopt_foreign_trim()
   local length = call('XLEN', log.log)
   if length >= log.count then return end
