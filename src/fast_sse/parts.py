@@ -20,7 +20,7 @@ from fast_sse.http.api.access import Access
 from fast_sse.http.api.clients import Clients
 from fast_sse.http.api.cors import Cors
 from fast_sse.http.api.endpoints import Endpoints
-from fast_sse.http.api.page import Pages, demo_pages
+from fast_sse.http.api.page import DemoPages, demo_pages
 from fast_sse.http.boundary import OnDefect
 from fast_sse.http.front.acknowledged import acknowledged_bytes
 from fast_sse.http.front.deadlines import Deadlines
@@ -118,7 +118,7 @@ def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints
         load_route=config.load_route,
         cors=Cors(config.cors.origins, config.cors.headers, credentials=config.cors.credentials),
         clients=Clients(trusted, limits.publish_rate, limits.streams_per_address_max),
-        pages=Pages(pages, config.host),
+        pages=DemoPages(pages, config.host),
         health_path=config.health_path,
         prime=config.prime,
     )

@@ -11,7 +11,7 @@ from tests.http.rig import JSON, NOW, PUBLISH, SECRET, SUBSCRIBE, V1, Rig, opene
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.cors import Cors
 from fast_sse.http.api.endpoints import Endpoints
-from fast_sse.http.api.page import Pages
+from fast_sse.http.api.page import DemoPages
 from fast_sse.http.message import Admission, Request, Response, Stream
 from fast_sse.hub.form import Prime
 from fast_sse.model.channel import Channel
@@ -159,7 +159,7 @@ async def test_what_no_body_could_mend_is_refused_from_its_head(
 @pytest.mark.parametrize("limits", [Limits(), Limits(body_bytes_max=300, batch_bytes_max=200)])
 async def test_a_server_is_told_the_bound_of_every_body(limits: Limits) -> None:
     """That of a message holds everywhere, but for the paths that the API names with a bound of their own."""
-    pages = Pages({"/": Response(200)})
+    pages = DemoPages({"/": Response(200)})
     async with rigged(limits, pages=pages, health_path="/health") as rig:
         assert rig.endpoints.intake.bodies == {"/v1/sse/batch": limits.batch_bytes_max}
 
@@ -468,7 +468,7 @@ async def test_pages_are_public_and_only_where_they_are_given() -> None:
     """The demo's pages need no signature; without them `/` is 404 like everything unknown."""
     page = Response(200, b"<!doctype html>", "text/html; charset=utf-8")
     here = {"host": "localhost"}
-    async with rigged(Limits(), pages=Pages({"/": page})) as rig:
+    async with rigged(Limits(), pages=DemoPages({"/": page})) as rig:
         assert await rig.ask(Request("GET", "/", "", here)) == page
         assert await rig.code(Request("POST", "/", "", here)) == (405, "method_not_allowed")
         assert await rig.code(Request("GET", "/", "", {"host": "evil.example"})) == (403, "forbidden")

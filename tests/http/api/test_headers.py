@@ -20,7 +20,7 @@ import fast_sse.http
 from fast_sse.http.api.clients import Clients
 from fast_sse.http.api.cors import Cors
 from fast_sse.http.api.headers import READ, RESERVED, SINGLE
-from fast_sse.http.api.page import Pages
+from fast_sse.http.api.page import DemoPages
 from fast_sse.http.asgi.app import AsgiApp
 from fast_sse.http.front.front import Front
 from fast_sse.http.message import Interface, Request, Response
@@ -98,7 +98,7 @@ async def test_every_header_of_the_list_is_read_by_some_request() -> None:
     """Looked up while requests are answered, and not only in the text of the program."""
     LOOKED_UP.clear()
     clients = Clients([ip_network("10.0.0.0/8")], publish_rate=100)
-    pages, cors = Pages({"/": Response(200)}), Cors(frozenset({"https://shop.example"}))
+    pages, cors = DemoPages({"/": Response(200)}), Cors(frozenset({"https://shop.example"}))
     async with rigged(Limits(), clients=clients, pages=pages, cors=cors) as rig:
         request = publish(origin="https://shop.example")
         request.peer = "10.0.0.1"

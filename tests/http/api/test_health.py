@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from tests.http.rig import rigged
 
-from fast_sse.http.api.page import Pages
+from fast_sse.http.api.page import DemoPages
 from fast_sse.http.message import Request, Response
 from fast_sse.model.limits import Limits
 
-PAGES = Pages({"/": Response(200, b"page"), "/health": Response(200, b"page")})
+PAGES = DemoPages({"/": Response(200, b"page"), "/health": Response(200, b"page")})
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

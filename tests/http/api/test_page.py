@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import pytest
 
 from fast_sse.http.api.access import Access
-from fast_sse.http.api.page import CHANNELS, POLICY, Pages, demo_pages
+from fast_sse.http.api.page import CHANNELS, POLICY, DemoPages, demo_pages
 from fast_sse.http.message import Request, Response
 from fast_sse.http.wire import HEAD, response_bytes
 from fast_sse.model.channel import Channel
@@ -131,7 +131,7 @@ def ask(pages: dict[str, Response], host: str | None, path: str = "/") -> Respon
     """What a listener on `hub.internal` answers to a request with that Host."""
     headers = {} if host is None else {"host": host}
     access = Access(keyring=Keyring())
-    return Pages(pages, "Hub.internal").answer(Request("GET", path, "", headers), (), access)
+    return DemoPages(pages, "Hub.internal").answer(Request("GET", path, "", headers), (), access)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import msgspec
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.body import NDJSON, Inflating, is_gzip
 from fast_sse.http.api.ndjson import find_lines
-from fast_sse.http.api.publisher import Publisher, Tails
+from fast_sse.http.api.publish_routes import PublishRoutes, Tails
 from fast_sse.http.api.routes import Segments
 from fast_sse.http.message import Admission, Deferred, Request, Response
 from fast_sse.model.channel import Channel, channel
@@ -35,7 +35,7 @@ Targets = dict[tuple[str, str], Channel]
 _encode = msgspec.json.Encoder().encode
 
 
-class Batching(Publisher):
+class Batching(PublishRoutes):
     """`POST /v1/sse/batch`."""
 
     def admit(self, request: Request, _segments: Segments, access: Access) -> Admission:

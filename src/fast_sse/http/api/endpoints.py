@@ -25,7 +25,7 @@ from fast_sse.http.api.drafting import Drafting
 from fast_sse.http.api.headers import READ, RESERVED, SINGLE
 from fast_sse.http.api.health import healthy
 from fast_sse.http.api.later import Later
-from fast_sse.http.api.page import Pages
+from fast_sse.http.api.page import DemoPages
 from fast_sse.http.api.paths import BATCH, LOAD, PUBLISH, SUBSCRIBE, SUBSCRIBE_SEVERAL
 from fast_sse.http.api.publishing import Publishing
 from fast_sse.http.api.routes import Route, Routes
@@ -63,11 +63,11 @@ class Endpoints:
         load_route: bool = False,
         cors: Cors | None = None,
         clients: Clients | None = None,
-        pages: Pages | None = None,
+        pages: DemoPages | None = None,
         health_path: str | None = None,
         prime: Prime = "event",
     ) -> None:
-        self.access = access  # also what verdicts hold under: a new value, and no known head is judged
+        self.access = access  # verdicts hold under this very value: a new one voids them all
         self._refused: Counter[str] = Counter()
         self._hub = hub
         self._cors = cors or Cors()
@@ -80,7 +80,10 @@ class Endpoints:
         self._batching = Batching(hub, limits, clients, now, drafting, later)
         self._subscribing = Subscribing(hub, limits, clients, now, prime=prime)
         most = limits.body_bytes_max
-        table = [*self._table(limits, load_route=load_route), *_pages(pages or Pages({}), health_path, most)]
+        table = [
+            *self._table(limits, load_route=load_route),
+            *_pages(pages or DemoPages({}), health_path, most),
+        ]
         self.routes = Routes(table, self._cors.preflight)
         self.intake = Intake(
             headers=frozenset(READ | RESERVED),
@@ -159,7 +162,7 @@ class Endpoints:
         return answer if request.method == "OPTIONS" else self._cors.mark(request, answer)
 
 
-def _pages(pages: Pages, health_path: str | None, most: int) -> Iterator[Route]:
+def _pages(pages: DemoPages, health_path: str | None, most: int) -> Iterator[Route]:
     """What may be read without a signature."""
     for method in ("GET", "HEAD"):
         if health_path is not None:

@@ -44,7 +44,7 @@ HEADERS = (
 _PLACE = "{{channels}}"
 
 
-class Pages:
+class DemoPages:
     """Fixed answers, for a request that calls this listener by a name of its own.
 
     Args:

@@ -14,7 +14,7 @@ import msgspec
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.body import JSON, Inflating, is_gzip
 from fast_sse.http.api.drafting import check_agrees
-from fast_sse.http.api.publisher import Publisher
+from fast_sse.http.api.publish_routes import PublishRoutes
 from fast_sse.http.api.routes import Segments
 from fast_sse.http.errors import error_response
 from fast_sse.http.message import Admission, Answer, Deferred, Request, Response, Verdict
@@ -39,7 +39,7 @@ class LoadBody(msgspec.Struct):
 _STORED = b'{"code":"ok","message":"success","data":{"message_id":"'
 
 
-class Publishing(Publisher):
+class Publishing(PublishRoutes):
     """The routes that publish one message a request."""
 
     def admit(self, request: Request, segments: Segments, access: Access) -> Admission:

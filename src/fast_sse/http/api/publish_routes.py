@@ -18,7 +18,7 @@ from fast_sse.model.limits import Limits
 Tails = dict[bool, bytes]
 
 
-class Publisher:
+class PublishRoutes:
     """A set of publish routes."""
 
     def __init__(
