@@ -35,11 +35,14 @@ from fast_sse.model.errors import KeyConflictError
 from fast_sse.model.message import Draft, Record
 from fast_sse.store.base import Appended, Bounds, Gap, Outcome, OvertakenError, Retention, Store, Windows
 from fast_sse.store.memory.store import MemoryStore
+from fast_sse.store.relay import WINDOW_BYTES_MAX, Relay
 
 T = TypeVar("T")
 MAX_MESSAGES = 12
 MAX_AGE_S = 100
 WINDOW_S = 150
+#: Groups for followers are kept in memory up to so many records.
+WINDOW_RECORDS = 4
 #: How long a store may take to close after a step that failed.
 CLOSE_S = 30
 
@@ -225,14 +228,15 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def follow(self, data: st.DataObject) -> None:
-        """A follower from any cursor that has no gap hears the rest of the list, also when it began long ago."""
+        """A follower from any cursor that has no gap hears the rest of the list, now or later."""
         if self.follower is None:
             cursor = data.draw(st.sampled_from(self.cursors))
             if self.model.expected_gap(cursor, self.epoch):
                 return
             self.follower, self.heard = self.store.follow(cursor), cursor.position
-        while self.model.newest > self.heard and self.model.above(self.heard, Filter.of(Channel("*", "*"))):
-            expected = self.model.above(self.heard, Filter.of(Channel("*", "*")))
+            if data.draw(st.booleans()):
+                return
+        while expected := self.model.above(self.heard, Filter.of(Channel("*", "*"))):
             if (group := self.run(self.next_group(self.follower))) is None:
                 assert self.heard < self.model.trimmed
                 self.follower = None
@@ -241,6 +245,15 @@ class StoreMachine(RuleBasedStateMachine):
             kept = [record.position for record in group if record.position > self.model.trimmed]
             assert kept == expected[: len(kept)]
             self.heard = group[-1].position
+
+    @rule()
+    def overtake(self) -> None:
+        """A follower that hears nothing while more is published than is kept learns that retention passed it."""
+        self.follower, self.heard = self.store.follow(self.bounds().newest), self.model.newest
+        self.append([[draft()] * (MAX_MESSAGES + 1)])
+        self.trim()
+        assert self.run(self.next_group(self.follower)) is None
+        self.follower = None
 
     async def next_group(self, follower: AsyncIterator[list[Record]]) -> list[Record] | None:
         try:
@@ -373,17 +386,19 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 def walk(backend: Backend, examples: int) -> None:
-    """Try that many sequences of forty steps, each on a log of its own."""
+    """Try that many sequences of forty steps, each on a log of its own and with a window that followers fall out of."""
     machine = type("Machine", (StoreMachine,), {"backend": backend})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Relay.__init__, "__defaults__", (WINDOW_RECORDS, WINDOW_BYTES_MAX))
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=40,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
 
 
 @pytest.mark.slow

@@ -27,9 +27,9 @@ from fast_sse.store.base import Outcome
 from fast_sse.store.memory.store import MemoryStore
 
 EVERYTHING = Filter.of(Channel("*", "*"))
-#: Waits that a person does not notice.
+#: Waits that a person does not notice, and a lease that a busy machine does not outlive.
 LIMITS = msgspec.structs.replace(
-    Limits(), retry_store_s=0.01, retry_store_s_max=0.05, ingest_lease_s=0.6, ingest_entries_max=10
+    Limits(), retry_store_s=0.01, retry_store_s_max=0.05, ingest_lease_s=2.0, ingest_entries_max=10
 )
 WITHIN_S = 10.0
 

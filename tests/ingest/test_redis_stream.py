@@ -228,9 +228,7 @@ async def test_lag_is_what_is_not_done(make: Make, foreign: Queue, store: Failin
 
 async def test_a_second_node_waits(make: Make, foreign: Queue, store: FailingStore, facts: Facts) -> None:
     """One node at a time reads a queue; when it stops the next one goes on without waiting for the lease to run out."""
-    limits = msgspec.structs.replace(
-        LIMITS, ingest_lease_s=8.0
-    )  # on a busy machine a short one changes hands
+    limits = msgspec.structs.replace(LIMITS, ingest_lease_s=8.0)
     hub = make_hub(store, facts, limits)
     await hub.start()
     first, second = make(hub=hub), make(node="node-2", hub=hub)
@@ -488,7 +486,7 @@ async def test_past_its_lease_a_node_publishes_nothing(
 ) -> None:
     """While Redis does not answer nobody knows who reads: by its own clock the node stops at the end of its lease."""
     need_redis()
-    monkeypatch.setattr(redis_stream, "_REPLY_S", 1.5)
+    monkeypatch.setattr(redis_stream, "_REPLY_S", 2 * LIMITS.ingest_lease_s)
     with RedisServer(tmp_path, persistence="always") as server:
         foreign = Queue(server, "sse:events")
         source = RedisStream(server.url, foreign.name, "fast-sse", "node-1", hub, facts)
