@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from tests.support.kafka_broker import Broker, topic_name
 
-from fast_sse.cli.doctor.ask_kafka import Facts, Topic, ask_kafka
+from fast_sse.cli.doctor.ask_kafka import ClusterFacts, TopicFacts, ask_kafka
 from fast_sse.cli.doctor.check_kafka import (
     access,
     cluster,
@@ -87,8 +87,8 @@ def test_each_unsafe_setting_is_named(kafka_broker: Broker, case: str) -> None:
     assert (finding.level, advice in finding.advice) == (level, True), finding
 
 
-FACTS = Facts(place="kafka.example:9092", brokers=3)
-TOPIC = Topic(partitions=1, replicas=3, in_sync=3, settings={"min.insync.replicas": "2"})
+FACTS = ClusterFacts(place="kafka.example:9092", brokers=3)
+TOPIC = TopicFacts(partitions=1, replicas=3, in_sync=3, settings={"min.insync.replicas": "2"})
 
 
 @pytest.mark.parametrize(

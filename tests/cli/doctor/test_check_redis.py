@@ -11,7 +11,7 @@ import pytest
 from tests.support.redis_server import RedisServer, need_redis
 from tests.support.server import ROOT, stable_port
 
-from fast_sse.cli.doctor.ask_redis import Facts, ask_redis
+from fast_sse.cli.doctor.ask_redis import ServerFacts, ask_redis
 from fast_sse.cli.doctor.check_redis import (
     Wanted,
     access,
@@ -151,7 +151,7 @@ def test_replicas_are_counted_and_not_written_to(tmp_path: Path) -> None:
         assert asked(replica.url)["redis writes"].found == "refused: READONLY"
 
 
-FACTS = Facts(place="cache.example:6379", host="cache.example")
+FACTS = ServerFacts(place="cache.example:6379", host="cache.example")
 
 
 @pytest.mark.parametrize(

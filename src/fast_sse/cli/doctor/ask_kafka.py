@@ -22,7 +22,7 @@ ANSWER_S = 5.0
 ROUND_TRIPS = 11
 
 
-class Topic(msgspec.Struct, frozen=True, kw_only=True):
+class TopicFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The topic as its cluster describes it.
 
     Attributes:
@@ -44,7 +44,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     rights: frozenset[str] | None = None
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a cluster said about itself.
 
     Attributes:
@@ -59,12 +59,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     place: str
     protocol: str = "plaintext"
     brokers: int = 1
-    topic: Topic | None = None
+    topic: TopicFacts | None = None
     rights: frozenset[str] | None = None
     round_trip_ms: float = 0.0
 
 
-def ask_kafka(settings: KafkaSettings, *, answer_s: float = ANSWER_S) -> Facts:
+def ask_kafka(settings: KafkaSettings, *, answer_s: float = ANSWER_S) -> ClusterFacts:
     """Ask the cluster and the topic of these settings.
 
     Raises:
@@ -80,7 +80,7 @@ def ask_kafka(settings: KafkaSettings, *, answer_s: float = ANSWER_S) -> Facts:
     try:
         listed = _listed(admin, said, answer_s)
         cluster, round_trip_ms = _timed(admin)
-        return Facts(
+        return ClusterFacts(
             place=settings.bootstrap_servers,
             protocol=settings.options.get("security.protocol", "plaintext").lower(),
             brokers=len(listed.brokers),
@@ -122,11 +122,11 @@ def _timed(admin: Any) -> tuple[Any, float]:
     return cluster, statistics.median(times_s) * 1000
 
 
-def _topic(admin: Any, name: str) -> Topic:
+def _topic(admin: Any, name: str) -> TopicFacts:
     asked = admin.describe_topics(TopicCollection([name]), include_authorized_operations=True)
     described = asked[name].result(ANSWER_S)
     partitions = described.partitions
-    return Topic(
+    return TopicFacts(
         partitions=len(partitions),
         leader=all(partition.leader is not None and partition.leader.id >= 0 for partition in partitions),
         replicas=min(len(partition.replicas) for partition in partitions),

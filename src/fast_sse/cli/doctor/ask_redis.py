@@ -36,7 +36,7 @@ SETTINGS = (
 )
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a server said about itself.
 
     Attributes:
@@ -67,7 +67,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         return judge(self.info, self.settings)
 
 
-def ask_redis(target: Target, commands: Iterable[Command], *, answer_s: float = ANSWER_S) -> Facts:
+def ask_redis(target: Target, commands: Iterable[Command], *, answer_s: float = ANSWER_S) -> ServerFacts:
     """Ask a server. `commands` are queued and discarded. Not for a running event loop.
 
     Raises:
@@ -80,7 +80,7 @@ def ask_redis(target: Target, commands: Iterable[Command], *, answer_s: float = 
         raise UnavailableError(f"{target.place}: {_why(error, answer_s)}") from error
 
 
-async def _asked(target: Target, commands: Iterable[Command], answer_s: float) -> Facts:
+async def _asked(target: Target, commands: Iterable[Command], answer_s: float) -> ServerFacts:
     wire = await connect(target, connect_s=answer_s, answer_s=answer_s, leave_replica=False)
     try:
         await sign_in(wire, target)
@@ -90,7 +90,7 @@ async def _asked(target: Target, commands: Iterable[Command], answer_s: float) -
         settings: dict[str, str] = {}
         for name in SETTINGS:  # one by one: before 7.0 CONFIG GET takes a single name
             settings |= await configured(wire, name)
-        return Facts(
+        return ServerFacts(
             place=target.place,
             host=target.host,
             tls=target.tls is not None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fast_sse.cli.doctor.ask_kafka import Facts, Topic, ask_kafka
+from fast_sse.cli.doctor.ask_kafka import ClusterFacts, TopicFacts, ask_kafka
 from fast_sse.cli.doctor.check_settings import is_loopback
 from fast_sse.cli.doctor.findings import Finding
 from fast_sse.config import Config
@@ -37,7 +37,7 @@ def kafka(config: Config) -> Iterator[Finding]:
         yield view(config.data_dir / f"view-{config.node_name}.db", facts.topic)
 
 
-def judged(facts: Facts, settings: KafkaSettings, retention: Retention) -> Iterator[Finding]:
+def judged(facts: ClusterFacts, settings: KafkaSettings, retention: Retention) -> Iterator[Finding]:
     """Every check of the cluster, in the order of the report."""
     yield cluster(facts)
     yield access(facts)
@@ -54,7 +54,7 @@ def judged(facts: Facts, settings: KafkaSettings, retention: Retention) -> Itera
     yield longest(topic, settings.entry_bytes_max)
 
 
-def cluster(facts: Facts) -> Finding:
+def cluster(facts: ClusterFacts) -> Finding:
     """How many brokers there are: with one, its outage is the hub's."""
     found = f"{facts.place}, {facts.brokers} broker{'s' if facts.brokers != 1 else ''}"
     if facts.brokers < 3:
@@ -67,7 +67,7 @@ def cluster(facts: Facts) -> Finding:
     return Finding("kafka", "green", found)
 
 
-def access(facts: Facts) -> Finding:
+def access(facts: ClusterFacts) -> Finding:
     """Who else could reach the topic, and what can be read on the way."""
     hosts = [place.strip().rpartition(":")[0].rpartition("://")[2] for place in facts.place.split(",")]
     if all(is_loopback(host.strip("[]")) for host in hosts):
@@ -83,7 +83,7 @@ def access(facts: Facts) -> Finding:
     return Finding("kafka access", "green", facts.protocol)
 
 
-def exists(facts: Facts, name: str) -> Finding:
+def exists(facts: ClusterFacts, name: str) -> Finding:
     """Whether the topic is there and is one log: one partition, with a leader."""
     topic = facts.topic
     if topic is None:
@@ -103,7 +103,7 @@ def exists(facts: Facts, name: str) -> Finding:
     return Finding("kafka topic", "green", found + count)
 
 
-def rights(topic: Topic) -> Finding:
+def rights(topic: TopicFacts) -> Finding:
     """Whether our user may do what the store does, as the cluster itself answers."""
     if topic.rights is None:
         return Finding(
@@ -116,7 +116,7 @@ def rights(topic: Topic) -> Finding:
     return Finding("kafka rights", "green", f"{', '.join(RIGHTS)} are allowed")
 
 
-def copies(topic: Topic, floor: int) -> Finding:
+def copies(topic: TopicFacts, floor: int) -> Finding:
     """On how many brokers a message is when it is acknowledged, and how many may fail."""
     name, settings = "kafka copies", topic.settings
     if settings is None:
@@ -147,7 +147,7 @@ def copies(topic: Topic, floor: int) -> Finding:
     return Finding(name, "green", found)
 
 
-def kept(topic: Topic, wanted: Mapping[str, str]) -> Finding:
+def kept(topic: TopicFacts, wanted: Mapping[str, str]) -> Finding:
     """Whether the broker keeps what the settings say: it trims, not the hub, and never by compaction."""
     name, settings = "kafka retention", topic.settings
     if settings is None:
@@ -170,7 +170,7 @@ def kept(topic: Topic, wanted: Mapping[str, str]) -> Finding:
     return Finding(name, "green", found)
 
 
-def times(topic: Topic, wanted: Mapping[str, str]) -> Finding:
+def times(topic: TopicFacts, wanted: Mapping[str, str]) -> Finding:
     """Whose clock stamps a message: the broker's, or else each node's own."""
     name, kind = "kafka times", (topic.settings or {}).get("message.timestamp.type")
     needed = wanted["message.timestamp.type"]
@@ -182,7 +182,7 @@ def times(topic: Topic, wanted: Mapping[str, str]) -> Finding:
     return Finding(name, "green", kind)
 
 
-def longest(topic: Topic, entry_bytes_max: int) -> Finding:
+def longest(topic: TopicFacts, entry_bytes_max: int) -> Finding:
     """Whether the longest message that the hub takes fits."""
     name, text = "kafka sizes", (topic.settings or {}).get("max.message.bytes")
     if text is None:
@@ -198,7 +198,7 @@ def longest(topic: Topic, entry_bytes_max: int) -> Finding:
     return Finding(name, "green", f"max.message.bytes {text}")
 
 
-def round_trip(facts: Facts) -> Finding:
+def round_trip(facts: ClusterFacts) -> Finding:
     """Every publish waits for one, and for the replicas behind it."""
     found = f"{facts.round_trip_ms:.2f} ms (median)"
     if facts.round_trip_ms > SLOW_MS:
@@ -208,7 +208,7 @@ def round_trip(facts: Facts) -> Finding:
     return Finding("round trip", "green", found)
 
 
-def view(path: Path, topic: Topic | None) -> Finding:
+def view(path: Path, topic: TopicFacts | None) -> Finding:
     """Whether this node's copy of the topic is there, or how much its first start will read."""
     messages = topic.messages if topic is not None else 0
     if path.is_file():

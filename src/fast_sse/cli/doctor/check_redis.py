@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from fast_sse.cli.doctor.ask_redis import Facts, ask_redis
+from fast_sse.cli.doctor.ask_redis import ServerFacts, ask_redis
 from fast_sse.cli.doctor.check_settings import is_loopback
 from fast_sse.cli.doctor.findings import Finding
 from fast_sse.config import Config
@@ -55,7 +55,7 @@ def redis(config: Config) -> Iterator[Finding]:
         yield from judged(facts, wanted)
 
 
-def judged(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+def judged(facts: ServerFacts, wanted: Wanted) -> Iterator[Finding]:
     """Every check, in the order of the report."""
     yield server(facts)
     yield access(facts)
@@ -70,7 +70,7 @@ def judged(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
     yield clock(facts)
 
 
-def server(facts: Facts) -> Finding:
+def server(facts: ServerFacts) -> Finding:
     """Which server it is, and whether it is of a kind that a hub can use."""
     if not facts.info:
         found = f"{facts.place} refuses INFO"
@@ -88,7 +88,7 @@ def server(facts: Facts) -> Finding:
     return Finding("redis", "green", found)
 
 
-def access(facts: Facts) -> Finding:
+def access(facts: ServerFacts) -> Finding:
     """Who else could reach the log, and what can be read on the way."""
     if is_loopback(facts.host):
         return Finding("redis access", "green", "on this machine")
@@ -113,7 +113,7 @@ def access(facts: Facts) -> Finding:
     return Finding("redis access", "green", f"{facts.host}, TLS, with a password")
 
 
-def rights(facts: Facts) -> Finding:
+def rights(facts: ServerFacts) -> Finding:
     """Whether each command that the store sends may be used, on its keys."""
     name = "redis rights"
     denied = sorted(name for name, code in facts.refused.items() if code in ("NOPERM", "unknown command"))
@@ -131,7 +131,7 @@ def rights(facts: Facts) -> Finding:
     return Finding(name, "green", "every command that the store sends is allowed")
 
 
-def eviction(facts: Facts) -> Finding:
+def eviction(facts: ServerFacts) -> Finding:
     """Redis must never choose what to forget: `allkeys-*` drops the log, `volatile-*` the idempotency keys."""
     policy = facts.server.policy
     if not policy:
@@ -146,7 +146,7 @@ def eviction(facts: Facts) -> Finding:
     return Finding("redis eviction", "red", policy, advice)
 
 
-def memory(facts: Facts, max_bytes: int | None) -> Finding:
+def memory(facts: ServerFacts, max_bytes: int | None) -> Finding:
     """Whether what is to be kept fits: past `maxmemory` publishes are refused, past the machine's the server is killed."""
     if facts.refused.get("XADD") == "OOM":
         return Finding(
@@ -178,7 +178,7 @@ def memory(facts: Facts, max_bytes: int | None) -> Finding:
     return Finding("redis memory", "green", f"{found}, the log may take {needed // MIB} MiB")
 
 
-def durability(facts: Facts, wait_replicas: int) -> Finding:
+def durability(facts: ServerFacts, wait_replicas: int) -> Finding:
     """What a 2xx will mean. The line begins with the very word that the hub puts into its answers."""
     name, settings, server = "durability", facts.settings, facts.server
     if not facts.info:
@@ -207,7 +207,7 @@ def durability(facts: Facts, wait_replicas: int) -> Finding:
     return Finding(name, "green", f"{word}: synced before each answer")
 
 
-def writes(facts: Facts) -> Finding:
+def writes(facts: ServerFacts) -> Finding:
     """Whether the server takes writes, and whether its last ones reached the disk."""
     name = "redis writes"
     code = facts.refused.get("XADD")
@@ -230,7 +230,7 @@ def writes(facts: Facts) -> Finding:
     return Finding(name, "green", "taken")
 
 
-def replicas(facts: Facts, wait_replicas: int) -> Finding:
+def replicas(facts: ServerFacts, wait_replicas: int) -> Finding:
     """Whether a failover would lose acknowledged messages, and whether the wait for replicas can succeed."""
     connected = number(facts.info, "connected_slaves") or 0
     found = f"{connected} connected, redis.wait_replicas is {wait_replicas}"
@@ -247,7 +247,7 @@ def replicas(facts: Facts, wait_replicas: int) -> Finding:
     return Finding("replicas", "green", found)
 
 
-def clients(facts: Facts, body_bytes_max: int) -> Finding:
+def clients(facts: ServerFacts, body_bytes_max: int) -> Finding:
     """Whether the server would cut the hub's own connections, or refuse its longest messages."""
     name, settings = "redis clients", facts.settings
     if not settings:
@@ -273,7 +273,7 @@ def clients(facts: Facts, body_bytes_max: int) -> Finding:
     return Finding(name, "green", "kept open")
 
 
-def round_trip(facts: Facts) -> Finding:
+def round_trip(facts: ServerFacts) -> Finding:
     """Every publish waits for one, and each node's news is half of one away."""
     found = f"{facts.round_trip_ms:.2f} ms (median)"
     if facts.round_trip_ms > SLOW_MS:
@@ -283,7 +283,7 @@ def round_trip(facts: Facts) -> Finding:
     return Finding("round trip", "green", found)
 
 
-def clock(facts: Facts) -> Finding:
+def clock(facts: ServerFacts) -> Finding:
     """Whether both clocks agree."""
     found = f"the server is {facts.clock_ahead_s:+.3f} s ahead"
     if abs(facts.clock_ahead_s) > CLOCK_S_MAX:
