@@ -29,6 +29,7 @@ UNMIRRORED = {
     "app.py": "tests/app runs it, one file a subject",
     "model/limits.py": "numbers without behaviour; each is tested where it bites",
     "store/base.py": "the contract: tests/contract is its test, run against every store",
+    "store/letters.py": "the contract of dead letters: tests/contract/letters is its test, run against every store",
     **dict.fromkeys(
         (
             f"bench/{name}.py"
