@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from tests.contract.asserting import everything, put
+from tests.contract.backends import draft
 from tests.support.kafka_broker import Broker, need_kafka, sasl_broker, topic_name
 
 from fast_sse.cli.doctor.ask_kafka import ask_kafka
+from fast_sse.cli.doctor.check_kafka import rights
 from fast_sse.model.errors import ConfigError, UnavailableError
-from fast_sse.store.kafka.settings import KafkaSettings
+from fast_sse.store.base import Retention
+from fast_sse.store.kafka.settings import RIGHTS, KafkaSettings, topic_config
+from fast_sse.store.kafka.store import KafkaStore
 
 
 def settings(bootstrap_servers: str, topic: str, **options: str) -> KafkaSettings:
@@ -72,7 +78,7 @@ def test_rights_are_those_of_our_user(tmp_path: Path) -> None:
         admin = AdminClient({"bootstrap.servers": broker.bootstrap})
         admin.create_topics([NewTopic(name, 1)])[name].result(10)
         assert ask_kafka(settings(bootstrap, name, **options)).topic is None
-        _allow(admin, name)
+        _allow(admin, name, "READ")
         facts = ask_kafka(settings(bootstrap, name, **options))
         assert facts.protocol == "sasl_plaintext"
         assert facts.topic is not None
@@ -83,7 +89,33 @@ def test_rights_are_those_of_our_user(tmp_path: Path) -> None:
     assert "wr0ng-word" not in str(refused.value)
 
 
-def _allow(admin: AdminClient, topic: str) -> None:
+@pytest.mark.wire
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_the_rights_of_the_list_are_enough(tmp_path: Path) -> None:
+    """A user who has exactly the rights that the doctor asks for runs the store: publish, read, trim, readiness."""
+    need_kafka()
+    authorized = {"authorizer.class.name": AUTHORIZER, "super.users": "User:ANONYMOUS"}
+    broker, options = sasl_broker(tmp_path, "s3cret-word", **authorized)
+    wanted = settings(options.pop("bootstrap.servers"), topic_name(), **options)
+    with broker:
+        admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+        made = topic_config(wanted, Retention(), broker_time=True)
+        await asyncio.wrap_future(admin.create_topics([NewTopic(wanted.topic, 1, config=made)])[wanted.topic])
+        await asyncio.to_thread(_allow, admin, wanted.topic, *RIGHTS)
+        found = await asyncio.to_thread(ask_kafka, wanted)
+        assert found.topic is not None
+        assert rights(found.topic).level == "green"
+        store = KafkaStore(wanted, tmp_path)
+        await store.open()
+        assert len(await put(store, draft(), draft(keys=("k",)))) == 2
+        assert len(await everything(store)) == 2
+        await store.trim()
+        await store.ping()
+        await store.close()
+
+
+def _allow(admin: AdminClient, topic: str, *operations: str) -> None:
     from confluent_kafka.admin import (
         AclBinding,
         AclOperation,
@@ -92,16 +124,19 @@ def _allow(admin: AdminClient, topic: str) -> None:
         ResourceType,
     )
 
-    binding = AclBinding(
-        ResourceType.TOPIC,
-        topic,
-        ResourcePatternType.LITERAL,
-        "User:hub",
-        "*",
-        AclOperation.READ,
-        AclPermissionType.ALLOW,
-    )
-    for future in admin.create_acls([binding]).values():
+    bindings = [
+        AclBinding(
+            ResourceType.TOPIC,
+            topic,
+            ResourcePatternType.LITERAL,
+            "User:hub",
+            "*",
+            AclOperation[operation],
+            AclPermissionType.ALLOW,
+        )
+        for operation in operations
+    ]
+    for future in admin.create_acls(bindings).values():
         future.result(10)
 
 
