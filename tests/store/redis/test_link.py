@@ -31,7 +31,7 @@ def clients(server: RedisServer) -> list[dict[str, str]]:
 
 
 def link_to(server: RedisServer) -> Link:
-    return Link(target(server.url), "test", connect_s=1, answer_s=1)
+    return Link(target(server.url), "test", connect_s=30, answer_s=30)
 
 
 async def test_a_server_that_forgot_the_scripts_is_given_them(redis_server: RedisServer) -> None:
@@ -56,7 +56,7 @@ async def test_publishes_survive_a_flush_of_the_scripts(store: RedisStore, redis
 async def test_a_lost_connection_comes_back(own_server: RedisServer) -> None:
     """While the server is down every call is refused at once; when it is back, so is the link."""
     down: list[str] = []
-    link = Link(target(own_server.url), "test", connect_s=1, answer_s=1, on_down=down.append)
+    link = Link(target(own_server.url), "test", connect_s=30, answer_s=30, on_down=down.append)
     await link.open()
     wire = await link.connected()
     await asyncio.to_thread(own_server.kill)
@@ -125,7 +125,7 @@ async def test_the_servers_text_is_not_repeated(
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        link = Link(target(f"redis://hub:s3cret-word@127.0.0.1:{port}"), "test", connect_s=10, answer_s=10)
+        link = Link(target(f"redis://hub:s3cret-word@127.0.0.1:{port}"), "test", connect_s=30, answer_s=30)
         with pytest.raises(kind) as caught:
             await link.open()
         await ended.wait()
@@ -179,7 +179,7 @@ async def test_a_server_without_room_is_not_a_wrong_setting(tmp_path: Path, open
     need_redis()
     with RedisServer(tmp_path, options=("maxclients 1", "requirepass s3cret-word")) as server:
         url = server.url.replace("redis://", "redis://:s3cret-word@").replace("/0", "/1")
-        taken = Link(target(url), "taken", connect_s=1, answer_s=1)
+        taken = Link(target(url), "taken", connect_s=30, answer_s=30)
         await taken.open()
         for _ in range(5):
             with pytest.raises(UnavailableError):
@@ -201,7 +201,7 @@ async def test_a_defect_does_not_end_the_link(
             raise ZeroDivisionError("never expected")
 
     down: list[str] = []
-    link = Link(target(redis_server.url), "test", connect_s=1, answer_s=1, greet=greet, on_down=down.append)
+    link = Link(target(redis_server.url), "test", connect_s=30, answer_s=30, greet=greet, on_down=down.append)
     await link.open()
     wire = await link.connected()
     link.kick()

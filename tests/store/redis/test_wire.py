@@ -21,11 +21,11 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def serving(serve: Serve) -> AsyncIterator[Wire]:
+async def serving(serve: Serve, answer_s: float = 30) -> AsyncIterator[Wire]:
     """A connection to a server that behaves as the test says."""
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    wire = await connect(Target(host, port, 0), connect_s=1, answer_s=0.1)
+    wire = await connect(Target(host, port, 0), connect_s=30, answer_s=answer_s)
     try:
         yield wire
     finally:
@@ -36,7 +36,7 @@ async def serving(serve: Serve) -> AsyncIterator[Wire]:
 
 async def test_replies_come_in_the_order_of_the_commands(redis_server: RedisServer) -> None:
     """Many commands in one write, each answered with its own."""
-    wire = await connect(target(redis_server.url), connect_s=1, answer_s=1)
+    wire = await connect(target(redis_server.url), connect_s=30, answer_s=30)
     replies = await asyncio.gather(*(wire.ask("ECHO", number) for number in range(1000)))
     assert replies == [b"%d" % number for number in range(1000)]
     wire.abort()
@@ -48,7 +48,7 @@ async def test_a_caller_that_goes_away_takes_nobody_elses_reply(
     redis_server: RedisServer, count: int
 ) -> None:
     """Commands cancelled at random moments: every reply that is delivered belongs to its command (CVE-2023-28858)."""
-    wire = await connect(target(redis_server.url), connect_s=1, answer_s=5)
+    wire = await connect(target(redis_server.url), connect_s=30, answer_s=30)
     rng = random.Random(7)
 
     async def one(number: int) -> bool:
@@ -79,7 +79,7 @@ async def test_silence_ends_the_connection() -> None:
         await reader.read()
         writer.close()
 
-    async with serving(serve) as wire:
+    async with serving(serve, answer_s=0.1) as wire:
         asking = [asyncio.ensure_future(wire.ask("PING")) for _ in range(3)]
         for one in asking:
             with pytest.raises(LostError):
@@ -123,7 +123,7 @@ async def test_the_end_of_a_connection_has_a_reason(answer: bytes | None, why: s
             writer.write(answer)
         writer.close()
 
-    async with serving(serve) as wire:
+    async with serving(serve, answer_s=0.1 if answer is None else 30) as wire:
         with pytest.raises(LostError, match=why):
             await wire.ask("PING")
 
@@ -141,7 +141,7 @@ async def test_a_replica_is_left_unless_it_is_asked_itself(leave: bool) -> None:
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         place = Target("127.0.0.1", server.sockets[0].getsockname()[1], 0)
-        wire = await connect(place, connect_s=10, answer_s=10, leave_replica=leave)
+        wire = await connect(place, connect_s=30, answer_s=30, leave_replica=leave)
         assert isinstance(await wire.ask("SET", "k", "v"), ReplyError)
         assert wire.open != leave
         go_on.set()
@@ -169,4 +169,4 @@ async def test_every_callback_is_called_once() -> None:
 async def test_nobody_listens() -> None:
     """A refused connection is one that is lost."""
     with pytest.raises(LostError):
-        await connect(Target("127.0.0.1", 1, 0), connect_s=1, answer_s=1)
+        await connect(Target("127.0.0.1", 1, 0), connect_s=30, answer_s=30)
