@@ -76,9 +76,11 @@ class Moves(NamedTuple):
     messages: int
 
 
-#: Publishes between two steps of the wall clock; moves of the log; MiB written beside clients that replay.
+#: Publishes between two steps of the wall clock; moves of the log; bits of it that are flipped; MiB written beside clients
+#: that replay.
 CLOCK_STEPS = {"ci": 30, "chaos": 2_000}
 FILES_MOVED = {"ci": Moves(2, 100), "chaos": Moves(50, 1_000)}
+FLIPS = {"ci": 40, "chaos": 1_000}
 REPLAYS = {"ci": 16, "chaos": 1_500}
 
 #: Parametrises a fault test over both: `@each_scale`, argument `scale`.

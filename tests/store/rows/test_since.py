@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.contract.asserting import everything, put
@@ -53,6 +53,7 @@ def insert(log: SqliteLog, *pairs: tuple[int, int]) -> None:
     log.insert(values)
 
 
+@settings(deadline=None)
 @given(
     gaps=st.lists(st.integers(1, 1 << 40), max_size=40),
     steps=st.lists(st.integers(0, 3), min_size=40, max_size=40),
@@ -76,6 +77,7 @@ def test_any_log_answers_as_a_list_does(
     log.connection.close()
 
 
+@settings(deadline=None)
 @given(times=st.lists(st.integers(0, 50), min_size=1, max_size=60), time_ms=st.integers(-1, 51))
 def test_times_that_step_back_end_at_a_boundary(times: list[int], time_ms: int) -> None:
     """In a log of an earlier version it still ends, where a record of the time or later follows an earlier one."""

@@ -202,3 +202,16 @@ async def test_a_store_that_is_held_refuses_and_heals(tmp_path: Path) -> None:
     await put(store, draft())
     assert (tmp_path / "log.db-wal").stat().st_size < BYTES_MAX
     await store.close()
+
+
+def test_who_reads_for_long_is_not_waited_for() -> None:
+    """A checkpoint goes on beside it, and takes it for no stranger; only what must be empty asks it to leave, and waits."""
+    gate = Gate()
+    with gate.reading_long():
+        with gate.shut(10.0) as empty:
+            assert (empty, gate.is_wanted) == (False, False)
+        with gate.shut(0.0, all_out=True) as empty:
+            assert (empty, gate.is_wanted) == (False, True)
+        assert not gate.is_wanted
+    with gate.shut(0.0, all_out=True) as empty:
+        assert empty

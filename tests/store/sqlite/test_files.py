@@ -147,8 +147,12 @@ def test_a_database_of_its_own_has_its_own_epoch(place: Place) -> None:
     assert place.files.epoch != old
 
 
-def test_a_flipped_bit_in_the_wal_is_told(place: Place) -> None:
-    """SQLite drops the WAL from a bad frame on, without an error; the sidecar shows it (reliability F16)."""
+@pytest.mark.parametrize("where", ["the tail", "the first frame"])
+def test_a_flipped_bit_in_the_wal_is_told(place: Place, where: str) -> None:
+    """SQLite drops the WAL from a bad frame on, without an error; the sidecar shows it (reliability F16).
+
+    What is left is a log without its tail, or, of a file that was never checkpointed, none: then another log begins.
+    """
     place.open()
     for position in range(1, 6):
         place.write(position)
@@ -156,15 +160,17 @@ def test_a_flipped_bit_in_the_wal_is_told(place: Place) -> None:
     shutil.copytree(place.directory, copy, ignore=shutil.ignore_patterns("*.lock", "*-shm"))
     wal = copy / "log.db-wal"
     content = bytearray(wal.read_bytes())
-    content[len(content) // 2] ^= 1
+    content[-5000 if where == "the tail" else 60] ^= 1
     wal.write_bytes(content)
     other = Place(copy)
     ends = other.open()
     assert other.log
     last = other.log.connection.execute("SELECT ifnull(max(seq), 0) FROM log").fetchone()[0]
-    if ends.losses:
-        assert (last < 5, ends.losses) == (True, ((last, BLOCK),))
+    if where == "the tail":
+        assert (0 < last < 5, ends.losses) == (True, ((last, BLOCK),))
+        assert other.files.epoch == place.files.epoch
     else:
+        assert (last, ends) == (0, Ends(0, 0, ()))
         assert other.files.epoch != place.files.epoch
     other.kill()
 

@@ -13,7 +13,10 @@ from tests.store.failing import sqlite_error
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.errors import UnavailableError
+from fast_sse.store.base import Retention
+from fast_sse.store.ranges import Range
 from fast_sse.store.rows.connect import _READER_STATEMENTS
+from fast_sse.store.rows.log import SqliteLog
 from fast_sse.store.rows.statements import Way, whole_sql
 
 
@@ -87,3 +90,25 @@ async def test_many_mixtures_of_channels_keep_few_statements(open_store: Opener)
         await store.read(wanted, (await store.bounds()).trimmed, 10, 1000)
     assert whole_sql.cache_info().currsize <= len(Way)
     assert _READER_STATEMENTS <= 32
+
+
+async def test_the_last_ones_raced_by_retention_are_no_gap(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trimmed between the two looks, the first of the last ones is gone: it is looked again, and who asks for the last is told none."""
+    store = await open_store()
+    await put(store, *(draft() for _ in range(10)))
+    looked: list[int] = []
+    nth_from_end = SqliteLog.nth_from_end
+
+    def raced(log: SqliteLog, wanted: tuple[Range, ...], count: int) -> tuple[int | None, int]:
+        found = nth_from_end(log, wanted, count)
+        looked.append(found[0] or 0)
+        assert store._keeper is not None
+        store._keeper.trim(Retention(max_age_s=None, max_bytes=None, max_messages=2), 0)
+        return found
+
+    monkeypatch.setattr(SqliteLog, "nth_from_end", raced)
+    last = await store.last(EVERYTHING, 5)
+    assert (last.gap, [one.position for one in last.records]) == (None, [9, 10])
+    assert looked == [6, 9]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from tests.contract.backends import draft
@@ -45,7 +45,7 @@ class SlowKeeper:
     def distrust(self) -> None:
         self.distrusted += 1
 
-    def checkpoint_when_due(self) -> None:
+    def tidy_up(self) -> None:
         if self.defect is not None:
             raise self.defect
 
@@ -207,6 +207,37 @@ async def test_no_wake_up_is_lost(started: Started) -> None:
         started.told.clear()
 
 
+class Interleaved(Writer):
+    """A loop that appends at the very moment at which the thread says that it is idle, having looked before that."""
+
+    late: ClassVar[list[Job]] = []
+    said = False
+
+    @property
+    def _idle(self) -> bool:
+        return self.said
+
+    @_idle.setter
+    def _idle(self, idle: bool) -> None:
+        self.said = idle
+        if idle and self.late:
+            self._jobs.append(self.late.pop())
+
+
+async def test_what_comes_as_the_thread_goes_idle_is_committed() -> None:
+    """Idle is said before the last look: an append between the two wakes nobody, and is seen."""
+    groups: asyncio.Queue[Group] = asyncio.Queue()
+    keeper = SlowKeeper()
+    keeper.permits.release(10)
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    Interleaved.late.append(job(future, [draft()], 0, Instant(0, 0, 0), 0, 0, Numbers()))
+    writer = Interleaved(groups.put_nowait)
+    writer.start(keeper)  # type: ignore[arg-type]
+    async with asyncio.timeout(10):
+        assert len((await groups.get()).jobs) == 1
+    await writer.close(1)
+
+
 class Torn(BaseException):
     """What no guard of a single step catches."""
 
@@ -226,7 +257,7 @@ async def test_a_defect_costs_its_group_and_the_thread_goes_on(
     with pytest.raises(NotStoredError):
         await started.writer.do(fail)
     await started.writer.do(lambda: None)  # behind the checkpoint
-    assert {"a defect in storing a group", "a defect beside the groups", "a defect in the checkpoint"} <= {
+    assert {"a defect in storing a group", "a defect beside the groups", "a defect in tidying up"} <= {
         record.message for record in caplog.records
     }
     started.keeper.defect = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fast_sse.store.rows.wal import WAL_BYTES
@@ -38,6 +39,25 @@ def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def overwriting(execute: Callable[[str], sqlite3.Cursor]) -> Iterator[None]:
+    """What is deleted inside is overwritten, not only let go; outside nobody pays for it."""
+    execute("PRAGMA secure_delete = ON").fetchone()
+    try:
+        yield
+    finally:
+        with suppress(sqlite3.Error):
+            execute("PRAGMA secure_delete = OFF").fetchone()
+
+
+def misplaced(position: int) -> sqlite3.DatabaseError:
+    """The error for a row that lies where none of its position belongs: SQLite goes by the order of rows and does not check it."""
+    error = sqlite3.DatabaseError(f"row {position} is out of order")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    error.sqlite_errorname = "SQLITE_CORRUPT"
+    return error
 
 
 def error_code(error: sqlite3.Error) -> int:

@@ -100,6 +100,20 @@ class SqliteLog:
         """Record that what lies strictly between may have been given and is lost."""
         self._execute("INSERT INTO loss (lower, upper) VALUES (?, ?)", (lower, upper))
 
+    def mend_mark(self) -> bool:
+        """Where the mark or a loss is not what was written, make a mark of the records that are there; whether it had to.
+
+        What was trimmed or lost is not known then: a new epoch is due, which names a gap to everybody.
+        """
+        if not {"mark", "loss"} & set(self.unsound()):
+            return False
+        for sql in ("DELETE FROM loss", "DELETE FROM mark"):
+            self._execute(sql)
+        first = "(SELECT ifnull(min(seq) - 1, 0) FROM log)"
+        sql = f"INSERT INTO mark (one, epoch, trimmed, counted, messages, bytes) VALUES (1, '', {first}, 0, 0, 0)"  # noqa: S608
+        self._execute(sql)
+        return True
+
     def trim_to(self, position: Position, totals: Totals) -> list[Channel]:
         """Remove everything up to `position`; what remains counts `totals`. Losses below count as trimmed.
 

@@ -18,6 +18,7 @@ from fast_sse.model.message import Record
 from fast_sse.store.judge import Ends
 from fast_sse.store.ranges import Range
 from fast_sse.store.rows.body import records_of, records_of_page
+from fast_sse.store.rows.connect import misplaced
 from fast_sse.store.rows.statements import (
     COUNT_SQL,
     JOINT,
@@ -109,6 +110,9 @@ class Pages:
             records, damaged = records_of(_decode_pairs(text), bodies, after)
         full = hits == records_max or len(records) < hits
         damaged = None if records else damaged
+        first = records[0].position if records else damaged
+        if first is not None and first <= after:
+            raise misplaced(first)
         return Found(Ends(trimmed, newest, tuple(_decode_pairs(losses))), records, full, damaged)
 
     def _whole_page(

@@ -48,7 +48,10 @@ class Gate:
     def __init__(self) -> None:
         self._change = threading.Condition()
         self._inside = 0
+        self._long = 0
         self._shut = False
+        #: Those who read for long are to leave, too.
+        self.is_wanted = False
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -64,16 +67,31 @@ class Gate:
                 self._change.notify_all()
 
     @contextmanager
-    def shut(self, within_s: float) -> Iterator[bool]:
-        """Let nobody in; whether everybody was out in time."""
+    def reading_long(self) -> Iterator[None]:
+        """Read for longer than a checkpoint waits: whoever is inside looks at `is_wanted` and leaves soon when it is set."""
+        with self._change:
+            self._change.wait_for(lambda: not self._shut, _WAIT_S)
+            self._long += 1
+        try:
+            yield
+        finally:
+            with self._change:
+                self._long -= 1
+                self._change.notify_all()
+
+    @contextmanager
+    def shut(self, within_s: float, *, all_out: bool = False) -> Iterator[bool]:
+        """Let nobody in; whether everybody was out in time. Those who read for long are waited for only if `all_out`."""
         with self._change:
             self._shut = True
-            empty = self._change.wait_for(lambda: not self._inside, within_s)
+            self.is_wanted = all_out
+            self._change.wait_for(lambda: not (self._inside or (all_out and self._long)), within_s)
+            empty = not (self._inside or self._long)
         try:
             yield empty
         finally:
             with self._change:
-                self._shut = False
+                self._shut = self.is_wanted = False
                 self._change.notify_all()
 
 
@@ -92,11 +110,14 @@ class Wal:
     def checkpoint(
         self, connection: sqlite3.Connection, wait_s: float = _SHUT_S, *, empty_it: bool = False
     ) -> None:
-        """Copy it into the database and begin it anew, empty when it has grown or is to be. Raises sqlite3.Error."""
+        """Copy it into the database and begin it anew, empty when it has grown or is to be. Raises sqlite3.Error.
+
+        Those of ours who read for long are asked to leave only if it is to be empty.
+        """
         how = "TRUNCATE" if self._look() > WAL_BYTES or empty_it else "RESTART"
         execute = connection.execute
         usual_ms = execute("PRAGMA busy_timeout").fetchone()[0]
-        with self._gate.shut(wait_s) as empty:
+        with self._gate.shut(wait_s, all_out=empty_it) as empty:
             execute("PRAGMA busy_timeout = 0").fetchone()  # a stranger is not waited for
             try:
                 busy, frames, copied = execute(f"PRAGMA wal_checkpoint({how})").fetchone()
@@ -127,6 +148,10 @@ class Wal:
         if self._look() >= WAL_BYTES or self.held:
             self.checkpoint(connection)
         self.check(connection)
+
+    def is_half_full(self) -> bool:
+        """Whether it has grown to half its bound, when it was last looked at: who reads for long leaves then."""
+        return self.size_bytes >= self._bytes_max // 2
 
     def samples(self) -> list[Sample]:
         """What operators see of it."""

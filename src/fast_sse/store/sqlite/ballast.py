@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 from pathlib import Path
+
+from fast_sse.model.errors import DiskFullError
 
 _log = logging.getLogger(__name__)
 
@@ -61,3 +64,32 @@ class Ballast:
             return self._path.stat().st_size >= self.size_bytes
         except OSError:
             return False
+
+
+class Room:
+    """Whether anything may be appended: not while the ballast is gone, but for what trimming has freed."""
+
+    def __init__(self, ballast: Ballast) -> None:
+        self._ballast = ballast
+        self._is_full = not ballast.take()
+
+    def let_go(self) -> None:
+        """The disk is full."""
+        self._is_full = True
+        self._ballast.let_go()
+
+    def check(self, connection: sqlite3.Connection) -> None:
+        """Take the ballast back if there is room again.
+
+        Raises:
+            DiskFullError: there is none, not even within the database.
+        """
+        if not self._is_full:
+            return
+        if self._ballast.take_back():
+            self._is_full = False
+            return
+        execute = connection.execute
+        free = execute("PRAGMA freelist_count").fetchone()[0] * execute("PRAGMA page_size").fetchone()[0]
+        if free < self._ballast.size_bytes:
+            raise DiskFullError("the disk is full")

@@ -10,8 +10,12 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
+
+import msgspec
 
 from fast_sse.model.cursor import Position
 from fast_sse.observe.metrics import Sample
@@ -33,9 +37,16 @@ _SHORTER = (64, 8, 1)
 _PLACES_MAX = 1024
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: Exception) -> bool:
     """Whether the file holds what was never written to it: asking again does not help."""
-    return error_code(error) in _CODES
+    if isinstance(error, sqlite3.Error):
+        return error_code(error) in _CODES
+    return isinstance(error, msgspec.MsgspecError)  # a column has become something of another kind
+
+
+def is_unreadable(error: sqlite3.Error) -> bool:
+    """Whether rows that are only looked at make no sense: malformed, or of a kind that no statement of ours expects."""
+    return is_damage(error) or error_code(error) in (0, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH)
 
 
 class Damage:
@@ -44,6 +55,7 @@ class Damage:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._places: set[Position | str] = set()
+        self._strays: list[Position] = []
         #: Damaged places that were met.
         self.count = 0
 
@@ -64,6 +76,34 @@ class Damage:
             self._places.add(what)
             self.count += 1
         _log.error("the log is damaged: %s", what)
+
+    def stray(self, position: Position) -> None:
+        """A whole record is not found by its channel, or by another one: a gap for whoever passes it. Said once."""
+        with self._lock:
+            if position in self._strays or len(self._strays) >= _PLACES_MAX:
+                return
+            insort(self._strays, position)
+            self.count += 1
+        _log.error("the log is damaged: the row of position %d is not what was written", position)
+
+    def first_stray(self, after: Position, through: Position) -> Position | None:
+        """The first record in a range that readers may not have been given."""
+        if not self._strays:
+            return None
+        at = bisect_right(self._strays, after)
+        return self._strays[at] if at < len(self._strays) and self._strays[at] <= through else None
+
+    @contextmanager
+    def noted(self, what: str) -> Iterator[None]:
+        """Damage that is met inside is noted, and what is inside given up. Other errors are raised."""
+        try:
+            yield
+        except msgspec.MsgspecError:
+            self.met(what)
+        except sqlite3.Error as error:
+            if not is_unreadable(error):
+                raise
+            self.met(what)
 
     def samples(self) -> list[Sample]:
         """What operators see of it."""

@@ -46,6 +46,8 @@ class SqliteFiles:
         self._lock = -1
         self._opened: dict[Path, tuple[int, int] | None] = {}
         self.epoch = ""
+        #: What the log says of itself and is not what was written: all that was handed out is told a gap.
+        self.damaged: list[str] = []
         #: Every position ever given is below it, whatever the rows say.
         self.reserved: Position = 0
 
@@ -61,7 +63,7 @@ class SqliteFiles:
             return self._open_log()
         except sqlite3.Error as error:
             self.release()
-            raise _translated(error) from error
+            raise translated(error) from error
         except OSError as error:
             self.release()
             raise ConfigError("data_dir", f"cannot be written: {error.strerror}") from error
@@ -140,8 +142,12 @@ class SqliteFiles:
 
     def _settle(self, log: SqliteLog) -> None:
         """Compare the rows with the reserve: continue, record a loss, or begin a new epoch."""
-        log.distrust_totals()
-        self.epoch = log.epoch()
+        self.damaged = [f"table {table} is not what was written" for table in log.unsound()]
+        if log.mend_mark():
+            self.epoch = ""
+        else:
+            log.distrust_totals()
+            self.epoch = log.epoch()
         newest = log.ends().newest
         reserve = self._reserve.read(self.epoch) if self.epoch else None
         if reserve is None or reserve < newest:
@@ -169,7 +175,8 @@ def _identity(found: os.stat_result | None) -> tuple[int, int] | None:
     return None if found is None else (found.st_dev, found.st_ino)
 
 
-def _translated(error: sqlite3.Error) -> FastSseError:
+def translated(error: sqlite3.Error) -> FastSseError:
+    """What an error of SQLite means while a log is opened."""
     code = error_code(error)
     if code in _HOPELESS:
         return ConfigError("data_dir", _HOPELESS[code])

@@ -33,11 +33,11 @@ from fast_sse.model.errors import (
 from fast_sse.store.base import Retention, Windows
 from fast_sse.store.pace import Times
 from fast_sse.store.rows.channels import Numbers
-from fast_sse.store.rows.connect import connect, error_code
+from fast_sse.store.rows.connect import connect, error_code, overwriting
 from fast_sse.store.rows.entries import ENTRIES_MAX, ENTRY_VALUES
 from fast_sse.store.rows.log import SqliteLog, Totals
 from fast_sse.store.rows.wal import Gate, Wal
-from fast_sse.store.sqlite.ballast import Ballast
+from fast_sse.store.sqlite.ballast import Ballast, Room
 from fast_sse.store.sqlite.damage import Damage, is_damage
 from fast_sse.store.sqlite.files import SqliteFiles
 from fast_sse.store.sqlite.group import Batch, Job, Special, resolve_group
@@ -80,7 +80,6 @@ class Keeper:
     ) -> None:
         self._files = files
         self._log = log
-        self._ballast = ballast
         self._windows = windows
         self._retry_s = retry_s
         self._on_mended = on_mended
@@ -94,7 +93,7 @@ class Keeper:
         self._committing = False
         self._look_first = False
         self._mend_at: float | None = None
-        self._full = not ballast.take()
+        self._room = Room(ballast)
         self._rows_in_wal = 0
         self._bytes_in_wal = 0
         #: Keys forgotten before their window ended, because there were more than `keys_max`.
@@ -150,7 +149,7 @@ class Keeper:
         """
         with self._failures_named():
             self._mend()
-            with self._overwriting():
+            with overwriting(self._log.connection.execute):
                 self._begin()
                 gone = self._log.erase(target, below, STEP)
                 totals = Totals(self._totals.messages - gone.messages, self._totals.bytes - gone.bytes)
@@ -166,35 +165,26 @@ class Keeper:
                 self.wal.checkpoint(self._log.connection, empty_it=True)
             return gone.messages
 
-    @contextmanager
-    def _overwriting(self) -> Iterator[None]:
-        self._log.connection.execute("PRAGMA secure_delete = ON").fetchone()
-        try:
-            yield
-        finally:
-            with suppress(sqlite3.Error):
-                self._log.connection.execute("PRAGMA secure_delete = OFF").fetchone()
-
     def erasing(self) -> list[tuple[Channel, Position]]:
         """What an earlier process began to erase and did not end."""
         with self._failures_named():
             return self._log.erasing()
 
-    def checkpoint_when_due(self) -> None:
-        """Copy the WAL into the database once it has grown; after the answers, so that nobody waits for it."""
+    def tidy_up(self) -> None:
+        """Learn the numbers that the last groups' channels have, and copy the WAL into the database once it has grown.
+
+        After the answers, so that nobody waits for it.
+        """
+        if self._unknown:
+            wanted, self._unknown = list(self._unknown), {}
+            with suppress(FastSseError), self._failures_named():
+                self.numbers.learn(self._log.numbers(wanted))
         if self._rows_in_wal < _CHECKPOINT_ROWS and self._bytes_in_wal < _CHECKPOINT_BYTES:
             return
         self._rows_in_wal = self._bytes_in_wal = 0
         with suppress(FastSseError), self._failures_named():
             self._files.check_there()
             self.wal.checkpoint(self._log.connection)
-
-    def learn_channels(self) -> None:
-        """Learn the numbers that the last groups' channels have; after the answers, so that nobody waits for it."""
-        if self._unknown:
-            wanted, self._unknown = list(self._unknown), {}
-            with suppress(FastSseError), self._failures_named():
-                self.numbers.learn(self._log.numbers(wanted))
 
     def distrust(self) -> None:
         """After a defect of ours that may have left a group half done: look at the file before anything else."""
@@ -294,7 +284,7 @@ class Keeper:
         if sound and (out_of_space or code == sqlite3.SQLITE_FULL):
             self._make_room()
             return DiskFullError("the disk is full")
-        if sound and not committing and isinstance(problem, sqlite3.Error) and is_damage(problem):
+        if sound and not committing and is_damage(problem):
             # What is damaged stays where it is: retention and erasing end there, and publishes go on.
             self._damage.met("what lies in a damaged place cannot be deleted")
             return UnavailableError("the log is damaged: what lies there cannot be deleted")
@@ -315,8 +305,7 @@ class Keeper:
         return True
 
     def _make_room(self) -> None:
-        self._full = True
-        self._ballast.let_go()
+        self._room.let_go()
         with suppress(sqlite3.Error):
             self.wal.checkpoint(self._log.connection, empty_it=True)
 
@@ -326,15 +315,7 @@ class Keeper:
         wal_bytes = self._files.check_there()
         self._mend()
         self.wal.check(self._log.connection, wal_bytes)
-        if not self._full:
-            return
-        if self._ballast.take_back():
-            self._full = False
-            return
-        execute = self._log.connection.execute
-        free = execute("PRAGMA freelist_count").fetchone()[0] * execute("PRAGMA page_size").fetchone()[0]
-        if free < self._ballast.size_bytes:
-            raise DiskFullError("the disk is full")
+        self._room.check(self._log.connection)
 
     def _mend(self) -> None:
         """After a failure: a new connection, a checked file, and the WAL in the database. Raises NotStoredError."""

@@ -15,9 +15,10 @@ from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.errors import UnavailableError
 from fast_sse.store.base import Gap, Page
 from fast_sse.store.judge import Ends, judge
-from fast_sse.store.ranges import Range
+from fast_sse.store.ranges import ALL, Range
 from fast_sse.store.rows.connect import connect
 from fast_sse.store.rows.log import SqliteLog
+from fast_sse.store.rows.pages import Found
 from fast_sse.store.rows.since import since
 from fast_sse.store.rows.wal import Gate
 from fast_sse.store.sqlite.damage import Damage, is_damage, page_or_gap
@@ -93,6 +94,8 @@ class Reading:
                 again = self._unreadable(place.position, readable)
             elif again is None and found is not None and found.damaged is not None:
                 again = self._unreadable(found.damaged - 1, found.damaged)
+            elif again is None and found is not None:
+                found, again = self._up_to_a_stray(found, arms, place.position)
             if again is None:
                 break
             gap = Gap(gap.reason if gap else again.reason, again.resumed_at)
@@ -121,6 +124,16 @@ class Reading:
             return since(log, self._origin, time_ms)
         except sqlite3.Error as error:
             return self._not_found(error, self._ends().trimmed)
+
+    def _up_to_a_stray(self, found: Found, arms: Arms, after: Position) -> tuple[Found, Gap | None]:
+        """A page up to a record that it may lack although it matches; the gap when there is none before it."""
+        through = found.records[-1].position if found.full else found.ends.newest
+        stray = self._damage.first_stray(after, through)
+        if stray is None or ALL in arms:  # who reads the log itself is given all of it
+            return found, None
+        records = [record for record in found.records if record.position < stray]
+        gap = None if records else Gap("unreadable", self._origin.at(stray))
+        return found._replace(records=records, full=True), gap
 
     def _unreadable(self, after: Position, through: Position) -> Gap:
         self._damage.found(after, through)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
@@ -33,9 +34,11 @@ from fast_sse.store.rows.channels import Numbers
 from fast_sse.store.rows.log import SqliteLog
 from fast_sse.store.rows.wal import Gate, Wal, wal_bytes_max
 from fast_sse.store.sqlite.answers import answer, answer_all
+from fast_sse.store.sqlite.audit import Audit, look_at_ends
 from fast_sse.store.sqlite.ballast import BALLAST_BYTES, Ballast
 from fast_sse.store.sqlite.damage import Damage
-from fast_sse.store.sqlite.files import SqliteFiles
+from fast_sse.store.sqlite.erasing import erase_below, erase_on
+from fast_sse.store.sqlite.files import SqliteFiles, translated
 from fast_sse.store.sqlite.group import job
 from fast_sse.store.sqlite.keeper import Keeper
 from fast_sse.store.sqlite.parts import Parts, is_large
@@ -86,6 +89,7 @@ class SqliteStore(Store):
         self._keeper: Keeper | None = None
         self._closed = False
         self._readers: Readers | None = None
+        self._audit: Audit | None = None
         self._damage = Damage()
         self._numbers = Numbers()
         self._gate = Gate()
@@ -115,13 +119,15 @@ class SqliteStore(Store):
             raise
         self._readers = readers
         self._origin = Cursor(self.kind, self._files.epoch, 0)
-        self._reading = Reading(self._origin, lambda: Ends(self._trimmed, self._newest), self._damage)
+        self._reading = Reading(self._origin, self._ends, self._damage)
         self._given = self._newest = ends.newest
         self._trimmed = ends.trimmed
         self._relay = Relay(ends.newest)
         writer.start(keeper)
         self._keeper, self._writer, self._numbers = keeper, writer, keeper.numbers
-        self._erasing = writer.loop.create_task(self._erase_on())
+        self._erasing = writer.loop.create_task(erase_on(keeper, self._do))
+        self._audit = Audit(self._files.path, self._gate, self._wal, self._damage, self._ends)
+        self._audit.start()
 
     async def close(self) -> None:
         """Commit what was appended, end the followers, leave the file so that the next opening finds no loss."""
@@ -134,6 +140,8 @@ class SqliteStore(Store):
             return
         if self._erasing is not None:
             self._erasing.cancel()
+        if self._audit is not None:
+            await writer.loop.run_in_executor(readers.pool, self._audit.stop)
         await readers.close()
         with suppress(UnavailableError):
             await writer.do(self._keep_times())
@@ -161,6 +169,9 @@ class SqliteStore(Store):
     def _open_files(self, writer: Writer) -> tuple[Keeper, Ends]:
         log, ends = self._files.open()
         try:
+            for what in self._files.damaged:
+                self._damage.met(what)
+            look_at_ends(log.connection, self._damage, ends)
             self._last_ms = log.last_ms()
             self._pace.begin(log.kept(), self._last_ms)
             keeper = Keeper(
@@ -173,9 +184,11 @@ class SqliteStore(Store):
                 wal=self._wal,
                 damage=self._damage,
             )
-        except BaseException:
+        except BaseException as error:
             log.connection.close()
             self._files.release()
+            if isinstance(error, sqlite3.Error):
+                raise translated(error) from error
             raise
         return keeper, ends
 
@@ -225,27 +238,10 @@ class SqliteStore(Store):
         (outcome,) = await self.append([erasure(target)])
         if not isinstance(outcome, Appended):
             raise outcome
-        return await self._erase_below(target, outcome.cursor.position)
+        return await erase_below(self._kept(), self._do, target, outcome.cursor.position)
 
-    async def _erase_below(self, target: Channel, below: Position) -> int:
-        keeper, erased = self._kept(), 0
-        while gone := await self._opened().do(lambda: keeper.erase(target, below)):
-            erased += gone
-        return erased
-
-    async def _erase_on(self) -> None:
-        """End what an earlier process began to erase."""
-        try:
-            keeper = self._kept()
-            for target, below in await self._opened().do(keeper.erasing):
-                erased = await self._erase_below(target, below)
-                _log.warning("an erasure that had been cut off is done: %d more entries", erased)
-        except StoreClosedError:
-            return
-        except UnavailableError as error:
-            _log.error("an erasure that was cut off is not done: %s; ask for it again", error.message)
-        except Exception:  # noqa: BLE001  the last guard: nobody waits for this task
-            _log.exception("an erasure that was cut off is not done; ask for it again")
+    def _do(self, chore: Callable[[], Any]) -> asyncio.Future[Any]:
+        return self._opened().do(chore)
 
     def _keep_times(self) -> Callable[[], None]:
         keeper, times = self._keeper, self._pace.keep()
@@ -316,6 +312,10 @@ class SqliteStore(Store):
         return await self._readers.run(work)
 
     # -- small things -------------------------------------------------------------------------------
+
+    def _ends(self) -> Ends:
+        """As this process knows them, for a log that cannot say. From any thread."""
+        return Ends(self._trimmed, self._newest)
 
     def _opened(self) -> Writer:
         if self._writer is None:

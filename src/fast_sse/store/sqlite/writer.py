@@ -215,10 +215,9 @@ class Writer:
 
     def _tidy(self, keeper: Keeper) -> None:
         try:
-            keeper.learn_channels()
-            keeper.checkpoint_when_due()
+            keeper.tidy_up()
         except Exception:  # noqa: BLE001  said, and answered
-            _log.exception("a defect in the checkpoint")
+            _log.exception("a defect in tidying up")
 
 
 def _refusal() -> NotStoredError:
