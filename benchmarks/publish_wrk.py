@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # started as a file, found as a p
 
 from benchmarks.peers.process import PeerError, pinned, scratch  # noqa: E402
 from benchmarks.peers.registry import PEERS  # noqa: E402
-from fast_sse.bench.target import Target, payload  # noqa: E402
+from fast_sse.bench.target import LoadTarget, payload  # noqa: E402
 
 _NUMBER = "NUMBER__________"
 CHANNELS, CONNECTIONS, SIZE = 8, 32, 200
@@ -36,7 +36,7 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _STARTED_BY = ("nchan", "fast-sse memory", "fast-sse sqlite")
 
 
-def script(target: Target, *, new_heads: bool) -> str:
+def script(target: LoadTarget, *, new_heads: bool) -> str:
     """What wrk sends: the channels in turn."""
     more = [("x-number", _NUMBER)] if new_heads else []
     body = f"{target.body_prefix}{payload(0, SIZE).decode()}{target.body_suffix}"

@@ -30,7 +30,7 @@ from benchmarks.peers.process import PeerError, pinned  # noqa: E402
 from benchmarks.peers.registry import PEERS, Peer  # noqa: E402
 from benchmarks.peers.routes import NotMeasuredError  # noqa: E402
 from fast_sse.bench.conductor import conduct  # noqa: E402
-from fast_sse.bench.crew import Job  # noqa: E402
+from fast_sse.bench.crew import CrewJob  # noqa: E402
 from fast_sse.bench.scenarios import SCENARIOS  # noqa: E402
 from fast_sse.bench.target import LoadError  # noqa: E402
 
@@ -122,7 +122,7 @@ def measure(peer: Peer, part: plan.Part, seconds_max: float) -> dict[str, Any]:
                 return {"figures": peer.alone(SERVER_CORE, part.name, part.options)}
         channels = SCENARIOS[part.scenario].channels(part.options)
         with peer.running(SERVER_CORE, channels) as target, at_most(seconds_max):
-            job = Job(target, part.scenario, part.options)
+            job = CrewJob(target, part.scenario, part.options)
             figures = conduct(job, prefix=pinned(GENERATOR_CORE, []))
     except NotMeasuredError as error:
         return {"left_out": str(error)}

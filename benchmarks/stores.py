@@ -28,7 +28,7 @@ from benchmarks.peers.process import PeerError, pinned  # noqa: E402
 from benchmarks.report import cell, doubts  # noqa: E402
 from benchmarks.sidebyside import RUN_S_MAX, TooLongError, at_most  # noqa: E402
 from fast_sse.bench.conductor import conduct  # noqa: E402
-from fast_sse.bench.crew import Job  # noqa: E402
+from fast_sse.bench.crew import CrewJob  # noqa: E402
 from fast_sse.bench.scenarios import SCENARIOS  # noqa: E402
 from fast_sse.bench.target import LoadError  # noqa: E402
 
@@ -118,7 +118,7 @@ def measure(log: Log, part: Part, options: dict[str, Any], fresh: nodes.FreshLog
             nodes.running(log.store, part.layout, cores, settings, channels) as target,
             at_most(RUN_S_MAX),
         ):
-            job = Job(target, part.scenario, options)
+            job = CrewJob(target, part.scenario, options)
             return {"figures": conduct(job, prefix=[*pinned(cores.generator, []), *nice])}
     except (PeerError, LoadError, TooLongError, OSError) as error:
         return {"error": " ".join(str(error).split()) or type(error).__name__}

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from benchmarks.peers.process import free_port, listening, program_of, said_by, scratch
 from benchmarks.peers.routes import ACCEPT, JSON, one_channel_only
-from fast_sse.bench.target import Route, Target
+from fast_sse.bench.target import LoadRoute, LoadTarget
 
 NAME = "centrifugo"
 NOTE = "Go, unsigned, in memory, one processor"
@@ -33,7 +33,7 @@ def version() -> dict[str, str]:
 
 
 @contextmanager
-def running(core: int, channels: int = 1) -> Iterator[Target]:
+def running(core: int, channels: int = 1) -> Iterator[LoadTarget]:
     """One process with one processor (its runtime sees the core it is pinned to)."""
     one_channel_only(NAME, channels)
     program, port = program_of("CENTRIFUGO", "Centrifugo"), free_port()
@@ -43,12 +43,12 @@ def running(core: int, channels: int = 1) -> Iterator[Target]:
         command = [program, "--config", "config.json"]
         with listening(command, core, directory, port, env) as process:
             subscribe = "/connection/uni_sse?cf_connect=" + quote('{"subs":{"c0":{}}}')
-            yield Target(
+            yield LoadTarget(
                 name=NAME,
                 host="127.0.0.1",
                 port=port,
                 pid=process.pid,
-                routes=[Route(subscribe, "/api/publish", ACCEPT, JSON)],
+                routes=[LoadRoute(subscribe, "/api/publish", ACCEPT, JSON)],
                 body_prefix='{"channel":"c0","data":',
                 body_suffix="}",
                 needle='"pub":{',

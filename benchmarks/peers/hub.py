@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.peers.process import PeerError, scratch, server, tail_of
 from benchmarks.peers.routes import ACCEPT, JSON
-from fast_sse.bench.target import HUB_NEEDLE, Route, Target
+from fast_sse.bench.target import HUB_NEEDLE, LoadRoute, LoadTarget
 
 NOTES = {"memory": "signed, in memory", "sqlite": "signed, fsynced before it answers"}
 
@@ -50,12 +50,14 @@ def signature(channel: tuple[str, str]) -> str:
     return hmac.new(SECRET.encode(), ":".join(channel).encode(), hashlib.sha256).hexdigest()
 
 
-def route(number: int) -> Route:
+def route(number: int) -> LoadRoute:
     """One channel of the hub, signed."""
     channel = (f"carid{number:06d}", EVENT_TYPE)
     path = f"/events/{channel[0]}/types/{channel[1]}"
     signed = {"x-signature": signature(channel)}
-    return Route(f"/v1/subscribe{path}", f"/v1/sse{path}", ACCEPT | signed, JSON | signed, channel=channel)
+    return LoadRoute(
+        f"/v1/subscribe{path}", f"/v1/sse{path}", ACCEPT | signed, JSON | signed, channel=channel
+    )
 
 
 def version() -> dict[str, str]:
@@ -81,9 +83,9 @@ def ready_line(process: subprocess.Popen[str]) -> dict[str, str]:
 
 def target(
     store: str, port: int, pid: int, channels: int, publish_port: int = 0, *, host: str = "127.0.0.1"
-) -> Target:
+) -> LoadTarget:
     """What to send to a hub that runs."""
-    return Target(
+    return LoadTarget(
         name=f"fast-sse {store}",
         host=host,
         port=port,
@@ -100,7 +102,7 @@ def target(
 
 
 @contextmanager
-def running(core: int, channels: int = 1, *, store: str, tree: Path = ROOT) -> Iterator[Target]:
+def running(core: int, channels: int = 1, *, store: str, tree: Path = ROOT) -> Iterator[LoadTarget]:
     """A hub with an empty log on one core, all its threads."""
     with scratch("fast-sse-") as directory:
         (directory / "data").mkdir()

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.peers.process import PeerError, free_port, listening, program_of, said_by, scratch
 from benchmarks.peers.routes import ACCEPT, one_channel_only
-from fast_sse.bench.target import Route, Target
+from fast_sse.bench.target import LoadRoute, LoadTarget
 
 NAME = "mercure"
 NOTE = "Go, publishers with a token, one processor"
@@ -81,7 +81,7 @@ def token(now_s: float) -> str:
 
 
 @contextmanager
-def running(core: int, channels: int = 1) -> Iterator[Target]:
+def running(core: int, channels: int = 1) -> Iterator[LoadTarget]:
     """One process with one processor."""
     one_channel_only(NAME, channels)
     program, port = program_of("MERCURE", "Mercure"), free_port()
@@ -94,8 +94,8 @@ def running(core: int, channels: int = 1) -> Iterator[Target]:
                 "Content-Type": "application/x-www-form-urlencoded",
                 "Authorization": f"Bearer {token(time.time())}",
             }
-            route = Route("/.well-known/mercure?match=c0", "/.well-known/mercure", ACCEPT, form)
-            yield Target(
+            route = LoadRoute("/.well-known/mercure?match=c0", "/.well-known/mercure", ACCEPT, form)
+            yield LoadTarget(
                 name=NAME,
                 host="127.0.0.1",
                 port=port,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.peers.process import PeerError, free_port, listening, scratch
 from benchmarks.peers.routes import plain_target
-from fast_sse.bench.target import Target
+from fast_sse.bench.target import LoadTarget
 
 NAME = "nchan"
 #: What a reader of the table must know.
@@ -108,7 +108,7 @@ def worker_of(master: int) -> int:
 
 
 @contextmanager
-def running(core: int, channels: int = 1) -> Iterator[Target]:
+def running(core: int, channels: int = 1) -> Iterator[LoadTarget]:
     """Nginx with one worker on one core. The worker is the process that costs; the master only waits."""
     program, port = nginx(), free_port()
     if not program:

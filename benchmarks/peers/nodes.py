@@ -18,7 +18,7 @@ from tests.support.redis_server import Persistence, RedisServer
 
 from benchmarks.peers import hub
 from benchmarks.peers.process import PeerError, free_port, said_by, scratch, server, tail_of
-from fast_sse.bench.target import Target
+from fast_sse.bench.target import LoadTarget
 
 #: Settings that lead a node to a log that nobody has used yet.
 FreshLog = Callable[[], dict[str, str]]
@@ -113,7 +113,7 @@ def node(store: str, core: int, settings: dict[str, str]) -> Iterator[tuple[int,
 @contextmanager
 def running(
     store: str, layout: str, cores: Cores, settings: dict[str, str], channels: int
-) -> Iterator[Target]:
+) -> Iterator[LoadTarget]:
     """`one` node; a `pair` on one core, published to at the first and subscribed to at the second; or two that `share`
     a port, each with a core.
     """

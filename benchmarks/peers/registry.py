@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.peers import aiohttp_server, bare_sqlite, centrifugo, hub, mercure, nchan, sse_starlette
 from benchmarks.plan import BY_CHANNELS, BY_RATE, BY_SUBSCRIBERS, FULL
-from fast_sse.bench.target import Target
+from fast_sse.bench.target import LoadTarget
 
 
 class Peer(NamedTuple):
@@ -27,7 +27,7 @@ class Peer(NamedTuple):
 
     install: Callable[[], None]
     version: Callable[[], dict[str, str]]
-    running: Callable[[int, int], AbstractContextManager[Target]] | None
+    running: Callable[[int, int], AbstractContextManager[LoadTarget]] | None
     note: str
     witnessed: bool = True
     less: Mapping[str, dict[str, Any]] = {}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from fast_sse.bench.target import Route, Target
+from fast_sse.bench.target import LoadRoute, LoadTarget
 
 ACCEPT = {"Accept": "text/event-stream"}
 JSON = {"Content-Type": "application/json"}
 
 
-def plain_target(name: str, port: int, pid: int, channels: int) -> Target:
+def plain_target(name: str, port: int, pid: int, channels: int) -> LoadTarget:
     """`POST /pub/c0`, `GET /sub/c0`: nchan, and the applications in `apps/`."""
-    routes = [Route(f"/sub/c{n}", f"/pub/c{n}", ACCEPT, JSON) for n in range(channels)]
-    return Target(name=name, host="127.0.0.1", port=port, pid=pid, routes=routes)
+    routes = [LoadRoute(f"/sub/c{n}", f"/pub/c{n}", ACCEPT, JSON) for n in range(channels)]
+    return LoadTarget(name=name, host="127.0.0.1", port=port, pid=pid, routes=routes)
 
 
 def one_channel_only(name: str, channels: int) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from benchmarks.peers import environment
 from benchmarks.peers.process import PeerError, free_port, listening, scratch
 from benchmarks.peers.routes import plain_target
-from fast_sse.bench.target import Target
+from fast_sse.bench.target import LoadTarget
 
 NAME = "sse-starlette"
 NOTE = "Python, unsigned, keeps nothing, one uvicorn worker"
@@ -25,7 +25,7 @@ def version() -> dict[str, str]:
 
 
 @contextmanager
-def running(core: int, channels: int = 1) -> Iterator[Target]:
+def running(core: int, channels: int = 1) -> Iterator[LoadTarget]:
     """One uvicorn worker on one core."""
     if not environment.made():
         raise PeerError("the Python peers are not installed")

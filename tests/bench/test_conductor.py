@@ -9,8 +9,8 @@ import pytest
 from tests.bench.test_target import ROUTES, TARGET
 
 from fast_sse.bench.conductor import Round, conduct
-from fast_sse.bench.crew import Job
-from fast_sse.bench.target import LoadError, Target
+from fast_sse.bench.crew import CrewJob
+from fast_sse.bench.target import LoadError, LoadTarget
 
 
 class Heard:
@@ -52,13 +52,13 @@ def test_a_round_is_passed_on_when_all_have_spoken() -> None:
 @pytest.mark.slow
 def test_a_server_that_is_not_there_is_an_error() -> None:
     """No figures of a load that was not made; every process is gone."""
-    nobody = Target(name="none", host="127.0.0.1", port=1, routes=ROUTES)
+    nobody = LoadTarget(name="none", host="127.0.0.1", port=1, routes=ROUTES)
     with pytest.raises(LoadError, match="cannot connect"):
-        conduct(Job(nobody, "idle", {"subscribers": 2, "seconds": 0.1}), processes=2)
+        conduct(CrewJob(nobody, "idle", {"subscribers": 2, "seconds": 0.1}), processes=2)
 
 
 @pytest.mark.slow
 def test_a_process_that_dies_is_told() -> None:
     """Its status is in the error, and nobody waits for it."""
     with pytest.raises(LoadError, match="ended with status"):
-        conduct(Job(TARGET, "no such scenario", {}), prefix=["env", "PYTHONPATH=/nowhere", "false"])
+        conduct(CrewJob(TARGET, "no such scenario", {}), prefix=["env", "PYTHONPATH=/nowhere", "false"])

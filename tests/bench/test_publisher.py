@@ -9,7 +9,7 @@ import pytest
 
 from fast_sse.bench.loop import Loop
 from fast_sse.bench.publisher import Answers, Publisher, Reply
-from fast_sse.bench.target import LoadError, Route, Target
+from fast_sse.bench.target import LoadError, LoadRoute, LoadTarget
 
 #: A body with a length, an interim answer, chunks with an extension and trailing answer, none at all.
 ANSWERS = (
@@ -50,7 +50,9 @@ def test_publishes_may_go_to_another_node() -> None:
     with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
         host, port = first.getsockname()
         other = second.getsockname()[1]
-        target = Target(name="x", host=host, port=port, publish_port=other, routes=[Route("/", "/", {}, {})])
+        target = LoadTarget(
+            name="x", host=host, port=port, publish_port=other, routes=[LoadRoute("/", "/", {}, {})]
+        )
         with Loop() as loop:
             Publisher(loop, target, lambda _reply: None)
             second.settimeout(5.0)
@@ -66,7 +68,7 @@ def test_what_a_server_says_unasked_is_no_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, Loop() as loop:
         host, port = server.getsockname()
         replies: list[Reply] = []
-        target = Target(name="x", host=host, port=port, routes=[Route("/", "/", {}, {})])
+        target = LoadTarget(name="x", host=host, port=port, routes=[LoadRoute("/", "/", {}, {})])
         publisher = Publisher(loop, target, replies.append)
         with server.accept()[0] as idle:
             idle.sendall(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")

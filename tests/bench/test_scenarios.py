@@ -10,11 +10,11 @@ import pytest
 from tests.bench.stub import STALL_S, small_hub
 
 from fast_sse.bench.conductor import conduct
-from fast_sse.bench.crew import Crew, Job
+from fast_sse.bench.crew import Crew, CrewJob
 from fast_sse.bench.loop import Loop
 from fast_sse.bench.scenarios import SCENARIOS
 from fast_sse.bench.steps import WARM_UP_MESSAGES
-from fast_sse.bench.target import LoadError, Route, Target
+from fast_sse.bench.target import LoadError, LoadRoute, LoadTarget
 from fast_sse.cli.bench_hub import KID, OwnHub, own_hub
 from fast_sse.cli.bench_show import doubts, passed
 from fast_sse.cli.bench_target import make_target
@@ -33,10 +33,12 @@ TINY: dict[str, dict[str, Any]] = {
 }
 
 
-def play(name: str, target: Target, options: dict[str, Any], patience_s: float = 5.0) -> dict[str, Any]:
+def play(name: str, target: LoadTarget, options: dict[str, Any], patience_s: float = 5.0) -> dict[str, Any]:
     """One scenario in this process."""
     with Loop() as loop:
-        return SCENARIOS[name].play(Crew(loop, Job(target, name, options, patience_s=patience_s)), **options)
+        return SCENARIOS[name].play(
+            Crew(loop, CrewJob(target, name, options, patience_s=patience_s)), **options
+        )
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def hub() -> Iterator[OwnHub]:
         yield hub
 
 
-def target_of(hub: OwnHub, channels: int) -> Target:
+def target_of(hub: OwnHub, channels: int) -> LoadTarget:
     """The real hub as a target."""
     return make_target(Remote.at(hub.url), hub.signer, channels, hub.pid, batch_kid=KID)
 
@@ -137,7 +139,7 @@ def test_the_original_plays_its_whole_script(played: dict[str, dict[str, Any]]) 
 def test_the_work_can_be_shared(hub: OwnHub) -> None:
     """Two processes deliver the same denominator as one, and their progress reaches who watches."""
     phases = set()
-    job = Job(target_of(hub, 1), "burst", TINY["burst"])
+    job = CrewJob(target_of(hub, 1), "burst", TINY["burst"])
     figures = conduct(job, 2, lambda phase, _done, _total: phases.add(phase))
     assert (figures["expected"], figures["lost"], figures["generator_processes"]) == (4000, 0, 2)
     assert "connect" in phases
@@ -171,10 +173,10 @@ def test_a_stall_is_charged_to_every_message_that_was_due_in_it() -> None:
     assert figures["post_p90_ms"] >= STALL_S * 1e3 / 2
 
 
-def stub_target(address: tuple[str, int]) -> Target:
+def stub_target(address: tuple[str, int]) -> LoadTarget:
     """The small hub, watched as this process."""
-    route = Route("/", "/", {}, {}, channel=("id", "type"))
-    return Target(name="small", host=address[0], port=address[1], pid=os.getpid(), routes=[route])
+    route = LoadRoute("/", "/", {}, {}, channel=("id", "type"))
+    return LoadTarget(name="small", host=address[0], port=address[1], pid=os.getpid(), routes=[route])
 
 
 def test_a_run_of_nothing_does_not_pass() -> None:
@@ -198,7 +200,7 @@ def test_quick_is_less_of_the_same(name: str) -> None:
 def test_a_refused_publish_is_an_error(hub: OwnHub) -> None:
     """A wrong signature stops the run with the hub's own words."""
     good = target_of(hub, 1)
-    bad = Route(
+    bad = LoadRoute(
         good.routes[0].subscribe_path,
         good.routes[0].publish_path,
         good.routes[0].subscribe_headers,
@@ -208,7 +210,7 @@ def test_a_refused_publish_is_an_error(hub: OwnHub) -> None:
     with pytest.raises(LoadError, match="publish answered 401"):
         play(
             "fanout",
-            Target(
+            LoadTarget(
                 name="x",
                 host=good.host,
                 port=good.port,

@@ -8,16 +8,18 @@ import time
 import msgspec
 import pytest
 
-from fast_sse.bench.target import STAMP_DIGITS, STAMP_MARK, Route, Target, payload, stamp_at
+from fast_sse.bench.target import STAMP_DIGITS, STAMP_MARK, LoadRoute, LoadTarget, payload, stamp_at
 from fast_sse.model.channel import Channel
 from fast_sse.model.signature import Keyring, verify
 
 KEY = b"a-key-of-thirty-two-bytes-or-more"
 KEYRING = Keyring(keys={"k": KEY})
 ROUTES = [
-    Route(f"/s{n}", f"/p{n}", {"Accept": "a"}, {"x": "y"}, channel=(f"id{n}", "type")) for n in range(2)
+    LoadRoute(f"/s{n}", f"/p{n}", {"Accept": "a"}, {"x": "y"}, channel=(f"id{n}", "type")) for n in range(2)
 ]
-TARGET = Target(name="hub", host="127.0.0.1", port=1, routes=ROUTES, body_prefix='{"data":', body_suffix="}")
+TARGET = LoadTarget(
+    name="hub", host="127.0.0.1", port=1, routes=ROUTES, body_prefix='{"data":', body_suffix="}"
+)
 SIGNING = msgspec.structs.replace(TARGET, kid="k", key=KEY, signs_publishes=True, batch_path="/b")
 
 
@@ -41,7 +43,7 @@ def test_a_payload_has_the_size_asked_for_and_gives_its_stamp_back() -> None:
 
 def test_a_target_survives_the_way_to_the_generator() -> None:
     """What the starter of a server wrote, the generator's process reads, a key in bytes too."""
-    assert msgspec.json.decode(msgspec.json.encode(SIGNING), type=Target) == SIGNING
+    assert msgspec.json.decode(msgspec.json.encode(SIGNING), type=LoadTarget) == SIGNING
 
 
 def test_requests_of_a_route() -> None:

@@ -11,7 +11,7 @@ from tests.ingest.conftest import LIMITS, Facts, FailingStore, make_hub, package
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.figures import Figures
 from fast_sse.ingest.forward import Forwarder, Poison
-from fast_sse.ingest.package import Entry, Packages
+from fast_sse.ingest.package import Packages, QueueEntry
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import (
     DefectError,
@@ -27,9 +27,9 @@ from fast_sse.model.errors import (
 from fast_sse.observe.observer import DefectSeen
 
 
-def entries(*data: object, first: int = 1) -> list[Entry]:
+def entries(*data: object, first: int = 1) -> list[QueueEntry]:
     """Entries at places that count up."""
-    return [Entry(f"{n}-0", package(value)) for n, value in enumerate(data, first)]
+    return [QueueEntry(f"{n}-0", package(value)) for n, value in enumerate(data, first)]
 
 
 class Way:
@@ -110,7 +110,7 @@ async def test_an_unknown_that_was_stored_is_one_message(way: Way, store: Failin
 
 async def test_poison_does_not_stop_its_neighbours(way: Way, store: FailingStore) -> None:
     """Each entry that cannot become a message is handed back with its error; the others are stored in order."""
-    bad = Entry("2-0", b"{")
+    bad = QueueEntry("2-0", b"{")
     one, _, three = entries(1, 2, 3)
     (poison,) = await way.forwarder.forward([one, bad, three])
     assert poison.entry is bad
@@ -129,7 +129,7 @@ async def test_what_the_store_refuses_for_good_is_poison(
 
 async def test_another_body_under_a_producers_key_is_poison(way: Way, store: FailingStore) -> None:
     """The same `idempotency_key` with another body is a conflict, as over HTTP, and only that entry's."""
-    keyed = [Entry(f"{n}-0", package(n, idempotency_key="k")) for n in (1, 2)]
+    keyed = [QueueEntry(f"{n}-0", package(n, idempotency_key="k")) for n in (1, 2)]
     (poison,) = await way.forwarder.forward([*keyed, *entries(3, first=3)])
     assert poison.entry is keyed[1]
     assert isinstance(poison.error, KeyConflictError)

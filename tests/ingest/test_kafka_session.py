@@ -17,7 +17,7 @@ from tests.support.kafka_broker import Broker, topic_name
 
 from fast_sse.ingest.forward import Poison
 from fast_sse.ingest.kafka_session import Session
-from fast_sse.ingest.package import Entry
+from fast_sse.ingest.package import QueueEntry
 from fast_sse.model.errors import BadRequestError
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
@@ -117,7 +117,7 @@ class Member:
     """An owner that notes what its session says, and lets batches wait as long as the test likes."""
 
     def __init__(self, topic: Topic, *, entries_max: int = 100, client: Any = Watched) -> None:
-        self.batches: list[list[Entry]] = []
+        self.batches: list[list[QueueEntry]] = []
         self.go = asyncio.Event()
         self.go.set()
         self.entries = 0
@@ -144,7 +144,7 @@ class Member:
     def ended(self) -> bool:
         return self.ending
 
-    async def forward(self, entries: list[Entry]) -> list[Poison]:
+    async def forward(self, entries: list[QueueEntry]) -> list[Poison]:
         self.batches.append(entries)
         await self.go.wait()
         return [Poison(entry, BadRequestError()) for entry in entries if self.poison]

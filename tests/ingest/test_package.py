@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.ingest.conftest import package
 
-from fast_sse.ingest.package import Entry, Packages, without_schema
+from fast_sse.ingest.package import Packages, QueueEntry, without_schema
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import (
     BadChannelError,
@@ -41,7 +41,7 @@ def allow_all(_channel: Channel) -> None:
 
 def drafted(raw: bytes | None, **more: Any) -> Draft:
     """The draft of an entry."""
-    return Packages("hub:q", LIMITS, lambda: 0.0, allow_all).draft(Entry("1-0", raw, **more))
+    return Packages("hub:q", LIMITS, lambda: 0.0, allow_all).draft(QueueEntry("1-0", raw, **more))
 
 
 def test_the_original_package_becomes_a_message() -> None:
@@ -71,8 +71,8 @@ def test_a_schema_is_no_part_of_a_message(schema: int, bom: bool) -> None:
     """Whatever its number, a record with a schema registry's five bytes is the same entry as one without them."""
     packages = Packages("hub:q", LIMITS, lambda: 0.0, allow_all, without_schema)
     inner = b"\xef\xbb\xbf" * bom + package(1, idempotency_key="k")
-    wrapped = packages.draft(Entry("1-0", b"\0" + schema.to_bytes(4, "big") + inner))
-    assert wrapped == packages.draft(Entry("1-0", inner))
+    wrapped = packages.draft(QueueEntry("1-0", b"\0" + schema.to_bytes(4, "big") + inner))
+    assert wrapped == packages.draft(QueueEntry("1-0", inner))
     assert wrapped.data == b"1"
     with pytest.raises(BadRequestError):
         drafted(b"\0" + schema.to_bytes(4, "big") + inner)
@@ -159,13 +159,13 @@ def test_allow_lists_hold_for_queues() -> None:
         raise ForbiddenError("not here")
 
     with pytest.raises(ForbiddenError):
-        Packages("hub:q", LIMITS, lambda: 0.0, refuse).draft(Entry("1-0", package(1)))
+        Packages("hub:q", LIMITS, lambda: 0.0, refuse).draft(QueueEntry("1-0", package(1)))
 
 
 def test_an_entry_that_comes_again_has_the_same_key() -> None:
     """Queue, place and bytes make the key, whenever it is read and by whom; the body's digest goes with it."""
-    first = Packages("hub:q", LIMITS, lambda: 1.0, allow_all).draft(Entry("1-0", package(1)))
-    again = Packages("hub:q", LIMITS, lambda: 9.0, allow_all).draft(Entry("1-0", package(1)))
+    first = Packages("hub:q", LIMITS, lambda: 1.0, allow_all).draft(QueueEntry("1-0", package(1)))
+    again = Packages("hub:q", LIMITS, lambda: 9.0, allow_all).draft(QueueEntry("1-0", package(1)))
     assert first.keys == again.keys
     assert len(first.keys) == 1
     assert first.body_sha256 == sha256(package(1)).digest()
@@ -175,10 +175,10 @@ def test_another_entry_has_another_key() -> None:
     """Another queue, another place, or the same place given out again for other bytes."""
     packages = Packages("hub:q", LIMITS, lambda: 0.0, allow_all)
     keys = {
-        packages.draft(Entry("1-0", package(1))).keys,
-        packages.draft(Entry("1-0", package(2))).keys,
-        packages.draft(Entry("1-1", package(1))).keys,
-        Packages("hub:r", LIMITS, lambda: 0.0, allow_all).draft(Entry("1-0", package(1))).keys,
+        packages.draft(QueueEntry("1-0", package(1))).keys,
+        packages.draft(QueueEntry("1-0", package(2))).keys,
+        packages.draft(QueueEntry("1-1", package(1))).keys,
+        Packages("hub:r", LIMITS, lambda: 0.0, allow_all).draft(QueueEntry("1-0", package(1))).keys,
     }
     assert len(keys) == 4
 
@@ -186,8 +186,8 @@ def test_another_entry_has_another_key() -> None:
 def test_a_producer_may_bring_its_own_key() -> None:
     """Two entries with the same `idempotency_key` share a key beside their own."""
     packages = Packages("hub:q", LIMITS, lambda: 0.0, allow_all)
-    first = packages.draft(Entry("1-0", package(1, idempotency_key="k")))
-    second = packages.draft(Entry("2-0", package(1, idempotency_key="k")))
+    first = packages.draft(QueueEntry("1-0", package(1, idempotency_key="k")))
+    second = packages.draft(QueueEntry("2-0", package(1, idempotency_key="k")))
     assert len(set(first.keys) & set(second.keys)) == 1
     assert len(first.keys) == len(second.keys) == 2
 

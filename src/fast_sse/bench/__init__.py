@@ -5,5 +5,5 @@ an integer: what arrives is received into one shared buffer and its frames are c
 a parser, a task or an allocation per event. Several processes share the subscribers where there are cores for
 them; each reports its share of its core, and the figures say when the generator was the limit.
 
-It knows no product: a `Target` says what to send, and the same code loads every server.
+It knows no product: a `LoadTarget` says what to send, and the same code loads every server.
 """

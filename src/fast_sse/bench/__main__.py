@@ -9,7 +9,7 @@ import sys
 
 import msgspec
 
-from fast_sse.bench.crew import Crew, Job
+from fast_sse.bench.crew import Crew, CrewJob
 from fast_sse.bench.loop import Loop
 from fast_sse.bench.scenarios import SCENARIOS
 from fast_sse.bench.target import LoadError
@@ -17,7 +17,7 @@ from fast_sse.bench.target import LoadError
 JOB_BYTES = 1 << 16
 
 
-def read_job(line: socket.socket) -> Job:
+def read_job(line: socket.socket) -> CrewJob:
     """The first line."""
     data = b""
     while not data.endswith(b"\n"):
@@ -25,7 +25,7 @@ def read_job(line: socket.socket) -> Job:
         if not more:
             raise SystemExit(1)
         data += more
-    return msgspec.json.decode(data, type=Job)
+    return msgspec.json.decode(data, type=CrewJob)
 
 
 def main() -> int:

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 import fast_sse
-from fast_sse.bench.crew import READ_BYTES, Job
+from fast_sse.bench.crew import READ_BYTES, CrewJob
 from fast_sse.bench.target import LoadError
 
 #: No scenario is silent for so long, and a process that is has stopped.
@@ -33,7 +33,7 @@ OnProgress = Callable[[str, float, float], None]
 class Worker:
     """One process of the generator and the line to it."""
 
-    def __init__(self, job: Job, prefix: Sequence[str]) -> None:
+    def __init__(self, job: CrewJob, prefix: Sequence[str]) -> None:
         self.line, theirs = socket.socketpair()
         tree = str(Path(fast_sse.__file__).parents[1])
         path = os.pathsep.join(filter(None, [tree, os.environ.get("PYTHONPATH", "")]))
@@ -106,7 +106,7 @@ class Round:
 
 
 def conduct(
-    job: Job, processes: int = 1, on_progress: OnProgress | None = None, prefix: Sequence[str] = ()
+    job: CrewJob, processes: int = 1, on_progress: OnProgress | None = None, prefix: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Run a scenario in that many processes and return its figures. `prefix`: a program that runs them (taskset).
 

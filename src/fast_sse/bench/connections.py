@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from fast_sse.bench.counters import ROOM, FrameCounter, Witness, prefixes_by_last_byte
 from fast_sse.bench.loop import Loop
-from fast_sse.bench.target import LoadError, Target
+from fast_sse.bench.target import LoadError, LoadTarget
 
 READ_BYTES = 256 * 1024
 HEAD_BYTES_MAX = 16 * 1024
@@ -45,7 +45,7 @@ def open_socket(host: str, port: int, index: int, receive_bytes: int = 0) -> soc
     return sock
 
 
-class Subscriber:
+class LoadSubscriber:
     """One stream. `on_connect`, `on_head`, `on_stream` are its states: the handler in the loop's table."""
 
     __slots__ = ("_counter", "_head", "_recv_into", "_request", "_streams", "route", "sock", "witness")
@@ -118,7 +118,7 @@ class Subscriber:
             streams.on_data(streams.buffer, end)
 
 
-class Place(NamedTuple):
+class StreamPlace(NamedTuple):
     """A stream to open: its number among all of the run, its route, and where it goes on."""
 
     number: int
@@ -129,7 +129,7 @@ class Place(NamedTuple):
 class Subscribers:
     """Streams and the sums over them. The first one is the witness of the count, where one is wanted."""
 
-    def __init__(self, loop: Loop, target: Target, *, witness: bool = True) -> None:
+    def __init__(self, loop: Loop, target: LoadTarget, *, witness: bool = True) -> None:
         self.loop = loop
         self.buffer = bytearray(ROOM + READ_BYTES)
         self.view = memoryview(self.buffer)[ROOM:]
@@ -142,14 +142,17 @@ class Subscribers:
         self._witness = witness
         self._needle = target.needle.encode()
         self._prefixes = prefixes_by_last_byte(self._needle)
-        self._all: list[Subscriber] = []
+        self._all: list[LoadSubscriber] = []
         self._requests: dict[tuple[int, str], bytes] = {}
 
     def __len__(self) -> int:
         return len(self._all)
 
     def connect(
-        self, places: Sequence[Place], on_ready: Callable[[int], None] | None = None, timeout_s: float = 120.0
+        self,
+        places: Sequence[StreamPlace],
+        on_ready: Callable[[int], None] | None = None,
+        timeout_s: float = 120.0,
     ) -> float:
         """Open more streams, a bounded number at a time; the seconds until the last was ready.
 
@@ -169,13 +172,13 @@ class Subscribers:
                 on_ready(self.ready - before)
         return time.monotonic() - start_s
 
-    def _open(self, place: Place) -> None:
+    def _open(self, place: StreamPlace) -> None:
         sock = open_socket(self._target.host, self._target.port, place.number)
         key = (place.route, place.last_event_id)
         if key not in self._requests:
             self._requests[key] = self._target.subscribe_request(*key)
         counter = FrameCounter(self._needle, self._prefixes)
-        subscriber = Subscriber(self, sock, counter, place.route, self._requests[key])
+        subscriber = LoadSubscriber(self, sock, counter, place.route, self._requests[key])
         if self._witness and not self._all:
             subscriber.witness = Witness()
         self._all.append(subscriber)
@@ -194,7 +197,7 @@ class Subscribers:
         """The route of each stream, in the same order."""
         return [subscriber.route for subscriber in self._all]
 
-    def drop(self, subscriber: Subscriber) -> None:
+    def drop(self, subscriber: LoadSubscriber) -> None:
         """The server ended this stream; its missing events show up as lost."""
         self.closed_by_server += 1
         self.loop.close(subscriber.sock)

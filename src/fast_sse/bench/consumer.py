@@ -10,7 +10,7 @@ from collections.abc import Callable
 from fast_sse.bench.connections import HEAD_BYTES_MAX, open_socket
 from fast_sse.bench.counters import Dechunker
 from fast_sse.bench.loop import Loop
-from fast_sse.bench.target import Target
+from fast_sse.bench.target import LoadTarget
 from fast_sse.model.parser import EventParser
 
 READ_BYTES = 256 * 1024
@@ -25,7 +25,7 @@ class Consumer:
         leave_ns: when it was told to go; from then on nothing is owed to it. 0 before.
     """
 
-    def __init__(self, loop: Loop, target: Target, channel: int, patience_s: float) -> None:
+    def __init__(self, loop: Loop, target: LoadTarget, channel: int, patience_s: float) -> None:
         self.received_ns: dict[str, list[int]] = {}
         self.ready_ns = self.leave_ns = 0
         self.attempts = self.ok = self.cut = self.data_bytes = 0

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from fast_sse.bench.loop import Loop
-from fast_sse.bench.target import LoadError, Target
+from fast_sse.bench.target import LoadError, LoadTarget
 
 #: Progress is told this often at most.
 TELL_S = 0.1
@@ -24,10 +24,10 @@ GATHER_S_MAX = 900.0
 READ_BYTES = 1 << 20
 
 
-class Job(msgspec.Struct, frozen=True):
+class CrewJob(msgspec.Struct, frozen=True):
     """What one process of the generator is told to do: `rank` of `size`, and how long a missing delivery may take."""
 
-    target: Target
+    target: LoadTarget
     scenario: str
     options: dict[str, Any]
     rank: int = 0
@@ -38,7 +38,7 @@ class Job(msgspec.Struct, frozen=True):
 class Crew:
     """One process among `size`; without a line to the others, the only one."""
 
-    def __init__(self, loop: Loop, job: Job, line: socket.socket | None = None) -> None:
+    def __init__(self, loop: Loop, job: CrewJob, line: socket.socket | None = None) -> None:
         self.loop, self.target = loop, job.target
         self.rank, self.size, self.patience_s = job.rank, job.size, job.patience_s
         self._line = line

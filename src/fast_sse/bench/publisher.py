@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from fast_sse.bench.connections import open_socket
 from fast_sse.bench.loop import Loop
-from fast_sse.bench.target import LoadError, Target
+from fast_sse.bench.target import LoadError, LoadTarget
 
 READ_BYTES = 64 * 1024
 _MESSAGE_ID = re.compile(rb'"message_id":"([^"]+)"')
@@ -80,7 +80,7 @@ class Reply(NamedTuple):
 class Publisher:
     """One connection. `on_reply` is called for each answer and may send the next request."""
 
-    def __init__(self, loop: Loop, target: Target, on_reply: Callable[[Reply], None]) -> None:
+    def __init__(self, loop: Loop, target: LoadTarget, on_reply: Callable[[Reply], None]) -> None:
         self._loop = loop
         self._target = target
         self._on_reply = on_reply

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from fast_sse.bench.connections import Place, Subscribers
+from fast_sse.bench.connections import StreamPlace, Subscribers
 from fast_sse.bench.cpu import Window
 from fast_sse.bench.crew import Crew
 from fast_sse.bench.figures import Part, Samples, Spread, Tally, together
@@ -51,7 +51,7 @@ def publish(crew: Crew, *, channels: int, publishers: int, seconds: float, size:
 def _read_back(crew: Crew, cursors: list[str], accepted: list[int]) -> Part:
     """Replay each channel from its cursor and count. A server whose answers have no ids is not asked."""
     streams = Subscribers(crew.loop, crew.target, witness=False)
-    mine = [Place(route, route, cursors[route]) for route in crew.share(len(cursors))]
+    mine = [StreamPlace(route, route, cursors[route]) for route in crew.share(len(cursors))]
     streams.connect(mine)
     owed = [accepted[place.route] for place in mine]
     part = Part(last_s=drain(crew, streams, sum(owed)))

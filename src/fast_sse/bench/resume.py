@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from fast_sse.bench.connections import Place, Subscribers
+from fast_sse.bench.connections import StreamPlace, Subscribers
 from fast_sse.bench.cpu import Window
 from fast_sse.bench.crew import Crew
 from fast_sse.bench.figures import Part, together
@@ -32,7 +32,7 @@ def resume(crew: Crew, *, subscribers: int, messages: int, missed: int, size: in
     begin_s = time.monotonic()
     alone = Part()
     if crew.leads:
-        one.connect([Place(0, 0, start)])
+        one.connect([StreamPlace(0, 0, start)])
         replay_s = drain(crew, one, messages) - begin_s
         alone.owe(one.counts(), [messages])
         alone.witness_agrees = one.witness_agrees()

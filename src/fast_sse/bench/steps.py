@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fast_sse.bench.connections import Place, Subscribers
+from fast_sse.bench.connections import StreamPlace, Subscribers
 from fast_sse.bench.counters import ROOM
 from fast_sse.bench.cpu import Window
 from fast_sse.bench.crew import Crew
@@ -50,7 +50,7 @@ class Latency:
 
 def connect(crew: Crew, streams: Subscribers, count: int, channels: int = 1, cursor: str = "") -> float:
     """Open this process's share of `count` streams, spread over the channels; seconds, when all have theirs."""
-    places = [Place(index, index % channels, cursor) for index in crew.share(count)]
+    places = [StreamPlace(index, index % channels, cursor) for index in crew.share(count)]
     seconds = streams.connect(places, lambda ready: crew.tell("connect", ready, len(places)))
     return float(max(crew.gather(seconds)))
 

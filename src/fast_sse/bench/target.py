@@ -24,7 +24,7 @@ class LoadError(Exception):
     """The load could not be made as asked: a refused connection, a wrong status, a closed stream."""
 
 
-class Route(msgspec.Struct, frozen=True):
+class LoadRoute(msgspec.Struct, frozen=True):
     """One channel of a server: complete paths and headers, signed where the server wants that.
 
     `channel` is its name where the server is a hub; a server of another kind has none.
@@ -41,7 +41,7 @@ class Route(msgspec.Struct, frozen=True):
 HUB_NEEDLE = '\ndata: {"data":'
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class LoadTarget(msgspec.Struct, frozen=True, kw_only=True):
     """A server under load, and the process whose CPU time and memory are its cost (`pid` 0: not known).
 
     `publish_port`, where it is not 0, is another node of the same hub, which takes the publishes. `body_prefix` and `body_suffix` wrap one JSON value into what its publish route takes. `needle` starts the
@@ -54,7 +54,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     publish_port: int = 0
     pid: int = 0
-    routes: list[Route]
+    routes: list[LoadRoute]
     body_prefix: str = ""
     body_suffix: str = ""
     needle: str = "\ndata: "

@@ -17,9 +17,9 @@ from typer import Argument, Exit, Option
 
 from fast_sse import __version__
 from fast_sse.bench.conductor import conduct
-from fast_sse.bench.crew import Job
+from fast_sse.bench.crew import CrewJob
 from fast_sse.bench.scenarios import SCENARIOS
-from fast_sse.bench.target import PAYLOAD_BYTES_MIN, LoadError, Target
+from fast_sse.bench.target import PAYLOAD_BYTES_MIN, LoadError, LoadTarget
 from fast_sse.cli.bench_hub import KID, own_hub
 from fast_sse.cli.bench_show import bars, doubts, passed, show
 from fast_sse.cli.bench_target import make_target
@@ -123,7 +123,7 @@ def bench(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
         count = 1 if of.one_process else processes or max(1, len(os.sched_getaffinity(0)) - 1)
         _check_files(of.sockets(options), count)
         with _target(url, pid, signer, store, of.channels(options)) as target:
-            run = _run(Job(target, name, options, patience_s=patience), count)
+            run = _run(CrewJob(target, name, options, patience_s=patience), count)
         runs.append(run)
         if "error" in run:
             console.print(f"\n{name}: FAILED: {run['error']}", markup=False, highlight=False, soft_wrap=True)
@@ -168,7 +168,7 @@ def _check_files(sockets: int, processes: int) -> None:
 @contextmanager
 def _target(
     url: str | None, pid: int | None, signer: Signer | None, store: str, channels: int
-) -> Iterator[Target]:
+) -> Iterator[LoadTarget]:
     """What to load: the hub at the URL, or one of our own."""
     if url is not None:
         assert signer is not None
@@ -178,7 +178,7 @@ def _target(
         yield make_target(Remote.at(hub.url), hub.signer, channels, hub.pid, batch_kid=KID)
 
 
-def _run(job: Job, processes: int) -> Figures:
+def _run(job: CrewJob, processes: int) -> Figures:
     run: Figures = {"scenario": job.scenario, "options": job.options, "passed": False}
     try:
         with bars(Console(stderr=True), job.scenario) as on_progress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from fast_sse.bench.target import HUB_NEEDLE, Route, Target
+from fast_sse.bench.target import HUB_NEEDLE, LoadRoute, LoadTarget
 from fast_sse.cli.credentials import Signer
 from fast_sse.cli.remote import Remote
 from fast_sse.model.channel import Channel
@@ -13,7 +13,7 @@ from fast_sse.model.errors import ConfigError
 EVENT_TYPE = "cart_changed"
 
 
-def make_target(hub: Remote, signer: Signer, channels: int, pid: int, batch_kid: str = "") -> Target:
+def make_target(hub: Remote, signer: Signer, channels: int, pid: int, batch_kid: str = "") -> LoadTarget:
     """The hub with its channels, signed. Streams and v1 publishes are signed here, once.
 
     Raises:
@@ -31,7 +31,7 @@ def make_target(hub: Remote, signer: Signer, channels: int, pid: int, batch_kid:
     routes = [
         _route(hub, signer, Channel(f"carid{number:06d}", EVENT_TYPE)) for number in range(1, channels + 1)
     ]
-    return Target(
+    return LoadTarget(
         name="fast-sse",
         host=str(address),
         port=port,
@@ -49,11 +49,11 @@ def make_target(hub: Remote, signer: Signer, channels: int, pid: int, batch_kid:
     )
 
 
-def _route(hub: Remote, signer: Signer, to: Channel) -> Route:
+def _route(hub: Remote, signer: Signer, to: Channel) -> LoadRoute:
     listen = signer.sign("sub", [to], None)
     publish = signer.sign("pub", [to], b"")
     signed = {} if publish.startswith("v2.") else {"x-signature": publish}  # v2 covers the body: one for each
-    return Route(
+    return LoadRoute(
         subscribe_path=hub.subscribe_path(to),
         publish_path=hub.publish_path(to),
         subscribe_headers={"Accept": "text/event-stream", "x-signature": listen},

@@ -96,9 +96,9 @@ def subscribe(  # noqa: PLR0913, PLR0917  the options of a command are its argum
         raise ConfigError("--from", "only one of --from, --last, --from-id and --since says where to begin")
     begin = Begin(last, _checked(since) if since is not None else None)
     signer = find_signer(config, demo_dir, secret_env, kid)
-    listener = Listener(hub, to, signer, cursor=start or from_id or "", begin=begin)
+    source = EventSource(hub, to, signer, cursor=start or from_id or "", begin=begin)
     left = count
-    for event in listener.events():
+    for event in source.events():
         if event.type == GAP:
             echo(f"GAP: {event.text}", err=True)
             continue
@@ -146,7 +146,7 @@ def _json(text: str) -> bytes:
     return json.dumps(text, ensure_ascii=False).encode()
 
 
-class Listener:
+class EventSource:
     """One subscription over as many connections as it takes; `begin`: where one begins that has no cursor yet.
 
     Attributes:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.figures import Figures
-from fast_sse.ingest.package import Entry, Packages
+from fast_sse.ingest.package import Packages, QueueEntry
 from fast_sse.model.backoff import Backoff
 from fast_sse.model.errors import (
     ClientFaultError,
@@ -39,7 +39,7 @@ _TURN_BYTES = 256 * 1024
 class Poison(NamedTuple):
     """An entry that cannot become a message, and why."""
 
-    entry: Entry
+    entry: QueueEntry
     error: FastSseError
 
 
@@ -72,14 +72,14 @@ class Forwarder:
         self._on_held_up = on_held_up
         self._may_publish = may_publish
 
-    async def forward(self, entries: Sequence[Entry]) -> list[Poison]:
+    async def forward(self, entries: Sequence[QueueEntry]) -> list[Poison]:
         """Publish entries in order, however long it takes; what was not stored, because it never can be.
 
         May be cancelled at any moment: what was not reported as done is given to it again.
         Raises StoreClosedError when the hub's store is closed.
         """
         poison: list[Poison] = []
-        some: list[tuple[Entry, Draft]] = []
+        some: list[tuple[QueueEntry, Draft]] = []
         size = turn = 0
         for entry in entries:
             made = self._draft(entry)
@@ -97,7 +97,7 @@ class Forwarder:
                 await asyncio.sleep(0)  # large packages must not hold up everybody's heartbeats
         return poison + await self._publish(some)
 
-    def _draft(self, entry: Entry) -> Draft | Poison:
+    def _draft(self, entry: QueueEntry) -> Draft | Poison:
         try:
             return self._packages.draft(entry)
         except ClientFaultError as error:
@@ -106,7 +106,7 @@ class Forwarder:
             self._observer.notify(DefectSeen("ingest", repr(error), traceback.format_exc()))
             return Poison(entry, DefectError("a defect of the hub; its log has the details"))
 
-    async def _publish(self, some: Sequence[tuple[Entry, Draft]]) -> list[Poison]:
+    async def _publish(self, some: Sequence[tuple[QueueEntry, Draft]]) -> list[Poison]:
         """Publish until each is stored or can never be."""
         poison: list[Poison] = []
         backoff = Backoff(self._limits.retry_store_s, self._limits.retry_store_s_max)
@@ -119,8 +119,8 @@ class Forwarder:
         return poison
 
     async def _attempt(
-        self, some: Sequence[tuple[Entry, Draft]], poison: list[Poison]
-    ) -> tuple[Sequence[tuple[Entry, Draft]], FastSseError | None]:
+        self, some: Sequence[tuple[QueueEntry, Draft]], poison: list[Poison]
+    ) -> tuple[Sequence[tuple[QueueEntry, Draft]], FastSseError | None]:
         """Publish once; what is left to be done, and the error that stands in its way."""
         self._may_publish()
         try:

@@ -28,7 +28,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from fast_sse.ingest.forward import Poison
 from fast_sse.ingest.kafka_poison import KafkaPoison
-from fast_sse.ingest.package import Entry
+from fast_sse.ingest.package import QueueEntry
 
 #: Longest wait for a record before looking whether the end has come, and between signs of life in a long wait.
 _POLL_S = 0.2
@@ -52,7 +52,7 @@ class Owner(Protocol):
     def ended(self) -> bool:
         """Whether the session should end when nothing is in hand; asked on the session's thread."""
 
-    async def forward(self, entries: list[Entry]) -> list[Poison]:
+    async def forward(self, entries: list[QueueEntry]) -> list[Poison]:
         """Publish a batch; what cannot be."""
 
     def done(self, entries: int, poison: list[Poison], tombstones: int) -> None:
@@ -279,11 +279,11 @@ class Session:
         self._loop.call_soon_threadsafe(self._owner.failed, error)
 
 
-def _entry(message: Message) -> Entry:
+def _entry(message: Message) -> QueueEntry:
     """A record as an entry: its place is partition, offset and timestamp, since a topic made anew repeats the first two."""
     _, timestamp_ms = message.timestamp()
     place = f"{message.partition()}-{message.offset()}-{timestamp_ms}"
     headers = message.headers() or ()
     pairs = headers.items() if isinstance(headers, dict) else headers
     beside = {name: value for name, value in pairs if isinstance(value, bytes)}  # given twice: the last
-    return Entry(place, message.value(), beside.get("event_id"), beside.get("event_type"))
+    return QueueEntry(place, message.value(), beside.get("event_id"), beside.get("event_type"))

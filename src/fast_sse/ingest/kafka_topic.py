@@ -23,7 +23,7 @@ from confluent_kafka import KafkaError, KafkaException
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.forward import Forwarder, Poison
 from fast_sse.ingest.kafka_session import Session
-from fast_sse.ingest.package import Entry, Packages, without_schema
+from fast_sse.ingest.package import Packages, QueueEntry, without_schema
 from fast_sse.ingest.source import QueueError, Source
 from fast_sse.model.channel import Channel
 from fast_sse.observe.observer import Observer
@@ -131,7 +131,7 @@ class KafkaTopic(Source):
         """Whether the drain has begun."""
         return self._ending
 
-    async def forward(self, entries: list[Entry]) -> list[Poison]:
+    async def forward(self, entries: list[QueueEntry]) -> list[Poison]:
         """Publish a batch."""
         return await self._forwarder.forward(entries)
 

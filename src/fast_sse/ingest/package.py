@@ -36,7 +36,7 @@ def without_schema(package: bytes) -> bytes:
     return package[5:] if package[:1] == b"\0" else package
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class QueueEntry(msgspec.Struct, frozen=True, gc=False):
     """One entry of a queue, as it was read.
 
     Attributes:
@@ -79,7 +79,7 @@ class Packages:
         self._unwrap = unwrap
         self._send_time = SendTime()
 
-    def draft(self, entry: Entry) -> Draft:
+    def draft(self, entry: QueueEntry) -> Draft:
         """The draft of one entry. Raises ClientFaultError when it cannot become a message."""
         package = entry.package
         if package is None or entry.flaw:

@@ -39,7 +39,7 @@ from redis.backoff import NoBackoff
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.forward import Forwarder, Poison
 from fast_sse.ingest.lease import Lease, LeaseLostError
-from fast_sse.ingest.package import Entry, Packages
+from fast_sse.ingest.package import Packages, QueueEntry
 from fast_sse.ingest.redis_hole import Hole, numbers
 from fast_sse.ingest.source import QueueError, Source
 from fast_sse.model.channel import Channel
@@ -268,10 +268,12 @@ class RedisStream(Source):
         return last_taken
 
 
-def _entry(place: bytes, fields: Sequence[bytes]) -> Entry:
+def _entry(place: bytes, fields: Sequence[bytes]) -> QueueEntry:
     if len(fields) != 2:
-        return Entry(place.decode(), None, flaw=f"an entry has one field, this one has {len(fields) // 2}")
-    return Entry(place.decode(), fields[1], event_id=fields[0])
+        return QueueEntry(
+            place.decode(), None, flaw=f"an entry has one field, this one has {len(fields) // 2}"
+        )
+    return QueueEntry(place.decode(), fields[1], event_id=fields[0])
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from tests.cli.scripted import Scripted, answer
 
-from fast_sse.cli.publishing.link import RETRY_STATUSES, WAIT_S_MAX, Link
+from fast_sse.cli.publishing.link import RETRY_STATUSES, WAIT_S_MAX, HubLink
 from fast_sse.cli.remote import Remote
 from fast_sse.model.errors import UnavailableError
 
@@ -28,7 +28,7 @@ class Rig:
         self.told: list[str] = []
         self.waits: list[float] = []
         self.signed = 0
-        self.link = Link(Remote.at(server.url), retries, self.told.append, self.waits.append)
+        self.link = HubLink(Remote.at(server.url), retries, self.told.append, self.waits.append)
 
     def settle(self) -> int:
         """Post once; the final status."""

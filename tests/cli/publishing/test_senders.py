@@ -15,7 +15,7 @@ from tests.support.server import Hub
 from tests.support.sign import KEY, KID, SECRET
 
 from fast_sse.cli.credentials import Signer
-from fast_sse.cli.publishing.link import Link
+from fast_sse.cli.publishing.link import HubLink
 from fast_sse.cli.publishing.ndjson import Line
 from fast_sse.cli.publishing.senders import BatchRoute, Result, Singles, make_sender
 from fast_sse.cli.remote import Remote
@@ -123,9 +123,9 @@ def test_patience_ends_where_nothing_gets_through(waits: list[float]) -> None:
 
 def test_lines_of_one_channel_share_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are sent in order by one lane; lines of many channels take more than one."""
-    sent: list[tuple[Link, Line]] = []
+    sent: list[tuple[HubLink, Line]] = []
 
-    def send_one(_self: Singles, link: Link, one: Line) -> Result:
+    def send_one(_self: Singles, link: HubLink, one: Line) -> Result:
         sent.append((link, one))
         return Result(one.number, "stored")
 

@@ -15,7 +15,7 @@ from tests.clients.python.say import say_error, say_event, say_open
 
 from fast_sse.cli.credentials import Signer
 from fast_sse.cli.remote import NETWORK_ERRORS, Remote
-from fast_sse.cli.subscribe import Listener
+from fast_sse.cli.subscribe import EventSource
 from fast_sse.model.channel import Channel, channel
 from fast_sse.model.parser import Event
 from fast_sse.model.signature import Keyring
@@ -39,7 +39,7 @@ class _Given(Signer, frozen=True):
         return self.signature
 
 
-class _Listener(Listener):
+class _EventSource(EventSource):
     """Tells what the command tells on standard error."""
 
     def _connection(self) -> Iterator[Event]:
@@ -63,5 +63,5 @@ def plain(url: str) -> None:
     event_id, _, event_type = path.partition("/types/")
     at = Remote.at(f"{parts.scheme}://{parts.netloc}{prefix}")
     hub = _Hub(at.scheme, at.host, at.port, at.prefix, urlencode(fields))
-    for event in _Listener(hub, channel(unquote(event_id), unquote(event_type)), signature).events():
+    for event in _EventSource(hub, channel(unquote(event_id), unquote(event_type)), signature).events():
         say_event(event.type, event.last_event_id, event.text)

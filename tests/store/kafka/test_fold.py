@@ -8,14 +8,14 @@ from tests.store.kafka.entries import NOW_MS, poison, raw
 from fast_sse.model.cursor import fingerprint_text
 from fast_sse.model.errors import KeyConflictError
 from fast_sse.store.kafka.entry import decode
-from fast_sse.store.kafka.fold import Answered, Folding, Group, Raw
+from fast_sse.store.kafka.fold import Answered, FoldedGroup, Folding, Raw
 from fast_sse.store.rows.entries import ENTRY_VALUES
 
 WINDOW_MS = 1000
 KEYED = draft(keys=("k",))
 
 
-def folded(*entries: Raw) -> Group:
+def folded(*entries: Raw) -> FoldedGroup:
     folding = Folding(WINDOW_MS)
     for entry in entries:
         folding.take(entry, decode(entry.value))

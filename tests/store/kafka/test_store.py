@@ -29,10 +29,10 @@ from fast_sse.model.message import Record
 from fast_sse.store.base import Appended, Gap, OvertakenError, Windows
 from fast_sse.store.clock import wall_ms
 from fast_sse.store.kafka.entry import encode
-from fast_sse.store.kafka.fold import Group
-from fast_sse.store.kafka.follower import _SuspectError
+from fast_sse.store.kafka.fold import FoldedGroup
 from fast_sse.store.kafka.store import KafkaStore
 from fast_sse.store.kafka.topic import Facts
+from fast_sse.store.kafka.topic_reader import _SuspectError
 from fast_sse.store.record import record_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.wire, pytest.mark.timeout(180)]
@@ -128,7 +128,7 @@ async def test_a_new_node_comes_to_the_same_view(cluster: Cluster) -> None:
 async def test_a_cursor_of_another_node_waits_for_a_view_that_lags(cluster: Cluster) -> None:
     """After a hop the reader's node may not have read so far: nothing is skipped and nothing is called ahead."""
     ahead, behind = await cluster.open("a"), await cluster.open("b")
-    follower = behind._follower
+    follower = behind._reader
     assert follower is not None
     with behind._view.lock:  # node b cannot write its view: it lags
         (cursor,) = await put(ahead, draft(data=b"1"))
@@ -176,7 +176,7 @@ async def test_what_time_it_is_says_the_broker_and_no_record(cluster: Cluster) -
     await put(store, draft())
     earlier_ms = store.now_ms() - HOUR_MS
     record = record_of(draft(), store._newest.position + 1, earlier_ms, last_ms=store.now_ms())
-    store._advance(Group([record], [], [], {}, fresh=True, time_ms=earlier_ms))
+    store._advance(FoldedGroup([record], [], [], {}, fresh=True, time_ms=earlier_ms))
     assert store.now_ms() < earlier_ms + 60_000
 
 
@@ -334,7 +334,7 @@ async def test_a_topic_deleted_and_made_again_is_told_as_another_log(
 
 def breaks_once(store: KafkaStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next session ends when its view is open and before it has read anything."""
-    follower = store._follower
+    follower = store._reader
     assert follower is not None
     read_to = follower._read_to
 

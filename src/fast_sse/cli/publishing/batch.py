@@ -22,12 +22,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fast_sse.cli.publishing.link import Tell
 from fast_sse.cli.publishing.ndjson import Chunk, chunks
-from fast_sse.cli.publishing.senders import Result, Sender
+from fast_sse.cli.publishing.senders import LineSender, Result
 from fast_sse.model.errors import ConfigError, UnavailableError
 from fast_sse.observe.logging import visible
 
 #: Makes the way to the hub, which tells of its retries.
-MakeSender = Callable[[Tell], Sender]
+MakeSender = Callable[[Tell], LineSender]
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ class Run(msgspec.Struct, frozen=True):
     lines_max: int = 500
 
 
-class Tally(msgspec.Struct):
+class LineTally(msgspec.Struct):
     """How far a run came: lines by what became of them, and the last one before which all are settled."""
 
     through: int
@@ -102,7 +102,7 @@ class Screen:
         else:
             self._console.print(visible(sentence), markup=False)
 
-    def show(self, bytes_read: int, tally: Tally) -> None:
+    def show(self, bytes_read: int, tally: LineTally) -> None:
         """Move the bar."""
         settled = tally.stored + tally.duplicates + tally.refused
         rate = settled / max(self.seconds, 0.001)
@@ -124,7 +124,7 @@ def run_batch(run: Run, make_sender: MakeSender) -> None:
         typer.Exit: 1 when lines were refused, 130 when interrupted.
     """
     with opened(run.source) as source:
-        screen, tally = Screen(_size(source)), Tally(through=run.from_line - 1)
+        screen, tally = Screen(_size(source)), LineTally(through=run.from_line - 1)
         screen.tell(
             f"run id {run.run_id}: to go on after a break, the same command with --run-id {run.run_id}"
         )
@@ -143,7 +143,7 @@ def run_batch(run: Run, make_sender: MakeSender) -> None:
         raise typer.Exit(1)
 
 
-def _send_all(run: Run, source: BinaryIO, sender: Sender, screen: Screen, tally: Tally) -> None:
+def _send_all(run: Run, source: BinaryIO, sender: LineSender, screen: Screen, tally: LineTally) -> None:
     for chunk in chunks(source, run.run_id, run.from_line, run.lines_max):
         results = sender.send(chunk.lines) if chunk.lines else []
         for sentence in tally.count(chunk, results):
@@ -151,7 +151,7 @@ def _send_all(run: Run, source: BinaryIO, sender: Sender, screen: Screen, tally:
         screen.show(chunk.bytes_read, tally)
 
 
-def _how_to_go_on(run: Run, tally: Tally) -> str:
+def _how_to_go_on(run: Run, tally: LineTally) -> str:
     done = f"lines up to {tally.through} are settled" if tally.through else "no line is known to be settled"
     return f"{done}; go on: the same command with --run-id {run.run_id} --from-line {tally.through + 1}"
 

@@ -25,7 +25,7 @@ from fast_sse.cli.credentials import (
 )
 from fast_sse.cli.exact import checked
 from fast_sse.cli.publishing.batch import Run, run_batch
-from fast_sse.cli.publishing.link import Link
+from fast_sse.cli.publishing.link import HubLink
 from fast_sse.cli.publishing.senders import make_sender
 from fast_sse.cli.remote import DEFAULT_URL, Remote, UrlOption, channel_argument
 from fast_sse.model.channel import Channel
@@ -153,7 +153,7 @@ def send(hub: Remote, to: Channel, body: bytes, signer: Signer, key: str, retrie
             "x-signature": signer.sign("pub", [to], body),
         }
 
-    link = Link(hub, retries, partial(echo, err=True))
+    link = HubLink(hub, retries, partial(echo, err=True))
     try:
         with closing(link):
             answer = link.settle(hub.publish_path(to), body, headers)

@@ -46,7 +46,7 @@ class Answer(NamedTuple):
     retry_after_s: float = 0.0
 
 
-class Link:
+class HubLink:
     """One connection and its patience: `retries` further tries, each later than the one before.
 
     Attributes:

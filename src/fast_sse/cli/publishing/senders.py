@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from zlib import crc32
 
 from fast_sse.cli.credentials import Signer
-from fast_sse.cli.publishing.link import RETRY_CODES, Answer, Link, Tell
+from fast_sse.cli.publishing.link import RETRY_CODES, Answer, HubLink, Tell
 from fast_sse.cli.publishing.ndjson import Line
 from fast_sse.cli.remote import Remote
 from fast_sse.model.errors import BadChannelError, UnavailableError
@@ -41,7 +41,7 @@ class Result(NamedTuple):
     problem: str = ""
 
 
-class Sender(Protocol):
+class LineSender(Protocol):
     """One of the two ways."""
 
     def send(self, lines: Sequence[Line]) -> list[Result]:
@@ -55,7 +55,7 @@ class Sender(Protocol):
         """End the connections, also under whoever still waits on one."""
 
 
-def make_sender(hub: Remote, signer: Signer, retries: int, tell: Tell) -> Sender:
+def make_sender(hub: Remote, signer: Signer, retries: int, tell: Tell) -> LineSender:
     """Batches where the signer can sign them."""
     if signer.signs_batches:
         return BatchRoute(hub, signer, retries, tell)
@@ -68,10 +68,10 @@ class BatchRoute:
 
     def __init__(self, hub: Remote, signer: Signer, retries: int, tell: Tell) -> None:
         self._path, self._signer = hub.batch_path, signer
-        self._link = Link(hub, retries, tell)
+        self._link = HubLink(hub, retries, tell)
 
     def send(self, lines: Sequence[Line]) -> list[Result]:
-        """See `Sender`. A batch that is too large for the hub is halved."""
+        """See `LineSender`. A batch that is too large for the hub is halved."""
         settled: list[Result] = []
         waiting = list(lines)
         while waiting:
@@ -103,7 +103,7 @@ class BatchRoute:
         )
 
     def close(self) -> None:
-        """See `Sender`."""
+        """See `LineSender`."""
         self._link.close()
 
 
@@ -113,11 +113,11 @@ class Singles:
     def __init__(self, hub: Remote, signer: Signer, retries: int, tell: Tell) -> None:
         self._hub, self._signer = hub, signer
         self._stop = threading.Event()
-        self._links = [Link(hub, retries, tell, self._wait) for _ in range(LANES)]
+        self._links = [HubLink(hub, retries, tell, self._wait) for _ in range(LANES)]
         self._pool = ThreadPoolExecutor(LANES, thread_name_prefix="fast-sse-publish")
 
     def send(self, lines: Sequence[Line]) -> list[Result]:
-        """See `Sender`."""
+        """See `LineSender`."""
         lanes: list[list[Line]] = [[] for _ in self._links]
         for line in lines:
             lanes[crc32("\0".join(line.to).encode()) % LANES].append(line)
@@ -125,7 +125,7 @@ class Singles:
         return sorted(result for lane in results for result in lane)
 
     def close(self) -> None:
-        """See `Sender`."""
+        """See `LineSender`."""
         self._stop.set()
         for link in self._links:
             link.abort()
@@ -133,7 +133,7 @@ class Singles:
         for link in self._links:
             link.close()
 
-    def _send_lane(self, link: Link, lines: list[Line]) -> list[Result]:
+    def _send_lane(self, link: HubLink, lines: list[Line]) -> list[Result]:
         settled = []
         for line in lines:
             if self._stop.is_set():
@@ -142,7 +142,7 @@ class Singles:
             link.renew()
         return settled
 
-    def _send_one(self, link: Link, line: Line) -> Result:
+    def _send_one(self, link: HubLink, line: Line) -> Result:
         headers = partial(self._headers, line)
         try:
             answer = link.settle(self._hub.publish_path(line.to), line.body, headers)

@@ -31,7 +31,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Fields).decode
 
 
-class Entry(NamedTuple):
+class TopicEntry(NamedTuple):
     """A readable entry."""
 
     token: int
@@ -67,7 +67,7 @@ def encode(draft: Draft, token: int) -> bytes:
     )
 
 
-def decode(value: bytes | None) -> Entry | None:
+def decode(value: bytes | None) -> TopicEntry | None:
     """The entry of a value, None when it is poison."""
     if value is None:
         return None
@@ -92,4 +92,4 @@ def decode(value: bytes | None) -> Entry | None:
         keys=tuple(Key(digest, window_ms) for digest, window_ms in keys),
         body_sha256=sha,
     )
-    return Entry(token, draft)
+    return TopicEntry(token, draft)

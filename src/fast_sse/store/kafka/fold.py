@@ -16,7 +16,7 @@ from fast_sse.model.message import Draft, Record
 from fast_sse.store.base import Appended, Outcome
 from fast_sse.store.dedup import Known, resolve, to_remember
 from fast_sse.store.kafka.bound import Bound, Rank
-from fast_sse.store.kafka.entry import Entry, fingerprint_of
+from fast_sse.store.kafka.entry import TopicEntry, fingerprint_of
 from fast_sse.store.record import record_of
 from fast_sse.store.rows.body import body_of
 from fast_sse.store.rows.entries import ENTRY_VALUES, KEY_VALUES, add_entry, add_keys
@@ -48,7 +48,7 @@ class Answered(NamedTuple):
     conflict: KeyConflictError | None = None
 
 
-class Group(NamedTuple):
+class FoldedGroup(NamedTuple):
     """What some entries did to the view.
 
     `erased`: by position of a control record, how many records went. `fresh`: they were written just now. `time_ms`:
@@ -87,7 +87,7 @@ class Folding:
         self.values: list[Any] = []
         #: Places and fingerprints of entries that are no records.
         self.others: list[tuple[Position, str]] = []
-        self.group = Group([], [], [], {})
+        self.group = FoldedGroup([], [], [], {})
 
     @property
     def ended(self) -> list[bytes]:
@@ -108,7 +108,7 @@ class Folding:
         """Begin with the stored keys that the entries carry, the fingerprints of their places, and where keys are cut."""
         self._stored, self._prints, self._bound = stored, prints, bound
 
-    def take(self, raw: Raw, entry: Entry | None) -> None:
+    def take(self, raw: Raw, entry: TopicEntry | None) -> None:
         """Judge the next entry."""
         position = raw.offset + 1
         if entry is None:

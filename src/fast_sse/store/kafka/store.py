@@ -1,6 +1,6 @@
 """The Kafka store: several nodes, one topic, a view on each of them.
 
-A publish is an entry of the topic (acks=all, idempotent) and is answered when this node's follower has read it back:
+A publish is an entry of the topic (acks=all, idempotent) and is answered when this node's reader has read it back:
 then its place, its fingerprint and the winner of its key are what every node sees, and this node's view has it. A
 key that the view knows is answered from it. Only the view answers reads; the broker alone says what is ahead.
 """
@@ -22,13 +22,13 @@ from fast_sse.observe.metrics import Sample
 from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows, refused_append
 from fast_sse.store.clock import StoreClock
 from fast_sse.store.kafka.appends import Appends
-from fast_sse.store.kafka.fold import Group, known_outcomes
-from fast_sse.store.kafka.follower import Begun, Follower
+from fast_sse.store.kafka.fold import FoldedGroup, known_outcomes
 from fast_sse.store.kafka.pages import KIND, AheadError, last, page, since
 from fast_sse.store.kafka.readers import Readers
 from fast_sse.store.kafka.sender import Failures, MakeProducer, Sender
 from fast_sse.store.kafka.settings import KEY_WINDOW_S, KafkaSettings, check_options, make_producer
 from fast_sse.store.kafka.topic import Topic
+from fast_sse.store.kafka.topic_reader import Begun, TopicReader
 from fast_sse.store.kafka.view import View
 from fast_sse.store.ranges import ranges
 from fast_sse.store.relay import Relay
@@ -69,7 +69,7 @@ class KafkaStore(Store):
         self._make_producer = make_producer
         self._view = View(directory / f"view-{settings.node}.db", windows)
         self._readers: Readers | None = None
-        self._follower: Follower | None = None
+        self._reader: TopicReader | None = None
         self._sender: Sender | None = None
         self._appends: Appends | None = None
         self._closed = False
@@ -87,13 +87,13 @@ class KafkaStore(Store):
 
     async def open(self) -> None:
         """Find or make the topic and bring the view level with it; after an error it may be tried again."""
-        if self._closed or self._follower is not None:
+        if self._closed or self._reader is not None:
             raise StoreClosedError("the store is open already, or was closed")
         self._loop = asyncio.get_running_loop()
         self._opening: asyncio.Future[None] = self._loop.create_future()
         self._readers = Readers(self._view.path, self._on_damage)
-        self._follower = Follower(self._settings, self._topic, self._view, self._readers, self)
-        self._follower.start()
+        self._reader = TopicReader(self._settings, self._topic, self._view, self._readers, self)
+        self._reader.start()
         try:
             await self._opening
         except BaseException:
@@ -111,11 +111,11 @@ class KafkaStore(Store):
         await self._stop()
 
     async def _stop(self) -> None:
-        follower, self._follower = self._follower, None
+        reader, self._reader = self._reader, None
         sender, self._sender = self._sender, None
         readers, self._readers = self._readers, None
-        if follower is not None and readers is not None:
-            ends = [asyncio.to_thread(follower.stop), asyncio.to_thread(readers.close)]
+        if reader is not None and readers is not None:
+            ends = [asyncio.to_thread(reader.stop), asyncio.to_thread(readers.close)]
             if sender is not None:
                 ends.append(sender.close())
             await asyncio.gather(*ends)
@@ -129,25 +129,25 @@ class KafkaStore(Store):
     def samples(self) -> Iterable[Sample]:
         """The view in numbers, beside what every store counts."""
         text = "entries of the log that nobody could read: each is a gap for who passes it"
-        wal = self._follower.wal.samples() if self._follower is not None else []
+        wal = self._reader.wal.samples() if self._reader is not None else []
         return [
             *super().samples(),
             Sample("log_unreadable_total", "counter", text, self.poisoned),
             *wal,
         ]
 
-    # -- what the follower's thread tells ------------------------------------------------------------
+    # -- what the reader's thread reports ------------------------------------------------------------
 
     def begun(self, begun: Begun) -> None:
-        """See `follower.Told`. On the follower's thread, as the next two."""
+        """See `topic_reader.TopicListener`. On the reader's thread, as the next two."""
         self._call(self._on_begun, begun)
 
-    def group(self, group: Group, epoch: str) -> None:
-        """See `follower.Told`."""
+    def group(self, group: FoldedGroup, epoch: str) -> None:
+        """See `topic_reader.TopicListener`."""
         self._call(self._on_group, group, epoch)
 
     def down(self, error: FastSseError) -> None:
-        """See `follower.Told`."""
+        """See `topic_reader.TopicListener`."""
         self._call(self._on_down, error)
 
     def _call(self, callback: Callable[..., object], *args: object) -> None:
@@ -177,7 +177,7 @@ class KafkaStore(Store):
         if not self._opening.done():
             self._opening.set_result(None)
 
-    def _on_group(self, group: Group, epoch: str) -> None:
+    def _on_group(self, group: FoldedGroup, epoch: str) -> None:
         origin = Cursor(self.kind, epoch, 0, NO_FINGERPRINT)
         self.poisoned += len(group.poisoned)
         self._erased.update(group.erased)
@@ -185,10 +185,10 @@ class KafkaStore(Store):
             self._advance(group)
         if self._appends is not None:
             self._appends.read_back(group.answers, origin)
-        if self._follower is not None:
-            self._follower.taken()
+        if self._reader is not None:
+            self._reader.taken()
 
-    def _advance(self, group: Group) -> None:
+    def _advance(self, group: FoldedGroup) -> None:
         records = group.records
         if records:
             self._newest = self._origin.at(records[-1].position, records[-1].fingerprint)
@@ -211,12 +211,12 @@ class KafkaStore(Store):
         self._relay.fail(error.message)
 
     def _on_damage(self) -> None:
-        if self._follower is not None:
-            self._follower.damaged()
+        if self._reader is not None:
+            self._reader.damaged()
 
     def _suspect(self) -> None:
-        if self._follower is not None:
-            self._follower.suspect()
+        if self._reader is not None:
+            self._reader.suspect()
 
     def _on_failures(self, failures: Failures) -> None:
         if self._appends is not None:

@@ -30,7 +30,7 @@ from fast_sse.model.errors import ConfigError, HeldError
 from fast_sse.store.base import Windows
 from fast_sse.store.kafka.bound import Bound, Rank
 from fast_sse.store.kafka.entry import decode
-from fast_sse.store.kafka.fold import PLACE_BYTES, Folding, Group, Raw, known_keys
+from fast_sse.store.kafka.fold import PLACE_BYTES, FoldedGroup, Folding, Raw, known_keys
 from fast_sse.store.rows.connect import connect
 from fast_sse.store.rows.log import FIRST_OF_CHANNEL_SQL, SqliteLog
 from fast_sse.store.rows.pages import INTEGER_MAX
@@ -192,7 +192,7 @@ class View:
 
     # -- what the topic does to it ------------------------------------------------------------------
 
-    def fold(self, batch: Sequence[Raw]) -> Group:
+    def fold(self, batch: Sequence[Raw]) -> FoldedGroup:
         """Take the next entries of the topic, in one transaction; erasures follow in steps of their own."""
         entries = [(raw, decode(raw.value)) for raw in batch]
         digests = [key.digest for _, entry in entries if entry for key in entry.draft.keys]

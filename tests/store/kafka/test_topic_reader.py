@@ -22,7 +22,7 @@ from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import UnavailableError
 from fast_sse.model.message import Record
 from fast_sse.store.base import Appended, Gap, OvertakenError
-from fast_sse.store.kafka import follower
+from fast_sse.store.kafka import topic_reader
 from fast_sse.store.kafka.sender import Sender
 from fast_sse.store.kafka.settings import make_consumer
 from fast_sse.store.kafka.store import KafkaStore
@@ -172,7 +172,7 @@ async def test_a_session_reads_on_from_the_entry_that_it_compared(
 ) -> None:
     """It is not sent behind it: a fetch from there is under way, and on a quiet topic takes half a second to be answered."""
     offsets: list[int] = []
-    monkeypatch.setattr(follower, "make_consumer", lambda *how: Noted(make_consumer(*how), offsets))
+    monkeypatch.setattr(topic_reader, "make_consumer", lambda *how: Noted(make_consumer(*how), offsets))
     store = await cluster.open()
     await put_one_by_one(store, b"0", b"1")
     assert offsets == [0]
@@ -256,8 +256,8 @@ async def test_a_broker_that_is_down_at_the_start(make_cluster: MakeCluster, tmp
 async def test_a_view_that_somebody_holds_is_bounded(cluster: Cluster) -> None:
     """A stranger's open transaction ends in refusals before it fills the disk, and is forgotten once it has ended."""
     store = await cluster.open(deadline_s=2.0)
-    assert store._follower is not None
-    wal = store._follower.wal
+    assert store._reader is not None
+    wal = store._reader.wal
     wal._bytes_max = 1 << 20
     start = (await store.bounds()).newest
     stranger = sqlite3.connect(cluster.view(), isolation_level=None)
@@ -288,8 +288,8 @@ async def test_a_view_that_somebody_holds_is_bounded(cluster: Cluster) -> None:
 async def test_a_view_stays_small_by_itself(cluster: Cluster) -> None:
     """Its write-ahead log is begun anew as it grows, whoever reads meanwhile."""
     store = await cluster.open()
-    assert store._follower is not None
-    wal = store._follower.wal
+    assert store._reader is not None
+    wal = store._reader.wal
     for _ in range(60):
         await store.append([draft(data=b"x" * 100_000) for _ in range(10)])
         await store.last(EVERYTHING, 1)

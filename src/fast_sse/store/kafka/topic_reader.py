@@ -22,7 +22,7 @@ from fast_sse.model.cursor import NO_FINGERPRINT, Position
 from fast_sse.model.errors import FastSseError, UnavailableError
 from fast_sse.store.kafka.entry import decode, fingerprint_of
 from fast_sse.store.kafka.failures import unavailable
-from fast_sse.store.kafka.fold import Group, Raw
+from fast_sse.store.kafka.fold import FoldedGroup, Raw
 from fast_sse.store.kafka.readers import Readers
 from fast_sse.store.kafka.settings import KafkaSettings, make_consumer
 from fast_sse.store.kafka.topic import Facts, Topic
@@ -66,13 +66,13 @@ class Begun(NamedTuple):
     lost: bool
 
 
-class Told(Protocol):
+class TopicListener(Protocol):
     """Who hears of it: called on the follower's thread, in order."""
 
     def begun(self, begun: Begun) -> None:
         """The view is level with the topic, for the first time or again."""
 
-    def group(self, group: Group, epoch: str) -> None:
+    def group(self, group: FoldedGroup, epoch: str) -> None:
         """Some entries are in the view; their records are left out where `begun` will speak for them."""
 
     def down(self, error: FastSseError) -> None:
@@ -83,17 +83,17 @@ class _SuspectError(Exception):
     """Something happened to the connection or to the topic: look again before reading on."""
 
 
-class Follower:
+class TopicReader:
     """The thread. It owns the view's writing, but for trimming."""
 
     def __init__(
-        self, settings: KafkaSettings, topic: Topic, view: View, readers: Readers, told: Told
+        self, settings: KafkaSettings, topic: Topic, view: View, readers: Readers, listener: TopicListener
     ) -> None:
         self._settings = settings
         self._topic = topic
         self._view = view
         self._readers = readers
-        self._told = told
+        self._listener = listener
         #: The write-ahead log of the view.
         self.wal = Wal(view.path, readers.gate)
         self._stopping = threading.Event()
@@ -107,7 +107,7 @@ class Follower:
         self._next = 0
         #: The topic's end was reached, so what comes next was written since; what came last had been.
         self._at_end = self._fresh = False
-        self._thread = threading.Thread(target=self._run, name="fast-sse-follower", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="fast-sse-topic-reader", daemon=True)
 
     def start(self) -> None:
         """Begin the first session."""
@@ -140,7 +140,7 @@ class Follower:
             self._sessions()
         except BaseException as error:  # noqa: BLE001  the last guard: nobody else would ever notice
             _log.critical("the thread that follows the topic has ended: restart the hub", exc_info=error)
-            self._told.down(UnavailableError("the log is not followed any more: restart the hub"))
+            self._listener.down(UnavailableError("the log is not followed any more: restart the hub"))
 
     def _sessions(self) -> None:
         backoff = Backoff(*_BACKOFF_S)
@@ -151,14 +151,14 @@ class Follower:
             except _SuspectError:
                 backoff.restart()
             except FastSseError as error:
-                self._told.down(error)
+                self._listener.down(error)
             except sqlite3.Error as error:
                 _log.error("the view cannot be written", exc_info=error)
                 self._damaged = not isinstance(error, sqlite3.OperationalError)
-                self._told.down(UnavailableError("the view of the log cannot be written now"))
+                self._listener.down(UnavailableError("the view of the log cannot be written now"))
             except Exception as error:  # noqa: BLE001  loud, and alive: a follower that stands still silently is the worst outcome
                 _log.critical("a defect ended the follower's session", exc_info=error)
-                self._told.down(UnavailableError("the log cannot be followed now"))
+                self._listener.down(UnavailableError("the log cannot be followed now"))
             if time.monotonic() - began > _BACKOFF_S[1]:
                 backoff.restart()
             self._stopping.wait(backoff.next_s())
@@ -183,7 +183,7 @@ class Follower:
             newest = self._place_at(self._view.newest)
             self._readers.resume()
             trimmed = self._place_at(self._view.trimmed)
-            self._told.begun(Begun(facts, trimmed, newest, self._anew, self._lost))
+            self._listener.begun(Begun(facts, trimmed, newest, self._anew, self._lost))
             self._began, self._anew, self._lost = True, False, False
             watch = Watch(self._topic, facts.epoch)
             while not self._stopping.is_set():
@@ -296,7 +296,7 @@ class Follower:
         if self._began:
             self._room.acquire()
             records = [] if quiet else group.records
-            self._told.group(group._replace(records=records, fresh=self._fresh), self._epoch)
+            self._listener.group(group._replace(records=records, fresh=self._fresh), self._epoch)
 
     def _keep_small(self) -> None:
         """Raises DiskFullError while a stranger keeps the view's write-ahead log at its bound."""
