@@ -1,1 +1,21 @@
-"""One file a command: each reads its options, calls the application, and prints."""
+"""The command `fast-sse`: each file of a command reads its options, calls the application, and prints.
+
+main          which commands there are, and how each of them ends
+serve         `fast-sse serve`
+demo          `fast-sse demo`
+config        `fast-sse config`
+doctor        `fast-sse doctor`
+compact       `fast-sse compact`
+publishing    `fast-sse publish`
+subscribe     `fast-sse subscribe`
+sign          `fast-sse sign`
+bench         `fast-sse bench`
+bench_hub     the hub that a benchmark starts when it is given none
+bench_target  a hub as the load generator sees it
+bench_show    what a benchmark prints
+process       what one process does around the application
+origins       from where each value of a configuration is
+credentials   where the commands find a secret
+remote        a hub as the commands see it: address, paths, curl lines
+exact         JSON as the text that it is
+"""

@@ -1,1 +1,16 @@
-"""The words of the hub and their rules: pure values, with no asyncio, clock, environment or I/O."""
+"""The words of the hub and their rules: pure values, with no asyncio, clock, environment or I/O.
+
+errors     the tree of errors, each with status and code
+limits     every bound of the hub
+channel    channels, filters, and the rule of matching
+cursor     places in a log, and the text of Last-Event-ID
+moment     a time to begin at, as a client writes it
+message    draft, record and envelope
+keys       idempotency keys
+letter     a dead letter
+frame      records and events of the hub as SSE bytes
+parser     SSE bytes as events
+signature  two signature formats, checked against a keyring
+secret     secrets that are too weak
+backoff    waits that double
+"""

@@ -1,1 +1,8 @@
-"""`fast-sse publish`: one message, or a file of them over several connections."""
+"""`fast-sse publish`: one message, or a file of them over several connections.
+
+command  the command and its options
+link     a connection that repeats a request until its outcome is known
+ndjson   lines of an input in chunks, each with its idempotency key
+senders  two ways to publish lines: in batches, or one by one
+batch    a whole input: progress, summary, and how to go on
+"""

@@ -1,1 +1,5 @@
-"""The log in memory: for tests, and where nothing must outlive the process."""
+"""The log in memory: for tests, and where nothing must outlive the process.
+
+store  the contract, kept in this process
+log    records by position, with three indexes
+"""
