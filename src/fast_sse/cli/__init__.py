@@ -18,4 +18,6 @@ origins       from where each value of a configuration is
 credentials   where the commands find a secret
 remote        a hub as the commands see it: address, paths, curl lines
 exact         JSON as the text that it is
+
+`main` turns errors into exit statuses: 2 for what the caller can change, 1 for everything else.
 """

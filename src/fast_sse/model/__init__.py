@@ -13,4 +13,6 @@ parser     SSE bytes as events
 signature  two signature formats, checked against a keyring
 secret     secrets that are too weak
 backoff    waits that double
+
+What a value needs from outside, such as time, chance or a secret, is an argument.
 """

@@ -5,4 +5,6 @@ link     a connection that repeats a request until its outcome is known
 ndjson   lines of an input in chunks, each with its idempotency key
 senders  two ways to publish lines: in batches, or one by one
 batch    a whole input: progress, summary, and how to go on
+
+Every line has an idempotency key, so that what is sent again is one message in the end.
 """

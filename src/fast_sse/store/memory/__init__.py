@@ -2,4 +2,6 @@
 
 store  the contract, kept in this process
 log    records by position, with three indexes
+
+The suite that proves the durable stores proves this one, too.
 """
