@@ -345,6 +345,32 @@ async def test_a_defect_in_a_set_ends_those_who_wait_to_join_it() -> None:
         assert hub.fanout.sets == []
 
 
+async def test_a_defect_in_levelling_a_joiner_is_its_own() -> None:
+    """It is cut, loudly; neither the members nor the next joiner notice, and nothing of it is left behind."""
+
+    class Broken(FakeTransport):
+        def write(self, data: bytes) -> None:
+            if b'"headers":' in data:
+                raise TypeError("a defect")
+            super().write(data)
+
+    async with bench() as hub:
+        (start,) = await hub.publish("a/t", 0)
+        member = await hub.joined("a/t", transport=SlowTransport(0.005))
+        await hub.publish("a/t", 1)
+        await hub.publish("a/t", 2)
+        broken, good = [
+            await hub.joined("a/t", after=start.text, transport=transport) for transport in (Broken(), None)
+        ]
+        assert broken.subscriber.state == good.subscriber.state == JOINING
+        await manual().elapse(1)
+        assert broken.transport.closed
+        assert [fact.where for fact in hub.facts.of(DefectSeen)] == ["catch-up"]
+        await hub.publish("a/t", 3)
+        await manual().elapse(1)
+        assert member.messages == good.messages == [1, 2, 3]
+
+
 async def test_waiting_for_the_follower_ends_when_it_arrives_or_starts_anew() -> None:
     """A wait for a position ends at that position, and when the log's place is set anew; a cancelled one leaves nothing."""
     loop = manual()

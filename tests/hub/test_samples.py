@@ -42,6 +42,7 @@ async def test_deliveries_are_records_times_streams() -> None:
         assert found["deliveries_total"] == sum(len(peer.messages) for peer in peers) == 9
         assert (found["streams_open"], found["streams_opened_total"], found["live_sets"]) == (3, 3, 2)
         assert (found["records_total"], found["tail_records"], found["pending_bytes"]) == (3, 3, 0)
+        assert found["flushes_total"] == 2
         assert found["tail_bytes"] > 3 * 400
 
 

@@ -201,6 +201,27 @@ async def test_a_slow_peer_that_makes_progress_is_not_cut() -> None:
         assert slow.subscriber.state == slower.subscriber.state == ENDED
 
 
+@pytest.mark.parametrize("what", ["stalled", "old", "last words"])
+async def test_a_deadline_has_passed_at_its_moment(what: str) -> None:
+    """A visit exactly then ends the stream, and one before does not."""
+    async with bench(stall_s=30.0) as hub:
+        age_s = 30.0 if what == "old" else None
+        peer = Peer(hub.hub, Subscription(wanted("a/t"), Form(), age_s=age_s))
+        await manual().idle()
+        began_s = manual().time()
+        peer.transport.stop_reading()
+        if what == "stalled":
+            peer.subscriber.pause_writing()
+        elif what == "last words":
+            peer.subscriber.come_back(1000)
+        else:
+            peer.subscriber._retires_s = began_s + 30.0
+        for at_s, over in ((29.9, False), (30.0, True)):
+            peer.subscriber.visit(began_s + at_s)
+            assert (peer.transport.closing if what == "old" else peer.transport._lost) is over
+        peer.transport.abort()
+
+
 async def test_progress_is_measured_from_the_pause() -> None:
     """What a peer had acknowledged before it paused counts neither for nor against it."""
     async with bench(write_buffer_bytes_max=1000, stall_s=30.0) as hub:

@@ -27,26 +27,28 @@ async def test_each_stream_hears_a_heartbeat_once_a_period_at_a_moment_of_its_ow
 async def test_the_wheel_turns_often_enough_for_a_short_deadline() -> None:
     """A stall deadline below the heartbeat is kept, too."""
     async with bench(heartbeat_s=15.0, stall_s=2.0, write_buffer_bytes_max=100) as hub:
-        peer = await hub.joined("a/t")
-        peer.transport.stop_reading()
+        peers = [await hub.joined("a/t") for _ in range(20)]
+        for peer in peers:
+            peer.transport.stop_reading()
         await hub.publish("a/t", "x" * 300)
         await manual().elapse(3.1)
-        assert peer.transport.closed
+        assert all(peer.transport.closed for peer in peers)
 
 
-async def test_a_defect_in_one_visit_does_not_stop_the_wheel() -> None:
-    """Whatever a visit meets, the next slot comes, and the same one again a period later."""
-    async with bench() as hub:
+async def test_a_defect_in_one_visit_ends_that_stream_and_no_other() -> None:
+    """It is cut, loudly; all others, those of its slot too, are visited in this turn and in the next."""
+    async with bench(heartbeat_s=0.004, stall_s=30.0) as hub:  # a wheel of a single slot
         peers = [await hub.joined("a/t") for _ in range(30)]
-        broken = peers[0].transport
 
         def raises(_data: bytes) -> None:
             raise TypeError("a defect")
 
-        broken.write = raises  # type: ignore[assignment, method-assign]
-        manual().set_exception_handler(lambda _loop, _context: None)
-        await manual().elapse(31)
-        assert sum(peer.heartbeats for peer in peers[1:]) >= 29 * 2 - 2
+        for broken in peers[::10]:
+            broken.transport.write = raises  # type: ignore[assignment, method-assign]
+        await manual().elapse(0.0081)
+        assert [peer.heartbeats for peer in peers] == [0 if peer in peers[::10] else 2 for peer in peers]
+        assert [peer.transport.closed for peer in peers] == [peer in peers[::10] for peer in peers]
+        assert hub.ground.evicted == {"defect": 3}
 
 
 async def test_a_paused_stream_gets_no_heartbeat() -> None:

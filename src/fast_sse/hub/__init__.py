@@ -20,6 +20,8 @@
     long_lines    messages that some clients cannot read, counted
     publishes     appends in flight, bounded, each answered by its deadline
     send_time     the text of `send_time`, for those who draft messages
+    letter_run    a run over many letters: where it stands, and where it ends
+    letters       what operators do with dead letters: list, show, replay, purge
     hub           the front door
 
 The list is an order: each file imports only files above it, and tests/test_layout.py keeps it so.

@@ -172,7 +172,10 @@ class Fanout:
             self.settle(live_set)
         joiners, live_set.joiners = live_set.joiners, []
         for joiner in joiners:
-            joiner.flushed(live_set)
+            try:
+                joiner.flushed(live_set)
+            except Exception as error:  # noqa: BLE001  it must not stand still in silence, nor keep the next from joining
+                joiner.give_up(error)
         live_set.held = False
         self.discard_if_deserted(live_set)
 

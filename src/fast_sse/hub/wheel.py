@@ -27,6 +27,9 @@ class Visited(Protocol):
     def visit(self, now_s: float) -> None:
         """The wheel has come round to it."""
 
+    def give_up(self, error: Exception) -> None:
+        """A defect of ours in `visit` ends it."""
+
 
 V = TypeVar("V", bound=Visited)
 
@@ -90,7 +93,10 @@ class Wheel(Generic[V]):
         """Visit one slot and go on to the next."""
         self.start()
         slot = self._slots[self._hand]
-        self._hand = (self._hand + 1) % len(self._slots)  # first: whatever a visit meets, the wheel goes on
+        self._hand = (self._hand + 1) % len(self._slots)
         now_s = self._loop.time()
         for visited in list(slot):
-            visited.visit(now_s)
+            try:
+                visited.visit(now_s)
+            except Exception as error:  # noqa: BLE001  the next in its slot would go without heartbeats and deadlines
+                visited.give_up(error)
