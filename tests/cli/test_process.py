@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +46,10 @@ def test_open_files_are_raised_to_the_hard_limit(monkeypatch: pytest.MonkeyPatch
     limits["now"] = (1024, 50_000)
     monkeypatch.setattr(resource, "setrlimit", denied)
     process._raise_file_limit(make_log("error", sys.stderr))
+
+
+def test_a_process_with_its_standard_streams_gets_no_other() -> None:
+    """What is opened to see which descriptors are free is closed again."""
+    before = set(Path("/proc/self/fd").iterdir())
+    process._fill_standard_descriptors()
+    assert set(Path("/proc/self/fd").iterdir()) == before

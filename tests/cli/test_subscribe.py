@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -171,6 +172,23 @@ def test_after_an_expired_grant_it_comes_back_soon(command: Command, waits: list
         assert command("subscribe", *CHANNEL, *HERE, *options) == 0
     assert [wait <= most for wait, most in zip(waits, (1, 2, 4, 45), strict=True)] == [True] * 4
     assert waits[3] > 20, "any other end of a stream is the hub's to tell"
+
+
+def test_a_stream_that_held_makes_the_next_wait_short_again(
+    command: Command, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waits double between connections that fail at once; after one that lasted, the first wait comes again."""
+    clock = itertools.count(step=20)
+    monkeypatch.setattr(
+        "fast_sse.cli.subscribe.time", SimpleNamespace(monotonic=clock.__next__, sleep=waits.append)
+    )
+    start = "event: fast-sse.start\ndata: {}\nid: a1\n\n"
+    expired = stream(start + "retry: 45000\nevent: fast-sse.expired\ndata: {}\n\n")
+    with Scripted(expired, expired, expired, stream("data: y\n\n")) as server:
+        options = ("--kid", "web-1", "--count", "1", "--url", server.url)
+        assert command("subscribe", *CHANNEL, *HERE, *options) == 0
+    assert len(waits) == 3
+    assert max(waits) <= 1
 
 
 def test_a_new_signature_that_is_over_at_once_is_final(

@@ -264,3 +264,13 @@ async def test_a_life_ends_by_the_millisecond(
     clock.ms += 1
     (record,) = await everything(store)
     assert (record.position, record.expires_ms) == (cursor.position, expires_ms)
+
+
+async def test_retention_by_bytes_does_not_count_what_was_erased(open_store: Opener) -> None:
+    """Half a megabyte that was erased makes no room to be made: what stays is far below the bound."""
+    store = await open_store(keep(max_bytes=200_000))
+    await put(store, *(draft("gone", data=LARGE) for _ in range(10)))
+    assert await store.erase(Channel("gone", "t")) == 10
+    cursors = await put(store, *(draft(data=LARGE) for _ in range(3)))
+    assert await trim_all(store) == 0
+    assert positions(await everything(store))[1:] == [cursor.position for cursor in cursors]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -197,3 +198,31 @@ async def test_a_closed_store_ends_it(way: Way, store: FailingStore) -> None:
     await store.close()
     with pytest.raises(StoreClosedError):
         await way.go(1)
+
+
+async def test_the_store_says_how_long_to_wait(
+    way: Way, store: FailingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two attempts lies the wait that doubles, or the longer one that the error asks for."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("fast_sse.ingest.forward.asyncio", SimpleNamespace(sleep=sleep))
+    store.errors = [NotStoredError(), NotStoredError(retry_after_s=7), NotStoredError(), NotStoredError()]
+    assert await way.go(1) == []
+    first = LIMITS.retry_store_s
+    assert waits == [first, 7, 4 * first, LIMITS.retry_store_s_max]
+
+
+@pytest.mark.parametrize(("less", "appends"), [(0, [3]), (1, [2, 1])])
+async def test_an_append_holds_exactly_its_bytes(
+    hub: Hub, facts: Facts, store: FailingStore, less: int, appends: list[int]
+) -> None:
+    """Entries that weigh exactly as much as one append may go together; one byte less divides them."""
+    packages = Packages("hub:q", hub.limits, lambda: 0.0, lambda _channel: None)
+    size = sum(packages.draft(entry).size_bytes for entry in entries(1, 2, 3))
+    small = make_hub(store, facts, msgspec.structs.replace(LIMITS, ingest_bytes_max=size - less))
+    assert await Way(small, facts).go(1, 2, 3) == []
+    assert store.appends == appends

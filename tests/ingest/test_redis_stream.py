@@ -194,6 +194,19 @@ async def test_pending_entries_that_were_deleted_are_named(
     assert foreign.pending == 0
 
 
+async def test_pending_entries_behind_deleted_ones_are_taken(
+    make: Make, foreign: Queue, store: FailingStore
+) -> None:
+    """A whole batch of what a reader left behind was deleted: what it left behind that comes next, all the same."""
+    foreign.add(*range(25))
+    foreign.take(25)
+    foreign.do("XTRIM", "MAXLEN", 5)
+    source = make()
+    await until(lambda: source.figures.taken == 5)
+    assert await store.payloads() == list(range(20, 25))
+    assert (source.figures.gone, foreign.pending) == (20, 0)
+
+
 async def test_while_the_hub_does_not_store_the_queue_fills(
     make: Make, foreign: Queue, store: FailingStore, facts: Facts
 ) -> None:

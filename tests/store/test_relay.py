@@ -12,7 +12,7 @@ from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import StoreClosedError, UnavailableError
 from fast_sse.model.message import Record
 from fast_sse.store.base import Gap, OvertakenError, Page
-from fast_sse.store.record import record_of
+from fast_sse.store.record import record_of, weight
 from fast_sse.store.relay import Relay
 
 LOG = Cursor("s1", "0" * 13, 0)
@@ -80,6 +80,21 @@ async def test_the_window_is_bounded(bound: dict[str, int]) -> None:
         heard += [one.position for one in await anext(follower)]
     assert heard == list(range(1, 10))
     assert 3 <= pages.asked <= 4
+
+
+@pytest.mark.parametrize("less", [0, 1], ids=["exactly", "one less"])
+@pytest.mark.parametrize("unit", ["records", "bytes"])
+async def test_the_window_holds_exactly_its_bound(unit: str, less: int) -> None:
+    """Groups of exactly as many records or bytes as it may have stay; with one less the store is asked."""
+    groups = [records(1), records(2, 3)]
+    weights = [weight(record) for group in groups for record in group]
+    most = {"records_max": len(weights) - less} if unit == "records" else {"bytes_max": sum(weights) - less}
+    relay, pages = Relay(0, **most), Pages()
+    pages.log = [record for group in groups for record in group]
+    for group in groups:
+        relay.push(group)
+    await anext(relay.follow(LOG.at(0), pages))
+    assert pages.asked == less
 
 
 async def test_a_restart_sends_everybody_to_the_store() -> None:

@@ -20,6 +20,7 @@ from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.errors import StoreClosedError, UnavailableError
 from fast_sse.model.message import Record
 from fast_sse.store.base import OvertakenError, Page
+from fast_sse.store.record import OVERHEAD_BYTES
 
 #: Records and bytes of the window. The hub keeps its own encoded tail: this one only bridges a few turns of the loop.
 WINDOW_RECORDS_MAX = 8192
@@ -57,7 +58,7 @@ class Relay:
 
     def push(self, records: list[Record]) -> None:
         """Hand on one committed group, ascending and never empty."""
-        weight = sum([len(r.data) + len(r.headers) + 200 for r in records])
+        weight = sum([len(r.data) + len(r.headers) + len(r.meta) + OVERHEAD_BYTES for r in records])
         self._groups.append((records, weight))
         self._records += len(records)
         self._bytes += weight

@@ -28,3 +28,13 @@ async def test_an_append_is_done_at_once() -> None:
 async def test_memory_is_bounded_by_default() -> None:
     """Without any setting the log holds 256 MiB, not whatever the process has."""
     assert MemoryStore()._retention == Retention(max_bytes=256 << 20)
+
+
+async def test_one_turn_is_not_all_one_groups() -> None:
+    """What is appended in one turn of the loop reaches followers in groups of bounded size."""
+    store = MemoryStore()
+    await store.open()
+    follower = store.follow((await store.bounds()).newest)
+    for _ in range(600):
+        store.append([draft()])
+    assert [len(await anext(follower)) for _ in range(3)] == [256, 256, 88]
