@@ -6,26 +6,33 @@ left. A node tells the store in one call: I have looked through the log up to he
 of what is due and nowhere told as handed over, and answers with what other nodes told since.
 
 A *receipt* is what is kept of a turn: positions that were handed over (or decided), for as long as one of them is above
-`decided`, the place below which nothing waits. A *turner* is one process of a node: (node, start).
+`decided`, the place below which nothing waits, and for as long as the other nodes need to hear of it. A *turner* is one
+process of a node: (node, start).
 
 One turn is applied in this order:
 
 1. A turn of the same (node, start) with a number that is known changes nothing, and is answered like the first time as far
    as that is still known. Else the turner's `through`, `every_ms`, `decides` and the time are noted.
-2. `handed` and `acks` become a receipt when any of their positions is above `decided`. Letters among the handed ones are
-   removed and counted as late.
+2. `handed` and `acks` become a receipt when any of their positions is above `decided`, or when another turner is on the
+   list, which is to hear of them. Letters among the handed ones are removed and counted as late.
 3. Each `due` is void when it is at or below `decided`, in a receipt after `seen`, a letter already, gone from the log, or
    there with another fingerprint. Else the log's record becomes a letter, and its position goes into this turn's receipt:
    so a letter that is purged never comes back.
 4. `late`: letters that are removed, counted as late.
 5. `decided` moves up, never back, and only by a turn that decides, unless no turner that is on the list decides. Receipts
-   wholly at or below it go.
+   wholly at or below it go: once they are older than three `every_ms` of their turner, or when no other turner is on the
+   list. (Where all that a node took is handed over, its turn moves `decided` over its own receipt: what goes at once nobody
+   else would hear of, neither counts nor acks.)
 6. Bounds: the oldest letters go, counted by why. Messages and poison are bounded apart.
 
 `maybe_delivered` of a letter is true when a turner on the list is not *current* (its last turn is older than three of its
 `every_ms` by store time, or its `through` is below the position) and the position is not above its `upto`. `upto` is open
-while the process may live; `begin` of the next process of that node name sets it to the newest place. A turner leaves the
-list with its goodbye, when `decided` passed its `upto`, or when it was silent for 2 grace + 60 s.
+while the process may live; `begin` of the next process of that node name sets it to the newest place.
+
+A turner is on the list from `begin` on: until its first turn its `through` is 0, and it counts as one that decides. It leaves
+the list with its goodbye, when `decided` is at or above its `upto`, or when it was silent for 2 grace + 60 s (grace of the
+turn that is applied). Its silence begins with the first turn of another one, or the first `begin`, that is further than its
+`through`, and ends with its next turn: who is idle with all the others has nothing to tell, and stays.
 
 All methods are called on the event loop's thread and never block it. Errors are the store's own: UnavailableError;
 NotStoredError and DiskFullError (nothing of it happened); UnknownOutcomeError (do it again: each call is idempotent);
@@ -61,7 +68,11 @@ Drop = Literal["count", "bytes", "age"]
 
 
 class LetterBounds(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is kept: messages by count, bytes and age; poison by its own count, a quarter of the bytes, and age."""
+    """How much is kept: messages by count, bytes and age; poison by its own count, a quarter of the bytes, and age.
+
+    A message weighs what it weighs in the log (`store.record.weight`), poison the bytes of it that are kept and OVERHEAD_BYTES.
+    What is exactly at a bound stays. One call removes at most 1,000 letters more than it brought in.
+    """
 
     max_count: int = 100_000
     max_bytes: int = 64 << 20
@@ -147,7 +158,7 @@ class Turner(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The letters in numbers: how many by reason, their bytes, the oldest `dead_ms` (0: none), and what this store object
+    """The letters in numbers: how many by reason, what they weigh, the oldest `dead_ms` (0: none), and what this store object
     dropped since it was opened, by why.
     """
 
@@ -220,6 +231,7 @@ class LetterPage(msgspec.Struct, frozen=True, kw_only=True):
 
     items: Sequence[Letter]
     next: str | None
+    #: Of all letters, whatever was asked for.
     total: int
 
 
@@ -231,7 +243,10 @@ class Letters(ABC):
 
     @abstractmethod
     async def begin(self, node: str, start: str) -> Begun:
-        """A process of this node begins; earlier ones of its name are closed at the newest place."""
+        """A process of this node begins, and is on the list; earlier ones of its name are closed at the newest place.
+
+        The same process again: no effect.
+        """
 
     @abstractmethod
     async def settle(self, turn: Turn) -> Settled:
@@ -253,7 +268,7 @@ class Letters(ABC):
 
     @abstractmethod
     async def get(self, letter_id: str) -> Letter | None:
-        """One letter, whole."""
+        """One letter, whole. None when there is none, or what was kept of it is damaged."""
 
     @abstractmethod
     async def drop(self, ids: Sequence[str]) -> int:
