@@ -19,7 +19,7 @@ def unpack(version: int, directory: Path) -> None:
     Member by member: `extractall` with a filter is younger than the Python 3.11 of Debian 12.
     """
     directory.mkdir(exist_ok=True)
-    with tarfile.open(_FILES / f"sqlite-schema-{3 if version == 3 else 1}.tar.gz") as archive:
+    with tarfile.open(_FILES / f"sqlite-schema-{1 if version == 2 else version}.tar.gz") as archive:
         for member in archive:
             content = archive.extractfile(member)
             assert content is not None

@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.store.rows.earlier import unpack
 
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError
 from fast_sse.store.pace import Times
+from fast_sse.store.rows import schema
+from fast_sse.store.rows.check import has_our_tables
 from fast_sse.store.rows.connect import connect
+from fast_sse.store.rows.letter_tables import LETTER_TABLES
 from fast_sse.store.rows.log import SqliteLog
 from fast_sse.store.rows.schema import SCHEMA_VERSION, prepare
 
@@ -56,6 +60,32 @@ def test_an_earlier_file_is_not_guessed_at(tmp_path: Path) -> None:
     connection.close()
 
 
+def test_a_file_of_schema_4_becomes_one_of_ours(tmp_path: Path) -> None:
+    """Its tables are afterwards those of a new file, to the letter."""
+    unpack(4, tmp_path)
+    connection = connect(tmp_path / "log.db", writer=True)
+    assert not has_our_tables(connection)
+    prepare(connection)
+    assert has_our_tables(connection)
+    assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    assert SqliteLog(connection).unsound() == []
+    connection.close()
+
+
+def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All steps and the number are one transaction."""
+    unpack(4, tmp_path)
+    monkeypatch.setitem(schema.UPGRADES, 5, LETTER_TABLES + "SELECT nothing;")
+    connection = connect(tmp_path / "log.db", writer=True)
+    with pytest.raises(sqlite3.OperationalError):
+        prepare(connection)
+    connection.close()
+    connection = connect(tmp_path / "log.db", writer=True)
+    assert connection.execute("PRAGMA user_version").fetchone() == (4,)
+    assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'letter'").fetchall()
+    connection.close()
+
+
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[SqliteLog]:
     connection = prepared(tmp_path / "log.db")
@@ -72,6 +102,8 @@ def log(tmp_path: Path) -> Iterator[SqliteLog]:
         "UPDATE probe SET said = ''",
         "DELETE FROM probe",
         "UPDATE erasing SET said = NULL",
+        "UPDATE post SET said = replace(said, '0', '7')",
+        "DELETE FROM post",
     ],
 )
 def test_what_is_said_twice_is_compared(log: SqliteLog, change: str) -> None:

@@ -41,6 +41,7 @@ HELD: dict[int, tuple[str, int, int, list[tuple[int, int]]]] = {
             (25, 5001),
         ],
     ),
+    4: ("3t33aq1q6fleb", 3, 15, [(n, 10 * n) for n in range(4, 16)]),
 }
 HELD[2] = HELD[1]
 
@@ -79,6 +80,21 @@ async def test_a_log_of_an_earlier_schema_is_taken_over(tmp_path: Path, version:
     unpack(version, tmp_path)
     await assert_held(tmp_path, version)
     await assert_held(tmp_path, version)
+
+
+async def test_a_log_of_schema_4_is_taken_over_in_place(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It lacks some tables and nothing else: they are made in one transaction, and no row is written anew."""
+    unpack(4, tmp_path)
+    inode = (tmp_path / "log.db").stat().st_ino
+    store = await opened(tmp_path)
+    assert (tmp_path / "log.db").stat().st_ino == inode
+    assert not store.damaged
+    (again,) = await put(store, draft("a", keys=("k3",), body=b"x" * 32))
+    assert again.position == 3
+    await store.close()
+    assert "anew" not in caplog.text
 
 
 async def test_all_of_schema_3_is_taken_over(tmp_path: Path) -> None:

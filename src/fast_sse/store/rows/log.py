@@ -194,7 +194,7 @@ class SqliteLog:
         """Tables of those that say everything twice in which both differ, or a row is missing."""
         one_row = " UNION ALL ".join(
             f"SELECT '{table}' WHERE (SELECT count(*) FROM {table}) <> 1"  # noqa: S608
-            for table in ("mark", "probe")
+            for table in ("mark", "probe", "post")
         )
         differ = " UNION ALL ".join(
             f"SELECT '{table}' FROM {table} WHERE NOT {_sound(table)}"  # noqa: S608

@@ -17,10 +17,13 @@ The rowid ends every index, so `log_channel` is `(channel, seq)`: the records of
 has for a channel is its number, or its name with a `/` in it: the trigger then looks the number up, and gives one to a
 name that is new.
 
-The rows of `loss`, `mark`, `probe` and `erasing` say everything twice, the second time as text: a bit that flipped in either
+The rows of `loss`, `mark`, `probe`, `erasing` and `post` say everything twice, the second time as text: a bit that flipped in either
 is seen (`audit`).
 
-A file of an earlier version is not for this module: it is written anew (`sqlite.upgrade`).
+The tables of the dead letters are those of `letter_tables`.
+
+A file of schema 4 is brought to this one in place, in one transaction. One of an earlier version is not for this module: it is
+written anew (`sqlite.upgrade`).
 """
 
 from __future__ import annotations
@@ -28,8 +31,11 @@ from __future__ import annotations
 import sqlite3
 
 from fast_sse.model.errors import ConfigError
+from fast_sse.store.rows.letter_tables import LETTER_TABLES
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
+#: Files of this version and later ones are brought to ours in place, by UPGRADES; earlier ones are written anew.
+IN_PLACE_FROM = 4
 
 _ID = "substr(new.channel, 1, instr(new.channel, '/') - 1)"
 _TYPE = "substr(new.channel, instr(new.channel, '/') + 1)"
@@ -41,7 +47,12 @@ SAID = {
     "loss": "lower, upper",
     "probe": "time_ms, boot, boot_ms, paced_ms",
     "erasing": "id, type, below",
+    "post": "epoch, decided",
 }
+
+
+#: Of them those that came with a later version of the file.
+_LATER = ("post",)
 
 
 def _saying(table: str) -> str:
@@ -79,7 +90,7 @@ CREATE TABLE probe (
     paced_ms INTEGER NOT NULL, said TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE erasing (id TEXT NOT NULL, type TEXT NOT NULL, below INTEGER NOT NULL, said TEXT NOT NULL DEFAULT '');
-{"".join(map(_saying, SAID))}
+{"".join(_saying(table) for table in SAID if table not in _LATER)}
 CREATE VIEW entry AS SELECT log.*, digest, sha, expires_ms, checksum FROM log, key;
 CREATE TRIGGER entry_insert INSTEAD OF INSERT ON entry BEGIN
     INSERT INTO channel (id, type) SELECT {_ID}, {_TYPE} WHERE typeof(new.channel) = 'text' AND {_NUMBER} IS NULL;
@@ -90,6 +101,11 @@ END;
 INSERT INTO mark VALUES (1, '', 0, 0, 0, 0, NULL, '');
 INSERT INTO probe VALUES (1, 0, '', 0, 0, '');
 """  # noqa: S608
+
+#: By version: what it has beside the one before. A new file is made by the same steps.
+UPGRADES = {
+    5: f"{LETTER_TABLES}{_saying('post')}INSERT INTO post VALUES (1, '', 0, '');",  # noqa: S608
+}
 
 
 def version_of(connection: sqlite3.Connection) -> int:
@@ -109,15 +125,18 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Create the tables in an empty file, or check that they are ours and of this version.
+    """Create the tables in an empty file, bring those of a recent version to ours, or check that they are ours.
 
     Raises:
-        ConfigError: written by another version of Fast SSE, or by something else.
+        ConfigError: written by an early or a newer version of Fast SSE, or by something else.
     """
     version = version_of(connection)
-    if version == SCHEMA_VERSION:
-        connection.execute("DROP TABLE IF EXISTS upgrade")  # of the rewriting that made the file
-        return
-    if version:
+    if 0 < version < IN_PLACE_FROM:
         raise ConfigError("data_dir", f"the log has schema {version} of an earlier version")
-    connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    if version < SCHEMA_VERSION:
+        steps = [] if version else [_TABLES]
+        steps += [sql for step, sql in UPGRADES.items() if step > version]
+        version_sql = f"PRAGMA user_version = {SCHEMA_VERSION};"
+        connection.executescript(f"BEGIN IMMEDIATE; {''.join(steps)} {version_sql} COMMIT;")
+    if version:
+        connection.execute("DROP TABLE IF EXISTS upgrade")  # of the rewriting that made the file

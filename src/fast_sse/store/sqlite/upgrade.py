@@ -33,7 +33,7 @@ from fast_sse.store.rows.checksums import checked_paced
 from fast_sse.store.rows.connect import connect, error_code
 from fast_sse.store.rows.entries import KEY_VALUES, add_keys
 from fast_sse.store.rows.log import SqliteLog, Totals
-from fast_sse.store.rows.schema import SCHEMA_VERSION, prepare, version_of
+from fast_sse.store.rows.schema import IN_PLACE_FROM, SCHEMA_VERSION, prepare, version_of
 from fast_sse.store.sqlite.damage import is_damage
 from fast_sse.store.sqlite.earlier import Earlier, Row
 from fast_sse.store.sqlite.replace import new_file, remove, replace
@@ -55,7 +55,7 @@ CREATE TABLE upgrade (
 
 
 def upgrade(path: Path) -> None:
-    """Bring a log to this schema if it is of an earlier one. The directory is locked, and nobody has the log open.
+    """Write a log of schema 1 to 3 anew in this one. The directory is locked, and nobody has the log open.
 
     Raises:
         ConfigError: it is of a later schema, or no log.
@@ -65,7 +65,7 @@ def upgrade(path: Path) -> None:
     """
     with closing(connect(path, writer=True)) as old:
         version = version_of(old)
-        if version in (0, SCHEMA_VERSION):
+        if not version or version >= IN_PLACE_FROM:  # `prepare` takes it
             return
         busy, *_ = old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
