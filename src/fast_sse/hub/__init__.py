@@ -20,6 +20,7 @@
     long_lines    messages that some clients cannot read, counted
     publishes     appends in flight, bounded, each answered by its deadline
     send_time     the text of `send_time`, for those who draft messages
+    replays       from a dead letter to the draft of its replay
     letter_run    a run over many letters: where it stands, and where it ends
     letters       what operators do with dead letters: list, show, replay, purge
     hub           the front door

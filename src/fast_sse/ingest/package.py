@@ -4,11 +4,11 @@
      "user": {...}, "data": {...}, "headers": {...}, "send_direct": false}
 
 It is the body of a publish that names its channel itself, or has it named by the queue: the field of a Redis entry,
-the headers of a Kafka record. Checks and limits are those of a publish over HTTP; who may write to the queue has
-taken the place of the signature. What cannot become a message is an error of the caller's kind (4xx): poison.
+the headers of a Kafka record. Checks and limits are those of a publish over HTTP; the right to write to the queue
+takes the place of the signature. What cannot become a message is an error of the caller's kind (4xx): poison.
 
 Every draft carries a key made of the queue, the entry's place in it and the entry's bytes. An entry that comes again,
-because nobody acknowledged it, is the earlier message; a place that was given out again (a queue deleted and made
+because it was not acknowledged, is the earlier message; a place that was given out again (a queue deleted and made
 anew, a failover to a replica that lagged) is another one. A package may bring an `idempotency_key` of its own, which
 the whole queue shares: a producer that repeats itself is heard once.
 
@@ -27,6 +27,7 @@ from fast_sse.hub.send_time import SendTime
 from fast_sse.model.channel import Channel, channel
 from fast_sse.model.errors import BadChannelError, BadRequestError, TooLargeError
 from fast_sse.model.keys import key_digest, own_key
+from fast_sse.model.letter import Letter
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft, Key, PublishBody, draft, parse_publish
 
@@ -85,13 +86,7 @@ class Packages:
         if package is None or entry.flaw:
             raise BadRequestError(entry.flaw or "the entry is empty")
         package = self._unwrap(package)
-        if len(package) > self._limits.body_bytes_max:
-            raise TooLargeError(f"the package is larger than {self._limits.body_bytes_max} bytes")
-        body = parse_publish(package, self._limits)
-        target = channel(
-            _segment("event_id", body.event_id, entry.event_id),
-            _segment("event_type", body.event_type, entry.event_type),
-        )
+        target, body = _read(package, self._limits, entry.event_id, entry.event_type)
         self._check(target)
         digest = sha256(package).digest()
         return draft(
@@ -106,6 +101,27 @@ class Packages:
         keys = (Key(key_digest("entry", self._owner, target, f"{place} {digest.hex()}")),)
         own = own_key(body.idempotency_key, self._limits)
         return keys if own is None else (*keys, Key(key_digest("key", self._owner, target, own)))
+
+
+def reread(letter: Letter, limits: Limits) -> tuple[Channel, PublishBody]:
+    """What poison of a queue says by the limits of today. Raises ClientFaultError when it is still no message."""
+    if letter.raw is None or len(letter.raw) < letter.size_bytes:
+        raise BadRequestError("only the beginning of it was kept: publish it by hand, and purge it here")
+    event_id, event_type = (None, None) if letter.channel is None else map(str.encode, letter.channel)
+    return _read(without_schema(letter.raw), limits, event_id, event_type)
+
+
+def _read(
+    package: bytes, limits: Limits, event_id: bytes | None, event_type: bytes | None
+) -> tuple[Channel, PublishBody]:
+    """The channel and the body of a package, of which the queue may say the channel beside it."""
+    if len(package) > limits.body_bytes_max:
+        raise TooLargeError(f"the package is larger than {limits.body_bytes_max} bytes")
+    body = parse_publish(package, limits)
+    target = channel(
+        _segment("event_id", body.event_id, event_id), _segment("event_type", body.event_type, event_type)
+    )
+    return target, body
 
 
 def _segment(name: str, inside: str | None, beside: bytes | None) -> str:

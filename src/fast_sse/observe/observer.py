@@ -160,6 +160,29 @@ class IngestGone(Fact, frozen=True, gc=False):
     counted: str
 
 
+class LettersReplayed(Fact, frozen=True, gc=False):
+    """An operator had dead letters published again: `by` is the operator's address, `asked` the filter or the id.
+
+    `target` is the channel that was given instead of their own, empty for none; `failed` stayed, `gone` were removed
+    meanwhile.
+    """
+
+    by: str
+    asked: str
+    target: str
+    replayed: int
+    failed: int
+    gone: int
+
+
+class LettersPurged(Fact, frozen=True, gc=False):
+    """An operator removed dead letters: `by` is the operator's address, `asked` the filter or the id."""
+
+    by: str
+    asked: str
+    purged: int
+
+
 class Observer(Protocol):
     """What wants to know of facts. `notify` is called on the event loop's thread: it must not block and must not raise."""
 
