@@ -48,7 +48,7 @@ class Worker:
         self.write(msgspec.json.encode(job) + b"\n")
 
     def write(self, line: bytes) -> None:
-        """Say something to it. Whether it is still there, reading will tell."""
+        """Send it something. Whether it is still there, reading will show."""
         with suppress(ConnectionError):
             self.line.sendall(line)
 

@@ -1,6 +1,6 @@
 """What the generator's processes have in common: each runs the same scenario on its share of the subscribers.
 
-`gather` is the one thing they do together: each gives a value and gets everybody's, in order of rank. Whoever waits
+`gather` is the one thing they do together: each gives a value and gets those of all, in order of rank. Whoever waits
 there goes on receiving, so that a process without a publisher counts deliveries while it waits for the others.
 Rank 0 publishes where there is a schedule to keep, watches the server, and puts the figures together.
 """

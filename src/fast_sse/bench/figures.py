@@ -122,7 +122,7 @@ def together(parts: Iterable[Any]) -> dict[str, Any]:
 
 
 class Tally:
-    """What publishers were told: messages accepted per route, answers by status."""
+    """What publishers were answered: messages accepted per route, answers by status."""
 
     def __init__(self, routes: int = 1) -> None:
         self.accepted = [0] * routes

@@ -74,6 +74,6 @@ def _stuck(crew: Crew, index: int) -> socket.socket:
 
 
 def _unread(sock: socket.socket) -> int:
-    """Bytes that arrived and nobody read."""
+    """Bytes that arrived and were not read."""
     answer = fcntl.ioctl(sock, termios.FIONREAD, b"\0" * 4)
     return int(struct.unpack("i", answer)[0])

@@ -109,7 +109,7 @@ def _public(process: subprocess.Popen[str], log: Path) -> str:
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """A second SIGTERM ends a drain at once: nobody is listening any more."""
+    """A second SIGTERM ends a drain at once: no client is left."""
     for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
         process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):

@@ -92,7 +92,7 @@ def init(
 
 
 def _write(file: Path, text: str, *, force: bool) -> None:
-    """A file that nobody else could read for a moment (CWE-377); an old one is replaced whole or not at all."""
+    """A file that other users could not read even for a moment (CWE-377); an old one is replaced whole or not at all."""
     target = file.with_name(f".{file.name}.{secrets.token_hex(4)}") if force else file
     descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:

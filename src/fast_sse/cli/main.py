@@ -72,6 +72,6 @@ def app_main() -> None:
 
 def _end(sentence: str, status: int) -> NoReturn:
     """One line, whatever the sentence holds: part of it may have come from a file or a server."""
-    with contextlib.suppress(OSError):  # nobody reads it: the status says what there is to say
+    with contextlib.suppress(OSError):  # standard error is closed: the status still says it
         typer.echo(f"fast-sse: {visible(sentence)}", err=True)
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""What a source has done so far, as plain integers: read by whoever exports them, written on the loop's thread only."""
+"""What a source has done so far, as plain integers: read by the exporter of metrics, written on the loop's thread only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Figures:
         duplicates: of those, entries that the hub had stored before: read again, or repeated by their producer.
         poison: of those, entries that cannot become a message and were quarantined.
         tombstones: of those, records of Kafka that hold nothing and were passed over.
-        gone: entries that the queue let go before they were done with: on Redis those that nobody had, as far as it can
+        gone: entries that the queue let go before they were done with: on Redis those that no reader had, as far as it can
             count them, and those that were pending; on Kafka all offsets that the group had not read.
         held_up: attempts to publish that the hub's store did not answer with a place in the log.
         lag: entries of the queue that are not done with, as last asked; None when the queue cannot say, or this

@@ -2,12 +2,12 @@
 
     503, 504, 507, overloaded      again with the same keys, after a wait that doubles; nothing behind it goes first
     4xx                            poison: it would fail tomorrow, too
-    500, from the package          poison: our defect, told as one, and it must not hold up the queue
+    500, from the package          poison: our defect, reported as one, and it must not hold up the queue
 
 Order survives the unknown. An attempt that was given up as unknown may still reach the store while the next one is
 under way, but each of them is in the queue's order and each entry is stored at its first arrival, so that whatever
 way they interleave, an entry never arrives for the first time behind one that follows it in the queue. The same
-holds for two nodes that publish the same entries, as when one wakes up that everybody took for dead.
+holds for two nodes that publish the same entries, as when one wakes up that was taken for dead.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Forwarder:
             turn += made.size_bytes
             if turn > _TURN_BYTES:
                 turn = 0
-                await asyncio.sleep(0)  # large packages must not hold up everybody's heartbeats
+                await asyncio.sleep(0)  # large packages must not hold up the heartbeats
         return poison + await self._publish(some)
 
     def _draft(self, entry: QueueEntry) -> Draft | Poison:

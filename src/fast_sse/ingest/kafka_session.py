@@ -5,14 +5,14 @@
 The thread waits for the loop, and the broker must not take that for death: while a batch waits long (the hub's store
 is down), every partition is paused and polling goes on, so that the group goes on, too. A partition that is taken
 away meanwhile is not committed any more; its new reader begins at what was committed, and publishes again what is in
-hand here, under the same keys. One that came back is not committed behind where that reader left it. Offsets are
+hand here, under the same keys. If the partition returns, an offset below the other member's is never committed. Offsets are
 committed in the background, again where that was refused: what a crash leaves uncommitted is read again, and known.
 
 The client never chooses a place by itself (`auto.offset.reset=error`; "earliest" would pass silently over what the broker
-let go unread). Where the broker cannot go on from, a new group begins at the oldest record, and one that stood before it
-says what it will never read.
+let go unread). Where the broker cannot go on from, a new group begins at the oldest record, and a group that stood before it
+reports what it will never read.
 
-A record without a value is a tombstone: it tells a compacted topic to forget a key, and says nothing to anybody else.
+A record without a value is a tombstone: it tells a compacted topic to forget a key, and means nothing to other readers.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ does not. The offset is committed only after the hub stored the record, so a top
 idempotency key (partition, offset, timestamp, content) makes that exactly one message within the key window.
 
 The nodes of a consumer group share the partitions among them, and Kafka moves those of a node that vanished to the
-others. A new group begins at the oldest record. What the broker let go before the group read it is counted and told:
+others. A new group begins at the oldest record. What the broker let go before the group read it is counted and reported:
 its place and how many offsets, which are at least as many as the records that were there. Order is kept within a
 partition, as Kafka itself keeps it.
 """
@@ -46,7 +46,7 @@ _WORDS = {
     KafkaError.MSG_SIZE_TOO_LARGE: "the dead letter topic does not take so large a record",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "Kafka does not let us use the group",
 }
-#: One connection lost, a request late: the client tries again by itself, and says so when no broker is left.
+#: One connection lost, a request late: the client tries again by itself, and reports when no broker is left.
 _PASSING = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._MAX_POLL_EXCEEDED})  # noqa: SLF001
 
 
@@ -84,7 +84,7 @@ class KafkaTopic(Source):
         self._common = {
             "reconnect.backoff.max.ms": int(hub.limits.retry_store_s_max * 1000),
             "client.id": node,
-            "log_level": 0,  # what it has to say, its callbacks tell
+            "log_level": 0,  # what it would log, its callbacks report
             "logger": logging.getLogger("fast_sse.kafka"),
             **settings,
         }
@@ -115,7 +115,7 @@ class KafkaTopic(Source):
         except KafkaException as error:
             raise QueueError(f"the client refuses its settings: {error.args[0].name()}") from error
         end: asyncio.Future[None] = loop.create_future()
-        end.add_done_callback(asyncio.Future.exception)  # looked at, also when nobody waits any more
+        end.add_done_callback(asyncio.Future.exception)  # looked at, also when the wait was given up
         threading.Thread(target=_run, args=(session, loop, end), name=self.queue, daemon=True).start()
         try:
             await asyncio.shield(end)
@@ -125,7 +125,7 @@ class KafkaTopic(Source):
             session.abandon()
             await asyncio.wait({end}, timeout=_CLOSE_S)
 
-    # -- what the session asks and tells --------------------------------------------------------------------
+    # -- what the session asks and reports ------------------------------------------------------------------
 
     def ended(self) -> bool:
         """Whether the drain has begun."""
@@ -155,7 +155,7 @@ class KafkaTopic(Source):
         self.figures.lag, self.figures.reading = lag, reading
 
     def failed(self, error: KafkaError) -> None:
-        """Tell what is wrong, unless the client is about to mend it."""
+        """Report what is wrong, unless the client is about to mend it."""
         if error.code() not in _PASSING:
             self._in_trouble(_said(error))
 

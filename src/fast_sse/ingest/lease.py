@@ -1,7 +1,7 @@
 """One node at a time reads a queue: a lease in the queue's own Redis, that runs out by itself.
 
 Two rules make it safe and not merely likely. Everything that changes the queue (taking entries, acknowledging them,
-quarantining them) goes through scripts that compare the token first, in the same step (`fence.lua`): who lost the
+quarantining them) goes through scripts that compare the token first, in the same step (`fence.lua`): a node that lost the
 lease cannot do it any more, however late it notices. And before each publish the holder looks at its own clock, which
 has gone on while the process was stopped: past the lease it publishes nothing. What slips between the two, a publish
 already on its way when the process was stopped, is the same entry with the same idempotency key as the other node's:
@@ -35,7 +35,7 @@ class Lease:
         client: of the queue's Redis; it raises its own errors, which the caller translates.
         key: of the lease.
         others: the other keys that commands will name.
-        node: who asks, so that an operator can see who reads.
+        node: the name of this node, so that an operator can see which one reads.
         lease_s: seconds after its last sign of life until another node may take over.
     """
 
@@ -52,7 +52,7 @@ class Lease:
         self._give_back: Any = client.register_script(_lua("release.lua"))
 
     async def acquire(self) -> bool:
-        """Take the lease if nobody has it, or if it is still ours from before a connection was lost."""
+        """Take the lease if no node holds it, or if it is still ours from before a connection was lost."""
         asked_s = time.monotonic()
         if await self._client.set(self._keys[0], self._token, nx=True, px=self._lease_ms):
             self._until_s = asked_s + self._lease_s

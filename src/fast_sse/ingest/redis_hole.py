@@ -15,7 +15,7 @@ class Hole(NamedTuple):
         stop: that id.
         entries: how many.
         counted: `exactly` or `at least`. At least 0: a trim may have passed the group, or took what was read.
-        place, read: what the group is set to when the hole was told.
+        place, read: what the group is set to once the hole is reported.
     """
 
     last: bytes

@@ -11,10 +11,10 @@ second publish the first one's answer. So the queue is read at least once and th
 within the key window of its store.
 
 The group has one consumer, always of the same name, because one node at a time reads (`lease.py`): names of their
-own would leave a dead consumer behind at every crash. What is pending belongs to whoever holds the lease, so it is
+own would leave a dead consumer behind at every crash. What is pending belongs to the holder of the lease, so it is
 claimed whole (XAUTOCLAIM without a least idle time, from whatever consumer) before anything new is taken, and queue
 order is kept over a crash. Entries that others deleted (XDEL, XTRIM, MAXLEN) are named as gone, whether they were
-pending or nobody had them yet, as far as Redis knows (`take.lua`).
+pending or had not been read yet, as far as Redis knows (`take.lua`).
 
 The queue is not ours: it is never trimmed here. Its keys beside it are: the group, `<queue>:lease:<group>` and
 `<queue>:dead_letter`. Needs Redis 7.0.
@@ -160,7 +160,7 @@ class RedisStream(Source):
                 return
 
     async def _take_new(self) -> None:
-        """What nobody has taken yet."""
+        """What no reader has taken yet."""
         while not self._ending:
             if taken := await self._take():
                 await self._deal_with(taken)
@@ -169,9 +169,9 @@ class RedisStream(Source):
                 await self._wait_for_new()
 
     async def _take(self) -> Sequence[tuple[bytes, Sequence[bytes]]]:
-        """A batch, or nothing. What was deleted before anybody had it is told, and noted in the queue as told.
+        """A batch, or nothing. What was deleted unread is reported, then noted in the queue as reported.
 
-        In this order, so that a crash in between makes the next reader tell it again.
+        In this order, so that after a crash in between the next reader reports it again.
         """
         words = (self._group, _CONSUMER, self._limits.ingest_entries_max)
         taken: Sequence[tuple[bytes, Sequence[bytes]]]

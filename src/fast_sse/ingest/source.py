@@ -1,7 +1,7 @@
 """The life of a source: start, trouble, recovery, stop; the same whichever queue it reads.
 
 A source is beside the hub, never in its way: whatever the queue does (down at the start, lost on the way, refusing,
-holding something unreadable), the hub serves on, and the source tries again with a wait that doubles. Trouble is told
+holding something unreadable), the hub serves on, and the source tries again with a wait that doubles. Trouble is reported
 once when it begins and once when it ends, not at every attempt.
 """
 
@@ -65,7 +65,7 @@ class Source(ABC):
     async def stop(self) -> None:
         """Read nothing more; what is in hand has a moment to be stored and acknowledged. Idempotent.
 
-        What was not done by then stays in the queue, and is read again by whoever reads it next.
+        What was not done by then stays in the queue, and the next reader gets it.
         """
         task, self._task = self._task, None
         if task is None:
@@ -118,7 +118,7 @@ class Source(ABC):
         finally:
             self._idle = False
 
-    # -- what is told ---------------------------------------------------------------------------------------
+    # -- what is reported ------------------------------------------------------------------------------------
 
     def _held_up(self, error: FastSseError) -> None:
         """The hub did not store: its own trouble, and the queue fills meanwhile."""

@@ -1,20 +1,20 @@
--- Take entries that nobody has taken, and find out how many were deleted before anybody had them.
+-- Take entries that no reader has taken, and find out how many were deleted unread.
 --
 -- ARGV  from 3: group, consumer, most entries
 --
 -- Answers { entries, hole }, either nil. A hole is { the group's place before, `next` or `up to`, an id, how many,
--- `exactly` or `at least`, the group's place now, its count behind the hole }. Whoever was given one tells it, and then
+-- `exactly` or `at least`, the group's place now, its count behind the hole }. The reader that is given one reports it, and then
 -- notes it by XGROUP SETID with the last two. Until then it stays in the count, and is found again.
 --
--- The rule. `entries-read` of the group counts entries that were read or told. Redis adds what is read, but goes wrong
+-- The rule. `entries-read` of the group counts entries that were read or reported. Redis adds what is read, but goes wrong
 -- or gives up at what was deleted (7.0: a trim is passed without a trace, XDEL makes it nil), so each take sets it.
--- Of all that was ever added (`entries-added`), what was neither read, nor told, nor is still to be read, is untold. How
+-- Of all that was ever added (`entries-added`), what was neither read, nor reported, nor is still to be read, is unreported. How
 -- much is still to be read is known where Redis gives less than it was asked for: nothing; and where all that is there
 -- lies behind the group's place: all of it. Elsewhere, in a backlog behind entries that were read, nothing is known, and
--- no trim can have passed the group, as trims take the oldest; what XDEL took there is told when the backlog is done.
+-- no trim can have passed the group, as trims take the oldest; what XDEL took there is reported when the backlog is done.
 --
 -- A group at 0-0 without a count was never anywhere: it begins at what is there now. Any other group without one was
--- put there by somebody, or made again: until its count can be known, what is certain is told, and `at least 0` where a
+-- put there by somebody, or made again: until its count can be known, what is certain is reported, and `at least 0` where a
 -- trim may have passed it.
 
 local function fields(flat)

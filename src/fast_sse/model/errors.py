@@ -68,7 +68,7 @@ class UnauthorizedError(ClientFaultError):
 
 
 class GrantEndedError(UnauthorizedError):
-    """A subscribe signature that was right and has run out: an event stream is told so, everything else is 401."""
+    """A subscribe signature that was right and has run out: an event stream gets `fast-sse.expired`, everything else 401."""
 
 
 class ForbiddenError(ClientFaultError):

@@ -10,7 +10,7 @@ The id stands last in its block. Some clients take the id of a half block when a
 by then, or ask for that message again. `retry:` is a line, never a block of its own, for the same reason as a
 heartbeat.
 
-A position is told by an event with data. Most clients outside browsers drop a block without data, and its id
+A position is sent as an event with data. Most clients outside browsers drop a block without data, and its id
 with it (npm `eventsource` 3 and 4, `launchdarkly-eventsource` and others): they would come back without a cursor
 and lose what was published meanwhile. `onmessage` never sees a named event.
 """
@@ -59,7 +59,7 @@ def id_only(cursor: Cursor) -> bytes:
 
 
 def heartbeat_at(cursor: Cursor) -> bytes:
-    """A heartbeat event that repeats where the client stands, for a connection that has told it no id yet.
+    """A heartbeat event that repeats where the client stands, for a connection that has received no id yet.
 
     A client sets its last event id with every event that it dispatches (WHATWG HTML 9.2.6): one without an id would
     clear the cursor that it came with.
@@ -73,8 +73,8 @@ def retry(retry_ms: int) -> bytes:
 
 
 def expired(cursor_text: str) -> bytes:
-    """What a stream is told when its grant ended. The text, of a cursor or whatever the client showed for one, stays the
-    client's: without an id the event would clear it (WHATWG HTML 9.2.6), and nobody would be told of a gap.
+    """What a stream receives when its grant ended. The text, of a cursor or whatever the client showed for one, stays the
+    client's: without an id the event would clear it (WHATWG HTML 9.2.6), and the client would not learn of a gap.
     """
     data = b'{"reason":"expired"}'
     if not _REPEATABLE.match(cursor_text):

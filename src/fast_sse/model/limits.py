@@ -24,7 +24,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     #: A batch, as sent and inflated, and its lines.
     batch_bytes_max: int = 16 * MIB
     batch_lines_max: int = 10_000
-    #: Bodies on their way whose signature covers them, all together: until the last byte nobody vouches for them.
+    #: Bodies on their way whose signature covers them, all together: until the last byte no signature vouches for them.
     bodies_unvouched_bytes_max: int = 64 * MIB
     #: Request line and headers together.
     head_bytes_max: int = 32 * KIB

@@ -31,7 +31,7 @@ TTL_S_MAX = 315_360_000.0
 #: UTF-8 bytes of an SSE event name.
 EVENT_BYTES_MAX = 256
 
-#: The event of the control record that erases its channel. Nobody can publish it: the prefix is reserved.
+#: The event of the control record that erases its channel. It cannot be published: the prefix is reserved.
 ERASED = "fast-sse.erased"
 
 #: The envelope: what stands before its data, between data and headers, and behind those.
@@ -193,7 +193,7 @@ def check_event_name(name: str) -> None:
 def depth_exceeds(json: bytes | msgspec.Raw, depth_max: int) -> bool:
     """Whether arrays and objects nest deeper than `depth_max` in valid JSON; `[]` is one level.
 
-    Works in passes over the whole text, since a bytecode loop over a megabyte would hold up everybody else.
+    Works in passes over the whole text, since a bytecode loop over a megabyte would hold up every stream.
     """
     text = bytes(json)
     if text.count(b"[") + text.count(b"{") <= depth_max:
@@ -247,7 +247,7 @@ def draft(
 
 
 def erasure(target: Channel) -> Draft:
-    """The control record that tells every node to forget what was published to exactly this channel before it."""
+    """The control record that makes every node forget what was published to exactly this channel before it."""
     return Draft(channel=target, data=b"{}", headers=b"{}", event=ERASED)
 
 

@@ -1,6 +1,6 @@
 """SSE bytes as events, by the rules of WHATWG HTML 9.2.6 (interpreting an event stream).
 
-The client's side of the wire, without any I/O: whoever reads a socket feeds what it got, in pieces of any
+The client's side of the wire, without any I/O: the reader of a socket feeds what it got, in pieces of any
 size, and gets the events that are complete. What a browser's EventSource would dispatch, this dispatches:
 
 - one leading BOM is dropped; lines end at CRLF, LF or CR only, also when a CRLF is cut in two;

@@ -1,7 +1,7 @@
 """What makes a secret no secret: too short, or what a template holds before somebody fills it in.
 
 The original took `{HMAC_SECRET_FROM_ENV}` for an unset variable, replaced it by nothing, and signed with an empty
-key that everybody has (CWE-798, CWE-1188). Nothing here can tell a bad secret of 32 bytes from a good one; it
+key that is public (CWE-798, CWE-1188). Nothing here can tell a bad secret of 32 bytes from a good one; it
 finds those that are certainly bad.
 """
 

@@ -228,7 +228,7 @@ class Store(ABC):
 
         First the control record (`model.message.erasure`) enters the log, so that every node that follows it
         forgets them too; then they go in small steps, overwritten where the store can. It matches no filter but
-        the whole log, and the hub delivers it to nobody. Idempotency keys stay. Raises UnavailableError; asking
+        the whole log, and the hub delivers it to no subscriber. Idempotency keys stay. Raises UnavailableError; asking
         again goes on.
         """
 

@@ -1,8 +1,8 @@
 """What time it is by a store on another machine, between the moments at which it said so.
 
 Ages and lifetimes are the store's (guarantees, "ages are store time"): two nodes whose clocks differ must not disagree
-about which message has expired. What the store said is carried on by this machine's monotonic clock, which nobody
-sets, so that a step of the wall clock changes nothing either.
+about which message has expired. What the store said is carried on by this machine's monotonic clock, which is never
+set, so that a step of the wall clock changes nothing either.
 """
 
 from __future__ import annotations

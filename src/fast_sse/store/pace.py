@@ -1,6 +1,6 @@
 """What time it is in a log of this machine, when anybody may set the wall clock.
 
-Two times, both at the pace of a clock that nobody sets and that counts suspend (CLOCK_BOOTTIME):
+Two times, both at the pace of a clock that is never set and that counts suspend (CLOCK_BOOTTIME):
 
 - **Shown**: what records carry and `since` asks for. It is the wall clock's. A step of that clock is said at once and believed
   after `patience_s`, if it is still there. Until then, and for good if it was put right, the time goes on at its pace.
@@ -66,12 +66,12 @@ class Paced(Protocol):
 
 
 def boot_ms() -> int:
-    """Milliseconds of a clock that nobody sets."""
+    """Milliseconds of a clock that is never set."""
     return time.clock_gettime_ns(_BOOTTIME) // 1_000_000
 
 
 def boot_id() -> str:
-    """What `boot_ms` is counted from: another word after each start of the machine; empty where nobody says."""
+    """What `boot_ms` is counted from: another word after each start of the machine; empty where the kernel does not say."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
@@ -167,7 +167,7 @@ class Pace:
             self._off = _Claim(self._wall() - last_shown, boot)
 
     def _same_boot(self, kept: Times, boot: int) -> bool:
-        """Whether both processes read one clock. Where nobody says which start it is of (ProcSubset=pid), the wall clock
+        """Whether both processes read one clock. Where the kernel does not say which start it is of (ProcSubset=pid), the wall clock
         must have gone on by as much: then it does not matter.
         """
         if boot < kept.boot_ms:

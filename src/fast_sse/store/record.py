@@ -14,7 +14,7 @@ def record_of(
 ) -> Record:
     """The record of a draft stored at `now_ms`, store time, behind a record of `last_ms`: its own time is never below.
 
-    Its life ends by the clock as it is: whoever asks whether it has ended looks at that clock. Counted from a time that
+    Its life ends by the clock as it is, which is the clock that an expiry is compared with. Counted from a time that
     a step of the clock left in the future, a message of five seconds would live as long as the step.
     """
     return Record(

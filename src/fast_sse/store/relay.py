@@ -2,8 +2,8 @@
 
 A follower that keeps up is handed each committed group as it is, by one wake-up. One that lags behind the
 window is served from the store, page by page, until it is inside again. Nothing polls, and a slow follower
-costs nobody anything. The window moves only after a commit returned (Mercure once advanced inside the
-transaction, and told subscribers what was then rolled back).
+costs the others nothing. The window moves only after a commit returned (Mercure once advanced inside the
+transaction, and delivered what was then rolled back).
 
 A store whose log lives elsewhere may learn that what its followers heard is not in the log any more: it restarts
 the window, and every follower asks the store again whether its place still stands.
@@ -80,7 +80,7 @@ class Relay:
         self._wake_all()
 
     def fail(self, problem: str) -> None:
-        """Nothing can be handed on for now: followers are told so until `heal`."""
+        """Nothing can be handed on for now: followers get UnavailableError until `heal`."""
         self._problem = problem
         self._wake_all()
 
@@ -95,7 +95,7 @@ class Relay:
 
     async def follow(self, after: Cursor, read: ReadPage) -> AsyncIterator[list[Record]]:
         """Every record after a cursor, in groups. See `Store.follow`; `read` is the store's own."""
-        # A place may be older than the last restart: once there was one, whoever begins looks into the store, too.
+        # A place may be older than the last restart: once there was one, a follower that begins looks into the store, too.
         place, number, restarts = after, -1, 0
         while not self._closed:
             if self._problem:
@@ -141,7 +141,9 @@ class Relay:
         return number
 
     async def _changed(self) -> None:
-        own = asyncio.get_running_loop().create_future()  # so that nobody's end is felt by another
+        own = (
+            asyncio.get_running_loop().create_future()
+        )  # of its own: cancelling one follower must not cancel another
         self._waiting.append(own)
         await own
 

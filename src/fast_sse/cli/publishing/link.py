@@ -1,7 +1,7 @@
 """A keep-alive connection to a hub that repeats a request until its outcome is known.
 
-A 503 says that nothing was stored; a 504 or a cut connection leaves it open. Whoever sends the same idempotency
-keys each time may try all of them again, and there is one message in the end (guarantees G2 and G3).
+A 503 says that nothing was stored; a 504 or a cut connection leaves it open. A sender of the same idempotency
+keys may try all of them again, and there is one message in the end (guarantees G2 and G3).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TIMEOUT_S = 30.0
 
 _SECONDS = re.compile("[0-9]{1,5}").fullmatch
 
-#: Gets a sentence for the person who watches.
+#: Shows a sentence to the user.
 Tell = Callable[[str], None]
 
 
@@ -50,7 +50,7 @@ class HubLink:
     """One connection and its patience: `retries` further tries, each later than the one before.
 
     Attributes:
-        unknown: some try of a request may have been carried out although nobody said so.
+        unknown: some try of a request may have been carried out although no answer said so.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class HubLink:
         self._backoff.restart()
 
     def abort(self) -> None:
-        """Wake whoever waits for an answer, from another thread."""
+        """End a wait for an answer, from another thread."""
         sock = self._connection.sock
         if sock is not None:
             with contextlib.suppress(OSError):

@@ -52,7 +52,7 @@ class LineSender(Protocol):
         """
 
     def close(self) -> None:
-        """End the connections, also under whoever still waits on one."""
+        """End the connections, also those on which an answer is awaited."""
 
 
 def make_sender(hub: Remote, signer: Signer, retries: int, tell: Tell) -> LineSender:

@@ -1,4 +1,4 @@
-"""Which keys count when there are too many: of all that the topic told, the `keys_max` that end last.
+"""Which keys count when there are too many: of all that the topic names, the `keys_max` that end last.
 
 That is a rule over the topic alone, and it must be: the nodes read in pages of other sizes and clear away at other
 times, and where one knew a key and another did not, one log would be two. A key counts while fewer than `keys_max`
@@ -16,7 +16,7 @@ Rank = tuple[int, bytes]
 
 
 class Bound:
-    """Moves along with the keys that some entries tell."""
+    """Moves along with the keys that some entries set."""
 
     def __init__(self, lowest: Iterable[Rank], excess: int) -> None:
         """`lowest`: as many of the stored keys, from below, as may be cut here. `excess`: stored keys above the bound."""

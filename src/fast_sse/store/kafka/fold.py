@@ -22,10 +22,10 @@ from fast_sse.store.rows.body import body_of
 from fast_sse.store.rows.entries import ENTRY_VALUES, KEY_VALUES, add_entry, add_keys
 from fast_sse.store.rows.log import SqliteLog
 
-#: What follows a key's sha: the fingerprint of what it stands for, and the place that told it.
+#: What follows a key's sha: the fingerprint of what it stands for, and the place of the entry that set it.
 PLACE_BYTES = 8
 _TAIL_BYTES = len(NO_FINGERPRINT) + PLACE_BYTES
-#: Of a place that holds poison. It stands for every channel: whose message it was meant to be, nobody can tell.
+#: The channel of poison: every one, since the message's own cannot be read.
 _POISON = "*/*"
 POISON_BODY = b""
 
@@ -49,7 +49,7 @@ class Answered(NamedTuple):
 
 
 class FoldedGroup(NamedTuple):
-    """What some entries did to the view.
+    """What a batch of entries did to the view.
 
     `erased`: by position of a control record, how many records went. `fresh`: they were written just now. `time_ms`:
     when the broker took the last of them, by its clock.
@@ -64,7 +64,7 @@ class FoldedGroup(NamedTuple):
 
 
 class Folding:
-    """Some entries on their way into the view.
+    """A batch of entries on its way into the view.
 
     A record's time is its LogAppendTime, but never below that of the record before: the clock of a broker that begins to
     lead may be behind. Keys and lives go by the LogAppendTime itself, which is the same on every node. The time of a
@@ -140,7 +140,7 @@ class Folding:
         self.group.answers.append(Answered(token, place, self._prints[place], duplicate=earlier is not None))
 
     def _remember(self, digest: bytes, known: Known, slot: int) -> None:
-        """A key is told, by the values at `slot`; those that told it before, in vain by now, are taken back."""
+        """Record that this entry sets the key, in the values at `slot`; blank those of an earlier entry of this batch that set it."""
         if self._bound is not None:
             last = self._fresh.get(digest) or self._stored.get(digest)
             self._bound.add((known.expires_ms, digest), (last.expires_ms, digest) if last else None)
@@ -156,9 +156,9 @@ class Folding:
         return known
 
 
-def _packed(known: Known, fingerprint: str, told_at: Position) -> Known:
+def _packed(known: Known, fingerprint: str, set_at: Position) -> Known:
     """A key as it is stored: its sha followed by what only a view needs."""
-    tail = fingerprint.encode() + told_at.to_bytes(PLACE_BYTES, "big")
+    tail = fingerprint.encode() + set_at.to_bytes(PLACE_BYTES, "big")
     return known._replace(body_sha256=known.body_sha256 + tail)
 
 
@@ -183,7 +183,7 @@ def known_outcomes(
 ) -> list[Outcome | None]:
     """What the view can answer of drafts with keys, in their order; None for those that the log must judge."""
     known, prints = known_keys(log, [key.digest for draft in drafts for key in draft.keys])
-    # One that counts no more is known to nobody: whoever gives it again makes it stand for something new.
+    # A key that does not count any more is new when it is given again.
     known = {
         digest: one
         for digest, one in known.items()

@@ -96,7 +96,7 @@ def _judged(log: SqliteLog, after: Cursor, origin: Cursor, ends: Ends, end: Posi
 
 
 def _poison(log: SqliteLog, origin: Cursor, position: Position) -> Gap:
-    """The gap over an entry that nobody can read; a body that was not put there so means a broken view."""
+    """The gap over an entry that cannot be read; any body but that of poison means a broken view."""
     (body,) = log.connection.execute("SELECT body FROM log WHERE seq = ?", (position,)).fetchone()
     if body != POISON_BODY:
         raise DamagedError("the view of the log is damaged")

@@ -90,7 +90,7 @@ class Sender:
             raise not_written(problem.args[0]) from problem
 
     async def close(self) -> None:
-        """End the thread; what has not been answered by now is nobody's."""
+        """End the thread; what has not been answered by now is not waited for."""
         self._stopping = True
         await asyncio.to_thread(self._end)
 
@@ -106,7 +106,7 @@ class Sender:
             try:
                 self._turn()
                 self.problem = ""
-            except Exception:  # noqa: BLE001  loud, and alive: without this thread no failure is ever told
+            except Exception:  # noqa: BLE001  loud, and alive: without this thread no failure is ever reported
                 _log.exception("a defect in sending to the topic")
                 self.problem = "the log cannot be written now"
                 time.sleep(_POLL_S)
@@ -114,13 +114,11 @@ class Sender:
     def _turn(self) -> None:
         try:
             self._producer.poll(_POLL_S)
-        except (
-            KafkaException
-        ) as problem:  # where `_on_error` is told of every other error, a fatal one is raised
+        except KafkaException as problem:  # `_on_error` gets every other error; a fatal one is raised
             self._on_error(problem.args[0])
         if self._failures:
             failures, self._failures = self._failures, []
-            with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+            with suppress(RuntimeError):  # the loop is closed: there is nothing left to notify
                 self._loop.call_soon_threadsafe(self._on_failures, failures)
         if self._fatal:
             self._renew()

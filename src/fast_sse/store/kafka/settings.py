@@ -1,4 +1,4 @@
-"""How the topic is made and how librdkafka is told to behave: what we decide, and what `kafka.options` may add.
+"""How the topic is made and how librdkafka is configured: what we decide, and what `kafka.options` may add.
 
 Defaults are not safe (reliability 3.2): acks=all without idempotence, five minutes to deliver, and a consumer that
 jumps over what it cannot read. What this store's promises rest on cannot be overridden.
@@ -158,7 +158,7 @@ def make_producer(settings: KafkaSettings, bytes_max: int, on_error: OnError) ->
 
 
 def make_consumer(settings: KafkaSettings, on_error: OnError) -> Consumer:
-    """Reads, from where it is told and nowhere else."""
+    """Reads from where it is assigned and nowhere else."""
     ours = {
         "fetch.error.backoff.ms": 50,
         "fetch.queue.backoff.ms": 50,

@@ -80,7 +80,7 @@ class KafkaStore(Store):
         self._clock = StoreClock()
         self._clock_heard = False
         self._erased: dict[Position, int] = {}
-        #: Entries that nobody could read, since the start.
+        #: Entries that could not be read, since the start.
         self.poisoned = 0
 
     # -- life ---------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ class KafkaStore(Store):
         self._call(self._on_down, error)
 
     def _call(self, callback: Callable[..., object], *args: object) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+        with suppress(RuntimeError):  # the loop is closed: there is nothing left to notify
             self._loop.call_soon_threadsafe(callback, *args)
 
     def _on_begun(self, begun: Begun) -> None:
@@ -240,7 +240,7 @@ class KafkaStore(Store):
         self._sender.send(draft, token)
 
     async def _look_up(self, drafts: Sequence[Draft]) -> list[Outcome | None]:
-        """What the view knows of keys; nothing when it cannot tell what time it is in the log."""
+        """What the view knows of keys; nothing when it does not know what time it is in the log."""
         if not (self._clock_heard and drafts):
             return [None] * len(drafts)
         now_ms, origin, floor = self.now_ms(), self._origin, self._view.floor
@@ -253,7 +253,7 @@ class KafkaStore(Store):
         leeway_ms = 0 if self._now_ms else _CLOCK_LEEWAY_MS
 
         def step() -> tuple[int, Position, str]:
-            # What was let go before it was read here is the next session's to tell: going on behind it would be a hole.
+            # What was let go before it was read here is reported by the next session: going on behind it would be a hole.
             gone = self._view.trim_to(min(low, self._view.read_to))
             gone += self._view.forget_keys(now_ms, leeway_ms)
             mark = self._view.trimmed
@@ -289,7 +289,7 @@ class KafkaStore(Store):
             raise
 
     def now_ms(self) -> int:
-        """What time it is by the broker, as far as entries that were just read tell."""
+        """What time it is by the broker, as far as entries that were just read show."""
         return (self._now_ms or self._clock.now_ms)()
 
     # -- reading ------------------------------------------------------------------------------------

@@ -79,13 +79,13 @@ class Topic:
                 return self._looked()
             except UnavailableError:
                 self._check_connection()
-                # Of a new topic brokers hear one after another, and nobody says when all have.
+                # Brokers learn of a new topic one after another, and no answer says when all have.
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_PROPAGATION_S)
 
     def _check_connection(self) -> None:
-        """Raise why nobody could answer, where the client knows it; waiting does not mend a wrong password."""
+        """Raise why no broker answered, where the client knows it; waiting does not mend a wrong password."""
         self._admin.poll(0)
         for error in self._heard:
             if refused_credentials(error):

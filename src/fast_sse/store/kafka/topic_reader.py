@@ -1,4 +1,4 @@
-"""The one reader of the topic on this node: a thread that moves the view along the topic and tells the loop.
+"""The one reader of the topic on this node: a thread that moves the view along the topic and notifies the loop.
 
 It assigns the partition and seeks: no group, no commits, and never a jump (`auto.offset.reset=error`). Each session
 begins with what the cluster says of the topic now, and with the last entry that the view holds: read again, it must
@@ -55,7 +55,7 @@ class Begun(NamedTuple):
     Attributes:
         facts: what the cluster says of the topic.
         trimmed, newest: the ends of the view.
-        anew: the view may not continue what was read before: another topic, a lost tail, or records not told of.
+        anew: the view may not continue what was read before: another topic, a lost tail, or records that were not handed on.
         lost: the topic lost its tail.
     """
 
@@ -67,7 +67,7 @@ class Begun(NamedTuple):
 
 
 class TopicListener(Protocol):
-    """Who hears of it: called on the follower's thread, in order."""
+    """What the thread notifies, in order, on the thread itself."""
 
     def begun(self, begun: Begun) -> None:
         """The view is level with the topic, for the first time or again."""
@@ -102,7 +102,7 @@ class TopicReader:
         self._damaged = False
         self._epoch = ""
         self._began = False
-        #: What happened to the view and was not told yet: a session may end before it has begun.
+        #: What happened to the view and was not reported yet: a session may end before it has begun.
         self._anew = self._lost = False
         self._next = 0
         #: The topic's end was reached, so what comes next was written since; what came last had been.
@@ -138,7 +138,7 @@ class TopicReader:
     def _run(self) -> None:
         try:
             self._sessions()
-        except BaseException as error:  # noqa: BLE001  the last guard: nobody else would ever notice
+        except BaseException as error:  # noqa: BLE001  the last guard: nothing else would ever notice
             _log.critical("the thread that follows the topic has ended: restart the hub", exc_info=error)
             self._listener.down(UnavailableError("the log is not followed any more: restart the hub"))
 
@@ -156,8 +156,8 @@ class TopicReader:
                 _log.error("the view cannot be written", exc_info=error)
                 self._damaged = not isinstance(error, sqlite3.OperationalError)
                 self._listener.down(UnavailableError("the view of the log cannot be written now"))
-            except Exception as error:  # noqa: BLE001  loud, and alive: a follower that stands still silently is the worst outcome
-                _log.critical("a defect ended the follower's session", exc_info=error)
+            except Exception as error:  # noqa: BLE001  loud, and alive: a reader that stands still silently is the worst outcome
+                _log.critical("a defect ended the session of the topic's reader", exc_info=error)
                 self._listener.down(UnavailableError("the log cannot be followed now"))
             if time.monotonic() - began > _BACKOFF_S[1]:
                 backoff.restart()
@@ -172,7 +172,7 @@ class TopicReader:
         ):  # no topic ever gets back what it let go: this is not what was read
             self._damaged = True
             self._open(facts.epoch)
-        # What the topic let go before it was read here is a gap for everybody who follows on this node.
+        # What the topic let go before it was read here is a gap for every follower on this node.
         self._anew |= self._view.read_to < facts.low
         while self._view.trim_to(facts.low):
             pass
@@ -288,7 +288,7 @@ class TopicReader:
                 _log.info("reading the topic into the view: %.0f %% of %d", share * 100, high - first)
 
     def _take(self, batch: list[Raw], *, quiet: bool = False) -> None:
-        """Fold entries into the view and tell of them; when quiet, only those who wait for an answer."""
+        """Fold entries into the view and hand them on; when `quiet`, only as answers to publishes that wait."""
         self._keep_small()
         group = self._view.fold(batch)
         for position in group.poisoned:

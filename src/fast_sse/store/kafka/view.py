@@ -50,7 +50,7 @@ CREATE TABLE print (seq INTEGER PRIMARY KEY, print TEXT NOT NULL);
 
 
 class View:
-    """The open file. Blocking code; `lock` is held by whoever writes."""
+    """The open file. Blocking code; `lock` is held while writing."""
 
     def __init__(self, path: Path, windows: Windows) -> None:
         self.path = path
@@ -60,7 +60,7 @@ class View:
         self._log: SqliteLog | None = None
         self._lock_file = -1
         self._keys = 0
-        #: Keys up to this one do not count: above them are as many as may be (`bound`). Read from any thread.
+        #: Keys ranked at or below this are treated as forgotten: `keys_max` live keys rank above (`bound`). Read from any thread.
         self.floor: Rank | None = None
         #: Keys forgotten before their window ended, because there were more than `keys_max`.
         self.keys_cut = 0
@@ -275,7 +275,7 @@ class View:
         return self._keys - self._windows.keys_max
 
     def _bound(self, more: int) -> Bound | None:
-        """Where keys are cut while up to `more` are told; None when that is nowhere."""
+        """Where keys are cut while up to `more` are set; None when none are."""
         count = self._excess + more
         return Bound(self.log.oldest_keys(count), self._excess) if count > 0 else None
 

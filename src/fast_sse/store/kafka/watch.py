@@ -1,6 +1,6 @@
 """Whether the topic that is followed is still the same one, asked from time to time.
 
-Nobody tells a consumer at the end of a topic that the topic was deleted, was made again under its name, or was given
+A consumer at the end of a topic is not notified that the topic was deleted, was made again under its name, or was given
 more partitions: it goes on waiting at its place, and what is written to the new one may lie below that.
 """
 
@@ -28,7 +28,7 @@ class Watch:
         self._asked: Future[Any] | None = None
 
     def changed(self) -> bool:
-        """Whether the last look found no topic, or one that cannot be gone on with; False while nobody answers."""
+        """Whether the last look found no topic, or one that cannot be gone on with; False while no broker answers."""
         if self._asked is None:
             if time.monotonic() >= self._due_s:
                 self._asked = self._topic.asked()
