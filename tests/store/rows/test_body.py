@@ -49,6 +49,16 @@ def test_a_body_of_another_place_is_damaged() -> None:
     assert records_of(sizes, bodies) == (RECORDS[:1], 8)
 
 
+def test_a_body_under_a_later_position_is_missing_where_it_belongs() -> None:
+    """The page ends before its own place, not before the one that it was found at: else it would be passed over in silence."""
+    bodies = [body_of(record) for record in RECORDS]
+    sizes = [(7, len(bodies[0])), (40, len(bodies[1])), (9, len(bodies[2]))]
+    assert records_of(sizes, b"".join(bodies)) == (RECORDS[:1], 8)
+    assert records_of(sizes, b"".join(bodies), after=8) == (RECORDS[:1] + RECORDS[2:], 40)
+    there = [*sizes, (8, len(bodies[1]))]
+    assert records_of(there, b"".join([*bodies, bodies[1]])) == (RECORDS, 40)
+
+
 def page_of(*bodies: bytes) -> tuple[str, bytes]:
     """Bodies as a page of whole records has them: sizes between commas, bodies with a joint between them."""
     return ",".join(str(len(body)) for body in bodies), JOINT.join(bodies)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,9 +15,10 @@ from hypothesis import strategies as st
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.message import Record
-from fast_sse.store.ranges import ALL, ranges
+from fast_sse.store.ranges import ALL, Range, ranges
+from fast_sse.store.rows import pages
 from fast_sse.store.rows.body import body_of, records_of, records_of_page
-from fast_sse.store.rows.connect import connect
+from fast_sse.store.rows.connect import connect, error_code
 from fast_sse.store.rows.entries import add_entry
 from fast_sse.store.rows.log import SqliteLog
 from fast_sse.store.rows.pages import _CUT_PAGES, Pages, _decode_pairs
@@ -106,3 +109,59 @@ def test_after_a_heavy_page_some_are_cut_at_once(log: SqliteLog, monkeypatch: py
     assert sum("sized" not in sql for sql in asked) == 1
     assert log.page((ALL,), 0, 100, 200) == first
     assert sum("sized" not in sql for sql in asked) == 2
+
+
+def replayed(log: SqliteLog, wanted: tuple[Range, ...], records_max: int) -> list[int]:
+    """Places of all that matches, page after page."""
+    found: list[int] = []
+    while (page := log.page(wanted, found[-1] if found else 0, records_max, 1 << 20)).records:
+        found += [one.position for one in page.records]
+        assert page.full or page.records[-1].position <= page.ends.newest
+    return found
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    patterns=st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=3),
+    records_max=st.integers(1, 12),
+    many=st.sampled_from([0, 1 << 40]),
+    places=st.integers(1, 40),
+    looks=st.sampled_from([0, 3, 1 << 40]),
+)
+def test_each_way_finds_what_matches(
+    log: SqliteLog, patterns: list[Channel], records_max: int, many: int, places: int, looks: int
+) -> None:
+    """Walked or merged, or walked as far as it finds enough: the same records in log order, none twice, and the same last ones."""
+    wanted = Filter.of(*patterns)
+    expected = [
+        place
+        for place, (channel, _) in enumerate(itertools.product(PATTERNS, (1, 50, 700)), 3)
+        if any(
+            (id_ in ("*", channel.event_id) or channel.event_id == "*")
+            and (type_ in ("*", channel.event_type) or channel.event_type == "*")
+            for id_, type_ in patterns
+        )
+    ]
+    with (
+        patch.object(pages, "MANY_CHANNELS", many),
+        patch.object(pages, "_WALK_PLACES", places),
+        patch.object(pages, "_WALK_LOOKS", looks),
+    ):
+        assert replayed(log, ranges(wanted), records_max) == expected
+        assert log.nth_from_end(ranges(wanted), records_max) == (expected[-records_max:][0], 29)
+
+
+def test_many_channels_are_counted_up_to_a_bound(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filter that a million channels match does not count them for every page."""
+    asked = asked_of(ranges(Filter.of(Channel("*", "a"), Channel("b", "*"))))
+    assert Pages(log.connection)._count(asked) == 12
+    monkeypatch.setattr(pages, "_COUNT_MAX", 2)
+    assert Pages(log.connection)._count(asked) == 4
+
+
+def test_a_row_out_of_order_is_damage(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite goes by the order of its rows: one that comes before the place that was asked for would make a stream go in circles."""
+    monkeypatch.setattr(pages, "whole_sql", lambda way: whole_sql(way).replace("seq > ?1", "seq > ?1 - 5"))
+    with pytest.raises(sqlite3.DatabaseError, match="out of order") as caught:
+        log.page((ALL,), 20, 100, 1 << 20)
+    assert error_code(caught.value) == sqlite3.SQLITE_CORRUPT

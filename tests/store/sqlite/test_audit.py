@@ -123,7 +123,7 @@ async def test_a_mark_that_is_not_what_was_written_is_a_new_epoch(open_store: Op
     store = await filled(open_store)
     cursor = (await store.bounds()).newest
     await store.close()
-    spoil(store, "INSERT INTO loss (lower, upper) VALUES (2000, 3000)", f"UPDATE {table} SET said = 'x'")
+    spoil(store, "INSERT INTO loss (lower, upper) VALUES (1, 2)", f"UPDATE {table} SET said = 'x'")
     again = await open_store()
     assert again.damaged
     page = await again.read(A, cursor, 500, 1 << 20)

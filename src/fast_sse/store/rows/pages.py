@@ -37,10 +37,10 @@ _JOINED_PAGES_MAX = 2
 _JOINED_BYTES_MIN = 64 << 10
 #: Pages that are cut at once after one that was too heavy to be joined: large messages come in runs.
 _CUT_PAGES = 8
-#: Channels from which on the log is walked first, places of one walk, and which part of a page it must find.
-_MANY_CHANNELS = 256
-_WALK_PLACES = 8_192
-_ENOUGH_PART = 8
+#: Channels from which on the log is walked first, and how far they are counted.
+MANY_CHANNELS, _COUNT_MAX = 256, 20_000
+#: Places of one walk, and as many looks into the index as it costs.
+_WALK_PLACES, _WALK_LOOKS = 8_192, 3_000
 
 _decode_pairs = msgspec.json.Decoder(list[tuple[int, int]]).decode
 
@@ -69,13 +69,15 @@ class Pages:
         """See `SqliteLog.page`."""
         after = min(after, INTEGER_MAX)
         asked = asked_of(tuple(wanted))
-        if asked.open_ended and self._are_many(asked):
+        if asked.open_ended and (channels := self._count(asked)) >= MANY_CHANNELS:
             end = min(after + _WALK_PLACES, INTEGER_MAX)
             walk = Asked(Way.WALK, (*asked.values, end), open_ended=True)
             found = self._page(walk, after, records_max, bytes_max)
             if end >= found.ends.newest:
                 return found
-            if found.full or found.damaged is not None or len(found.records) * _ENOUGH_PART >= records_max:
+            # The other way finds a whole page, for one look for each channel and each record.
+            enough = _WALK_LOOKS * records_max / (channels + records_max)
+            if found.full or found.damaged is not None or len(found.records) >= max(1, enough):
                 return found._replace(full=True)
         return self._page(asked, after, records_max, bytes_max)
 
@@ -83,7 +85,7 @@ class Pages:
         """See `SqliteLog.nth_from_end`."""
         asked = asked_of(tuple(wanted))
         first: Position | None
-        if asked.open_ended and self._are_many(asked):
+        if asked.open_ended and self._count(asked) >= MANY_CHANNELS:
             (end,) = self._connection.execute("SELECT max(seq) FROM log").fetchone()
             values = (INTEGER_MAX, count, None, *asked.values, (end or 0) - _WALK_PLACES)
             hits, first, newest = self._connection.execute(last_sql(Way.WALK), values).fetchone()
@@ -93,10 +95,9 @@ class Pages:
         _, first, newest = self._connection.execute(last_sql(asked.way), values).fetchone()
         return first, newest
 
-    def _are_many(self, asked: Asked) -> bool:
-        count_max = _MANY_CHANNELS + 1
-        (count,) = self._connection.execute(COUNT_SQL, (count_max, None, None, *asked.values)).fetchone()
-        return bool(count == count_max)
+    def _count(self, asked: Asked) -> int:
+        _, ids, types = asked.values
+        return int(self._connection.execute(COUNT_SQL, (_COUNT_MAX, ids, types)).fetchone()[0])
 
     def _page(self, asked: Asked, after: Position, records_max: int, bytes_max: int) -> Found:
         whole = self._whole_page(asked, after, records_max, bytes_max)

@@ -97,8 +97,11 @@ _IS_CHOSEN = """EXISTS (SELECT 1 FROM channel WHERE number = log.channel AND (
     OR (channel.id, channel.type) IN
         (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?4))))"""
 
-#: Channels that match a filter, counted up to a bound.
-COUNT_SQL = f"WITH {_CHOSEN} SELECT count(*) FROM (SELECT 1 FROM chosen LIMIT ?1)"  # noqa: S608
+#: Channels that match the open ends of a filter, each end counted up to a bound; some may be counted twice.
+COUNT_SQL = """
+    SELECT (SELECT count(*) FROM (SELECT 1 FROM json_each(?2) AS want CROSS JOIN channel ON channel.id = want.value LIMIT ?1))
+         + (SELECT count(*) FROM (SELECT 1 FROM json_each(?3) AS want CROSS JOIN channel ON channel.type = want.value LIMIT ?1))
+"""
 
 
 def _of_channel(number: str, place: str) -> str:
