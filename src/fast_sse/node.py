@@ -21,7 +21,7 @@ from fast_sse.config import Config
 from fast_sse.environment import foreign
 from fast_sse.http.api.endpoints import Endpoints
 from fast_sse.hub.hub import Hub
-from fast_sse.ingest.source import Source
+from fast_sse.ingest.source import QueueSource
 from fast_sse.model.backoff import Backoff
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import NotStoredError, UnavailableError
@@ -88,7 +88,7 @@ class Node:
         self._store = store
         self._store_is_open = False
         self._make_sources = make_sources
-        self._sources: list[Source] = []
+        self._sources: list[QueueSource] = []
         self._hub: Hub | None = None
         self._endpoints: Endpoints | None = None
 

@@ -28,7 +28,7 @@ from fast_sse.http.front.descriptors import Descriptors
 from fast_sse.http.front.front import Front
 from fast_sse.http.front.introductions import Introductions, OnCut
 from fast_sse.hub.hub import Hub
-from fast_sse.ingest.source import Source
+from fast_sse.ingest.source import QueueSource
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.signature import sign_v1
@@ -40,7 +40,7 @@ from fast_sse.store.memory.store import MemoryStore
 from fast_sse.store.sqlite.store import SqliteStore
 
 #: Makes the sources of a hub; the last argument raises ForbiddenError for a channel that is not allowed here.
-MakeSources = Callable[[Hub, Observer, Callable[[Channel], None]], list[Source]]
+MakeSources = Callable[[Hub, Observer, Callable[[Channel], None]], list[QueueSource]]
 
 #: Where Redis is unless a setting says otherwise.
 REDIS_URL = "redis://127.0.0.1:6379/0"
@@ -155,7 +155,7 @@ def make_sources(config: Config) -> MakeSources:
 
     Raises ConfigError when the client library of one is not installed: the core needs none.
     """
-    makers: list[Callable[..., Source]] = []
+    makers: list[Callable[..., QueueSource]] = []
     if (stream := config.ingest.redis_stream).url is not None:
         kind = needs_extra("redis", "ingest.redis_stream.url", "fast_sse.ingest.redis_stream", "RedisStream")
         url = stream.url.get_secret_value()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast_sse.bench.figures import Part, Samples, Spread, Tally, together
+from fast_sse.bench.figures import Part, PublishTally, Samples, Spread, together
 
 
 def spread(*values: int) -> Spread:
@@ -72,7 +72,7 @@ def test_parts_come_together() -> None:
 
 def test_a_tally_counts_messages_and_not_requests() -> None:
     """Of a batch each line counts; an answer that is not 2xx stored nothing, whatever it says."""
-    tally = Tally(2)
+    tally = PublishTally(2)
     tally.answer(200, 1, stored=98, of=100)
     tally.answer(503, 0)
     tally.answer(200, 0)

@@ -11,7 +11,7 @@ from tests.ingest.conftest import LIMITS, Facts, FailingStore, make_hub, package
 
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.figures import Figures
-from fast_sse.ingest.forward import Forwarder, Poison
+from fast_sse.ingest.forward import Forwarder, PoisonEntry
 from fast_sse.ingest.package import Packages, QueueEntry
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import (
@@ -52,7 +52,7 @@ class Way:
         if self.lost:
             raise PermissionError
 
-    async def go(self, *data: object, first: int = 1) -> list[Poison]:
+    async def go(self, *data: object, first: int = 1) -> list[PoisonEntry]:
         return await self.forwarder.forward(entries(*data, first=first))
 
 

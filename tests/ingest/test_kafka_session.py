@@ -15,7 +15,7 @@ from tests.ingest.conftest import until
 from tests.ingest.kafka import Topic
 from tests.support.kafka_broker import Broker, topic_name
 
-from fast_sse.ingest.forward import Poison
+from fast_sse.ingest.forward import PoisonEntry
 from fast_sse.ingest.kafka_session import Session
 from fast_sse.ingest.package import QueueEntry
 from fast_sse.model.errors import BadRequestError
@@ -144,12 +144,12 @@ class Member:
     def ended(self) -> bool:
         return self.ending
 
-    async def forward(self, entries: list[QueueEntry]) -> list[Poison]:
+    async def forward(self, entries: list[QueueEntry]) -> list[PoisonEntry]:
         self.batches.append(entries)
         await self.go.wait()
-        return [Poison(entry, BadRequestError()) for entry in entries if self.poison]
+        return [PoisonEntry(entry, BadRequestError()) for entry in entries if self.poison]
 
-    def done(self, entries: int, poison: list[Poison], _tombstones: int) -> None:
+    def done(self, entries: int, poison: list[PoisonEntry], _tombstones: int) -> None:
         self.entries += entries
 
     def level(self, lag: int | None, *, reading: bool) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 
 from tests.ingest.conftest import LIMITS, Facts, until
 
-from fast_sse.ingest.forward import Poison
+from fast_sse.ingest.forward import PoisonEntry
 from fast_sse.ingest.package import QueueEntry
-from fast_sse.ingest.source import QueueError, Source
+from fast_sse.ingest.source import QueueError, QueueSource
 from fast_sse.model.errors import BadRequestError, NotStoredError, StoreClosedError
 from fast_sse.model.limits import Limits
 from fast_sse.observe.observer import (
@@ -24,7 +24,7 @@ from fast_sse.observe.observer import (
 Step = Callable[["Scripted"], Awaitable[None]]
 
 
-class Scripted(Source):
+class Scripted(QueueSource):
     """A source that does what the test says, one step a session; after the last it waits."""
 
     kind = "redis_stream"
@@ -177,6 +177,6 @@ async def test_after_a_stop_no_wait_begins(facts: Facts) -> None:
 async def test_poison_is_named_without_its_content(facts: Facts) -> None:
     """An operator learns where it is and why, and nothing that a stranger wrote."""
     source = Scripted(facts)
-    source._poisoned([Poison(QueueEntry("1-0", b"secret stuff"), BadRequestError("not JSON"))])
+    source._poisoned([PoisonEntry(QueueEntry("1-0", b"secret stuff"), BadRequestError("not JSON"))])
     assert facts.told == [IngestPoisoned("redis_stream", "q", "1-0", "not JSON")]
     assert source.figures.poison == 1

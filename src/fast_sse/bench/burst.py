@@ -7,7 +7,7 @@ from typing import Any
 
 from fast_sse.bench.connections import Subscribers
 from fast_sse.bench.crew import Crew
-from fast_sse.bench.figures import Tally
+from fast_sse.bench.figures import PublishTally
 from fast_sse.bench.publisher import Reply
 from fast_sse.bench.steps import Span, at_full_speed, connect, warm_up
 from fast_sse.bench.target import payload
@@ -20,7 +20,7 @@ def burst(
     streams = Subscribers(crew.loop, crew.target)
     connect_s = connect(crew, streams, subscribers)
     warm_up(crew, streams)
-    tally = Tally()
+    tally = PublishTally()
 
     def request(_n: int) -> bytes:
         return crew.target.publish_request(payload(time.monotonic_ns(), size))

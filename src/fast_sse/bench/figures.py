@@ -121,7 +121,7 @@ def together(parts: Iterable[Any]) -> dict[str, Any]:
     return figures | Spread(part.latency for part in every).figures("latency")
 
 
-class Tally:
+class PublishTally:
     """What publishers were answered: messages accepted per route, answers by status."""
 
     def __init__(self, routes: int = 1) -> None:

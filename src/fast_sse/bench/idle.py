@@ -7,7 +7,7 @@ from typing import Any
 from fast_sse.bench.connections import Subscribers
 from fast_sse.bench.cpu import Memory, Window, memory
 from fast_sse.bench.crew import Crew
-from fast_sse.bench.figures import Tally
+from fast_sse.bench.figures import PublishTally
 from fast_sse.bench.steps import Span, connect, publish_in_turn, warm_up
 from fast_sse.bench.target import payload
 
@@ -27,7 +27,7 @@ def idle(crew: Crew, *, subscribers: int, seconds: float) -> dict[str, Any]:
     crew.loop.run_for(seconds / 2)
     costs = window.server()
     after = memory(pid) if pid else None
-    span, tally = Span(crew, streams), Tally()
+    span, tally = Span(crew, streams), PublishTally()
     if crew.leads:
         for reply in publish_in_turn(crew, [crew.target.publish_request(payload(0, 200))]):
             tally.answer(reply.status)

@@ -12,7 +12,7 @@ from typing import Any
 from fast_sse.bench.connections import StreamPlace, Subscribers
 from fast_sse.bench.cpu import Window
 from fast_sse.bench.crew import Crew
-from fast_sse.bench.figures import Part, Samples, Spread, Tally, together
+from fast_sse.bench.figures import Part, PublishTally, Samples, Spread, together
 from fast_sse.bench.publisher import Reply
 from fast_sse.bench.steps import at_full_speed, drain, publish_in_turn
 from fast_sse.bench.target import payload
@@ -25,7 +25,7 @@ BATCH_BYTES_MAX = 8 * MIB
 def publish(crew: Crew, *, channels: int, publishers: int, seconds: float, size: int) -> dict[str, Any]:
     """Publish without subscribers, then read everything back from before the first message and count."""
     cursors = _cursors(crew, channels)
-    tally = Tally(channels)
+    tally = PublishTally(channels)
     figures: dict[str, Any] = {}
     turns = [("single_1", 1, 1), (f"single_{publishers}", publishers, 1)]
     if crew.target.kid:
@@ -71,7 +71,7 @@ def _cursors(crew: Crew, channels: int) -> list[str]:
 
 
 def _turn(
-    crew: Crew, tally: Tally, connections: int, lines: int, seconds: float, size: int
+    crew: Crew, tally: PublishTally, connections: int, lines: int, seconds: float, size: int
 ) -> tuple[dict[str, Any], dict[str, float]]:
     durations, target, channels = Samples(), crew.target, len(tally.accepted)
     data = payload(0, size)

@@ -11,7 +11,7 @@ from typing import Any
 
 from fast_sse.bench.connections import Subscribers, open_socket
 from fast_sse.bench.crew import Crew
-from fast_sse.bench.figures import Tally
+from fast_sse.bench.figures import PublishTally
 from fast_sse.bench.steps import Latency, Span, connect, on_schedule, warm_up
 
 #: A stuck client's receive buffer, so that it is full after little.
@@ -54,7 +54,7 @@ def slow(
 def _phase(
     crew: Crew, streams: Subscribers, rate: float, seconds: float, size: int, channels: int
 ) -> dict[str, Any]:
-    tally, latency = Tally(channels), Latency()
+    tally, latency = PublishTally(channels), Latency()
     streams.on_data = latency.on_data
     span = Span(crew, streams)
     posts = on_schedule(crew, tally, rate=rate, seconds=seconds, size_bytes=size, channels=channels)

@@ -15,7 +15,7 @@ from fast_sse.bench.connections import StreamPlace, Subscribers
 from fast_sse.bench.counters import ROOM
 from fast_sse.bench.cpu import Window
 from fast_sse.bench.crew import Crew
-from fast_sse.bench.figures import Part, Samples, Spread, Tally, together
+from fast_sse.bench.figures import Part, PublishTally, Samples, Spread, together
 from fast_sse.bench.publisher import Publisher, Reply
 from fast_sse.bench.target import LoadError, payload, stamp_at
 
@@ -115,7 +115,7 @@ class Span:
         """When it began, `time.monotonic`."""
         return self._window.start_s
 
-    def close(self, tally: Tally, latency: Latency | None = None) -> dict[str, Any]:
+    def close(self, tally: PublishTally, latency: Latency | None = None) -> dict[str, Any]:
         """Wait until all processes have what was accepted by any, and put the figures together."""
         crew, streams = self._crew, self._streams
         told = crew.gather([tally.accepted, tally.refused])
@@ -143,7 +143,7 @@ class Span:
 
 
 def on_schedule(
-    crew: Crew, tally: Tally, *, rate: float, seconds: float, size_bytes: int, channels: int = 1
+    crew: Crew, tally: PublishTally, *, rate: float, seconds: float, size_bytes: int, channels: int = 1
 ) -> dict[str, Any]:
     """Publish at a fixed rate, to the channels in turn. The leader does; to the others nothing is due."""
     if not crew.leads:

@@ -36,7 +36,7 @@ from fast_sse.store.base import Appended
 _TURN_BYTES = 256 * 1024
 
 
-class Poison(NamedTuple):
+class PoisonEntry(NamedTuple):
     """An entry that cannot become a message, and why."""
 
     entry: QueueEntry
@@ -72,18 +72,18 @@ class Forwarder:
         self._on_held_up = on_held_up
         self._may_publish = may_publish
 
-    async def forward(self, entries: Sequence[QueueEntry]) -> list[Poison]:
+    async def forward(self, entries: Sequence[QueueEntry]) -> list[PoisonEntry]:
         """Publish entries in order, however long it takes; what was not stored, because it never can be.
 
         May be cancelled at any moment: what was not reported as done is given to it again.
         Raises StoreClosedError when the hub's store is closed.
         """
-        poison: list[Poison] = []
+        poison: list[PoisonEntry] = []
         some: list[tuple[QueueEntry, Draft]] = []
         size = turn = 0
         for entry in entries:
             made = self._draft(entry)
-            if isinstance(made, Poison):
+            if isinstance(made, PoisonEntry):
                 poison.append(made)
                 continue
             if some and size + made.size_bytes > self._limits.ingest_bytes_max:
@@ -97,18 +97,18 @@ class Forwarder:
                 await asyncio.sleep(0)  # large packages must not hold up the heartbeats
         return poison + await self._publish(some)
 
-    def _draft(self, entry: QueueEntry) -> Draft | Poison:
+    def _draft(self, entry: QueueEntry) -> Draft | PoisonEntry:
         try:
             return self._packages.draft(entry)
         except ClientFaultError as error:
-            return Poison(entry, error)
+            return PoisonEntry(entry, error)
         except Exception as error:  # noqa: BLE001  one entry that meets a defect of ours must not end the queue
             self._observer.notify(DefectSeen("ingest", repr(error), traceback.format_exc()))
-            return Poison(entry, DefectError("a defect of the hub; its log has the details"))
+            return PoisonEntry(entry, DefectError("a defect of the hub; its log has the details"))
 
-    async def _publish(self, some: Sequence[tuple[QueueEntry, Draft]]) -> list[Poison]:
+    async def _publish(self, some: Sequence[tuple[QueueEntry, Draft]]) -> list[PoisonEntry]:
         """Publish until each is stored or can never be."""
-        poison: list[Poison] = []
+        poison: list[PoisonEntry] = []
         backoff = Backoff(self._limits.retry_store_s, self._limits.retry_store_s_max)
         while some:
             some, error = await self._attempt(some, poison)
@@ -119,7 +119,7 @@ class Forwarder:
         return poison
 
     async def _attempt(
-        self, some: Sequence[tuple[QueueEntry, Draft]], poison: list[Poison]
+        self, some: Sequence[tuple[QueueEntry, Draft]], poison: list[PoisonEntry]
     ) -> tuple[Sequence[tuple[QueueEntry, Draft]], FastSseError | None]:
         """Publish once; what is left to be done, and the error that stands in its way."""
         self._may_publish()
@@ -133,7 +133,7 @@ class Forwarder:
             if isinstance(outcome, Appended):
                 self._figures.duplicates += outcome.duplicate
             elif isinstance(outcome, ClientFaultError):
-                poison.append(Poison(entry, outcome))
+                poison.append(PoisonEntry(entry, outcome))
             else:
                 return some[done:], outcome
         return (), None

@@ -26,7 +26,7 @@ from typing import Any, Protocol
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from fast_sse.ingest.forward import Poison
+from fast_sse.ingest.forward import PoisonEntry
 from fast_sse.ingest.kafka_poison import KafkaPoison
 from fast_sse.ingest.package import QueueEntry
 
@@ -52,10 +52,10 @@ class Owner(Protocol):
     def ended(self) -> bool:
         """Whether the session should end when nothing is in hand; asked on the session's thread."""
 
-    async def forward(self, entries: list[QueueEntry]) -> list[Poison]:
+    async def forward(self, entries: list[QueueEntry]) -> list[PoisonEntry]:
         """Publish a batch; what cannot be."""
 
-    def done(self, entries: int, poison: list[Poison], tombstones: int) -> None:
+    def done(self, entries: int, poison: list[PoisonEntry], tombstones: int) -> None:
         """A batch was stored, its poison kept, its tombstones passed over, its offsets handed over."""
 
     def gone(self, partition: int, first: int, end: int) -> None:
@@ -159,7 +159,7 @@ class Session:
         tombstones = len(messages) - len(filled)
         self._loop.call_soon_threadsafe(self._owner.done, len(messages), poison, tombstones)
 
-    def _wait_for(self, future: Future[list[Poison]]) -> list[Poison] | None:
+    def _wait_for(self, future: Future[list[PoisonEntry]]) -> list[PoisonEntry] | None:
         """The outcome of a batch; None when it was abandoned."""
         patience_s = _LONG_S
         while True:

@@ -21,10 +21,10 @@ from collections.abc import Callable, Mapping
 from confluent_kafka import KafkaError, KafkaException
 
 from fast_sse.hub.hub import Hub
-from fast_sse.ingest.forward import Forwarder, Poison
+from fast_sse.ingest.forward import Forwarder, PoisonEntry
 from fast_sse.ingest.kafka_session import Session
 from fast_sse.ingest.package import Packages, QueueEntry, without_schema
-from fast_sse.ingest.source import QueueError, Source
+from fast_sse.ingest.source import QueueError, QueueSource
 from fast_sse.model.channel import Channel
 from fast_sse.observe.observer import Observer
 
@@ -50,7 +50,7 @@ _WORDS = {
 _PASSING = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._MAX_POLL_EXCEEDED})  # noqa: SLF001
 
 
-class KafkaTopic(Source):
+class KafkaTopic(QueueSource):
     """One topic of Kafka.
 
     Args:
@@ -131,11 +131,11 @@ class KafkaTopic(Source):
         """Whether the drain has begun."""
         return self._ending
 
-    async def forward(self, entries: list[QueueEntry]) -> list[Poison]:
+    async def forward(self, entries: list[QueueEntry]) -> list[PoisonEntry]:
         """Publish a batch."""
         return await self._forwarder.forward(entries)
 
-    def done(self, entries: int, poison: list[Poison], tombstones: int) -> None:
+    def done(self, entries: int, poison: list[PoisonEntry], tombstones: int) -> None:
         """Count a batch."""
         self.figures.taken += entries
         self.figures.tombstones += tombstones

@@ -37,11 +37,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from fast_sse.hub.hub import Hub
-from fast_sse.ingest.forward import Forwarder, Poison
+from fast_sse.ingest.forward import Forwarder, PoisonEntry
 from fast_sse.ingest.lease import Lease, LeaseLostError
 from fast_sse.ingest.package import Packages, QueueEntry
 from fast_sse.ingest.redis_hole import Hole, numbers
-from fast_sse.ingest.source import QueueError, Source
+from fast_sse.ingest.source import QueueError, QueueSource
 from fast_sse.model.channel import Channel
 from fast_sse.observe.observer import IngestLeaseLost, IngestLeaseWon, Observer
 from fast_sse.store.redis.target import target
@@ -61,7 +61,7 @@ class _NoGroupError(Exception):
     """The consumer group is not there: first start, FLUSHALL, a failover, XGROUP DESTROY."""
 
 
-class RedisStream(Source):
+class RedisStream(QueueSource):
     """One queue in Redis.
 
     Args:
@@ -210,7 +210,7 @@ class RedisStream(Source):
         self._poisoned(poison)
         self._well()
 
-    def _dead_letter(self, poison: Poison, fields: Sequence[bytes]) -> tuple[Any, ...]:
+    def _dead_letter(self, poison: PoisonEntry, fields: Sequence[bytes]) -> tuple[Any, ...]:
         """The command that keeps an entry: as one field and its value, or all fields and values as a JSON array."""
         if len(fields) == 2:
             raw: tuple[Any, ...] = ("field", fields[0], "raw", b64encode(fields[1]))

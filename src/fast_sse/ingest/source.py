@@ -14,7 +14,7 @@ from functools import partial
 
 from fast_sse.hub.supervised import supervised
 from fast_sse.ingest.figures import Figures
-from fast_sse.ingest.forward import Poison
+from fast_sse.ingest.forward import PoisonEntry
 from fast_sse.model.backoff import Backoff
 from fast_sse.model.errors import FastSseError
 from fast_sse.model.limits import Limits
@@ -34,7 +34,7 @@ class QueueError(Exception):
     """The queue cannot be read now. Its text is written for a log: no URL, no secret."""
 
 
-class Source(ABC):
+class QueueSource(ABC):
     """One queue of another system, read by this node.
 
     Attributes:
@@ -140,7 +140,7 @@ class Source(ABC):
         self.figures.gone += entries
         self._observer.notify(IngestGone(self.kind, self.queue, place, entries, counted))
 
-    def _poisoned(self, poison: Iterable[Poison]) -> None:
+    def _poisoned(self, poison: Iterable[PoisonEntry]) -> None:
         """Count and name entries that were quarantined, without their content."""
         for entry, error in poison:
             self.figures.poison += 1

@@ -12,7 +12,7 @@ from tests.store.kafka.entries import raw
 
 from fast_sse.model.errors import UnavailableError
 from fast_sse.store.base import Windows
-from fast_sse.store.kafka.readers import DamagedError, Readers
+from fast_sse.store.kafka.readers import DamagedError, ViewReaders
 from fast_sse.store.kafka.view import View
 from fast_sse.store.rows.log import SqliteLog
 
@@ -23,7 +23,7 @@ class Fixture:
         self.view.open("e" * 13)
         self.damages = 0
         self.busy_at_damage: list[int] = []
-        self.readers = Readers(self.view.path, self.note)
+        self.readers = ViewReaders(self.view.path, self.note)
 
     def note(self) -> None:
         self.damages += 1

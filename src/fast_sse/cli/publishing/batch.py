@@ -30,7 +30,7 @@ from fast_sse.observe.logging import visible
 MakeSender = Callable[[Tell], LineSender]
 
 
-class Run(msgspec.Struct, frozen=True):
+class BatchRun(msgspec.Struct, frozen=True):
     """What to send. `source` is a file's name, or - for standard input."""
 
     source: str
@@ -115,7 +115,7 @@ class Screen:
             yield
 
 
-def run_batch(run: Run, make_sender: MakeSender) -> None:
+def run_batch(run: BatchRun, make_sender: MakeSender) -> None:
     """Send the input and print the summary.
 
     Raises:
@@ -143,7 +143,7 @@ def run_batch(run: Run, make_sender: MakeSender) -> None:
         raise typer.Exit(1)
 
 
-def _send_all(run: Run, source: BinaryIO, sender: LineSender, screen: Screen, tally: LineTally) -> None:
+def _send_all(run: BatchRun, source: BinaryIO, sender: LineSender, screen: Screen, tally: LineTally) -> None:
     for chunk in chunks(source, run.run_id, run.from_line, run.lines_max):
         results = sender.send(chunk.lines) if chunk.lines else []
         for sentence in tally.count(chunk, results):
@@ -151,7 +151,7 @@ def _send_all(run: Run, source: BinaryIO, sender: LineSender, screen: Screen, ta
         screen.show(chunk.bytes_read, tally)
 
 
-def _how_to_go_on(run: Run, tally: LineTally) -> str:
+def _how_to_go_on(run: BatchRun, tally: LineTally) -> str:
     done = f"lines up to {tally.through} are settled" if tally.through else "no line is known to be settled"
     return f"{done}; go on: the same command with --run-id {run.run_id} --from-line {tally.through + 1}"
 

@@ -24,7 +24,7 @@ from fast_sse.cli.credentials import (
     find_signer,
 )
 from fast_sse.cli.exact import checked
-from fast_sse.cli.publishing.batch import Run, run_batch
+from fast_sse.cli.publishing.batch import BatchRun, run_batch
 from fast_sse.cli.publishing.link import HubLink
 from fast_sse.cli.publishing.senders import make_sender
 from fast_sse.cli.remote import DEFAULT_URL, Remote, UrlOption, channel_argument
@@ -97,7 +97,7 @@ def publish(  # noqa: PLR0913, PLR0917  the options of a command are its argumen
         raise ConfigError(
             "--batch", "takes everything from its lines: no ID, TYPE, --data, --event, --header, --key"
         )
-    run = Run(batch, _run_id(run_id), from_line, batch_lines)
+    run = BatchRun(batch, _run_id(run_id), from_line, batch_lines)
     run_batch(run, partial(make_sender, hub, find_signer(config, demo_dir, secret_env, kid), retries))
 
 

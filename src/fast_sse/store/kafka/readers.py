@@ -30,7 +30,7 @@ class DamagedError(UnavailableError):
     """The view holds what was never written to it."""
 
 
-class Readers:
+class ViewReaders:
     """Read-only connections to one file, suspended at first. `on_damage` is called on any thread."""
 
     def __init__(self, path: Path, on_damage: Callable[[], None]) -> None:

@@ -24,11 +24,11 @@ from fast_sse.store.clock import StoreClock
 from fast_sse.store.kafka.appends import Appends
 from fast_sse.store.kafka.fold import FoldedGroup, known_outcomes
 from fast_sse.store.kafka.pages import KIND, AheadError, last, page, since
-from fast_sse.store.kafka.readers import Readers
+from fast_sse.store.kafka.readers import ViewReaders
 from fast_sse.store.kafka.sender import Failures, MakeProducer, Sender
 from fast_sse.store.kafka.settings import KEY_WINDOW_S, KafkaSettings, check_options, make_producer
 from fast_sse.store.kafka.topic import Topic
-from fast_sse.store.kafka.topic_reader import Begun, TopicReader
+from fast_sse.store.kafka.topic_reader import SessionBegun, TopicReader
 from fast_sse.store.kafka.view import View
 from fast_sse.store.ranges import ranges
 from fast_sse.store.relay import Relay
@@ -68,7 +68,7 @@ class KafkaStore(Store):
         self._topic = make_topic(settings, retention, broker_time=now_ms is None)
         self._make_producer = make_producer
         self._view = View(directory / f"view-{settings.node}.db", windows)
-        self._readers: Readers | None = None
+        self._readers: ViewReaders | None = None
         self._reader: TopicReader | None = None
         self._sender: Sender | None = None
         self._appends: Appends | None = None
@@ -91,7 +91,7 @@ class KafkaStore(Store):
             raise StoreClosedError("the store is open already, or was closed")
         self._loop = asyncio.get_running_loop()
         self._opening: asyncio.Future[None] = self._loop.create_future()
-        self._readers = Readers(self._view.path, self._on_damage)
+        self._readers = ViewReaders(self._view.path, self._on_damage)
         self._reader = TopicReader(self._settings, self._topic, self._view, self._readers, self)
         self._reader.start()
         try:
@@ -138,7 +138,7 @@ class KafkaStore(Store):
 
     # -- what the reader's thread reports ------------------------------------------------------------
 
-    def begun(self, begun: Begun) -> None:
+    def begun(self, begun: SessionBegun) -> None:
         """See `topic_reader.TopicListener`. On the reader's thread, as the next two."""
         self._call(self._on_begun, begun)
 
@@ -154,7 +154,7 @@ class KafkaStore(Store):
         with suppress(RuntimeError):  # the loop is closed: there is nothing left to notify
             self._loop.call_soon_threadsafe(callback, *args)
 
-    def _on_begun(self, begun: Begun) -> None:
+    def _on_begun(self, begun: SessionBegun) -> None:
         self._origin = Cursor(self.kind, begun.facts.epoch, 0, NO_FINGERPRINT)
         self._newest, self._trimmed = self._origin.at(*begun.newest), self._origin.at(*begun.trimmed)
         if begun.anew:
@@ -246,8 +246,11 @@ class KafkaStore(Store):
         now_ms, origin, floor = self.now_ms(), self._origin, self._view.floor
         return await self._read(lambda log: known_outcomes(log, drafts, now_ms, origin, floor))
 
-    async def trim(self) -> int:
-        """One step after the broker: what it let go goes from the view, and keys past their window or number."""
+    async def trim(self, keep_after: Position | None = None) -> int:  # noqa: ARG002  see below
+        """One step after the broker: what it let go goes from the view, and keys past their window or number.
+
+        The broker trims alone, by the topic's retention: `keep_after` keeps nothing.
+        """
         readers = self._opened()
         low, now_ms = await self._topic.begin(), self.now_ms() if self._clock_heard else 0
         leeway_ms = 0 if self._now_ms else _CLOCK_LEEWAY_MS
@@ -330,7 +333,7 @@ class KafkaStore(Store):
     async def _read(self, work: Callable[[SqliteLog], _T]) -> _T:
         return await self._opened().run(work)
 
-    def _opened(self) -> Readers:
+    def _opened(self) -> ViewReaders:
         if self._appends is None or self._readers is None or self._closed:
             raise StoreClosedError("the store is closed")
         return self._readers

@@ -23,7 +23,7 @@ from fast_sse.model.errors import FastSseError, UnavailableError
 from fast_sse.store.kafka.entry import decode, fingerprint_of
 from fast_sse.store.kafka.failures import unavailable
 from fast_sse.store.kafka.fold import FoldedGroup, Raw
-from fast_sse.store.kafka.readers import Readers
+from fast_sse.store.kafka.readers import ViewReaders
 from fast_sse.store.kafka.settings import KafkaSettings, make_consumer
 from fast_sse.store.kafka.topic import Facts, Topic
 from fast_sse.store.kafka.view import View
@@ -49,7 +49,7 @@ class Place(NamedTuple):
     fingerprint: str
 
 
-class Begun(NamedTuple):
+class SessionBegun(NamedTuple):
     """A session reads on.
 
     Attributes:
@@ -69,7 +69,7 @@ class Begun(NamedTuple):
 class TopicListener(Protocol):
     """What the thread notifies, in order, on the thread itself."""
 
-    def begun(self, begun: Begun) -> None:
+    def begun(self, begun: SessionBegun) -> None:
         """The view is level with the topic, for the first time or again."""
 
     def group(self, group: FoldedGroup, epoch: str) -> None:
@@ -87,7 +87,7 @@ class TopicReader:
     """The thread. It owns the view's writing, but for trimming."""
 
     def __init__(
-        self, settings: KafkaSettings, topic: Topic, view: View, readers: Readers, listener: TopicListener
+        self, settings: KafkaSettings, topic: Topic, view: View, readers: ViewReaders, listener: TopicListener
     ) -> None:
         self._settings = settings
         self._topic = topic
@@ -183,7 +183,7 @@ class TopicReader:
             newest = self._place_at(self._view.newest)
             self._readers.resume()
             trimmed = self._place_at(self._view.trimmed)
-            self._listener.begun(Begun(facts, trimmed, newest, self._anew, self._lost))
+            self._listener.begun(SessionBegun(facts, trimmed, newest, self._anew, self._lost))
             self._began, self._anew, self._lost = True, False, False
             watch = Watch(self._topic, facts.epoch)
             while not self._stopping.is_set():
