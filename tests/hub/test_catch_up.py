@@ -84,6 +84,7 @@ async def test_a_catch_up_that_ends_past_its_last_id_says_so() -> None:
             ]
             assert resumed.ids == [1, 9]
             assert unprimed.ids == []
+            assert b"" not in unprimed.transport.writes
             assert resumed.events == []
 
 
@@ -157,6 +158,29 @@ async def test_trimming_that_overtakes_a_catch_up_is_a_gap_in_mid_stream() -> No
         assert numbers == [1, 2, 18, 19]
         assert (gap["from"], gap["resumed_at"]) == (cursors[2].text, cursors[17].text)
         assert [event.type for event in peer.events].index("fast-sse.gap") == 2
+    await store.close()
+
+
+async def test_a_page_whose_last_piece_pauses_its_peer_is_done_with() -> None:
+    """All of it is on the wire: the stream stands where the page ends, past what did not match."""
+    async with bench(tail_records_max=1, write_buffer_bytes_max=500) as hub:
+        await hub.publish("a/t", "x" * 600)
+        await hub.publish("b/t", *range(5))
+        peer = await hub.joined("a/t", earliest=True, transport=FakeTransport(reading=False))
+        assert peer.subscriber.state == PAUSED
+        assert peer.subscriber.cursor == hub.fanout.level
+        peer.transport.hang_up()
+
+
+async def test_the_last_few_records_are_asked_for_once() -> None:
+    """The page that finds where `last=N` begins is written as it is, also far from the tail."""
+    store = Scripted()
+    await store.open()
+    async with bench(store, tail_records_max=1) as hub:
+        await hub.publish("a/t", *range(9))
+        peer = await hub.joined("a/t", last=5)
+        assert peer.messages == [4, 5, 6, 7, 8]
+        assert store.reads == 0
     await store.close()
 
 

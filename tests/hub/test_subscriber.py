@@ -109,6 +109,20 @@ async def test_falling_behind_and_coming_back_loses_and_repeats_nothing(size: in
             assert peer.subscriber.state == LIVE
 
 
+async def test_a_position_that_levelled_a_stream_is_not_repeated() -> None:
+    """It was brought up to its set by a position block; after a pause in which nothing was missed it needs no other."""
+    async with bench() as hub:
+        (start,) = await hub.publish("a/t", 0)
+        member = await hub.joined("a/t")
+        await hub.publish("b/t", 1, 2)
+        peer = await hub.joined("a/t", after=start.text)
+        assert peer.ids == [1, 3]
+        peer.subscriber.pause_writing()
+        peer.subscriber.resume_writing()
+        assert peer.subscriber.state == member.subscriber.state == LIVE
+        assert peer.ids == [1, 3]
+
+
 @pytest.mark.parametrize("inside", [True, False])
 async def test_a_pause_in_which_nothing_was_missed_repeats_no_id(inside: bool) -> None:
     """Where the stream stands is on the wire already, written by its set's flush or by its own first block."""
