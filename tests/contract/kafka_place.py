@@ -68,7 +68,7 @@ class Trimmed(KafkaStore):
     kept: Retention
     place: KafkaPlace
 
-    async def trim(self) -> int:
+    async def trim(self, keep_after: Position | None = None) -> int:
         kept, clock = self.kept, self.now_ms()
         rows = await self._opened().run(lambda log: log.oldest(1_000_000))
         size, low = sum(weight for _, _, weight in rows), 0
@@ -81,7 +81,7 @@ class Trimmed(KafkaStore):
             low, size = position, size - weight
         if low > self._topic._ends()[0]:
             await asyncio.to_thread(self.place.delete_records, low)
-        return await super().trim()
+        return await super().trim(keep_after)
 
 
 class KafkaPlace(DurablePlace):

@@ -31,6 +31,7 @@ from tests.contract.model import Model
 from tests.contract.places import DurablePlace, MemoryPlace, NowMs, Place
 
 from fast_sse.model.channel import Channel, Filter
+from fast_sse.model.cursor import Position
 from fast_sse.model.errors import KeyConflictError
 from fast_sse.model.message import Draft, Record
 from fast_sse.store.base import Appended, Bounds, Gap, Outcome, OvertakenError, Retention, Store, Windows
@@ -427,7 +428,7 @@ class Broken(MemoryPlace):
         tries = self.tries
 
         class OutOfTime(MemoryStore):
-            async def trim(self) -> int:
+            async def trim(self, keep_after: Position | None = None) -> int:
                 tries.append(asyncio.get_running_loop())
                 pytest.fail("Timeout >300.0s")
 

@@ -97,8 +97,8 @@ class LaggingStore(Store):
     async def bounds(self) -> Bounds:
         return await self._late(self.inner.bounds)
 
-    async def trim(self) -> int:
-        return await self._late(self.inner.trim)
+    async def trim(self, keep_after: Position | None = None) -> int:
+        return await self._late(lambda: self.inner.trim(keep_after))
 
     async def erase(self, target: Channel) -> int:
         return await self._late(lambda: self.inner.erase(target))

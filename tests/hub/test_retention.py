@@ -10,6 +10,7 @@ from tests.hub.loops import manual
 from tests.hub.support import bench, now_ms
 
 from fast_sse.hub.outgoing import PAUSED
+from fast_sse.model.cursor import Position
 from fast_sse.model.errors import UnavailableError
 from fast_sse.observe.observer import DefectSeen, StoreFailed, Trimmed
 from fast_sse.store.base import Retention
@@ -56,9 +57,9 @@ class Watched(MemoryStore):
         super().__init__(Retention(max_messages=kept), now_ms=now_ms)
         self.after_step: Callable[[int], None] = lambda _trimmed: None
 
-    async def trim(self) -> int:
+    async def trim(self, keep_after: Position | None = None) -> int:
         """One step."""
-        entries = await super().trim()
+        entries = await super().trim(keep_after)
         self.after_step((await self.bounds()).trimmed.position)
         return entries
 
@@ -194,10 +195,10 @@ async def test_trimming_goes_on_whatever_one_step_met() -> None:
     class Stumbling(MemoryStore):
         errors: list[Exception] = [UnavailableError("down"), TypeError("a defect")]  # noqa: RUF012
 
-        async def trim(self) -> int:
+        async def trim(self, keep_after: Position | None = None) -> int:
             if self.errors:
                 raise self.errors.pop(0)
-            return await super().trim()
+            return await super().trim(keep_after)
 
     store = Stumbling(Retention(max_messages=10), now_ms=now_ms)
     await store.open()

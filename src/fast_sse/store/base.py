@@ -32,6 +32,7 @@ from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.errors import FastSseError, StoreClosedError, UnavailableError
 from fast_sse.model.message import Draft, Record
 from fast_sse.observe.metrics import Sample
+from fast_sse.store.letters import Letters
 
 
 class OvertakenError(UnavailableError):
@@ -141,6 +142,11 @@ class Store(ABC):
         return False
 
     @property
+    def letters(self) -> Letters | None:
+        """The dead letters, opened and closed with the store; None where it keeps none."""
+        return None
+
+    @property
     @abstractmethod
     def keys_cut(self) -> int:
         """Idempotency keys forgotten before their window ended, because there were more than `Windows.keys_max`."""
@@ -216,10 +222,11 @@ class Store(ABC):
         """The ends of the log, asked now."""
 
     @abstractmethod
-    async def trim(self) -> int:
+    async def trim(self, keep_after: Position | None = None) -> int:
         """Remove one small step of what retention no longer covers, and return how many entries went (0: nothing to do).
 
-        Entries are records and idempotency keys past their window or their count.
+        Entries are records and idempotency keys past their window or their count. No record after `keep_after` goes, if it is
+        given: those may still become dead letters.
         """
 
     @abstractmethod

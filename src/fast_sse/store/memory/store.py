@@ -28,6 +28,8 @@ from fast_sse.store.base import (
 )
 from fast_sse.store.dedup import Known, resolve, to_remember
 from fast_sse.store.judge import Ends, judge
+from fast_sse.store.letters import LetterBounds
+from fast_sse.store.memory.letters import MemoryLetters
 from fast_sse.store.memory.log import MemoryLog
 from fast_sse.store.pace import ByHand, Instant, Pace, Paced, Steps
 from fast_sse.store.ranges import ranges
@@ -54,14 +56,18 @@ class MemoryStore(Store):
         *,
         now_ms: Callable[[], int] | None = None,
         epoch: str | None = None,
+        letters: LetterBounds = LetterBounds(),  # noqa: B008 - frozen
     ) -> None:
-        """`now_ms`: a clock moved by hand, for tests."""
+        """`now_ms`: a clock moved by hand, for tests. `letters`: how many dead letters are kept."""
         self._retention = retention
         self._windows = windows
         self._pace: Paced = ByHand(now_ms) if now_ms else Pace(retention.clock_patience_s)
         self._steps = Steps()
         self._origin = Cursor(self.kind, epoch or epoch_text(secrets.randbits(64)), 0)
         self._log = MemoryLog()
+        self._letters = MemoryLetters(
+            self._origin, letters, self._log.get, lambda: self._log.newest, self._pace.read
+        )
         self._keys: dict[bytes, Known] = {}
         self._expiries: list[tuple[int, bytes]] = []
         self._relay = Relay(0)
@@ -69,6 +75,11 @@ class MemoryStore(Store):
         #: That of `open`, None while closed: asking for the running one is a system call (getpid) in CPython 3.11.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keys_cut = 0
+
+    @property
+    def letters(self) -> MemoryLetters:
+        """The dead letters, as volatile as their messages."""
+        return self._letters
 
     @property
     def keys_cut(self) -> int:
@@ -82,10 +93,12 @@ class MemoryStore(Store):
     async def open(self) -> None:
         """Nothing to make ready: the log is already here."""
         self._loop = asyncio.get_running_loop()
+        self._letters.open()
 
     async def close(self) -> None:
         """End the followers; what was appended goes with the object."""
         self._loop = None
+        self._letters.close()
         self._hand_on()
         self._relay.close()
 
@@ -141,11 +154,11 @@ class MemoryStore(Store):
         self._check_open()
         return Bounds(self._origin.at(self._log.trimmed), self._origin.at(self._log.newest))
 
-    async def trim(self) -> int:
+    async def trim(self, keep_after: Position | None = None) -> int:
         """One step of at most 500 records and 500 keys."""
         self._check_open()
         paced_ms = self._pace.read().paced_ms
-        return self._trim_records(paced_ms) + self._trim_keys(paced_ms)
+        return self._trim_records(paced_ms, keep_after) + self._trim_keys(paced_ms)
 
     async def erase(self, target: Channel) -> int:
         """All in one turn of the loop."""
@@ -207,7 +220,7 @@ class MemoryStore(Store):
         at = self._origin.at
         return Page(records, at(start), at(max(start, through)), gap)
 
-    def _trim_records(self, paced_ms: int) -> int:
+    def _trim_records(self, paced_ms: int, keep_after: Position | None) -> int:
         kept = self._retention
         gone = 0
         while gone < _STEP and (oldest := self._log.oldest()) is not None:
@@ -215,7 +228,9 @@ class MemoryStore(Store):
             too_old = kept.max_age_s is not None and from_ms < paced_ms - kept.max_age_s * 1000
             too_big = kept.max_bytes is not None and self._log.weight > kept.max_bytes
             too_many = kept.max_messages is not None and len(self._log) > kept.max_messages
-            if not (too_old or too_big or too_many):
+            if not (too_old or too_big or too_many) or (
+                keep_after is not None and oldest.position > keep_after
+            ):
                 break
             self._log.drop(oldest)
             gone += 1

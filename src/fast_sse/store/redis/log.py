@@ -86,12 +86,15 @@ class RedisLog:
 
     # -- housekeeping -------------------------------------------------------------------------------
 
-    async def trim(self, now: str, retention: Retention, keys_max: int) -> Step:
-        """One step."""
+    async def trim(
+        self, now: str, retention: Retention, keys_max: int, keep_after: Position | None = None
+    ) -> Step:
+        """One step; no record after `keep_after` goes."""
         age_s = retention.max_age_s
         bounds = (None if age_s is None else int(age_s * 1000), retention.max_bytes, retention.max_messages)
         texts = ["" if bound is None else bound for bound in bounds]
-        return Step(*await self._call("trim", now, *texts, keys_max))
+        kept = "" if keep_after is None else place_text(keep_after)
+        return Step(*await self._call("trim", now, *texts, keys_max, kept))
 
     async def erase(self, target: Channel, below: Position) -> int:
         """One step; how many entries went."""

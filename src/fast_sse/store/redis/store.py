@@ -217,11 +217,11 @@ class RedisStore(Store):
             return refused_append()
         return self._writer.append(drafts)
 
-    async def trim(self) -> int:
+    async def trim(self, keep_after: Position | None = None) -> int:
         """One step of at most 100 records, 250 expired and 250 excess keys."""
         self._opened()
         self._hear(await self._writes.command("TIME"))
-        step = await self._log.trim(self._now_text(), self._retention, self._windows.keys_max)
+        step = await self._log.trim(self._now_text(), self._retention, self._windows.keys_max, keep_after)
         self._keys_cut += step.keys_cut
         return step.records + step.keys
 

@@ -250,11 +250,15 @@ class SqliteLog:
         found = self._execute("SELECT body FROM log WHERE seq = ?", (position,)).fetchone()
         return next(iter(records_of([(position, len(found[0]))], found[0])[0]), None) if found else None
 
-    def oldest(self, count: int) -> list[tuple[Position, int, int]]:
-        """Position, the time that its age counts from, and weight of the first rows."""
-        first = f"SELECT seq, ifnull({PACED_MS}, time_ms) AS time_ms, length(body) AS size FROM log ORDER BY seq LIMIT ?"  # noqa: S608
+    def oldest(self, count: int, through: Position | None = None) -> list[tuple[Position, int, int]]:
+        """Position, the time that its age counts from, and weight of the first rows, none of them after `through`."""
+        first = f"SELECT seq, ifnull({PACED_MS}, time_ms) AS time_ms, length(body) AS size FROM log WHERE seq <= ? ORDER BY seq LIMIT ?"  # noqa: S608
         sql = f"SELECT json_group_array(json_array(seq, time_ms, size + {OVERHEAD_BYTES})) FROM ({first})"  # noqa: S608
-        return sorted(_decode_oldest(self._execute(sql, (count,)).fetchone()[0]))
+        return sorted(
+            _decode_oldest(
+                self._execute(sql, (INTEGER_MAX if through is None else through, count)).fetchone()[0]
+            )
+        )
 
     def totals(self) -> Totals:
         """What the log holds: what was counted once (see `distrust_totals`) and what came since."""

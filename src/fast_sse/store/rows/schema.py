@@ -102,9 +102,11 @@ INSERT INTO mark VALUES (1, '', 0, 0, 0, 0, NULL, '');
 INSERT INTO probe VALUES (1, 0, '', 0, 0, '');
 """  # noqa: S608
 
+#: The dead letters, wherever they are kept.
+LETTERS = f"{LETTER_TABLES}{_saying('post')}INSERT INTO post VALUES (1, '', 0, '');"  # noqa: S608
 #: By version: what it has beside the one before. A new file is made by the same steps.
 UPGRADES = {
-    5: f"{LETTER_TABLES}{_saying('post')}INSERT INTO post VALUES (1, '', 0, '');",  # noqa: S608
+    5: LETTERS,
 }
 
 

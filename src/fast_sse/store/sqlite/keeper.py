@@ -116,7 +116,13 @@ class Keeper:
             self._log.keep(times)
             self._committing = False
 
-    def trim(self, retention: Retention, now_ms: int, times: Times | None = None) -> Trimmed:
+    def trim(
+        self,
+        retention: Retention,
+        now_ms: int,
+        times: Times | None = None,
+        keep_after: Position | None = None,
+    ) -> Trimmed:
         """One step of retention at a paced time, in one transaction; what time it is is kept on the way.
 
         Allowed on a full disk: it is what the ballast is for.
@@ -127,7 +133,7 @@ class Keeper:
                 self.wal.checkpoint(self._log.connection)
                 if self.wal.held:  # what is deleted is written there, and frees nothing before that ends
                     return Trimmed(0, 0)
-            step = plan(self._log.oldest(STEP), self._totals, retention, now_ms)
+            step = plan(self._log.oldest(STEP, keep_after), self._totals, retention, now_ms)
             self._begin()
             if times is not None:
                 self._log.keep(times)

@@ -223,12 +223,14 @@ class SqliteStore(Store):
         writer.submit(work)
         return future
 
-    async def trim(self) -> int:
+    async def trim(self, keep_after: Position | None = None) -> int:
         """One step of at most 500 records and 500 expired and 500 excess keys."""
         keeper, now, times = self._kept(), self._pace.read(), None
         if now.paced_ms - self._kept_ms >= _KEEP_MS:
             self._kept_ms, times = now.paced_ms, self._pace.keep()
-        step: Trimmed = await self._opened().do(lambda: keeper.trim(self._retention, now.paced_ms, times))
+        step: Trimmed = await self._opened().do(
+            lambda: keeper.trim(self._retention, now.paced_ms, times, keep_after)
+        )
         self._trimmed = max(self._trimmed, step.trimmed)
         return step.gone
 

@@ -1,7 +1,7 @@
 -- One small step of retention: at most 100 oldest entries with their index entries, and 250 keys of each kind.
 --
 -- ARGV[3] store time in ms, empty for the server's own    ARGV[4,5,6] age in ms, bytes, messages at most; empty: no bound
--- ARGV[7] keys at most
+-- ARGV[7] keys at most    ARGV[8] the place after which nothing goes, empty for none
 --
 -- Returns records and keys that went, and how many of the keys were still in their window.
 
@@ -9,7 +9,7 @@ local STEP, KEY_STEP, STEP_BYTES = 100, 250, 4194304
 local log = snapshot()
 local now = now_ms(ARGV[3])
 local oldest = ARGV[4] ~= '' and now - tonumber(ARGV[4]) or nil
-local bytes_max, count_max = tonumber(ARGV[5]), tonumber(ARGV[6])
+local bytes_max, count_max, keep_after = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[8]
 
 -- Another program trimmed the log: what is left weighs its share, and the trim mark moves up to it.
 local function adopt_foreign_trim()
@@ -37,7 +37,8 @@ local function trim_records()
   while gone < STEP and seen < STEP_BYTES do
     local chunk = call('XRANGE', log.log, place, '+', 'COUNT', 10)
     for _, entry in ipairs(chunk) do
-      if gone == STEP or not too_much(entry[2]) then return gone, touched end
+      local kept = keep_after ~= '' and before(keep_after, entry[1])
+      if gone == STEP or kept or not too_much(entry[2]) then return gone, touched end
       gone, seen = gone + 1, seen + weight(entry[2])
       if ours(entry[2]) then log.count = log.count - 1 end
       log.bytes = log.bytes - weight(entry[2])
