@@ -56,6 +56,9 @@ BACKENDS = (
     Backend("kafka", KafkaPlace, durable=True, examples=5),
 )
 
+#: Those that keep dead letters: tests/contract/letters runs on them.
+WITH_LETTERS = ("memory",)
+
 
 def draft(
     event_id: str = "a",
@@ -66,6 +69,7 @@ def draft(
     body: bytes = b"",
     window_ms: int = 0,
     ttl_ms: int = 0,
+    meta: bytes = b"",
 ) -> Draft:
     """A draft with short names; `keys` are texts, padded to digests."""
     return Draft(
@@ -75,4 +79,5 @@ def draft(
         keys=tuple(Key(key.encode().ljust(32, b"."), window_ms) for key in keys),
         body_sha256=body or data,
         ttl_ms=ttl_ms,
+        meta=meta,
     )

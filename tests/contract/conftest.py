@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from tests.contract.backends import BACKENDS, FOREVER, Backend, Clock
-from tests.contract.places import Place
+from tests.contract.places import BOUNDS, Place
 
 from fast_sse.store.base import Retention, Store, Windows
+from fast_sse.store.letters import LetterBounds
 
 Opener = Callable[..., Awaitable[Store]]
 
@@ -35,8 +36,10 @@ async def place(backend: Backend, tmp_path: Path) -> AsyncIterator[Place]:
 async def open_store(place: Place, clock: Clock) -> AsyncIterator[Opener]:
     opened: list[Store] = []
 
-    async def open_store(retention: Retention = FOREVER, windows: Windows | None = None) -> Store:
-        store = place.make(retention, windows or Windows(), clock)
+    async def open_store(
+        retention: Retention = FOREVER, windows: Windows | None = None, letters: LetterBounds = BOUNDS
+    ) -> Store:
+        store = place.make(retention, windows or Windows(), clock, letters)
         await store.open()
         opened.append(store)
         return store

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
-from tests.contract.places import DurablePlace, NowMs
+from tests.contract.places import BOUNDS, DurablePlace, NowMs
 from tests.support.kafka_broker import shared_broker, topic_name
 
 from fast_sse.model.cursor import Position
@@ -25,6 +25,7 @@ from fast_sse.store.base import Retention, Store, Windows
 from fast_sse.store.kafka.settings import KafkaSettings, OnError, make_producer, topic_config
 from fast_sse.store.kafka.store import KafkaStore
 from fast_sse.store.kafka.topic import Facts, Topic
+from fast_sse.store.letters import LetterBounds
 
 
 def _make_producer(settings: KafkaSettings, bytes_max: int, on_error: OnError) -> Producer:
@@ -110,7 +111,9 @@ class KafkaPlace(DurablePlace):
     def settings(self) -> KafkaSettings:
         return KafkaSettings(bootstrap_servers=self.broker.bootstrap, topic=self.topic, deadline_s=30.0)
 
-    def make(self, retention: Retention, windows: Windows, clock: NowMs) -> Store:
+    def make(
+        self, retention: Retention, windows: Windows, clock: NowMs, letters: LetterBounds = BOUNDS
+    ) -> Store:
         store = Trimmed(
             self.settings(),
             self.directory,

@@ -23,17 +23,22 @@ from typing import ClassVar, Literal
 
 from fast_sse.model.cursor import Position
 from fast_sse.store.base import Retention, Store, Windows
+from fast_sse.store.letters import LetterBounds
 from fast_sse.store.memory.store import MemoryStore
 from fast_sse.store.sqlite.store import SqliteStore
 
 NowMs = Callable[[], int]
+#: Of dead letters, where a test does not say.
+BOUNDS = LetterBounds()
 
 
 class Place(ABC):
     """One log. `make` may be asked many times, for one store after another."""
 
     @abstractmethod
-    def make(self, retention: Retention, windows: Windows, clock: NowMs) -> Store:
+    def make(
+        self, retention: Retention, windows: Windows, clock: NowMs, letters: LetterBounds = BOUNDS
+    ) -> Store:
         """A new store on this place, not yet open."""
 
     async def clear(self) -> None:  # noqa: B027  most places need none
@@ -80,8 +85,10 @@ class DurablePlace(Place):
 class MemoryPlace(Place):
     """Nowhere."""
 
-    def make(self, retention: Retention, windows: Windows, clock: NowMs) -> Store:
-        return MemoryStore(retention, windows, now_ms=clock)
+    def make(
+        self, retention: Retention, windows: Windows, clock: NowMs, letters: LetterBounds = BOUNDS
+    ) -> Store:
+        return MemoryStore(retention, windows, now_ms=clock, letters=letters)
 
 
 class SqlitePlace(DurablePlace):
@@ -95,8 +102,12 @@ class SqlitePlace(DurablePlace):
         self.directory = directory
         self._backup = directory.with_suffix(".backup")
 
-    def make(self, retention: Retention, windows: Windows, clock: NowMs) -> Store:
-        return SqliteStore(self.directory, retention, windows, now_ms=clock, ballast_bytes=4096)
+    def make(
+        self, retention: Retention, windows: Windows, clock: NowMs, letters: LetterBounds = BOUNDS
+    ) -> Store:
+        return SqliteStore(
+            self.directory, retention, windows, now_ms=clock, ballast_bytes=4096, letters=letters
+        )
 
     async def kill(self, store: Store) -> None:
         await self._replace_by(self._snapshot(), store)

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from tests.contract.places import DurablePlace, NowMs
+from tests.contract.places import BOUNDS, DurablePlace, NowMs
 from tests.support.redis_server import RedisServer, hub_user, need_redis
 
 from fast_sse.model.cursor import Position
 from fast_sse.store.base import Retention, Store, Windows
+from fast_sse.store.letters import LetterBounds
 from fast_sse.store.redis.codec import place_text
 from fast_sse.store.redis.store import RedisStore
 
@@ -87,7 +88,9 @@ class RedisPlace(DurablePlace):
         self._client: Any = redis.Redis(host, port, single_connection_client=True)
         self._backup: dict[bytes, bytes] = {}
 
-    def make(self, retention: Retention, windows: Windows, clock: NowMs) -> Store:
+    def make(
+        self, retention: Retention, windows: Windows, clock: NowMs, letters: LetterBounds = BOUNDS
+    ) -> Store:
         return RedisStore(self.server.hub_url, retention, windows, prefix=self.prefix, now_ms=clock)
 
     async def clear(self) -> None:

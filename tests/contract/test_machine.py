@@ -28,13 +28,14 @@ from hypothesis.stateful import (
 )
 from tests.contract.backends import Backend, Clock, draft
 from tests.contract.model import Model
-from tests.contract.places import DurablePlace, MemoryPlace, NowMs, Place
+from tests.contract.places import BOUNDS, DurablePlace, MemoryPlace, NowMs, Place
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Position
 from fast_sse.model.errors import KeyConflictError
 from fast_sse.model.message import Draft, Record
 from fast_sse.store.base import Appended, Bounds, Gap, Outcome, OvertakenError, Retention, Store, Windows
+from fast_sse.store.letters import LetterBounds
 from fast_sse.store.memory.store import MemoryStore
 from fast_sse.store.relay import WINDOW_BYTES_MAX, Relay
 
@@ -424,7 +425,9 @@ class Broken(MemoryPlace):
     def __init__(self, tries: list[asyncio.AbstractEventLoop]) -> None:
         self.tries = tries
 
-    def make(self, retention: Retention, windows: Windows, clock: NowMs) -> Store:
+    def make(
+        self, retention: Retention, windows: Windows, clock: NowMs, letters: LetterBounds = BOUNDS
+    ) -> Store:
         tries = self.tries
 
         class OutOfTime(MemoryStore):

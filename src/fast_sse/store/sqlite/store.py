@@ -27,6 +27,7 @@ from fast_sse.model.message import Draft, Record, erasure
 from fast_sse.observe.metrics import Sample
 from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows, refused_append
 from fast_sse.store.judge import Ends
+from fast_sse.store.letters import LetterBounds
 from fast_sse.store.pace import ByHand, Pace, Paced
 from fast_sse.store.ranges import ranges
 from fast_sse.store.relay import Relay
@@ -66,19 +67,21 @@ class SqliteStore(Store):
         retention: Retention = Retention(),  # noqa: B008 - frozen
         windows: Windows = Windows(),  # noqa: B008 - frozen
         *,
+        letters: LetterBounds = LetterBounds(),  # noqa: B008 - frozen
         now_ms: Callable[[], int] | None = None,
         ping_s: float = 2.0,
         retry_s: float = 0.5,
         reserve_block: int = BLOCK,
         ballast_bytes: int = BALLAST_BYTES,
     ) -> None:
-        """`now_ms`: a clock moved by hand, for tests. `ping_s`: deadline of the write probe.
+        """`letters`: how many dead letters are kept. `now_ms`: a clock moved by hand, for tests. `ping_s`: deadline of the write probe.
 
         `retry_s`: pause between attempts to mend a broken log.
         """
         self._directory = directory
         self._retention = retention
         self._windows = windows
+        self._letter_bounds = letters
         self._window_ms = int(windows.key_window_s * 1000)
         self._pace: Paced = ByHand(now_ms) if now_ms else Pace(retention.clock_patience_s)
         self._ping_s = ping_s
