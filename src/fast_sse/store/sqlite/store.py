@@ -61,7 +61,7 @@ class SqliteStore(Store):
     kind = "s1"
     durability = "fsync"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a deployment may choose, each with a default
         self,
         directory: Path,
         retention: Retention = Retention(),  # noqa: B008 - frozen
@@ -74,9 +74,9 @@ class SqliteStore(Store):
         reserve_block: int = BLOCK,
         ballast_bytes: int = BALLAST_BYTES,
     ) -> None:
-        """`letters`: how many dead letters are kept. `now_ms`: a clock moved by hand, for tests. `ping_s`: deadline of the write probe.
+        """`letters`: how many dead letters are kept. `now_ms`: a clock moved by hand, for tests.
 
-        `retry_s`: pause between attempts to mend a broken log.
+        `ping_s`: deadline of the write probe. `retry_s`: pause between attempts to mend a broken log.
         """
         self._directory = directory
         self._retention = retention
