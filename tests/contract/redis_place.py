@@ -91,7 +91,9 @@ class RedisPlace(DurablePlace):
     def make(
         self, retention: Retention, windows: Windows, clock: NowMs, letters: LetterBounds = BOUNDS
     ) -> Store:
-        return RedisStore(self.server.hub_url, retention, windows, prefix=self.prefix, now_ms=clock)
+        return RedisStore(
+            self.server.hub_url, retention, windows, prefix=self.prefix, now_ms=clock, letters=letters
+        )
 
     async def clear(self) -> None:
         self._forget()

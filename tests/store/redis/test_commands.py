@@ -16,7 +16,7 @@ from fast_sse.store.redis.commands import commands
 from fast_sse.store.redis.scripts import scripts
 
 #: Words in capitals that the scripts use and that are no commands.
-ARGUMENTS = {"COUNT", "LIMIT", "MINID", "STREAM"}
+ARGUMENTS = {"COUNT", "LIMIT", "MINID", "STREAM", "WITHSCORES"}
 #: What the test itself asks the server, and its client by itself.
 OURS = {"CONFIG RESETSTAT", "SCRIPT FLUSH", "INFO", "AUTH", "HELLO", "CLIENT SETINFO"}
 

@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hiredis import ReplyError
 
 from fast_sse.model.cursor import NO_FINGERPRINT, Cursor
 from fast_sse.model.errors import UnavailableError
+from fast_sse.model.letter import Poison, Source
 from fast_sse.model.message import Record
 from fast_sse.store.base import Gap
 from fast_sse.store.redis.codec import place_text, position_of, previous, record_of
@@ -65,14 +67,16 @@ class Reader:
         *,
         high_water: HighWater,
         block_ms: int = BLOCK_MS,
+        keep: Callable[[Poison], Awaitable[bool]] | None = None,
     ) -> None:
-        """`level`: where to begin. `high_water`: the newest place that this node has given."""
+        """`level`: where to begin. `high_water`: the newest place that this node has given. `keep`: what becomes of poison."""
         self._link = link
         self._log = RedisLog(link, prefix)
         self._looking = asyncio.Lock()
         self._high_water = high_water
         self._relay = relay
         self._block_ms = block_ms
+        self._keep = keep
         self.level = level
         self._before = level.fingerprint
         self._moves = 0
@@ -128,6 +132,9 @@ class Reader:
                 self._push(fresh)
                 fresh = []
                 self._pass_over(place)
+                await self._keep_poison(place, fields)
+                if self._moves != moves:
+                    return
                 continue
             if previous(fields) != self._before:
                 self._push(fresh)
@@ -153,6 +160,19 @@ class Reader:
         _log.error("the entry at %s of the log in Redis is not one of ours", place.decode("ascii", "replace"))
         self.level = self.level.at(position_of(place), NO_FINGERPRINT)
         self._relay.restart(self.level.position)
+
+    async def _keep_poison(self, place: bytes, fields: Any) -> None:
+        """Make a dead letter of it, which is one however many nodes do. Where that fails, streams go on all the same."""
+        if self._keep is None:
+            return
+        source = Source("log", self._log.key(self.level.epoch), place.decode("ascii", "replace"))
+        raw = b"\n".join(fields or ())
+        try:
+            await self._keep(
+                Poison(source=source, raw=raw, description="an entry of the log that is no message")
+            )
+        except UnavailableError as error:
+            _log.error("the entry at %s could not be kept as a dead letter: %s", source.place, error)
 
     async def look(self, log: RedisLog) -> bool:
         """Ask whether the newest given place stands in `log`. If not, move to where the log continues, and return True."""

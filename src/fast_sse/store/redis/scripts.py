@@ -21,6 +21,9 @@ _PARTS = {
     "trim": ("prelude", "trim"),
     "erase": ("prelude", "erase"),
     "lost": ("prelude", "lost"),
+    "begin": ("prelude", "turners", "letter", "begin"),
+    "settle": ("prelude", "turners", "letter", "settle"),
+    "letters": ("prelude", "letter", "letters"),
 }
 
 

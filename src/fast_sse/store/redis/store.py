@@ -21,10 +21,12 @@ from fast_sse.model.message import Draft, Record, erasure
 from fast_sse.observe.metrics import Sample
 from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows, refused_append
 from fast_sse.store.clock import StoreClock
+from fast_sse.store.letters import LetterBounds
 from fast_sse.store.ranges import ranges
 from fast_sse.store.redis.codec import POSITION_MAX, place_text, record_of
 from fast_sse.store.redis.errors import translated
 from fast_sse.store.redis.high_water import HighWater
+from fast_sse.store.redis.letters import RedisLetters
 from fast_sse.store.redis.link import Greet, Link
 from fast_sse.store.redis.log import KIND, RedisLog
 from fast_sse.store.redis.reader import BLOCK_MS, Reader
@@ -63,9 +65,10 @@ class RedisStore(Store):
         wait: tuple[int, int] = (0, 1000),
         now_ms: Callable[[], int] | None = None,
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
+        letters: LetterBounds = LetterBounds(),  # noqa: B008 - frozen
     ) -> None:
         """`wait`: replicas that must confirm a publish, and how many ms they have. `now_ms`: for tests, a clock
-        instead of the server's.
+        instead of the server's. `letters`: how many dead letters are kept.
 
         Raises ConfigError for a URL that cannot work.
         """
@@ -89,6 +92,7 @@ class RedisStore(Store):
             "follow", connect_s, answer_s + blocks_s, greet=self._look, on_down=self._relay.fail
         )
         self._log = RedisLog(self._reads, prefix)
+        self._letters = RedisLetters(self._reads, prefix, letters, self._now_text, self._opened)
         self._server: Server | None = None
         #: `redis-` and what becomes of a write when the server dies, `+waitN` with replicas that must confirm it.
         self.durability = "redis"  # a fact of the server, which a reconnect may change
@@ -121,7 +125,16 @@ class RedisStore(Store):
         """The numbers of this store."""
         text = "Entries of the log that are not of our form. Each is a gap `unreadable` for streams that pass it."
         poisoned = self._reader.poisoned if self._reader is not None else 0
-        return [Sample("log_unreadable_total", "counter", text, poisoned)]
+        forgotten = "Receipts of other nodes that were forgotten before all up to them was decided: there were too many."
+        return [
+            Sample("log_unreadable_total", "counter", text, poisoned),
+            Sample("receipts_forgotten_total", "counter", forgotten, self._letters.receipts_forgotten),
+        ]
+
+    @property
+    def letters(self) -> RedisLetters:
+        """The dead letters, beside the log and under the same prefix."""
+        return self._letters
 
     @property
     def keys_cut(self) -> int:
@@ -161,6 +174,7 @@ class RedisStore(Store):
             newest,
             high_water=self._high_water,
             block_ms=self._block_ms,
+            keep=self._letters.keep,
         )
         self._task = asyncio.get_running_loop().create_task(self._reader.run(), name="redis reader")
 

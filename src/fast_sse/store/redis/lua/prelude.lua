@@ -7,7 +7,8 @@
 --                              trim mark, everything up to it is gone; count, bytes: what retention measures;
 --                              last_time, trimmed_time: times of the newest entry and of the trim mark, in ms, each with
 --                              what it belongs to behind it (last_fp, trimmed): nodes of earlier versions, which may be
---                              at work beside this one, move these without the times, and then a time is not known
+--                              at work beside this one, move these without the times, and then a time is not known;
+--                              decided: the place at or below which no message waits for its receivers
 --   P ping             string  the probe of readiness; ends by itself
 --   B log              stream  the one log, bodies and all, one entry a message; fields in exactly this order:
 --                              fp      random fingerprint, 7 characters, repeated by cursors: an id that was given
@@ -25,6 +26,27 @@
 --   B losses           list    `<ms>-<n>-<fp> <ms>-<n>`: after the first, up to the second, entries were lost
 --   B keys             hash    idempotency key -> `<ms>-<n>-<fp> <end of its window, ms> <body sha256>`
 --   B key_ends         zset    the same keys by the end of their window
+--   B turners          hash    `<node>/<start>`, a process that tells what it handed over -> what it told last, as words:
+--                              number of its turn; through; upto (`-`: open); ms between its turns; 1 if it decides; time;
+--                              since when it is silent (`-`: it is not); how many letters its turn removed as late; and,
+--                              behind a line break, what its turn made letters of, packed as in settle.lua
+--   B turns            stream  receipts, one entry a turn that told something, fields in exactly this order: by, the
+--                              turner; bottom and top, the first and the last place in it; until, when others have heard
+--                              of it; handed, decided, acks, packed as in settle.lua
+--
+-- Dead letters outlive their epoch, so their keys are below P:
+--
+--   P letters          hash    id -> its head: a packed array of place, id and type of the channel, reason, description,
+--                              times of publishing, of death and of the first publish (0: the same), attempts, id of the
+--                              first message (empty: its own), maybe, node, weight, bytes of data and headers, and of
+--                              poison kind, queue and place of its source, and sha256
+--   P letter_bodies    hash    id -> event, headers, meta, data, expires and fp of the message, packed; the bytes of poison.
+--                              Apart from the heads, so that a list costs the same whatever the letters weigh
+--   P letter_order     zset    letters of messages as `<place, padded>/<id>`
+--   P poison_order     zset    poison, likewise: neither pushes the other out
+--   P letter_deaths    zset    ids of all letters by the time of their death
+--   P letter_tally     hash    how many there are by reason (no_subscriber, expired, poison), and what they weigh (bytes of
+--                              messages, poison_bytes)
 --
 -- A control record (it erases a channel) is in the log and in no index. A place is `<ms>-<n>`, with its fingerprint
 -- `<ms>-<n>-<fp>`. KEYS[1] is P meta, ARGV[1] is P, ARGV[2] the epoch to begin when there is none.
@@ -86,7 +108,7 @@ local function snapshot()
   if not found[1] then
     found = { ARGV[2], BLANK, '0-0', BLANK, '0', '0' }
     call('HSET', KEYS[1], 'epoch', ARGV[2], 'last_fp', BLANK, 'trimmed', '0-0', 'trimmed_fp', BLANK,
-      'count', 0, 'bytes', 0)
+      'count', 0, 'bytes', 0, 'decided', '0-0')
   end
   local base = ARGV[1] .. found[1] .. ':'
   return {
