@@ -21,6 +21,9 @@ from fast_sse.hub.subscriber import Subscriber
 from fast_sse.hub.tail import Entry
 from fast_sse.model.cursor import Cursor
 
+#: Of Python, and of C beside the writes; there was one of C more before hand-overs were counted.
+CALLS_OF_A_FLUSH, C_CALLS_OF_A_FLUSH = 9, 5
+
 LOG = Cursor("s1", "0" * 13, 0)
 
 
@@ -81,3 +84,12 @@ def test_a_message_weighs_what_it_weighed(event: str) -> None:
         lines.append(b"event: price")
     frame = Entry(record, id_texts(LOG)).frame(BARE)
     assert sorted(frame.split(b"\n")) == sorted([*lines, b"", b""])
+
+
+@pytest.mark.parametrize("members", [1, 10, 1000])
+def test_counting_hand_overs_adds_no_call_to_a_delivery(members: int) -> None:
+    """Each entry that is flushed counts its sockets, by an addition: a flush calls what it called without it."""
+    calls, some = calls_of_a_flush(Form(), members)
+    assert len(some) == members
+    assert calls["call"] == CALLS_OF_A_FLUSH
+    assert calls["c_call"] - members == C_CALLS_OF_A_FLUSH

@@ -4,6 +4,8 @@
     subscription  what a stream is opened with: Start, Subscription
     frames        records to bytes, one by one or a page at a time
     tail          the recent records of this node, each encoded once
+    waiting       what waits for a hand-over or a decision, in log order
+    handover      what this node handed over: counts on the tail, and the sweep over them
     live_set      all level streams of one filter in one form; what waits for their next flush
     index         a record's channel to the live sets that match
     fanout        delivery, the tick, and the follower's back-pressure

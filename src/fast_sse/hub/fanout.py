@@ -11,14 +11,15 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
 from fast_sse.hub.form import Form
+from fast_sse.hub.handover import Handover
 from fast_sse.hub.index import Index
 from fast_sse.hub.live_set import LiveSet
 from fast_sse.hub.tail import Entry, Tail
-from fast_sse.model.channel import Filter
+from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Record
-from fast_sse.observe.metrics import Sample
+from fast_sse.observe.metrics import Sample, counted
 
 
 class Fanout:
@@ -26,6 +27,7 @@ class Fanout:
 
     def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
         self.tail = Tail(limits)
+        self.handover = Handover(self.tail, loop.time)
         self.index = Index()
         self._limits = limits
         self._loop = loop
@@ -55,24 +57,31 @@ class Fanout:
             self._level = self._log.at(self._last.position, self._last.fingerprint)
         return self._level
 
-    def start_at(self, cursor: Cursor) -> None:
-        """Begin (again) at a place of the log."""
+    def start_at(self, cursor: Cursor, reason: str = "") -> None:
+        """Begin (again) at a place of the log. `reason`: why the log is not continued, as a gap names it."""
+        self.handover.sweep_all()
+        self.handover.start_at(cursor, reason)
         self._level = self._log = cursor
         self.tail.reset(cursor)
         for future in self._waiting:  # what they wait for may never come: they look again
             if not future.done():
                 future.set_result(None)
 
-    def leap(self, cursor: Cursor) -> None:
+    def leap(self, cursor: Cursor, reason: str = "") -> None:
         """Go on elsewhere when the log cannot be continued from `level`: every member reads the store from its own
         cursor again, which names there what it missed.
         """
         unseated = [one for live_set in self.sets for one in (*live_set.members, *live_set.joiners)]
         for member in unseated:
             member.unseat()
-        self.start_at(cursor)
+        self.start_at(cursor, reason)
         for member in unseated:
             member.catch_up()
+
+    def erase(self, target: Channel) -> None:
+        """Forget what was published to exactly this channel."""
+        self.handover.erase(target)
+        self.tail.erase(target)
 
     def deliver(self, entry: Entry, *, live: bool = True) -> None:
         """Take the next record of the log: into the tail and, unless it expired, to every live set that matches."""
@@ -161,10 +170,13 @@ class Fanout:
             return  # deserted since it became dirty
         waiting = live_set.pending_bytes
         try:
-            self.deliveries += live_set.flush(self._limits.flush_bytes_max, now_s)
+            entries, sockets = live_set.flush(self._limits.flush_bytes_max, now_s)
         finally:
             self._pending_bytes -= waiting - live_set.pending_bytes
         self.flushes += 1
+        if sockets:
+            self.deliveries += len(entries) * sockets
+            self.handover.flushed(entries, sockets)
         if live_set.pending:
             self._dirty.append(live_set)
         live_set.held = True  # a joiner that fails must not desert the set that the next one joins
@@ -232,5 +244,7 @@ class Fanout:
         text = "Records times streams, handed to live sockets."
         yield Sample("deliveries_total", "counter", text, self.deliveries)
         yield Sample("pending_bytes", "gauge", "Frames that wait for a flush.", self._pending_bytes)
+        text = "Records times sockets that were written, live or by a catch-up."
+        yield from counted("written_total", text, "how", self.handover.written)
         yield Sample("tail_records", "gauge", "Recent records kept in memory.", len(self.tail))
         yield Sample("tail_bytes", "gauge", "What they take.", self.tail.size_bytes)

@@ -69,7 +69,7 @@ class Follower:
             raise
         except OvertakenError as error:
             self._observer.notify(FollowerRestarted(f"{error.message}: {error.gap.reason}"))
-            self._fanout.leap(error.gap.resumed_at)
+            self._fanout.leap(error.gap.resumed_at, error.gap.reason)
         except UnavailableError as error:
             self._observer.notify(FollowerRestarted(error.message))
         finally:
@@ -100,7 +100,7 @@ class Follower:
         for taken, record in enumerate(group, 1):
             fanout.deliver(Entry(record, text), live=record.due(now_ms))
             if record.event == ERASED:
-                fanout.tail.erase(record.channel)
+                fanout.erase(record.channel)
                 self._on_erased(record.channel)
             if fanout.full and taken < len(group):
                 fanout.announce()

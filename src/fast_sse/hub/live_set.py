@@ -72,17 +72,18 @@ class Lane:
             self._writers[place] = writer
         member.place = -1
 
-    def write(self, data: bytes) -> None:
-        """Hand the same bytes to every member."""
+    def write(self, data: bytes) -> int:
+        """Hand the same bytes to every member; how many transports took them."""
+        took = len(self._writers)
         writers = iter(self._writers)
         while True:
             try:
                 for write in writers:
                     write(data)
-                return
+                return took
             except RuntimeError:
                 # A transport that is already closed says so by raising; its connection_lost is on the way.
-                continue
+                took -= 1
 
 
 class LiveSet:
@@ -137,10 +138,10 @@ class LiveSet:
         self.pending_bytes += size
         return size
 
-    def flush(self, bytes_max: int, now_s: float) -> int:
+    def flush(self, bytes_max: int, now_s: float) -> tuple[list[Entry], int]:
         """Write one piece of what is pending, at most `bytes_max` (or one larger frame), to every member.
 
-        Returns how many deliveries that were: records times members.
+        Returns what that was, and how many sockets took it; each entry counts them. In a set without members nothing counts.
         """
         taken = self._take(bytes_max)
         shape = self.shape
@@ -148,9 +149,12 @@ class LiveSet:
         last = taken[-1]
         self.level = self.sent = self.level.at(last.position, last.record.fingerprint)
         self.advanced_s = now_s
-        deliveries = len(taken) * len(self._lane.members)
-        self.write_all(self.form.piece(data))
-        return deliveries
+        if sockets := self.write_all(self.form.piece(data)):
+            for entry in taken:
+                if not entry.written:
+                    entry.first_s = now_s
+                entry.written += sockets
+        return taken, sockets
 
     def tell_position(self, level: Cursor, now_s: float) -> None:
         """Write every member, quiet until then, a block with the id of `level`."""
@@ -175,11 +179,13 @@ class LiveSet:
         self.pending_bytes -= size
         return pending[:count]
 
-    def write_all(self, data: bytes) -> None:
-        """Hand the same bytes to every member; members that pause meanwhile wait in `fallen` for the caller."""
+    def write_all(self, data: bytes) -> int:
+        """Hand the same bytes to every member; how many sockets took them. Members that pause meanwhile wait in `fallen` for
+        the caller.
+        """
         self.flushing = True
         try:
-            self._lane.write(data)
+            return self._lane.write(data)
         finally:
             self.flushing = False
 

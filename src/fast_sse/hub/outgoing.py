@@ -7,7 +7,7 @@ come before it, and it may wait for the store: where the stream begins is said o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Any
 
@@ -70,11 +70,14 @@ class Outgoing:
         self.primed = False
         self.state: State = CATCHING_UP
 
-    def write(self, data: bytes) -> None:
-        """Hand bytes of this stream alone, made by its form, to the transport."""
-        if self.state != ENDED:
-            with GONE:
-                self.transport.write(data)
+    def write(self, data: bytes) -> bool:
+        """Hand bytes of this stream alone, made by its form, to the transport; whether it took them."""
+        if self.state == ENDED:
+            return False
+        with GONE:
+            self.transport.write(data)
+            return True
+        return False
 
     def open(self, retry_ms: int, head: bytes, *, known: bool) -> None:
         """Write the first bytes behind `head`: when to come back and, where the start is known, the first block."""
@@ -114,7 +117,9 @@ class Outgoing:
         due = [entry for entry in entries if entry.record.due(now_ms)]
         shape = shape_of(self.filter)
         found = pieces((entry.frame(shape) for entry in due), self.ground.limits.flush_bytes_max)
-        return self._send([entry.record for entry in due], found, through)
+        handover = self.ground.fanout.handover
+        records = [entry.record for entry in due]
+        return self._send(records, found, through, lambda first, last: handover.caught_up(due[first:last]))
 
     def send(self, records: list[Record], through: Cursor) -> bool:
         """Write the frames of records in bounded pieces, and stand at `through`.
@@ -123,14 +128,25 @@ class Outgoing:
         """
         bytes_max = self.ground.limits.flush_bytes_max
         found = frames_of(records, through, shape=shape_of(self.filter), bytes_max=bytes_max)
-        return self._send(records, found, through)
+        handover = self.ground.fanout.handover
+        return self._send(records, found, through, lambda first, last: handover.replayed(records[first:last]))
 
-    def _send(self, records: list[Record], found: Iterable[tuple[int, bytes]], through: Cursor) -> bool:
+    def _send(
+        self,
+        records: list[Record],
+        found: Iterable[tuple[int, bytes]],
+        through: Cursor,
+        credit: Callable[[int, int], None],
+    ) -> bool:
+        """`found`: pieces, each with how many of the records are out then. `credit` counts a slice that was written."""
+        first = 0
         for sent, piece in found:
             last = records[sent - 1]
             self.cursor = through.at(last.position, last.fingerprint)
             self.sent = last.position
-            self.write(self.form.piece(piece))
+            if self.write(self.form.piece(piece)):
+                credit(first, sent)
+            first = sent
             if self.state != CATCHING_UP and sent < len(records):
                 return False
         self.cursor = through

@@ -6,7 +6,7 @@ cursor when every record after that cursor is still in it; for older cursors the
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 
 from fast_sse.hub.frames import SHAPES, frame_of
@@ -23,15 +23,22 @@ class Entry:
     """A record with its frames. Each shape is encoded when it is first asked for, and then shared by all streams.
 
     `text` gives the `id:` of a record of its log (`frames.id_texts`).
+
+    Attributes:
+        written: sockets of this node that it was written to.
+        first_s: when that first happened (loop time).
+        elsewhere: sockets of other nodes, as far as they told.
     """
 
-    __slots__ = ("_frames", "_text", "position", "record")
+    __slots__ = ("_frames", "_text", "elsewhere", "first_s", "position", "record", "written")
 
     def __init__(self, record: Record, text: Callable[[Record], str]) -> None:
         self.record = record
         self.position: Position = record.position
         self._text = text
         self._frames = [b""] * len(SHAPES)
+        self.written = self.elsewhere = 0
+        self.first_s = 0.0
 
     def frame(self, shape: int) -> bytes:
         """The SSE bytes of this record in one of the shapes of `frames.py`."""
@@ -61,9 +68,16 @@ def acceptor(wanted: Filter) -> Callable[[Channel], bool]:
 
 
 class Tail:
-    """Entries in log order after `floor`, an exclusive position: nothing after it is missing."""
+    """Entries in log order after `floor`, an exclusive position: nothing after it is missing.
+
+    Attributes:
+        swept: the last position whose count was looked at.
+        before_drop: called before an entry above `swept` is dropped.
+    """
 
     def __init__(self, limits: Limits) -> None:
+        self.swept: Position = 0
+        self.before_drop: Callable[[], object] = lambda: None
         self._bytes_max = limits.tail_bytes_max
         self._records_max = limits.tail_records_max
         self._entries: list[Entry] = []
@@ -113,6 +127,8 @@ class Tail:
 
     def _drop_oldest(self) -> None:
         entry = self._entries[self._head]
+        if entry.position > self.swept:
+            self.before_drop()
         self._dropped = entry.record
         self._bytes -= _weight(entry.record)
         self._entries[self._head] = self._husk  # lets go of it now, and not when the list is cut
@@ -145,6 +161,13 @@ class Tail:
         if index < self._head or self._positions[index] != cursor.position:
             return False
         return self._entries[index].record.fingerprint == cursor.fingerprint
+
+    def find(self, position: Position) -> Entry | None:
+        """The entry at exactly this position."""
+        index = bisect_left(self._positions, position, lo=self._head)
+        if index < len(self._positions) and self._positions[index] == position:
+            return self._entries[index]
+        return None
 
     def count_after(self, position: Position) -> int:
         """How many entries follow the position."""
