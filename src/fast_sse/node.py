@@ -20,7 +20,9 @@ from fast_sse import __version__
 from fast_sse.config import Config
 from fast_sse.environment import foreign
 from fast_sse.http.api.endpoints import Endpoints
-from fast_sse.hub.hub import Hub
+from fast_sse.http.indicator import Indicated
+from fast_sse.hub.hub import Erased, Hub
+from fast_sse.hub.letters import LetterDesk
 from fast_sse.ingest.source import QueueSource
 from fast_sse.model.backoff import Backoff
 from fast_sse.model.channel import Channel
@@ -31,7 +33,7 @@ from fast_sse.observe.observer import Observer
 from fast_sse.observe.observers import Observers
 from fast_sse.observe.process import process_samples
 from fast_sse.observe.prometheus import exposition
-from fast_sse.parts import MakeSources, make_access, make_endpoints, make_hub, warn
+from fast_sse.parts import MakeSources, make_access, make_endpoints, make_hub, make_letter_desk, warn
 from fast_sse.store.base import Store
 
 #: How long the numbers wait for a store that is slow to say where its log ends.
@@ -91,6 +93,7 @@ class Node:
         self._sources: list[QueueSource] = []
         self._hub: Hub | None = None
         self._endpoints: Endpoints | None = None
+        self._letters: LetterDesk | None = None
 
     # -- life -----------------------------------------------------------------------------------------------
 
@@ -110,7 +113,8 @@ class Node:
             self._hub = make_hub(self.config, self._store, self.observer)
         await self._hub.start()
         self._endpoints = make_endpoints(self.config, self._hub, demo=self._demo)
-        self.samplers += [self._hub.samples, self._endpoints.samples]
+        self._letters = make_letter_desk(self.config, self._hub, self.observer, self._endpoints.check)
+        self.samplers += [self._hub.samples, self._endpoints.samples, self._letters.samples]
         return self._endpoints
 
     async def open_unless(self, stopped: asyncio.Event) -> Endpoints | None:
@@ -215,11 +219,28 @@ class Node:
         await self.look()
         return exposition(self.samplers, self.name, accept)
 
-    async def erase(self, target: Channel) -> int:
-        """Erase a channel's history and end its streams; how many entries went. Raises UnavailableError."""
+    async def erase(self, target: Channel) -> Erased:
+        """Erase a channel's history and dead letters, and end its streams; how many went. Raises UnavailableError."""
         if self._hub is None:
             raise NotStoredError(_NOT_OPEN)
         return await self._hub.erase(target)
+
+    @property
+    def letters(self) -> LetterDesk:
+        """What operators do with dead letters. Raises UnavailableError before the store is open."""
+        if self._letters is None:
+            raise UnavailableError(_NOT_OPEN)
+        return self._letters
+
+    async def delivery(self, message_id: str) -> Indicated:
+        """How far a message has come. Raises BadRequestError, NotFoundError, UnavailableError."""
+        if self._hub is None:
+            raise UnavailableError(_NOT_OPEN)
+        delivery = getattr(self._hub, "delivery", None)
+        if delivery is None:
+            raise UnavailableError("this hub does not follow deliveries")
+        shown: Indicated = delivery.indicator(await delivery.find(message_id))
+        return shown
 
     def _samples(self) -> Iterator[Sample]:
         facts = (("store", self.store_name), ("durability", self.durability))

@@ -28,6 +28,9 @@ from fast_sse.http.front.descriptors import Descriptors
 from fast_sse.http.front.front import Front
 from fast_sse.http.front.introductions import Introductions, OnCut
 from fast_sse.hub.hub import Hub
+from fast_sse.hub.letters import LetterDesk
+from fast_sse.hub.replays import ReplayDrafts
+from fast_sse.ingest.package import reread
 from fast_sse.ingest.source import QueueSource
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError
@@ -36,6 +39,7 @@ from fast_sse.observe.logging import Log
 from fast_sse.observe.observer import HandlerFailed, Observer
 from fast_sse.store.base import Clocked, Store, Windows
 from fast_sse.store.clock import wall_ms
+from fast_sse.store.letters import LetterBounds
 from fast_sse.store.memory.store import MemoryStore
 from fast_sse.store.sqlite.store import SqliteStore
 
@@ -102,6 +106,15 @@ def make_hub(config: Config, store: Store, observer: Observer) -> Hub:
         rng=random.Random(),  # noqa: S311  jitter, not secrets
         acknowledged_bytes=acknowledged_bytes,
     )
+
+
+def make_letter_desk(
+    config: Config, hub: Hub, observer: Observer, check: Callable[[Channel], None]
+) -> LetterDesk:
+    """What operators do with dead letters; `check` raises ForbiddenError for a channel that is not allowed here."""
+    limits = config.bounds
+    drafts = ReplayDrafts(check, lambda letter: reread(letter, limits), LetterBounds().max_age_s, time.time)
+    return LetterDesk(hub.store.letters, hub.publish, observer, drafts, lambda: 0)
 
 
 def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints:

@@ -95,7 +95,7 @@ def test_every_public_route_is_documented_and_no_other(public: Endpoints) -> Non
         table.setdefault(route.path, set()).add(route.method.lower())
     assert table == {path: METHODS & PATHS[path].keys() for path in PATHS.keys() - OPERATORS}
     for path, methods in table.items():
-        refused = public.handle(Request("BREW", path.format(event_id="x", event_type="x"), "", {}))
+        refused = public.handle(Request("BREW", path.format(event_id="x", event_type="x", id="x"), "", {}))
         assert isinstance(refused, Response)
         assert refused.status == 405
         taken = {method.lower() for method in dict(refused.headers)["Allow"].split(", ")}

@@ -6,6 +6,7 @@ asgi          the same rules under a server of the ASGI kind
 admin         the operators' listener
 message       the values between servers and rules: Request, Response, Stream, Deferred
 errors        from an error to its JSON answer
+indicator     how far a message has come, as JSON
 wire          from an answer to its bytes
 boundary      the wall around the rules: no exception gets past it
 request_head  the checks of a head that every server needs, and what of it is kept

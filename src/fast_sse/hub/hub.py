@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from fast_sse.hub.follower import Follower
 from fast_sse.hub.ground import AcknowledgedBytes, Ground
@@ -25,6 +25,13 @@ from fast_sse.model.message import Draft
 from fast_sse.observe.metrics import Sample
 from fast_sse.observe.observer import Drained, HubStarted, HubStopped, Observer
 from fast_sse.store.base import Outcome, Store
+
+
+class Erased(NamedTuple):
+    """What went when a channel was erased: entries of the log, and dead letters."""
+
+    entries: int
+    letters: int
 
 
 class Hub:
@@ -137,12 +144,14 @@ class Hub:
         """Begin a stream, `head` before its first bytes; the protocol to hand the transport to."""
         return self._streams.open(transport, subscription, head)
 
-    async def erase(self, target: Channel) -> int:
+    async def erase(self, target: Channel) -> Erased:
         """Erase what was published to exactly this channel so far, on every node, and end its streams.
 
-        Returns how many entries went. Raises UnavailableError; asking again goes on.
+        The log first: what still waits there can then become no dead letter. Raises UnavailableError; asking again goes on.
         """
-        return await self.store.erase(target)
+        entries = await self.store.erase(target)
+        letters = self.store.letters
+        return Erased(entries, 0 if letters is None else await letters.erase(target))
 
     def revoke(self, stands: Callable[[object, Filter], bool]) -> int:
         """End every stream whose right (`Subscription.right`) or filter no longer stands; how many ended."""

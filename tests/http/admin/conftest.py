@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from fast_sse.http.admin.app import admin_app
+from fast_sse.hub.hub import Erased
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import UnavailableError
 
@@ -28,12 +29,12 @@ class FakeNode:
         """One number, in whatever form was asked for."""
         return b"fast_sse_streams_open 3\n", accept or "text/plain; version=0.0.4; charset=utf-8"
 
-    async def erase(self, target: Channel) -> int:
+    async def erase(self, target: Channel) -> Erased:
         """Remember it."""
         if self.error:
             raise self.error
         self.erased.append(target)
-        return 3
+        return Erased(3, 2)
 
     async def probe_publish(self) -> None:
         """The store's answer."""
@@ -48,7 +49,12 @@ class Answer:
     def __init__(self, sent: list[Any]) -> None:
         self.status_code: int = sent[0]["status"]
         self.headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        self.text = b"".join(part["body"] for part in sent[1:]).decode()
+        self.body = b"".join(part["body"] for part in sent[1:])
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode()
 
     def json(self) -> Any:
         """The decoded body."""
@@ -63,24 +69,29 @@ async def ask(
     authorization: str = "",
     *,
     metrics_open: bool = False,
+    body: bytes = b"",
 ) -> Answer:
-    """One request to the application."""
+    """One request to the application, from 10.0.0.1; a body is JSON."""
     sent: list[Any] = []
+    path, _, query = path.partition("?")
     headers = [(b"host", b"127.0.0.1:30001"), (b"authorization", authorization.encode("latin-1"))]
+    if body:
+        headers += [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
     scope = {
         "type": "http",
         "method": method,
         "path": unquote(path),
         "raw_path": path.encode(),
         "root_path": "",
-        "query_string": b"",
+        "query_string": query.encode(),
+        "client": ("10.0.0.1", 4711),
         "headers": headers,
         "scheme": "http",
         "http_version": "1.1",
     }
 
     async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(part: Any) -> None:
         sent.append(part)

@@ -9,11 +9,14 @@ from fast_sse.model.errors import NotStoredError
 
 
 async def test_erasing_a_channel() -> None:
-    """DELETE names the channel as the public paths do, decoded once, and answers how much went."""
+    """DELETE names the channel as the public paths do, decoded once, and answers how many messages and letters went."""
     node = FakeNode()
     answer = await ask(node, "/v1/channels/caf%C3%A9/*", method="DELETE")
     assert (answer.status_code, node.erased) == (200, [Channel("café", "*")])
-    assert answer.json() == {"code": "ok", "data": {"event_id": "café", "event_type": "*", "erased": 3}}
+    assert answer.json() == {
+        "code": "ok",
+        "data": {"event_id": "café", "event_type": "*", "erased": 3, "dead_letters": 2},
+    }
 
 
 async def test_erasing_says_what_stays() -> None:

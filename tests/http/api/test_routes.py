@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fast_sse.http.api.access import Access
-from fast_sse.http.api.paths import CHANNEL
+from fast_sse.http.api.paths import CHANNEL, MESSAGE
 from fast_sse.http.api.routes import Route, Routes, Segments
 from fast_sse.http.message import Request, Response
 from fast_sse.model.errors import MethodNotAllowedError, NotFoundError
@@ -26,7 +26,9 @@ ONE = Route("POST", f"/a{CHANNEL}", answer, 1)
 OTHER = Route("GET", f"/a.c{CHANNEL}", answer, 2)
 PAGE = Route("GET", "/a", answer, 3)
 HEAD = Route("HEAD", "/a", answer, 4)
-ROUTES = Routes([ONE, OTHER, PAGE, HEAD], preflight)
+SHOW = Route("GET", f"/m.s/{MESSAGE}/show", answer, 5)
+MARK = Route("POST", f"/m.s/{MESSAGE}/mark", answer, 6)
+ROUTES = Routes([ONE, OTHER, PAGE, HEAD, SHOW, MARK], preflight)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,8 @@ ROUTES = Routes([ONE, OTHER, PAGE, HEAD], preflight)
         ("GET", "/a.c/events/*/types/*", OTHER, ("*", "*")),
         ("GET", "/a", PAGE, ()),
         ("HEAD", "/a", HEAD, ()),
+        ("GET", "/m.s/s1.0000000000000.7/show", SHOW, ("s1.0000000000000.7",)),
+        ("POST", "/m.s/%2F/mark", MARK, ("%2F",)),
     ],
 )
 def test_a_request_finds_its_route(method: str, path: str, route: Route, segments: Segments) -> None:
@@ -50,6 +54,7 @@ def test_a_request_finds_its_route(method: str, path: str, route: Route, segment
         *("/", "/a/", "/A", "", "/a/events/x", "/a/events/x/types/", "/a/events//types/y"),
         *("/a/events/x/types/y/", "/a/events/x/types/y/z", "/abc/events/x/types/y", "/b/events/x/types/y"),
         *("/a/types/x/events/y", "/x/a/events/x/types/y"),
+        *("/m.s/x", "/m.s//show", "/m.s/x/y/show", "/m.s/x/show/", "/mxs/x/show", "/m.s/x/hide"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "OPTIONS", "BREW"])

@@ -19,14 +19,19 @@ def ok(data: dict[str, Any]) -> Response:
 
 def refusal(error: FastSseError) -> Response:
     """The answer for an error of the tree."""
-    return _sent(error_response(error))
+    return sent(error_response(error))
 
 
 def json_answer(status: int, body: dict[str, Any]) -> Response:
     """A JSON answer with any status."""
-    return _sent(message.Response(status, msgspec.json.encode(body)))
+    return sent(message.Response(status, msgspec.json.encode(body)))
 
 
-def _sent(answer: message.Response) -> Response:
-    headers = {"Cache-Control": "no-store", **dict(answer.headers)}
+def sent(answer: message.Response) -> Response:
+    """An answer of the rules, as Starlette's."""
+    headers = {
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        **dict(answer.headers),
+    }
     return Response(answer.body, answer.status, headers, answer.content_type)

@@ -16,16 +16,17 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fast_sse.http.admin import channels, health, metrics
+from fast_sse.http.admin import channels, health, letters, metrics
 from fast_sse.http.admin.answers import refusal
 from fast_sse.http.admin.channels import Erasing
 from fast_sse.http.admin.guard import KeyGuard, MutationGuard
 from fast_sse.http.admin.health import PROBES, Probed
+from fast_sse.http.admin.letters import Lettered
 from fast_sse.http.admin.metrics import METRICS, Metered
 from fast_sse.model.errors import DefectError, MethodNotAllowedError, NotFoundError
 
 
-class Operated(Probed, Metered, Erasing, Protocol):
+class Operated(Probed, Metered, Erasing, Lettered, Protocol):
     """All that the listener asks of the node behind it."""
 
 
@@ -37,7 +38,7 @@ def admin_app(node: Operated, key: bytes, host: str = "", *, metrics_open: bool 
     """
     open_paths = PROBES | {METRICS} if metrics_open else PROBES
     app = Starlette(
-        routes=[*health.routes(node), *metrics.routes(node), *channels.routes(node)],
+        routes=[*health.routes(node), *metrics.routes(node), *channels.routes(node), *letters.routes(node)],
         middleware=[
             Middleware(KeyGuard, key=key, open_paths=open_paths),
             Middleware(MutationGuard, host=host),

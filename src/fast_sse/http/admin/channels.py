@@ -10,6 +10,7 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from fast_sse.http.admin.answers import ok, refusal
+from fast_sse.hub.hub import Erased
 from fast_sse.model.channel import Channel, channel_from_path
 from fast_sse.model.errors import FastSseError
 
@@ -24,8 +25,8 @@ class Erasing(Protocol):
     @property
     def erased_stays(self) -> bool: ...  # noqa: D102  see the class
 
-    async def erase(self, target: Channel) -> int:
-        """Erase a channel's history and end its streams; how many entries went. Raises UnavailableError."""
+    async def erase(self, target: Channel) -> Erased:
+        """Erase a channel's history and dead letters, and end its streams; how many went. Raises UnavailableError."""
 
 
 def routes(node: Erasing) -> list[Route]:
@@ -40,7 +41,8 @@ def routes(node: Erasing) -> list[Route]:
         data: dict[str, str | int] = {
             "event_id": target.event_id,
             "event_type": target.event_type,
-            "erased": erased,
+            "erased": erased.entries,
+            "dead_letters": erased.letters,
         }
         if node.erased_stays:
             data["bodies"] = "stay in the backend until retention takes them; no node reads them"

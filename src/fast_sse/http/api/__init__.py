@@ -14,6 +14,7 @@ publish_routes  what the publish routes share, and the words of a 2xx
 publishing      one message; the load route
 batching        many messages
 subscribing     event streams
+delivery        how far a message has come, and acks
 page            the demo page
 health          the path for balancers
 endpoints       all of it put together: what a server calls

@@ -5,6 +5,8 @@
     POST /v1/sse/events                                      load route (demo mode or `load_route`; unsigned)
     GET  /v1/subscribe/events/{event_id}/types/{event_type}  subscribe
     GET  /v1/subscribe?channel=ID/TYPE&channel=ID/TYPE       subscribe to several channels
+    GET  /v1/messages/{id}/delivery                          how far a message has come
+    POST /v1/messages/{id}/ack                               a client's word that it has it
     GET  `health_path`                                       for balancers (where it is set)
     GET  /                                                   demo page (demo mode)
 
@@ -21,12 +23,13 @@ from fast_sse.http.api.access import Access
 from fast_sse.http.api.batching import Batching
 from fast_sse.http.api.clients import Clients
 from fast_sse.http.api.cors import Cors
+from fast_sse.http.api.delivery import ACK_BYTES_MAX, DeliveryRoutes
 from fast_sse.http.api.drafting import Drafting
 from fast_sse.http.api.headers import READ, RESERVED, SINGLE
 from fast_sse.http.api.health import healthy
 from fast_sse.http.api.later import Later
 from fast_sse.http.api.page import DemoPages
-from fast_sse.http.api.paths import BATCH, LOAD, PUBLISH, SUBSCRIBE, SUBSCRIBE_SEVERAL
+from fast_sse.http.api.paths import ACK, BATCH, DELIVERY, LOAD, MESSAGE, PUBLISH, SUBSCRIBE, SUBSCRIBE_SEVERAL
 from fast_sse.http.api.publishing import Publishing
 from fast_sse.http.api.routes import Route, Routes
 from fast_sse.http.api.subscribing import Subscribing
@@ -79,6 +82,7 @@ class Endpoints:
         self._publishing = Publishing(hub, limits, clients, now, drafting, later)
         self._batching = Batching(hub, limits, clients, now, drafting, later)
         self._subscribing = Subscribing(hub, limits, clients, now, prime=prime)
+        self._delivery = DeliveryRoutes(getattr(hub, "delivery", None), now, later)  # type: ignore[arg-type]
         most = limits.body_bytes_max
         table = [
             *self._table(limits, load_route=load_route),
@@ -88,7 +92,12 @@ class Endpoints:
         self.intake = Intake(
             headers=frozenset(READ | RESERVED),
             single=SINGLE,
-            bodies={route.path: route.body_bytes_max for route in table if route.body_bytes_max != most},
+            bodies={
+                route.path: route.body_bytes_max
+                for route in table
+                if route.body_bytes_max != most
+                and MESSAGE not in route.path  # those are judged, and looked at again
+            },
         )
 
     def _table(self, limits: Limits, *, load_route: bool) -> Iterator[Route]:
@@ -99,6 +108,8 @@ class Endpoints:
             yield Route("POST", LOAD, one.load, most, one.admit_load)
         yield Route("GET", SUBSCRIBE, streams.one, most)
         yield Route("GET", SUBSCRIBE_SEVERAL, streams.several, most)
+        yield Route("GET", DELIVERY, self._delivery.show, most)
+        yield Route("POST", ACK, self._delivery.ack, ACK_BYTES_MAX, self._delivery.admit_ack)
 
     def handle(self, request: Request) -> Answer:
         """Answer one request."""

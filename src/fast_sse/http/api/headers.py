@@ -12,13 +12,13 @@ from typing import Final
 READ: Final = {
     "accept": "`subscribing`: only a client that asks for an event stream is refused inside one",
     "content-encoding": "`body`: gzip",
-    "content-type": "`body`: JSON or NDJSON",
+    "content-type": "`body`, `delivery`: JSON or NDJSON",
     "host": "`page`: the demo page is shown under its own names only",
     "idempotency-key": "`publishing`; `batching` refuses it",
     "last-event-id": "`subscribing`: the cursor",
     "origin": "`cors`",
     "x-forwarded-for": "`clients`, as far as the proxies are trusted",
-    "x-signature": "`publishing`, `batching`, `subscribing`",
+    "x-signature": "`publishing`, `batching`, `subscribing`, `delivery`",
 }
 #: Kept although nothing reads them yet, with the reason.
 RESERVED: Final = {

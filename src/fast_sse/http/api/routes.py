@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from fast_sse.http.api.access import Access
-from fast_sse.http.api.paths import CHANNEL
+from fast_sse.http.api.paths import CHANNEL, MESSAGE
 from fast_sse.http.message import Admission, Answer, Request, Response
 from fast_sse.model.errors import MethodNotAllowedError, NotFoundError
 
-#: The segments of a path that name a channel, still percent-encoded; none for any other path.
+#: The segments of a path that name a channel, or a message, still percent-encoded; none for any other path.
 Segments = tuple[str, ...]
 #: Answers a request. May raise a FastSseError.
 Handler = Callable[[Request, Segments, Access], Answer]
@@ -63,6 +63,11 @@ class Routes:
             for path, place in self._places.items()
             if path.endswith(CHANNEL)
         }
+        self._by_message = [
+            (re.compile("([^/]+)".join(map(re.escape, path.split(MESSAGE)))).fullmatch, place)
+            for path, place in self._places.items()
+            if MESSAGE in path
+        ]
         prefixes = "|".join(map(re.escape, self._by_prefix))
         self._channel = re.compile(rf"({prefixes})/events/([^/]+)/types/([^/]+)").fullmatch
 
@@ -70,7 +75,7 @@ class Routes:
         return (route for place in self._places.values() for route in place.routes.values())
 
     def find(self, method: str, path: str) -> tuple[Route, Segments]:
-        """The route of a request, and the segments of its path that name a channel.
+        """The route of a request, and the segments of its path that name a channel or a message.
 
         Raises:
             NotFoundError: there is no such path.
@@ -83,10 +88,17 @@ class Routes:
         elif path in self._places:
             place = self._places[path]
         else:
-            raise NotFoundError("there is no such route")
+            place, segments = self._of_message(path)
         if method not in place.routes:
             raise MethodNotAllowedError("this route does not take this method", allow=place.methods)
         return place.routes[method], segments
+
+    def _of_message(self, path: str) -> tuple[_Place, Segments]:
+        """What stands at a path with the id of a message in it. Raises NotFoundError for any other path."""
+        for match, place in self._by_message:
+            if (named := match(path)) is not None:
+                return place, named.groups()
+        raise NotFoundError("there is no such route")
 
 
 def _place(path: str, routes: dict[str, Route], preflight: Preflight) -> _Place:

@@ -68,7 +68,7 @@ class Subscribing:
     def several(self, request: Request, _segments: Segments, access: Access) -> Answer:
         """`GET /v1/subscribe?channel=ID/TYPE&channel=ID/TYPE`: each value form-decoded once, one slash in it."""
         query = parse_query(request.query)
-        targets = {_channel_of(value): None for name, value in query if name == "channel"}
+        targets = {channel_of(value): None for name, value in query if name == "channel"}
         if not targets:
             raise BadChannelError("at least one channel=ID/TYPE is needed")
         return self._subscribe(request, tuple(targets), query, access)
@@ -199,7 +199,8 @@ def _takes_events(headers: dict[str, str]) -> bool:
     return "text/event-stream" in headers.get("accept", "").lower()
 
 
-def _channel_of(value: str) -> Channel:
+def channel_of(value: str) -> Channel:
+    """`ID/TYPE` with one slash in it, decoded already. Raises BadChannelError."""
     event_id, slash, event_type = value.partition("/")
     if not slash or "/" in event_type:
         raise BadChannelError("a channel is ID/TYPE with a single '/'")

@@ -1,0 +1,183 @@
+"""How far a message has come, and a client's word that it has it. Both are signed for the message's channel.
+
+The signature that opened a stream is right for every message that the stream may carry, if the request names the stream's
+channels: `?channel=ID/TYPE`, as in the stream's own address. Then it is verified before anything is looked up. Without
+them it is verified for the channel of the message, which has to be found first. A message that is unknown has no channel,
+so then the answer is that of a wrong signature: only a right signature is answered with 404, and what is in the log cannot
+be probed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from fast_sse.http.api.access import Access
+from fast_sse.http.api.body import JSON, is_gzip
+from fast_sse.http.api.later import Later
+from fast_sse.http.api.routes import Segments
+from fast_sse.http.api.subscribing import channel_of, parse_query
+from fast_sse.http.indicator import Indicated, indicator_response
+from fast_sse.http.message import Admission, Answer, Request, Response
+from fast_sse.model.channel import Channel, Filter
+from fast_sse.model.errors import (
+    BadRequestError,
+    NotFoundError,
+    TooLargeError,
+    UnauthorizedError,
+    UnsupportedMediaError,
+)
+from fast_sse.model.limits import KIB
+from fast_sse.model.signature import Scope, claimed_scope
+
+#: Of the body of an ack.
+ACK_BYTES_MAX = KIB
+#: UTF-8 bytes of a client's name.
+CLIENT_BYTES_MAX = 128
+
+_REFUSAL = "missing, wrong or expired signature"
+
+
+class Tracked(Protocol):
+    """What a hub knows of the delivery of its messages."""
+
+    async def find(self, message_id: str) -> Any:
+        """A message of the log or the dead letters. Raises BadRequestError, NotFoundError, UnavailableError."""
+
+    def indicator(self, found: Any) -> Indicated:
+        """How far it has come."""
+
+    def ack(self, found: Any, client: str) -> tuple[int, bool]:
+        """Take a client's word; how many gave it, and whether this one had. Raises NotFoundError, RateLimitedError."""
+
+
+class AckBody(msgspec.Struct):
+    """The JSON of an ack. `client` is a name that the client gives itself."""
+
+    client: str
+
+
+_decode = msgspec.json.Decoder(AckBody).decode
+
+
+class _Claim(NamedTuple):
+    """What a request shows, and the channels that it says the signature is for."""
+
+    signature: str
+    in_query: bool
+    named: tuple[Channel, ...]
+
+
+class DeliveryRoutes:
+    """The routes about one message."""
+
+    def __init__(self, tracked: Tracked, now: Callable[[], float], later: Later) -> None:
+        self._tracked = tracked
+        self._now = now
+        self._later = later
+
+    def show(self, request: Request, segments: Segments, access: Access) -> Answer:
+        """`GET /v1/messages/{id}/delivery`: for those who may publish to its channel, or subscribe."""
+        claim = _claim(request)
+        return self._later.answer(self._show(segments[0], claim, access))
+
+    async def _show(self, message_id: str, claim: _Claim, access: Access) -> Response:
+        found = await self._find(message_id, claim, partial(self._check_reader, access))
+        return indicator_response(self._tracked.indicator(found))
+
+    def admit_ack(self, request: Request, _segments: Segments, access: Access) -> Admission:
+        """Judge the head of an ack whose body is still on its way."""
+        _check_plain(request)
+        claim = _claim(request)
+        if claim.named:
+            self._check_subscriber(access, claim, claim.named)
+        return Admission(ACK_BYTES_MAX, vouched=bool(claim.named))
+
+    def ack(self, request: Request, segments: Segments, access: Access) -> Answer:
+        """`POST /v1/messages/{id}/ack`: for those who may subscribe to its channel."""
+        _check_plain(request)
+        claim = _claim(request)
+        if len(request.body) > ACK_BYTES_MAX:
+            raise TooLargeError(f"the body is larger than {ACK_BYTES_MAX} bytes")
+        return self._later.answer(self._ack(segments[0], claim, access, request.body))
+
+    async def _ack(self, message_id: str, claim: _Claim, access: Access, body: bytes) -> Response:
+        found = await self._find(message_id, claim, partial(self._check_subscriber, access))
+        acked, duplicate = self._tracked.ack(found, _client_of(body))
+        data = {"acked": acked, "duplicate": duplicate}
+        return Response(200, msgspec.json.encode({"code": "ok", "data": data}))
+
+    async def _find(
+        self, message_id: str, claim: _Claim, check: Callable[[_Claim, tuple[Channel, ...]], None]
+    ) -> Any:
+        """The message, once the signature is right for its channel.
+
+        Raises what `check` raises, and NotFoundError only for a signature that is right.
+        """
+        if claim.named:
+            check(claim, claim.named)
+        try:
+            found = await self._tracked.find(message_id)
+        except NotFoundError as error:
+            if claim.named:
+                raise
+            raise UnauthorizedError(_REFUSAL) from error
+        if found.channel is None:
+            raise UnauthorizedError(_REFUSAL)
+        if not claim.named:
+            check(claim, (found.channel,))
+        elif not Filter.of(*claim.named).matches(found.channel):
+            raise UnauthorizedError(_REFUSAL)
+        return found
+
+    def _check_reader(self, access: Access, claim: _Claim, channels: tuple[Channel, ...]) -> None:
+        """Raise unless the signature is one to publish or one to subscribe."""
+        if claimed_scope(claim.signature) == "pub":
+            self._grant(access, claim, "pub", channels)
+            return
+        try:
+            self._grant(access, claim, "sub", channels)
+        except UnauthorizedError:
+            if claimed_scope(claim.signature):
+                raise
+            self._grant(access, claim, "pub", channels)
+
+    def _check_subscriber(self, access: Access, claim: _Claim, channels: tuple[Channel, ...]) -> None:
+        """Raise unless the signature is one to subscribe; it is that of a stream, so it covers no body."""
+        self._grant(access, claim, "sub", channels)
+
+    def _grant(self, access: Access, claim: _Claim, scope: Scope, channels: tuple[Channel, ...]) -> None:
+        access.grant(claim.signature, scope, channels, body=None, now=self._now(), in_query=claim.in_query)
+
+
+def _claim(request: Request) -> _Claim:
+    """Raises UnauthorizedError when there is no signature, before anything else is looked at."""
+    query = parse_query(request.query)
+    signature, in_query = request.headers.get("x-signature"), False
+    if signature is None:
+        signature, in_query = dict(query).get("signature", ""), True
+    if not signature:
+        raise UnauthorizedError(_REFUSAL)
+    named = tuple({channel_of(value): None for name, value in query if name == "channel"})
+    return _Claim(signature, in_query, Filter.of(*named).patterns if named else ())
+
+
+def _check_plain(request: Request) -> None:
+    if is_gzip(request.headers, JSON):
+        raise UnsupportedMediaError("an ack is too short to be compressed")
+
+
+def _client_of(body: bytes) -> str:
+    """The name that an ack gives. Raises BadRequestError."""
+    try:
+        client = _decode(body).client
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequestError(f"the body is not valid: {error}") from error
+    if not 0 < len(client.encode()) <= CLIENT_BYTES_MAX:
+        raise BadRequestError(f"client has 1 to {CLIENT_BYTES_MAX} bytes")
+    if any(character < " " or "\x7f" <= character < "\xa0" for character in client):
+        raise BadRequestError("client holds a control character")
+    return client
