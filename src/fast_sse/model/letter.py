@@ -95,6 +95,11 @@ class Poison(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     node: str = ""
 
     @property
+    def size_bytes(self) -> int:
+        """How many bytes it had."""
+        return len(self.raw)
+
+    @property
     def sha256(self) -> str:
         """Of all its bytes, hexadecimal."""
         return sha256(self.raw).hexdigest()

@@ -92,7 +92,7 @@ class LetterRows:
                 1,
                 letter_id,
             ),
-            *(False, poison.node, len(poison.raw), _encode(poison.source).decode(), poison.sha256),
+            *(False, poison.node, poison.size_bytes, _encode(poison.source).decode(), poison.sha256),
             *(len(raw) + OVERHEAD_BYTES, at.paced_ms, packed(raw)),
         )
         kept = bool(self._execute(_INSERT_SQL, values).rowcount)

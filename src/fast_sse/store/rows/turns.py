@@ -49,6 +49,14 @@ class _Told(msgspec.Struct, array_like=True, gc=False):
         return max(handed, acked, max(self.decided, default=-1))
 
 
+class Applied(NamedTuple):
+    """What a turn did, and the place below which nothing waits now."""
+
+    dead: list[Dead]
+    late: int
+    decided: Position
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Told).decode
 
@@ -104,24 +112,31 @@ class Turns:
 
     def settle(self, turn: Turn, at: Instant) -> Settled:
         """See `Letters.settle`."""
+        return self.answer(turn, at, self.apply(turn, at))
+
+    def apply(self, turn: Turn, at: Instant, number: int | None = None) -> Applied:
+        """Do what a turn says. `number`: of its receipt, above those before it; None for the next one."""
         decided, late = self._decided(), 0
         if self._is_known(turn):
-            dead = self._dead_before(turn)
-        else:
-            self._note(turn, at)
-            listed = self._listed(turn, decided, at)
-            late += self._letters.drop_at([one.position for one in turn.handed])
-            dead = self._decide(turn, decided, listed, at)
-            told = _Told(turn.handed, [position for position, *_ in dead], turn.acks)
-            self._keep(turn, told, decided, listed, at)
-            late += self._letters.drop(turn.late)
-            decided = self._move(turn, decided, listed, at)
-            self._letters.bound(at.paced_ms, len(dead))
+            return Applied(self._dead_before(turn), late, decided)
+        self._note(turn, at)
+        listed = self._listed(turn, decided, at)
+        late += self._letters.drop_at([one.position for one in turn.handed])
+        dead = self._decide(turn, decided, listed, at)
+        told = _Told(turn.handed, [position for position, *_ in dead], turn.acks)
+        self._keep(turn, told, decided, listed, at, number)
+        late += self._letters.drop(turn.late)
+        decided = self._move(turn, decided, listed, at)
+        self._letters.bound(at.paced_ms, len(dead))
+        return Applied(dead, late, decided)
+
+    def answer(self, turn: Turn, at: Instant, applied: Applied) -> Settled:
+        """What its node is told of a turn that was just applied."""
         receipts, seen, more = self._heard(turn)
-        turners = self._listed(turn, decided, at)
+        turners = self._listed(turn, applied.decided, at)
         return Settled(
-            dead=dead,
-            late=late,
+            dead=applied.dead,
+            late=applied.late,
             receipts=receipts,
             seen=seen,
             more=more,
@@ -237,14 +252,20 @@ class Turns:
     # -- receipts -----------------------------------------------------------------------------------
 
     def _keep(
-        self, turn: Turn, told: _Told, decided: Position, listed: Sequence[_Listed], at: Instant
+        self,
+        turn: Turn,
+        told: _Told,
+        decided: Position,
+        listed: Sequence[_Listed],
+        at: Instant,
+        number: int | None,
     ) -> None:
         """Keep what a turn told and decided, if it says something that another turn may have to know."""
         top = told.top()
         if top > decided or (top >= 0 and self._others(turn, listed)):
             until_ms = at.paced_ms + CURRENT_TURNS * turn.every_ms
-            sql = "INSERT INTO receipt (node, start, top, until_ms, body) VALUES (?, ?, ?, ?, ?)"
-            self._execute(sql, (turn.node, turn.start, top, until_ms, _encode(told)))
+            sql = "INSERT INTO receipt (n, node, start, top, until_ms, body) VALUES (?, ?, ?, ?, ?, ?)"
+            self._execute(sql, (number, turn.node, turn.start, top, until_ms, _encode(told)))
 
     def _heard(self, turn: Turn) -> tuple[list[Receipt], str, bool]:
         """What others told since, what was seen then, and whether there is more."""
