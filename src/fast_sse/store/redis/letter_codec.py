@@ -167,9 +167,12 @@ def position_in(member: bytes) -> Position:
     return position_of(member[:_PLACE])
 
 
-def letter_of(letter_id: str, head: bytes, **whole: Any) -> Letter:
-    """A letter of its head, and of `record` or `raw` if it is whole. Raises MsgspecError if it is not one of ours."""
-    it = _decode_head(head)
+def letter_of(letter_id: str, head: bytes) -> Letter | None:
+    """A head; None where it is damaged."""
+    try:
+        it = _decode_head(head)
+    except (msgspec.MsgspecError, ValueError):  # not packed as ours, or text that is not UTF-8
+        return None
     poison = it.reason == "poison"
     return Letter(
         id=letter_id,
@@ -187,25 +190,19 @@ def letter_of(letter_id: str, head: bytes, **whole: Any) -> Letter:
         size_bytes=it.size,
         source=Source(it.kind, it.queue, it.source_place) if poison else None,
         sha256=it.sha256,
-        **whole,
     )
 
 
-def record_in(letter: Letter, body: Sequence[bytes]) -> Record | None:
-    """The record of a letter of a message, None where its body is not one of ours."""
+def whole(letter: Letter, body: Any) -> Letter | None:
+    """A head with its body: the bytes of poison, or the fields of a message. None where they are damaged."""
+    if letter.reason == "poison":
+        return msgspec.structs.replace(letter, raw=body)
     assert letter.channel is not None
+    place, channel, time_ms = letter.position, letter.channel, letter.published_ms
     try:
         event, headers, meta, data, expires_ms, fingerprint = body
-        return Record(
-            letter.position,
-            letter.channel,
-            data,
-            headers,
-            event.decode(),
-            meta,
-            letter.published_ms,
-            int(expires_ms),
-            fingerprint.decode("ascii"),
-        )
+        ends_ms, fp = int(expires_ms), fingerprint.decode("ascii")
+        record = Record(place, channel, data, headers, event.decode(), meta, time_ms, ends_ms, fp)
     except ValueError:
         return None
+    return msgspec.structs.replace(letter, record=record)

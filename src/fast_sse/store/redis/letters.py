@@ -11,8 +11,6 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 
-import msgspec
-
 from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import Position, epoch_text
 from fast_sse.model.errors import BadRequestError, UnavailableError, UnknownOutcomeError
@@ -39,10 +37,10 @@ from fast_sse.store.redis.letter_codec import (
     letter_of,
     position_in,
     receipt_of,
-    record_in,
     tally_of,
     turn_words,
     turners_of,
+    whole,
 )
 from fast_sse.store.redis.link import Link
 from fast_sse.store.redis.wire import Reply, Word
@@ -154,7 +152,7 @@ class RedisLetters(Letters):
             *(
                 poison.id,
                 *(poison.channel or ("", "")),
-                poison.description,
+                poison.description.encode("utf-8", "replace"),
                 poison.node or self.node,
                 len(poison.raw),
             ),
@@ -173,8 +171,9 @@ class RedisLetters(Letters):
             *(LOOKED_AT_MAX, *("" if one is None else one for one in filters)),
         )
         heads = zip(found[::2], found[1::2], strict=True)
+        items = [letter_of(id_of(one), head) for one, head in heads]
         return LetterPage(
-            items=[letter_of(id_of(one), head) for one, head in heads],
+            items=[one for one in items if one is not None],
             next=f"{order}.{following.decode()}" if following else None,
             total=total,
         )
@@ -185,14 +184,8 @@ class RedisLetters(Letters):
         if not found:
             return None
         head, body = found
-        try:
-            letter = letter_of(letter_id, head)
-        except msgspec.MsgspecError:
-            return None
-        if letter.reason == "poison":
-            return msgspec.structs.replace(letter, raw=body)
-        record = record_in(letter, body)
-        return None if record is None else msgspec.structs.replace(letter, record=record)
+        letter = letter_of(letter_id, head)
+        return None if letter is None else whole(letter, body)
 
     async def drop(self, ids: Sequence[str]) -> int:
         """One script."""
@@ -211,9 +204,10 @@ class RedisLetters(Letters):
 
     async def _call(self, name: str, *arguments: Word) -> Reply:
         self._check_open()
-        epoch = epoch_text(secrets.randbits(64))
+        words: list[Word] = [f"{self._prefix}meta", self._prefix, epoch_text(secrets.randbits(64))]
+        words += [one.encode("utf-8", "surrogatepass") if isinstance(one, str) else one for one in arguments]
         try:
-            return await self._link.call(name, [f"{self._prefix}meta", self._prefix, epoch, *arguments])
+            return await self._link.call(name, words)
         except UnavailableError as error:
             if isinstance(error.__cause__, LostError):
                 raise UnknownOutcomeError("the connection to Redis was lost before the answer") from error

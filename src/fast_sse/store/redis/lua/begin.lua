@@ -10,7 +10,7 @@ local log, desk = snapshot(), open_desk()
 local now = now_ms(ARGV[3])
 local me, head = ARGV[4] .. '/' .. ARGV[5], ARGV[4] .. '/'
 local others = {}
-local place, decided = newest(log), decided_of(log)
+local place, decided = newest(log), decided_of(log, '')
 local receipt = call('XREVRANGE', log.base .. 'turns', '+', '-', 'COUNT', 1)[1]
 local known
 

@@ -1,7 +1,7 @@
 -- Dead letters, for the scripts that touch them: the keys as they are now, how a letter is written and removed, and the
 -- bounds. Counts are gathered in `desk` and written once, by `close_desk`.
 
-local REASONS = { 'no_subscriber', 'expired', 'poison' }
+local REASONS = { no_subscriber = 1, expired = 2, poison = 3 }
 local HEAD = { place = 1, event_id = 2, event_type = 3, reason = 4, dead = 7, weight = 13 }
 local MORE_A_STEP = 1000
 
@@ -18,7 +18,7 @@ local function open_desk()
   }
   local found = call('HMGET', desk.tally, 'no_subscriber', 'expired', 'poison', 'bytes', 'poison_bytes')
   desk.count = {}
-  for number, reason in ipairs(REASONS) do desk.count[reason] = tonumber(found[number] or 0) end
+  for reason, number in pairs(REASONS) do desk.count[reason] = tonumber(found[number] or 0) end
   desk.bytes, desk.poison_bytes = tonumber(found[4] or 0), tonumber(found[5] or 0)
   call('HEXISTS', desk.heads, '')
   call('HEXISTS', desk.bodies, '')
@@ -48,6 +48,20 @@ local function count_in(desk, head, step)
   desk.touched = true
 end
 
+-- An array that we packed; nothing where another program wrote.
+local function unpacked(packed)
+  if not packed then return nil end
+  local read, array = pcall(cmsgpack.unpack, packed)
+  return read and type(array) == 'table' and array or nil
+end
+
+local function head_in(packed)
+  local head = unpacked(packed)
+  local place = head and tostring(head[HEAD.place])
+  local sound = head and REASONS[head[HEAD.reason]] and tonumber(head[HEAD.weight]) and string.match(place, '^%d+%-%d+$')
+  return sound and head or nil
+end
+
 -- The first write is one that a full memory refuses.
 local function put_letter(desk, id, head, body)
   call('HSET', desk.heads, id, cmsgpack.pack(head))
@@ -59,20 +73,30 @@ end
 
 -- Whether it was there.
 local function take_letter(desk, id)
-  local packed = call('HGET', desk.heads, id)
-  if not packed then return false end
-  local head = cmsgpack.unpack(packed)
+  local head = head_in(call('HGET', desk.heads, id))
   call('HDEL', desk.heads, id)
   call('HDEL', desk.bodies, id)
-  call('ZREM', order_of(desk, head[HEAD.reason]), padded(head[HEAD.place]) .. '/' .. id)
   call('ZREM', desk.deaths, id)
+  if not head then return false end
+  call('ZREM', order_of(desk, head[HEAD.reason]), padded(head[HEAD.place]) .. '/' .. id)
   count_in(desk, head, -1)
   return true
 end
 
+local function count_none(desk, order)
+  for _, reason in ipairs(order == desk.poison and { 'poison' } or { 'no_subscriber', 'expired' }) do
+    desk.count[reason] = 0
+  end
+  desk[order == desk.poison and 'poison_bytes' or 'bytes'], desk.touched = 0, true
+end
+
+-- What another program wrote over falls out with its place, and is counted until no letter is left.
 local function take_oldest(desk, order)
   local member = call('ZRANGE', order, 0, 0)[1]
-  if not member then return false end
+  if not member then
+    count_none(desk, order)
+    return false
+  end
   if not take_letter(desk, string.sub(member, 43)) then call('ZREM', order, member) end
   return true
 end
@@ -87,7 +111,7 @@ local function bound_letters(desk, now, at, came)
   end
   local old = '(' .. whole(now - tonumber(ARGV[at + 2]))
   for _, id in ipairs(call('ZRANGEBYSCORE', desk.deaths, '-inf', old, 'LIMIT', 0, left)) do
-    if take_letter(desk, id) then drop('age') else call('ZREM', desk.deaths, id) end
+    if take_letter(desk, id) then drop('age') end
   end
   local function bound(order, counted, bytes, count_max, bytes_max)
     while left > 0 do

@@ -66,7 +66,8 @@ function acts.list()
       break
     end
     local packed = call('HGET', desk.heads, string.sub(member, 43))
-    if packed and (not filtered or fits(cmsgpack.unpack(packed), after_ms, before_ms)) then
+    local head = filtered and head_in(packed)
+    if packed and (not filtered or (head and fits(head, after_ms, before_ms))) then
       found[#found + 1], found[#found + 2] = member, packed
     end
   end
@@ -75,9 +76,9 @@ end
 
 function acts.get()
   local packed, body = call('HGET', desk.heads, ARGV[4]), call('HGET', desk.bodies, ARGV[4])
-  if not packed or not body then return {} end
-  local head = cmsgpack.unpack(packed)
-  return { packed, head[HEAD.reason] == 'poison' and body or cmsgpack.unpack(body) }
+  local head = head_in(packed)
+  if not head or not body then return {} end
+  return { packed, head[HEAD.reason] == 'poison' and body or unpacked(body) or {} }
 end
 
 function acts.drop()
@@ -104,9 +105,8 @@ function acts.erase()
   local gone = 0
   for _, member in ipairs(members) do
     local id = string.sub(member, 43)
-    local packed = call('HGET', desk.heads, id)
-    local head = packed and cmsgpack.unpack(packed) or {}
-    if head[HEAD.event_id] == ARGV[4] and head[HEAD.event_type] == ARGV[5] and take_letter(desk, id) then
+    local head = head_in(call('HGET', desk.heads, id))
+    if head and head[HEAD.event_id] == ARGV[4] and head[HEAD.event_type] == ARGV[5] and take_letter(desk, id) then
       gone = gone + 1
     end
   end

@@ -108,7 +108,7 @@ local function snapshot()
   if not found[1] then
     found = { ARGV[2], BLANK, '0-0', BLANK, '0', '0' }
     call('HSET', KEYS[1], 'epoch', ARGV[2], 'last_fp', BLANK, 'trimmed', '0-0', 'trimmed_fp', BLANK,
-      'count', 0, 'bytes', 0, 'decided', '0-0')
+      'count', 0, 'bytes', 0)
   end
   local base = ARGV[1] .. found[1] .. ':'
   return {
