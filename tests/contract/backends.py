@@ -57,7 +57,7 @@ BACKENDS = (
 )
 
 #: Those that keep dead letters: tests/contract/letters runs on them.
-WITH_LETTERS = ("memory",)
+WITH_LETTERS = ("memory", "redis")
 
 
 def draft(
