@@ -1,9 +1,9 @@
-"""Letters in a dict, which a test can take away, and a desk over them whose publishes go to a memory store."""
+"""A desk over a memory store whose letters a test can take away."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,13 +13,14 @@ from fast_sse.hub.letters import LetterDesk
 from fast_sse.hub.replays import ReplayDrafts
 from fast_sse.ingest.package import reread
 from fast_sse.model.channel import Channel, Filter
-from fast_sse.model.errors import BadRequestError, FastSseError, ForbiddenError, UnavailableError
-from fast_sse.model.letter import Letter, Poison, Reason, lineage_of
+from fast_sse.model.cursor import Position
+from fast_sse.model.errors import FastSseError, ForbiddenError, UnavailableError
+from fast_sse.model.letter import Letter, Poison, Reason, Source, lineage_of
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft, PublishBody, Record, draft
 from fast_sse.observe.observer import Fact
 from fast_sse.store.base import Appended, Outcome, Windows
-from fast_sse.store.letters import Begun, LetterPage, Letters, Settled, Turn, Wanted
+from fast_sse.store.letters import Begun, Due, LetterPage, Letters, Settled, Turn, Wanted
 from fast_sse.store.memory.store import MemoryStore
 
 CART = Channel("cart1", "changed")
@@ -28,81 +29,58 @@ ALL = Filter.of(Channel("*", "*"))
 WEEK_S = 604_800.0
 
 
-class BoxedLetters(Letters):
-    """All that the desk asks of letters, in the order of the contract.
+class UnsteadyLetters(Letters):
+    """Letters of a store that a test can take away.
 
     Attributes:
-        held: by id.
-        away: the calls that fail; `page_max` what a page holds at most, however many were asked for.
+        away: the calls that fail.
+        short: letters that a page looks at, at most, whatever was asked for, so that pages are short, as those of Redis
+            may be; 0 for no such bound.
     """
 
     shared = False
 
-    def __init__(self) -> None:
-        self.held: dict[str, Letter] = {}
+    def __init__(self, inner: Letters) -> None:
+        self.inner = inner
         self.away: set[str] = set()
-        self.page_max = 1000
+        self.short = 0
 
-    def _ask(self, call: str) -> None:
+    def _ask(self, call: str) -> Letters:
         if call in self.away:
             raise UnavailableError("the store is away")
+        return self.inner
 
     async def list(self, wanted: Wanted, after: str, count: int) -> LetterPage:
-        """One page; a cursor is `position/id` of its last letter."""
-        self._ask("list")
-        try:
-            position, _, letter_id = after.partition("/")
-            place = (int(position), letter_id) if after else None
-        except ValueError as error:
-            raise BadRequestError("the cursor is none") from error
-        letters = sorted(
-            self.held.values(), key=lambda head: (head.position, head.id), reverse=wanted.newest_first
-        )
-        if place is not None:
-            letters = [
-                head
-                for head in letters
-                if (
-                    (head.position, head.id) < place
-                    if wanted.newest_first
-                    else (head.position, head.id) > place
-                )
-            ]
-        seen = letters[: min(count, self.page_max)]
-        items = [
-            msgspec.structs.replace(head, record=None, raw=None) for head in seen if _matches(head, wanted)
-        ]
-        more = len(letters) > len(seen)
-        return LetterPage(
-            items=items, next=f"{seen[-1].position}/{seen[-1].id}" if more else None, total=len(self.held)
-        )
+        """One page."""
+        inner = self._ask("list")
+        if not self.short:
+            return await inner.list(wanted, after, count)
+        page = await inner.list(Wanted(newest_first=wanted.newest_first), after, min(count, self.short))
+        return msgspec.structs.replace(page, items=[head for head in page.items if _matches(head, wanted)])
 
     async def get(self, letter_id: str) -> Letter | None:
         """One, whole."""
-        self._ask("get")
-        return self.held.get(letter_id)
+        return await self._ask("get").get(letter_id)
 
     async def drop(self, ids: Sequence[str]) -> int:
         """Remove them."""
-        self._ask("drop")
-        return sum(self.held.pop(letter_id, None) is not None for letter_id in ids)
+        return await self._ask("drop").drop(ids)
 
     async def erase(self, target: Channel) -> int:
         """Remove those of a channel."""
-        self._ask("erase")
-        return await self.drop([head.id for head in self.held.values() if head.channel == target])
+        return await self._ask("erase").erase(target)
 
     async def begin(self, node: str, start: str) -> Begun:
-        """The desk never begins."""
-        raise NotImplementedError
+        """A process begins."""
+        return await self._ask("begin").begin(node, start)
 
     async def settle(self, turn: Turn) -> Settled:
-        """The desk decides nothing."""
-        raise NotImplementedError
+        """One turn."""
+        return await self._ask("settle").settle(turn)
 
     async def keep(self, poison: Poison) -> bool:
-        """The desk keeps nothing."""
-        raise NotImplementedError
+        """What is no message."""
+        return await self._ask("keep").keep(poison)
 
 
 def _matches(head: Letter, wanted: Wanted) -> bool:
@@ -147,9 +125,11 @@ class DeskRig:
         now_ms: the store's time.
     """
 
-    def __init__(self, store: MemoryStore) -> None:
-        self.store = store
-        self.letters = BoxedLetters()
+    def __init__(self, windows: Windows) -> None:
+        self.store = store = MemoryStore(windows=windows, now_ms=lambda: self.now_ms)
+        self.letters = UnsteadyLetters(store.letters)
+        self.now_ms = 1_000_000
+        self._turns = 0
         self.facts: list[Fact] = []
         self.refusals: dict[int, FastSseError] = {}
         self.limits = Limits()
@@ -180,21 +160,59 @@ class DeskRig:
 
     async def die(self, count: int = 1, channel: Channel = CART, **body: Any) -> list[str]:
         """Publish messages, each of which is a letter at once; their ids."""
-        ids = []
-        for number in range(count):
-            fields = {"data": msgspec.Raw(json.dumps(number).encode()), **body}
-            made = draft(channel, PublishBody(**fields), send_time="2026-01-01 00:00:00.000")
-            (outcome,) = await self.store.append([made])
-            assert isinstance(outcome, Appended)
-            ids.append(await self.bury(outcome.cursor.text, outcome.cursor.position))
-        return ids
+        return [await self.bury(await self.waits(channel, number, **body)) for number in range(count)]
 
-    async def bury(self, letter_id: str, position: int) -> str:
-        """A message of the log becomes a letter."""
-        record = await self.store.get(position)
-        assert record is not None
-        self.letters.held[letter_id] = letter_of(record, letter_id)
-        return letter_id
+    async def waits(self, channel: Channel, number: int = 0, **body: Any) -> Position:
+        """Publish a message that is handed to nobody; its place."""
+        fields = {"data": msgspec.Raw(json.dumps(number).encode()), **body}
+        made = draft(channel, PublishBody(**fields), send_time="2026-01-01 00:00:00.000")
+        (outcome,) = await self.store.append([made])
+        assert isinstance(outcome, Appended)
+        return outcome.cursor.position
+
+    async def bury(self, position: Position) -> str:
+        """A message of the log becomes a letter, because it was handed to nobody; its id."""
+        assert await self.decide(position) == [position]
+        (newest,) = (await self.store.letters.list(Wanted(), "", 1)).items
+        assert newest.position == position
+        return newest.id
+
+    async def decide(self, position: Position) -> list[Position]:
+        """A message is due; what became a letter."""
+        settled = await self._tell(position, due=[Due(position)])
+        return [dead[0] for dead in settled.dead]
+
+    async def late(self, letter_id: str) -> None:
+        """The message of a letter is handed over after all."""
+        assert (await self._tell(0, late=[letter_id])).late == 1
+
+    async def _tell(self, through: int, **what: Any) -> Settled:
+        self._turns += 1
+        turn = Turn(
+            node="n1",
+            start="a",
+            number=self._turns,
+            every_ms=1000,
+            grace_s=30.0,
+            through=through,
+            decided=None,
+            seen="",
+            **what,
+        )
+        return await self.store.letters.settle(turn)
+
+    async def keep(self, raw: bytes, channel: Channel | None = None) -> str:
+        """What is no message becomes a letter; its id."""
+        source = Source("redis_stream", "q", "1-0")
+        poison = Poison(source=source, raw=raw, description="data is missing", channel=channel, node="n1")
+        assert await self.store.letters.keep(poison)
+        return poison.id
+
+    async def ids(self) -> list[str]:
+        """Of all letters, the oldest first."""
+        return [
+            head.id for head in (await self.store.letters.list(Wanted(newest_first=False), "", 1000)).items
+        ]
 
     async def log(self) -> list[Record]:
         """All messages."""
@@ -209,11 +227,10 @@ def check(channel: Channel) -> None:
 
 
 @asynccontextmanager
-async def desk_rig(
-    now_ms: Callable[[], int] = lambda: 1_000_000, windows: Windows | None = None
-) -> AsyncIterator[DeskRig]:
+async def desk_rig(windows: Windows | None = None) -> AsyncIterator[DeskRig]:
     """A desk over an empty log."""
-    store = MemoryStore(windows=windows or Windows(), now_ms=now_ms)
-    await store.open()
-    yield DeskRig(store)
-    await store.close()
+    rig = DeskRig(windows or Windows())
+    await rig.store.open()
+    await rig.store.letters.begin("n1", "a")
+    yield rig
+    await rig.store.close()
