@@ -42,7 +42,7 @@ async def test_pages_stop_while_the_peer_reads_nothing() -> None:
         await hub.publish("a/t", *[[number, "x" * 200] for number in range(50)])
         peer = await hub.joined("a/t", earliest=True, transport=FakeTransport(reading=False))
         reads = hub.ground.replayed
-        assert reads <= 6
+        assert 0 < reads <= 6
         assert peer.subscriber.state == PAUSED
         assert peer.subscriber.task is None
         await manual().elapse(10)

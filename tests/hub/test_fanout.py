@@ -221,6 +221,23 @@ async def test_a_joiner_that_ends_while_another_is_levelled_joins_nothing() -> N
         assert second.messages == []
 
 
+async def test_a_joiner_outlives_the_members_of_its_set() -> None:
+    """The last member leaves while frames are pending: they are the joiner's now, and it misses nothing."""
+    async with bench() as hub:
+        (start,) = await hub.publish("a/t", 0)
+        member = await hub.joined("a/t", transport=SlowTransport(0.005))
+        await hub.publish("a/t", 1)
+        await hub.publish("a/t", 2)
+        joiner = await hub.joined("a/t", after=start.text)
+        member.transport.hang_up()
+        await manual().idle()
+        assert joiner.subscriber.state == JOINING
+        await manual().elapse(1)
+        await hub.publish("a/t", 3)
+        assert joiner.subscriber.state == LIVE
+        assert joiner.messages == [1, 2, 3]
+
+
 async def test_a_joiner_that_pauses_leaves_the_waiting_room() -> None:
     """A set that only it was about to join is forgotten, with what was pending for it."""
     async with bench() as hub:

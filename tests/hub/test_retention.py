@@ -137,6 +137,20 @@ async def test_a_quiet_stream_is_told_a_newer_id_at_least_once_an_hour() -> None
         assert len(quiet.ids) == blocks, "once is enough while nothing happens"
 
 
+@pytest.mark.slow
+async def test_a_quiet_stream_is_not_told_every_place_of_a_busy_log() -> None:
+    """Once an hour is enough as long as nothing is trimmed, however much others publish."""
+    async with bench(quiet_id_s=3600.0, heartbeat_s=900.0, stall_s=1800.0, trim_interval_s=60.0) as hub:
+        quiet = await hub.joined("quiet/t")
+        await hub.publish("busy/t", *range(2000))
+        await hub.publish("quiet/t", "a word")
+        blocks = len(quiet.ids)
+        for number in range(30):
+            await hub.publish("busy/t", number)
+            await manual().elapse(300)
+        assert len(quiet.ids) == blocks + 2
+
+
 async def test_streams_without_ids_never_get_an_id_only_block() -> None:
     """`prime=0` is for clients that would dispatch an empty event for it, also when the channel is quiet."""
     store = MemoryStore(Retention(max_messages=3), now_ms=now_ms)
