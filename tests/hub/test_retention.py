@@ -203,6 +203,16 @@ async def test_many_quiet_sets_are_looked_at_in_slices() -> None:
         assert turns >= 2
 
 
+async def test_retention_ends_with_the_store() -> None:
+    """A closed store is the end of trimming: no failure, no defect, and nothing goes on asking."""
+    async with bench(trim_interval_s=5.0) as hub:
+        await hub.store.close()
+        await manual().elapse(6)
+        assert "trimmer" in {task.get_name() for task in hub.hub._tasks if task.done()}
+        assert not hub.facts.of(StoreFailed)
+        assert not hub.facts.of(DefectSeen)
+
+
 async def test_trimming_goes_on_whatever_one_step_met() -> None:
     """A store that fails, or a defect, costs one interval; what went is told."""
 
