@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -14,8 +14,6 @@ from fast_sse.model.message import Record
 from fast_sse.store.letters import Ack, Drop, Handed, LetterBounds, Receipt, Tally, Turn, Turner
 from fast_sse.store.redis.codec import POSITION_MAX, place_text, position_of
 from fast_sse.store.redis.wire import Reply, Word
-
-_T = TypeVar("_T")
 
 REASONS: tuple[Reason, ...] = ("no_subscriber", "expired", "poison")
 _DROPS: tuple[Drop, ...] = ("count", "bytes", "age")
@@ -59,15 +57,16 @@ _decode_head = msgspec.msgpack.Decoder(_Head).decode
 
 def turn_words(turn: Turn, bounds: LetterBounds, receipts_max: int, receipt_bytes_max: int) -> list[Word]:
     """ARGV[4...] of settle.lua."""
-    handed = sorted(turn.handed, key=_position)
-    told = sorted(map(_position, (*turn.handed, *turn.acks)))
+    handed = sorted((one.position, one.count) for one in turn.handed)
+    acks = sorted((one.position, one.client) for one in turn.acks)
+    ends = [told[at][0] for told in (handed, acks) if told for at in (0, -1)]
     epoch, _, heard = turn.seen.rpartition(".")
     words: list[Word] = [
         *(f"{turn.node}/{turn.start}", turn.number, turn.every_ms, int(turn.grace_s * 1000)),
         *(int(turn.decides), int(turn.goodbye), _place(turn.through)),
         *("" if turn.decided is None else _place(turn.decided), epoch, heard or "0-0"),
-        *((_place(told[0]), _place(told[-1])) if told else ("", "")),
-        *(packed(handed, _count), packed(sorted(turn.acks, key=_position), _client)),
+        *((_place(min(ends)), _place(max(ends))) if ends else ("", "")),
+        *(packed(handed), packed(acks)),
         *(describe("no_subscriber", turn.grace_s), describe("expired", turn.grace_s)),
         *bound_words(bounds),
         *(receipts_max, receipt_bytes_max, len(turn.due)),
@@ -83,29 +82,13 @@ def bound_words(bounds: LetterBounds) -> tuple[Word, ...]:
     return bounds.max_count, bounds.max_bytes, age_ms, bounds.poison_max, bounds.poison_bytes_max
 
 
-def packed(told: Sequence[_T], value: Callable[[_T], Any]) -> bytes:
-    """Items with a position, ascending, as settle.lua describes it."""
+def packed(told: Sequence[tuple[Position, Any]]) -> bytes:
+    """Positions, ascending, each with a value, as settle.lua describes it."""
     if not told:
         return b""
-    base_ms = _position(told[0]) >> 64
-    flat: list[Any] = [base_ms]
-    for one in told:
-        position = _position(one)
-        flat += ((position >> 64) - base_ms, position & _HALF, value(one))
-    return _encode(flat)
-
-
-def _position(one: Any) -> Position:
-    position: Position = one.position
-    return position
-
-
-def _count(one: Handed) -> int:
-    return one.count
-
-
-def _client(one: Ack) -> str:
-    return one.client
+    base_ms = told[0][0] >> 64
+    flat = [part for at, value in told for part in ((at >> 64) - base_ms, at & _HALF, value)]
+    return _encode([base_ms, *flat])
 
 
 def _place(position: Position) -> str:

@@ -169,7 +169,9 @@ end
 
 -- Letters of this log whose message was handed over now. Both go up, and whole stretches of either are passed over.
 local function letters_among(packed)
-  local ids, items, at = {}, packed ~= '' and cmsgpack.unpack(packed) or {}, 2
+  local ids, items, at = {}, {}, 2
+  local first = packed ~= '' and call('ZRANGEBYLEX', desk.messages, '[' .. padded(ARGV[14]), '+', 'LIMIT', 0, 1) or {}
+  if #first > 0 then items = cmsgpack.unpack(packed) end
   local ours_begin = 'r1.' .. log.epoch .. '.'
   while at < #items do
     local from = '[' .. string.format('%020.0f-%020.0f', items[1] + items[at], items[at + 1])
