@@ -14,12 +14,11 @@ raises nothing but `FastSseError`, which says what became of what was tried (gua
 
 from __future__ import annotations
 
-import errno
 import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 
 from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import Position
@@ -33,12 +32,13 @@ from fast_sse.model.errors import (
 from fast_sse.store.base import Retention, Windows
 from fast_sse.store.pace import Times
 from fast_sse.store.rows.channels import Numbers
-from fast_sse.store.rows.connect import connect, error_code, overwriting
+from fast_sse.store.rows.connect import connect, overwriting
 from fast_sse.store.rows.entries import ENTRIES_MAX, ENTRY_VALUES
 from fast_sse.store.rows.log import SqliteLog, Totals
 from fast_sse.store.rows.wal import Gate, Wal
 from fast_sse.store.sqlite.ballast import Ballast, Room
 from fast_sse.store.sqlite.damage import Damage, is_damage
+from fast_sse.store.sqlite.failures import is_doubtful, is_out_of_space
 from fast_sse.store.sqlite.files import SqliteFiles
 from fast_sse.store.sqlite.group import Batch, Job, Special, resolve_group
 from fast_sse.store.sqlite.trim import STEP, Trimmed, plan
@@ -48,19 +48,6 @@ _log = logging.getLogger(__name__)
 #: Rows and bytes after which the WAL is checkpointed.
 _CHECKPOINT_ROWS = 4000
 _CHECKPOINT_BYTES = 8 << 20
-#: Errors that pass by themselves: the connection and the file are sound.
-_PASSING = frozenset(
-    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_TOOBIG}
-)
-
-#: What Python's module raises while it binds values: the statement did not run.
-_BEFORE_IT_RAN = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    sqlite3.ProgrammingError,
-    sqlite3.InterfaceError,
-)
 
 
 class Keeper:
@@ -170,6 +157,29 @@ class Keeper:
             if not gone.messages:
                 self.wal.checkpoint(self._log.connection, empty_it=True)
             return gone.messages
+
+    @contextmanager
+    def transaction(self, *, frees: bool = False, overwrites: bool = False) -> Iterator[SqliteLog]:
+        """One transaction beside the groups. `frees`: it only deletes, and so may be done on a full disk, too.
+
+        `overwrites`: what it deletes is overwritten; the WAL still holds it until `empty_wal`.
+        """
+        with self._failures_named():
+            if frees:
+                self._mend()
+            else:
+                self._make_ready()
+            changes = self._log.connection.total_changes
+            with overwriting(self._log.connection.execute) if overwrites else nullcontext():
+                self._begin()
+                yield self._log
+                self._end()
+            self._rows_in_wal += self._log.connection.total_changes - changes
+
+    def empty_wal(self) -> None:
+        """Copy all of the WAL into the database, and begin it anew."""
+        with self._failures_named():
+            self.wal.checkpoint(self._log.connection, empty_it=True)
 
     def erasing(self) -> list[tuple[Channel, Position]]:
         """What an earlier process began to erase and did not end."""
@@ -285,9 +295,7 @@ class Keeper:
         """Roll back, note what must be mended, and name the outcome of what was tried."""
         committing, self._committing = self._committing, False
         sound = self._roll_back()
-        code = error_code(problem) if isinstance(problem, sqlite3.Error) else 0
-        out_of_space = isinstance(problem, OSError) and problem.errno == errno.ENOSPC
-        if sound and (out_of_space or code == sqlite3.SQLITE_FULL):
+        if sound and is_out_of_space(problem):
             self._make_room()
             return DiskFullError("the disk is full")
         if sound and not committing and is_damage(problem):
@@ -295,8 +303,7 @@ class Keeper:
             self._damage.met("what lies in a damaged place cannot be deleted")
             return UnavailableError("the log is damaged: what lies there cannot be deleted")
         _log.error("writing the log failed", exc_info=problem)
-        in_doubt = committing and not code and not isinstance(problem, _BEFORE_IT_RAN)
-        if not sound or in_doubt or (code and code not in _PASSING):
+        if not sound or is_doubtful(problem, committing=committing):
             self._mend_at = time.monotonic() + self._retry_s
             if committing:
                 return UnknownOutcomeError("the log may or may not hold the message")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fast_sse.model.cursor import Cursor, Position
-from fast_sse.model.errors import UnavailableError
+from fast_sse.model.errors import BadRequestError, UnavailableError
 from fast_sse.store.base import Gap, Page
 from fast_sse.store.judge import Ends, judge
 from fast_sse.store.ranges import ALL, Range
@@ -44,7 +44,7 @@ class Readers:
         self._connections: list[sqlite3.Connection] = []
 
     async def run(self, work: Callable[[SqliteLog], _T]) -> _T:
-        """Run `work` on a thread. Raises UnavailableError, whatever it raises."""
+        """Run `work` on a thread. Raises UnavailableError, whatever it raises, but for BadRequestError."""
         return await self._loop.run_in_executor(self.pool, self._run, work)
 
     async def close(self) -> None:
@@ -57,6 +57,8 @@ class Readers:
         try:
             with self._gate.reading():
                 return work(self._own())
+        except BadRequestError:
+            raise
         except sqlite3.Error as error:
             raise UnavailableError("the log cannot be read now") from error
         except Exception as error:

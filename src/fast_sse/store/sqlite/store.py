@@ -42,6 +42,7 @@ from fast_sse.store.sqlite.erasing import erase_below, erase_on
 from fast_sse.store.sqlite.files import SqliteFiles, translated
 from fast_sse.store.sqlite.group import job
 from fast_sse.store.sqlite.keeper import Keeper
+from fast_sse.store.sqlite.letters import SqliteLetters
 from fast_sse.store.sqlite.parts import Parts, is_large
 from fast_sse.store.sqlite.reader import Readers, Reading
 from fast_sse.store.sqlite.reserve import BLOCK
@@ -81,7 +82,6 @@ class SqliteStore(Store):
         self._directory = directory
         self._retention = retention
         self._windows = windows
-        self._letter_bounds = letters
         self._window_ms = int(windows.key_window_s * 1000)
         self._pace: Paced = ByHand(now_ms) if now_ms else Pace(retention.clock_patience_s)
         self._ping_s = ping_s
@@ -94,6 +94,9 @@ class SqliteStore(Store):
         self._readers: Readers | None = None
         self._audit: Audit | None = None
         self._damage = Damage()
+        self._letters = SqliteLetters(
+            letters, self._damage, self._write, self._read, self._pace.read, lambda: self._origin
+        )
         self._numbers = Numbers()
         self._gate = Gate()
         self._wal = Wal(directory / "log.db", self._gate, wal_bytes_max(retention.max_bytes))
@@ -150,6 +153,11 @@ class SqliteStore(Store):
             await writer.do(self._keep_times())
         await writer.close(self._given)
         self._relay.close()
+
+    @property
+    def letters(self) -> SqliteLetters:
+        """The dead letters, in the same file and written by the same thread."""
+        return self._letters
 
     @property
     def keys_cut(self) -> int:
@@ -317,6 +325,11 @@ class SqliteStore(Store):
         return await self._readers.run(work)
 
     # -- small things -------------------------------------------------------------------------------
+
+    async def _write(self, work: Callable[[Keeper], _T]) -> _T:
+        keeper = self._kept()
+        found: _T = await self._do(lambda: work(keeper))
+        return found
 
     def _ends(self) -> Ends:
         """As this process knows them, for a log that cannot say. From any thread."""
