@@ -6,7 +6,10 @@ same schema and indexes, in groups of the size that the store came to, one fsync
 itself costs on this disk. Their ratio is what the store adds. The switch interval is what `serve` sets; CPython's
 own is 5 ms, and `--switch-interval-ms 5` shows what a busy loop then does to the writer.
 
-    python benchmarks/store_append.py [--seconds 3] [--publishers 32] [--directory DIR]
+With `--statement` only the bare loop runs, with 1, 16 and 256 rows a commit, and says what the statement alone costs in the writer's thread,
+and how large the file gets; `--directory /dev/shm` takes the disk out of it.
+
+    python benchmarks/store_append.py [--seconds 3] [--publishers 32] [--directory DIR] [--statement]
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # started as a file, found as a package
 
-from benchmarks.peers.bare_sqlite import inserts_per_s
+from benchmarks.peers.bare_sqlite import Log, inserts_per_s
 from fast_sse.model.channel import channel
 from fast_sse.model.message import Draft, Key
 from fast_sse.store.sqlite.store import SqliteStore
@@ -81,17 +84,45 @@ async def through_the_store(
     return appended / elapsed, appended / max(1, groups)
 
 
+def statements(root: Path) -> None:
+    """A line for each size of a group: CPU and time of a row, and bytes of the file for a record."""
+    for keyed in (False, True):
+        for rows in (1, 16, 256):
+            log = Log(root / f"{rows}-{keyed}", {"channels": len(CHANNELS), "size": 200})
+            while log.position < 20_000:
+                log.insert(1000, keyed=keyed)
+            groups = max(20, min(1500, 24_000 // rows))
+            cpu_s = wall_s = 0.0
+            for _ in range(groups):
+                values = log.values(rows, keyed=keyed)
+                began = (time.thread_time(), time.perf_counter())
+                log.write(values)
+                cpu_s += time.thread_time() - began[0]
+                wall_s += time.perf_counter() - began[1]
+            log.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            size = (root / f"{rows}-{keyed}" / "log.db").stat().st_size / log.position
+            log.connection.close()
+            cpu_us, wall_us = (1e6 * total / groups / rows for total in (cpu_s, wall_s))
+            print(
+                f"{rows} rows{', keys' * keyed}: {cpu_us:.1f} us CPU, {wall_us:.1f} us a row; {size:.0f} bytes a record"
+            )
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seconds", type=float, default=3.0)
     options.add_argument("--publishers", type=int, default=32)
     options.add_argument("--directory", type=Path, default=None)
+    options.add_argument("--statement", action="store_true")
     options.add_argument("--switch-interval-ms", type=float, default=SWITCH_INTERVAL_S * 1000)
     given = options.parse_args()
     sys.setswitchinterval(given.switch_interval_ms / 1000)
     root = Path(tempfile.mkdtemp(prefix="fast-sse-bench-", dir=given.directory))
     print(f"load average before: {os.getloadavg()[0]:.2f}")
     try:
+        if given.statement:
+            statements(root)
+            return
         for number, (keyed, busy, many) in enumerate(
             [
                 (False, False, 1),

@@ -72,9 +72,13 @@ class Log:
 
     def insert(self, rows: int, *, keyed: bool) -> None:
         """One group: one statement, one transaction, one fsync."""
-        self._log.insert(self.values(rows, keyed=keyed))
+        self.write(self.values(rows, keyed=keyed))
         if len(self._numbers.known) < len(self._channels):
             self._numbers.learn(self._log.numbers(self._channels))
+
+    def write(self, values: list[Any]) -> None:
+        """The statement alone."""
+        self._log.insert(values)
 
 
 def inserts_per_s(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.store.rows.earlier import unpack
 
 from fast_sse.cli.doctor import check_store
 from fast_sse.cli.doctor.check_store import (
@@ -153,6 +154,18 @@ def test_a_log_that_cannot_be_used_is_said(closed: Path) -> None:
     assert levels(closed) == ["red"]
     (closed / "log.db").write_bytes(b"not a database, but long enough to look like one " * 100)
     assert levels(closed) == ["red"]
+
+
+def test_a_log_that_is_to_be_written_anew_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Yellow, with the room that it needs: an earlier version refuses it afterwards. Red when there is not as much."""
+    unpack(3, tmp_path)
+    (finding,) = [one for one in log(tmp_path, None) if one.level == "yellow"]
+    assert (
+        f"schema 3: the first start writes it anew in schema {SCHEMA_VERSION}, in up to 1 MiB"
+        in finding.found
+    )
+    monkeypatch.setattr(check_store, "free_bytes", lambda _: 1000)
+    assert "red" in levels(tmp_path)
 
 
 def test_fsync_is_measured_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

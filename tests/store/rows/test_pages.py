@@ -161,7 +161,7 @@ def test_many_channels_are_counted_up_to_a_bound(log: SqliteLog, monkeypatch: py
 
 def test_a_row_out_of_order_is_damage(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite goes by the order of its rows: one that comes before the place that was asked for would make a stream go in circles."""
-    monkeypatch.setattr(pages, "whole_sql", lambda way: whole_sql(way).replace("seq > ?1", "seq > ?1 - 5"))
+    monkeypatch.setattr(pages, "whole_sql", lambda way: whole_sql(way).replace("seq >= ?1", "seq >= ?1 - 5"))
     with pytest.raises(sqlite3.DatabaseError, match="out of order") as caught:
         log.page((ALL,), 20, 100, 1 << 20)
     assert error_code(caught.value) == sqlite3.SQLITE_CORRUPT

@@ -13,7 +13,8 @@ import pytest
 from tests.contract.backends import FOREVER, draft
 from tests.store.failing import FailingConnection, sqlite_error
 
-from fast_sse.model.errors import DiskFullError, NotStoredError, UnknownOutcomeError
+from fast_sse.model.channel import Channel
+from fast_sse.model.errors import DiskFullError, NotStoredError, UnavailableError, UnknownOutcomeError
 from fast_sse.model.message import Draft
 from fast_sse.store.base import Retention, Windows
 from fast_sse.store.pace import Instant, Times
@@ -286,3 +287,49 @@ def test_overwriting_ends_with_the_erasure(kept: Kept) -> None:
     assert kept.connections[0].execute("PRAGMA secure_delete").fetchone() == (0,)
     assert kept.keeper.erase(draft().channel, 10) == 1
     assert kept.connections[0].execute("PRAGMA secure_delete").fetchone() == (0,)
+
+
+def test_a_damaged_key_answers_for_nothing(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
+    """It would name another message: it is forgotten, what carries it is stored, and the damage is known."""
+    kept.commit(draft(keys=("k",)))
+    kept.connections[0].real.execute("UPDATE key SET seq = 7")
+    assert kept.commit(draft(keys=("k",))) == {}
+    assert kept.rows() == [1, 2]
+    assert "idempotency keys are not what was written" in caplog.text
+    (special,) = kept.commit(draft(keys=("k",))).values()
+    assert special.position == 2
+
+
+def test_a_row_of_another_kind_ends_retention_and_nothing_else(
+    kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What makes no sense cannot be weighed: that is damage, and publishes go on."""
+    kept.commit(draft(), draft())
+    kept.connections[0].real.execute("UPDATE log SET time_ms = 'x' WHERE seq = 1")
+    none = Retention(max_age_s=None, max_bytes=None, max_messages=0)
+    with pytest.raises(UnavailableError, match="cannot be deleted"):
+        kept.keeper.trim(none, 0)
+    kept.commit()
+    assert kept.rows() == [1, 2, 3]
+    assert "the log is damaged" in caplog.text
+
+
+def test_channels_are_learned_and_forgotten(kept: Kept) -> None:
+    """The numbers that rows are made with are those of the disk: learned after a commit, gone with a trim, an erasure, a failure."""
+    kept.commit(draft("a"), draft("b"))
+    assert kept.keeper.numbers.known == {}
+    kept.keeper.tidy_up()
+    assert kept.keeper.numbers.known == {Channel("a", "t"): 1, Channel("b", "t"): 2}
+    kept.commit(draft("a"))
+    kept.keeper.trim(Retention(max_age_s=None, max_bytes=None, max_messages=1), 0)
+    assert kept.keeper.numbers.known == {Channel("a", "t"): 1}
+    assert kept.keeper.erase(Channel("a", "t"), 10) == 1
+    assert kept.keeper.erase(Channel("a", "t"), 10) == 0
+    assert (kept.keeper.numbers.known, kept.keeper.numbers.version) == ({}, 2)
+    kept.commit(draft("c"))
+    kept.keeper.tidy_up()
+    kept.faults["INSERT"] = sqlite_error(sqlite3.SQLITE_IOERR_FSYNC)
+    with pytest.raises(UnknownOutcomeError):
+        kept.commit()
+    kept.commit()
+    assert kept.keeper.numbers.version == 3

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from fast_sse.cli.doctor.findings import Finding
 from fast_sse.config import Config
 from fast_sse.model.limits import KIB, MIB
-from fast_sse.store.rows.schema import SCHEMA_VERSION
+from fast_sse.store.rows.schema import IN_PLACE_FROM, SCHEMA_VERSION
 
 #: Less free space than this and the hub will soon answer 507.
 FREE_BYTES_MIN = 64 * MIB
@@ -137,11 +137,22 @@ def log(path: Path, hub_pid: int | None) -> Iterator[Finding]:
         advice = f"run the version that wrote it: this one knows schema {SCHEMA_VERSION}"
         yield Finding("log", "red", f"{file} has schema {version}", advice)
         return
+    if 0 < version < IN_PLACE_FROM:
+        yield _earlier(file, version)
     if not (path / "log.reserve").exists():
         advice = "every client that resumes will be told of a gap; put log.reserve back if the log was not restored"
         yield Finding("log", "yellow", "log.reserve is missing: the next start begins a new epoch", advice)
         return
     yield Finding("log", "green", f"{file} can be opened, no hub runs on it")
+
+
+def _earlier(file: Path, version: int) -> Finding:
+    """Whether there is room to write the log of an earlier version anew."""
+    needed = file.stat().st_size
+    found = f"schema {version}: the first start writes it anew in schema {SCHEMA_VERSION}, in up to {needed // MIB + 1} MiB beside it"
+    if free_bytes(file.parent) < needed:
+        return Finding("log", "red", found, "make room, or compact it with the version that wrote it")
+    return Finding("log", "yellow", found, "keep a backup: an earlier version refuses it from then on")
 
 
 def hub_pid(path: Path, locks: str) -> int | None:

@@ -35,7 +35,7 @@ _decode_keys = msgspec.json.Decoder(list[tuple[str, int, str, int, int]]).decode
 _RECORDS_SQL = """
     WITH part(seq, total) AS MATERIALIZED (
         SELECT seq, sum(ifnull(size, 0)) OVER (ORDER BY seq)
-        FROM (SELECT seq, length(CAST(body AS BLOB)) AS size FROM log WHERE seq > ?1 ORDER BY seq LIMIT ?2))
+        FROM (SELECT seq, length(CAST(body AS BLOB)) AS size FROM log WHERE seq >= ?1 + 1 ORDER BY seq LIMIT ?2))
     SELECT
         json_group_array(json_array(
             part.seq, CAST(time_ms AS INTEGER),

@@ -111,12 +111,14 @@ def _of_channel(number: str, place: str) -> str:
 def _hits(way: Way, *, backwards: bool = False) -> str:
     """The CTE `hit`, and what it needs: places that match, in log order or against it."""
     beyond, order, end = ("<", "DESC", 0) if backwards else (">", "", INTEGER_END)
+    # Not "> ?1": that would be sought where ?1 itself lies, which may be in the damaged page that was just passed.
+    first = "< ?1" if backwards else ">= ?1 + 1"
     if way is Way.ALL:
-        found = f"SELECT seq FROM log WHERE seq {beyond} ?1 ORDER BY seq {order} LIMIT ?2"  # noqa: S608
+        found = f"SELECT seq FROM log WHERE seq {first} ORDER BY seq {order} LIMIT ?2"  # noqa: S608
     elif way is Way.ONE:
         number = "(SELECT number FROM channel WHERE id = ?{} AND type = ?{})"
         ranges = [
-            _of_channel(number.format(at, at + 1), f"{beyond} ?1 ORDER BY seq {order} LIMIT ?2")
+            _of_channel(number.format(at, at + 1), f"{first} ORDER BY seq {order} LIMIT ?2")
             for at in range(4, 4 + 2 * ONE_RANGES, 2)
         ]
         arms = " UNION ".join(f"SELECT seq FROM ({one})" for one in ranges)  # noqa: S608

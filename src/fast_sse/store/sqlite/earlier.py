@@ -15,7 +15,7 @@ from fast_sse.model.cursor import Position
 from fast_sse.store.sqlite.damage import is_damage
 
 #: Records, keys and bytes of one batch.
-BATCH_ROWS = 2_000
+BATCH_ROWS = 10_000
 _BATCH_BYTES = 8 << 20
 
 
