@@ -97,6 +97,9 @@ def wanted(sent: requests.PreparedRequest) -> tuple[str, list[Pair]]:
         case ["", "v1", "subscribe"]:
             named = [value for name, value in parse_qsl(parts.query) if name == "channel"]
             return "sub", [(halves[0], halves[1]) for value in named if len(halves := value.split("/")) == 2]
+        case ["", "v1", "messages", _, "delivery" | "ack"]:
+            named = [value for name, value in parse_qsl(parts.query) if name == "channel"]
+            return "sub", [(halves[0], halves[1]) for value in named if len(halves := value.split("/")) == 2]
     return "", []
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import schemathesis
@@ -15,7 +15,9 @@ from tests.openapi.fuzzing import DOCUMENT
 from fast_sse.http.admin.app import admin_app
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.cors import Cors
+from fast_sse.http.api.delivery import CLIENT_BYTES_MAX
 from fast_sse.http.api.endpoints import Endpoints
+from fast_sse.http.api.paths import DELIVERY
 from fast_sse.http.api.subscribing import _QUERY_FIELDS_MAX
 from fast_sse.http.message import Request, Response, Stream
 from fast_sse.http.wire import response_fields, stream_fields
@@ -23,10 +25,12 @@ from fast_sse.model.channel import FILTER_CHANNELS_MAX, SEGMENT_BYTES_MAX
 from fast_sse.model.cursor import parse_cursor
 from fast_sse.model.errors import ConfigError, FastSseError
 from fast_sse.model.frame import HEARTBEAT, HEARTBEAT_EVENT, expired, frame, moved, retry, started
+from fast_sse.model.letter import Reason
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import EVENT_BYTES_MAX, TTL_S_MAX, PublishBody
 from fast_sse.model.parser import EventParser
 from fast_sse.model.signature import Keyring
+from fast_sse.store.letters import PAGE_MAX
 
 TEXT: dict[str, Any] = schemathesis.openapi.from_path(str(DOCUMENT)).raw_schema
 PATHS: dict[str, Any] = TEXT["paths"]
@@ -114,6 +118,8 @@ def test_every_operators_route_is_documented_and_no_other() -> None:
     node: Any = None
     routes: Any = admin_app(node, b"").routes
     taken = {route.path: {method.lower() for method in route.methods} - {"head"} for route in routes}
+    assert taken.pop(DELIVERY) == {"get"}
+    assert "operators' listener answers this path, too" in PATHS[DELIVERY]["get"]["description"]
     assert taken == {path: METHODS & PATHS[path].keys() for path in OPERATORS}
 
 
@@ -180,6 +186,10 @@ def test_bounds_are_those_of_the_code() -> None:
     assert parameters["channel"]["schema"]["maxItems"] == _QUERY_FIELDS_MAX
     assert parameters["last"]["schema"]["maximum"] == limits.last_records_max
     assert set(message) == set(PublishBody.__struct_fields__)
+    assert schemas["Ack"]["properties"]["client"]["maxLength"] == CLIENT_BYTES_MAX
+    assert parameters["channel_of_a_stream"]["schema"]["maxItems"] == FILTER_CHANNELS_MAX
+    assert parameters["limit"]["schema"]["maximum"] == PAGE_MAX
+    assert schemas["Reason"]["enum"] == list(get_args(Reason))
 
 
 def test_examples_of_the_stream_are_what_the_code_writes() -> None:
