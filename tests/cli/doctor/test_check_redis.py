@@ -29,6 +29,7 @@ from fast_sse.cli.doctor.check_redis import (
 )
 from fast_sse.cli.doctor.findings import Finding
 from fast_sse.model.limits import MIB
+from fast_sse.store.letters import LetterBounds
 from fast_sse.store.redis.commands import commands
 from fast_sse.store.redis.store import RedisStore
 from fast_sse.store.redis.target import target
@@ -170,12 +171,27 @@ def test_a_server_across_a_network_needs_tls_and_a_password(facts: dict[str, obj
     assert access(msgspec.structs.replace(FACTS, **facts)).level == level
 
 
+def test_dead_letters_are_reckoned_with() -> None:
+    """They lie beside the log, in the same memory: messages up to their bound, and poison up to a quarter of it."""
+    info = {"used_memory": "0", "maxmemory": str(64 * MIB * 3 + 30 * MIB)}
+    facts = msgspec.structs.replace(FACTS, info=info)
+    fits, too_much = (memory(facts, 64 * MIB, LetterBounds(max_bytes=letters * MIB)) for letters in (8, 9))
+    assert (fits.level, too_much.level) == ("green", "yellow")
+    assert "dead letters (11 MiB)" in too_much.advice
+
+
 def test_what_a_server_does_not_tell_is_yellow() -> None:
     """A managed server refuses CONFIG: each line then says what to make sure of, and none is green by luck.
 
     Without INFO a hub does not start, so that is red.
     """
-    silent = [eviction(FACTS), memory(FACTS, 1), durability(FACTS, 0), clients(FACTS, 1), server(FACTS)]
+    silent = [
+        eviction(FACTS),
+        memory(FACTS, 1, LetterBounds()),
+        durability(FACTS, 0),
+        clients(FACTS, 1),
+        server(FACTS),
+    ]
     assert [finding.level for finding in silent] == ["yellow"] * 4 + ["red"]
     assert all(finding.advice for finding in silent)
 

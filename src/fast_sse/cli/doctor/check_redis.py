@@ -17,11 +17,13 @@ from fast_sse.config import Config
 from fast_sse.model.errors import ConfigError, UnavailableError
 from fast_sse.model.limits import MIB
 from fast_sse.parts import REDIS_URL
+from fast_sse.store.letters import LetterBounds
 from fast_sse.store.redis.commands import commands
 from fast_sse.store.redis.server import VERSION_MIN, number
 from fast_sse.store.redis.target import target
 
-#: Memory that one byte of `retention.max_bytes` may take, indexes, keys and the allocator included; docs/stores.md.
+#: Memory that one byte of `retention.max_bytes` or of dead letters may take, indexes, keys and the allocator included;
+#: docs/stores.md.
 MEMORY_FACTOR = 3.0
 SLOW_MS = 5.0
 #: Ids and ages are the server's time, `send_time` is the hub's. Further apart than this, they confuse people.
@@ -35,6 +37,7 @@ class Wanted(msgspec.Struct, frozen=True):
     wait_replicas: int
     max_bytes: int | None
     body_bytes_max: int
+    letters: LetterBounds = LetterBounds()
 
 
 def redis(config: Config) -> Iterator[Finding]:
@@ -61,7 +64,7 @@ def judged(facts: ServerFacts, wanted: Wanted) -> Iterator[Finding]:
     yield access(facts)
     yield rights(facts)
     yield eviction(facts)
-    yield memory(facts, wanted.max_bytes)
+    yield memory(facts, wanted.max_bytes, wanted.letters)
     yield durability(facts, wanted.wait_replicas)
     yield writes(facts)
     yield replicas(facts, wanted.wait_replicas)
@@ -146,7 +149,7 @@ def eviction(facts: ServerFacts) -> Finding:
     return Finding("redis eviction", "red", policy, advice)
 
 
-def memory(facts: ServerFacts, max_bytes: int | None) -> Finding:
+def memory(facts: ServerFacts, max_bytes: int | None, letters: LetterBounds) -> Finding:
     """Whether what is to be kept fits: past `maxmemory` publishes are refused, past the machine's the server is killed."""
     if facts.refused.get("XADD") == "OOM":
         return Finding(
@@ -168,14 +171,16 @@ def memory(facts: ServerFacts, max_bytes: int | None) -> Finding:
         return Finding(
             "redis memory", "yellow", f"{found}, retention.max_bytes is off", "set retention.max_bytes"
         )
-    needed = int(max_bytes * MEMORY_FACTOR)
+    dead_bytes = letters.max_bytes + letters.poison_bytes_max
+    needed = int((max_bytes + dead_bytes) * MEMORY_FACTOR)
     if (bound or machine) and needed > (bound or machine):
-        advice = f"retention.max_bytes ({max_bytes // MIB} MiB) may take {needed // MIB} MiB: lower it, or raise maxmemory"
+        kept = f"retention.max_bytes ({max_bytes // MIB} MiB) and dead letters ({dead_bytes // MIB} MiB)"
+        advice = f"{kept} may take {needed // MIB} MiB: lower it, or raise maxmemory"
         return Finding("redis memory", "yellow", found, advice)
     if not bound:
         advice = "set maxmemory below what the machine has: publishes are then refused before the kernel kills the server"
         return Finding("redis memory", "yellow", found, advice)
-    return Finding("redis memory", "green", f"{found}, the log may take {needed // MIB} MiB")
+    return Finding("redis memory", "green", f"{found}, log and dead letters may take {needed // MIB} MiB")
 
 
 def durability(facts: ServerFacts, wait_replicas: int) -> Finding:
