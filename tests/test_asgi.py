@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import AsyncMock
@@ -22,10 +22,13 @@ from fast_sse.model.errors import (
     BadRequestError,
     ConfigError,
     KeyConflictError,
+    NotFoundError,
     NotStoredError,
     TooLargeError,
     UnknownOutcomeError,
 )
+from fast_sse.model.letter import Poison, Source
+from fast_sse.store.letters import Wanted
 
 CAR: Pair = ("car", "sold")
 
@@ -294,3 +297,37 @@ def test_settings_come_from_the_environment(config: Config, monkeypatch: pytest.
     monkeypatch.setenv("FAST_SSE_AUTH__SECRET", "short")
     with pytest.raises(ConfigError, match=r"auth\.secret"):
         app()
+
+
+async def test_operators_code_sees_and_replays_dead_letters(hub: HubApp) -> None:
+    """Without a listener for operators the functions are there, by the rules that its routes have."""
+    assert hub._node is not None
+    package = b'{"event_id":"car","event_type":"sold","data":1}'
+    source = Source("redis_stream", "q", "1-0")
+    poison = Poison(source=source, raw=package, description="it was too large then")
+    assert await hub._node._store.letters.keep(poison)  # type: ignore[union-attr]
+    (head,) = (await hub.letters.list(Wanted())).items
+    assert (head.id, (await hub.letters.show(head.id)).raw) == (poison.id, package)
+    listener = Listener(hub, CAR)
+    await listener.count(1)
+    done = await hub.letters.replay(head.id, by="the back office")
+    await listener.count(2)
+    (block,) = listener.messages
+    assert block.id == done.message_id
+    assert json.loads(block.data or "")["headers"]["fast-sse-replay-of"] == poison.id
+    with pytest.raises(NotFoundError):
+        await hub.letters.purge(head.id)
+    assert (await hub.delivery(done.message_id)).state == "written"
+
+
+async def test_letters_and_delivery_are_of_one_life_and_loop(hub: HubApp, config: Config) -> None:
+    """Elsewhere it is an error that says so, and nothing is asked."""
+    for ask in (lambda: hub.letters.list(Wanted()), lambda: hub.delivery("m1.0000000000000.1")):
+
+        async def asking(ask: Callable[[], Awaitable[object]] = ask) -> None:
+            await ask()
+
+        with pytest.raises(RuntimeError, match="another event loop"):
+            await asyncio.to_thread(asyncio.run, asking())
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = app(config).letters

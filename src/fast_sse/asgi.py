@@ -6,6 +6,7 @@
     await hub.publish("carid000001", "cart_changed", {"quantity": 2})
     hub.publish_from_thread("carid000001", "cart_changed", {"quantity": 2})      in a plain `def` endpoint
     text, media_type = await hub.metrics(accept)                                 for a route of yours, behind your guard
+    await hub.letters.replay(letter_id)                                          so, too: dead letters, and hub.delivery(id)
 
 What a server promises (deadlines, slow clients, drain) is then that server's promise; docs/asgi.md has the list.
 """
@@ -24,7 +25,9 @@ import msgspec
 from fast_sse.config import Config, load
 from fast_sse.http.api.endpoints import Endpoints
 from fast_sse.http.asgi.app import AsgiApp
+from fast_sse.http.indicator import Indicated
 from fast_sse.http.message import Interface
+from fast_sse.hub.letters import LetterDesk
 from fast_sse.model.channel import channel
 from fast_sse.model.errors import BadRequestError, NotStoredError, UnknownOutcomeError
 from fast_sse.node import Node
@@ -145,10 +148,31 @@ class HubApp(AsgiApp):
         Raises:
             RuntimeError: the hub is not running, or lives on another loop.
         """
+        return await self._running().metrics(accept)
+
+    async def delivery(self, message_id: str) -> Indicated:
+        """How far a message has come, without a signature: for operators, or for the code that published it.
+
+        Raises:
+            FastSseError: what HTTP would have been answered with: BadRequestError, NotFoundError, UnavailableError.
+            RuntimeError: the hub is not running, or lives on another loop.
+        """
+        return await self._running().delivery(message_id)
+
+    @property
+    def letters(self) -> LetterDesk:
+        """What operators do with dead letters: list, show, replay, purge. The hub serves them nowhere, as its metrics.
+
+        Raises RuntimeError: the hub is not running, or lives on another loop.
+        """
+        return self._running().letters
+
+    def _running(self) -> Node:
+        """The node of this loop. Raises RuntimeError."""
         if self._node is None or self._loop is None:
             raise RuntimeError(_NOT_RUNNING)
         self._at_home()
-        return await self._node.metrics(accept)
+        return self._node
 
     @contextlib.asynccontextmanager
     async def _life(self) -> AsyncIterator[Interface]:
