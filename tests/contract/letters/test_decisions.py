@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from tests.contract.asserting import put, trim_all
 from tests.contract.backends import Clock, draft
 from tests.contract.conftest import Opener
-from tests.contract.letters.node import GRACE_S, Node, begun, every_letter, ids, letters_of, texts
+from tests.contract.letters.node import GRACE_S, Node, begun, every_letter, heard, ids, letters_of, texts
 from tests.contract.places import DurablePlace, Place
 
 from fast_sse.model.channel import Channel
@@ -224,6 +224,8 @@ async def test_where_no_node_decides_the_place_moves(store: Store) -> None:
 
 async def test_trimming_keeps_what_waits(open_store: Opener, place: Place) -> None:
     """No record after `keep_after` goes, whatever retention says; without it they go."""
+    if not place.keeps_what_waits:
+        pytest.skip("the backend trims alone")
     store = await open_store(Retention(max_age_s=None, max_bytes=None, max_messages=1))
     cursors = await put(store, *(draft() for _ in range(5)))
     while await store.trim(cursors[1].position):
@@ -256,15 +258,16 @@ async def test_a_turn_that_comes_again_changes_nothing(store: Store) -> None:
 async def test_a_turn_that_comes_again_after_a_later_one_changes_nothing(store: Store) -> None:
     """A purged letter does not come back by it, and nothing is told a second time."""
     one, other = await begun(store, "a", "b")
-    cursors = await put(store, draft(), draft())
-    turn = one.turn(cursors[0], due=cursors[:1], handed=[cursors[0]])
-    early = one.turn(cursors[1], handed=[cursors[1]])
-    await one.letters.settle(replace(turn, handed=()))
-    await one.letters.settle(early)
+    cursors = await put(store, draft(), draft(), draft())
+    turn = one.turn(cursors[1], due=cursors[:1], handed=[cursors[1]])
+    later = one.turn(cursors[2], handed=[cursors[2]])
+    await one.letters.settle(turn)
+    await one.letters.settle(later)
     await one.letters.drop([cursors[0].text])
-    again = await one.letters.settle(replace(turn, handed=()))
+    again = await one.letters.settle(turn)
     assert (again.dead, again.tally.total) == ([], 0)
-    assert len((await other.tell(cursors[-1])).receipts) == 2
+    told = heard((await other.tell(cursors[-1])).receipts)
+    assert told == {"a": [(cursors[1].position, 1), (cursors[2].position, 1)]}
 
 
 async def test_a_goodbye_that_comes_again_changes_nothing(store: Store) -> None:

@@ -20,6 +20,7 @@ from tests.contract.letters.node import (
     tally,
     texts,
 )
+from tests.contract.places import Place
 
 from fast_sse.model.channel import Channel, channel
 from fast_sse.model.cursor import Cursor
@@ -177,7 +178,7 @@ async def test_erase_removes_the_letters_of_exactly_one_channel(store: Store) ->
 # -- poison ---------------------------------------------------------------------------------------------
 
 
-async def test_poison_is_kept_with_its_bytes(store: Store, clock: Clock) -> None:
+async def test_poison_is_kept_with_its_bytes(store: Store, clock: Clock, place: Place) -> None:
     """Exactly as they were, beside where they came from and what is wrong with them."""
     (node,) = await begun(store, "a")
     (cursor,) = await put(store, draft())
@@ -187,7 +188,7 @@ async def test_poison_is_kept_with_its_bytes(store: Store, clock: Clock) -> None
     whole = await node.letters.get(bad.id)
     assert whole == Letter(
         id=bad.id,
-        position=cursor.position,
+        position=cursor.position + place.poison_has_a_place,
         channel=Channel("c", "t"),
         reason="poison",
         description="NUL \x00, \u202e and <img>",
@@ -275,10 +276,14 @@ async def test_by_bytes_the_oldest_go(open_store: Opener) -> None:
     store = await open_store(letters=LetterBounds(max_bytes=3 * one))
     node, cursors = await dead(store, 3)
     assert (await tally(node)).size_bytes == 3 * one
-    more = await put(store, draft(data=b"22"))
-    settled = await node.tell(more[-1], due=more)
-    assert dict(settled.tally.dropped) == {"count": 0, "bytes": 2, "age": 0}
-    assert await ids(store) == texts([cursors[2], *more])
+    (fourth,) = await put(store, draft())
+    settled = await node.tell(fourth, due=[fourth])
+    assert dict(settled.tally.dropped) == {"count": 0, "bytes": 1, "age": 0}
+    (large,) = await put(store, draft(data=b"22"))
+    settled = await node.tell(large, due=[large])
+    assert dict(settled.tally.dropped) == {"count": 0, "bytes": 3, "age": 0}
+    assert await ids(store) == texts([fourth, large])
+    assert cursors[2].text not in await ids(store)
 
 
 async def test_by_age_they_go_at_the_next_turn(open_store: Opener, clock: Clock) -> None:

@@ -80,6 +80,19 @@ async def test_the_next_process_closes_the_one_before(store: Store) -> None:
     assert not await maybe(newer, after[0])
 
 
+async def test_who_is_closed_stays_closed_where_it_was(store: Store) -> None:
+    """A third process closes the second one, and leaves the first, and one that took its leave, as they are."""
+    await begun(store, "a")
+    second, third = Node(store, "a", "2"), Node(store, "a", "3")
+    await put(store, draft())
+    await second.begin()
+    (cursor,) = await put(store, draft())
+    await second.tell(cursor, goodbye=True)
+    await third.begin()
+    assert listed(await third.tell(cursor)) == [("a", "1", False), ("a", "3", True)]
+    assert not await maybe(third, cursor)
+
+
 async def test_the_same_process_may_begin_twice(store: Store) -> None:
     """A `begin` of unknown outcome that is done again closes nothing."""
     (node,) = await begun(store, "a")

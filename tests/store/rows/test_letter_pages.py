@@ -59,6 +59,15 @@ def test_a_filter_looks_at_a_bounded_number_and_goes_on(
     assert pages >= LETTERS // looked_at_max
 
 
+def test_without_a_filter_a_page_is_full(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an index has in order is looked at for as long as the page is, and no further."""
+    monkeypatch.setattr(letter_pages, "LOOKED_AT_MAX", 1)
+    assert len(letter_page(connection, Wanted(), "", 7).items) == 7
+    assert len(letter_page(connection, Wanted(event_id="a", event_type="t0"), "", 2).items) == 2
+
+
 @pytest.mark.parametrize(
     ("wanted", "index"),
     [

@@ -96,6 +96,7 @@ def test_numbers_of_receipts_are_never_given_again(log: Log) -> None:
 
 def test_a_new_epoch_is_noticed_by_whatever_comes_first(log: Log) -> None:
     """A turn before any `begin` decides nothing of the old epoch."""
+    log.turns().begin("b", "1", at(0))
     log.turns().settle(turn(handed=[Handed(3, 1)]), at(1))
     log.origin = Cursor("s1", "f" * 13, 0)
     settled = log.turns().settle(turn(2, due=[Due(6)]), at(2))

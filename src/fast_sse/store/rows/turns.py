@@ -124,7 +124,7 @@ class Turns:
         late += self._letters.drop_at([one.position for one in turn.handed])
         dead = self._decide(turn, decided, listed, at)
         told = _Told(turn.handed, [position for position, *_ in dead], turn.acks)
-        self._keep(turn, told, decided, listed, at, number)
+        self._keep(turn, told, at, number)
         late += self._letters.drop(turn.late)
         decided = self._move(turn, decided, listed, at)
         self._letters.bound(at.paced_ms, len(dead))
@@ -251,18 +251,9 @@ class Turns:
 
     # -- receipts -----------------------------------------------------------------------------------
 
-    def _keep(
-        self,
-        turn: Turn,
-        told: _Told,
-        decided: Position,
-        listed: Sequence[_Listed],
-        at: Instant,
-        number: int | None,
-    ) -> None:
-        """Keep what a turn told and decided, if it says something that another turn may have to know."""
-        top = told.top()
-        if top > decided or (top >= 0 and self._others(turn, listed)):
+    def _keep(self, turn: Turn, told: _Told, at: Instant, number: int | None) -> None:
+        """Keep what a turn told and decided; `_move` takes what no other one has to know."""
+        if (top := told.top()) >= 0:
             until_ms = at.paced_ms + CURRENT_TURNS * turn.every_ms
             sql = "INSERT INTO receipt (n, node, start, top, until_ms, body) VALUES (?, ?, ?, ?, ?, ?)"
             self._execute(sql, (number, turn.node, turn.start, top, until_ms, _encode(told)))
