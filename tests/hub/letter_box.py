@@ -20,7 +20,7 @@ from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft, PublishBody, Record, draft
 from fast_sse.observe.observer import Fact
 from fast_sse.store.base import Appended, Outcome, Windows
-from fast_sse.store.letters import Begun, Due, LetterPage, Letters, Settled, Turn, Wanted
+from fast_sse.store.letters import DUE_MAX, Begun, Due, LetterPage, Letters, Settled, Turn, Wanted
 from fast_sse.store.memory.store import MemoryStore
 
 CART = Channel("cart1", "changed")
@@ -161,6 +161,18 @@ class DeskRig:
     async def die(self, count: int = 1, channel: Channel = CART, **body: Any) -> list[str]:
         """Publish messages, each of which is a letter at once; their ids."""
         return [await self.bury(await self.waits(channel, number, **body)) for number in range(count)]
+
+    async def die_many(self, count: int) -> list[str]:
+        """The same in few steps."""
+        body = PublishBody(data=msgspec.Raw(b"1"))
+        made = draft(CART, body, send_time="2026-01-01 00:00:00.000")
+        stored = [
+            outcome for outcome in await self.store.append([made] * count) if isinstance(outcome, Appended)
+        ]
+        for at in range(0, count, DUE_MAX):
+            part = [Due(outcome.cursor.position) for outcome in stored[at : at + DUE_MAX]]
+            assert len((await self._tell(part[-1].position, due=part)).dead) == len(part)
+        return [outcome.cursor.text for outcome in stored]
 
     async def waits(self, channel: Channel, number: int = 0, **body: Any) -> Position:
         """Publish a message that is handed to nobody; its place."""

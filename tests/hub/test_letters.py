@@ -282,6 +282,29 @@ async def test_one_letter_is_purged_by_its_id() -> None:
         assert len(await rig.log()) == 1
 
 
+@pytest.mark.slow
+async def test_a_hundred_thousand_letters_are_paged_and_purged() -> None:
+    """Each once, in both orders, call after call, whichever node is asked."""
+    async with desk_rig() as rig:
+        ids = await rig.die_many(100_000)
+        for newest_first, expected in ((False, ids), (True, ids[::-1])):
+            wanted, found = Wanted(newest_first=newest_first), []
+            cursor: str | None = ""
+            while cursor is not None:
+                page = await rig.new_desk().list(wanted, 1000, cursor)
+                found += [head.id for head in page.items]
+                cursor = page.next
+            assert found == expected
+        done = await rig.desk.purge_many(Wanted(reason="no_subscriber"))
+        purged = done.purged
+        while done.next is not None:
+            done = await rig.new_desk().purge_many(Wanted(reason="no_subscriber"), 1000, done.next)
+            assert done.purged <= 1000
+            purged += done.purged
+        assert purged == 100_000
+        assert await rig.ids() == []
+
+
 async def test_nothing_to_do_is_done_at_once() -> None:
     """An empty list is no error, and no fact."""
     async with desk_rig() as rig:
