@@ -114,7 +114,7 @@ def make_letter_desk(
     """What operators do with dead letters; `check` raises ForbiddenError for a channel that is not allowed here."""
     limits = config.bounds
     drafts = ReplayDrafts(check, lambda letter: reread(letter, limits), LetterBounds().max_age_s, time.time)
-    return LetterDesk(hub.store.letters, hub.publish, observer, drafts, lambda: 0)
+    return LetterDesk(hub.store.letters, hub.publish, observer, drafts, lambda: hub.dead_letters.waiting)
 
 
 def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints:

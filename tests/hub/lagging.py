@@ -14,6 +14,7 @@ from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.message import Draft, Record
 from fast_sse.store.base import Appended, Bounds, Outcome, Page, Store
+from fast_sse.store.letters import Letters
 
 T = TypeVar("T")
 
@@ -54,6 +55,10 @@ class LaggingStore(Store):
     @property
     def keys_cut(self) -> int:
         return self.inner.keys_cut
+
+    @property
+    def letters(self) -> Letters | None:
+        return self.inner.letters
 
     async def open(self) -> None:
         await self.inner.open()

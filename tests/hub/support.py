@@ -21,6 +21,7 @@ from fast_sse.hub.index import Index
 from fast_sse.hub.streams import Streams
 from fast_sse.hub.subscriber import Subscriber
 from fast_sse.hub.subscription import Start, Subscription
+from fast_sse.hub.telling import LetterRules
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.limits import Limits
@@ -32,6 +33,7 @@ from fast_sse.store.base import Appended, Store
 from fast_sse.store.memory.store import MemoryStore
 
 LIMITS = Limits()
+RULES = LetterRules()
 HEADERS = b'{"send_time":"2026-11-23 12:00:00.000"}'
 
 
@@ -168,7 +170,7 @@ class Peer:
 class Bench:
     """One hub over one store."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
+    def __init__(self, store: Store, limits: Limits, rules: LetterRules = RULES, node: str = "n1") -> None:
         self.store = store
         self.limits = limits
         self.facts = Facts()
@@ -180,6 +182,8 @@ class Bench:
             now_ms=now_ms,
             rng=random.Random(1),
             acknowledged_bytes=self.acknowledged.get,
+            node=node,
+            rules=rules,
         )
 
     @property
@@ -228,12 +232,14 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(store: Store | None = None, **limits: Any) -> AsyncIterator[Bench]:
+async def bench(
+    store: Store | None = None, *, rules: LetterRules = RULES, node: str = "n1", **limits: Any
+) -> AsyncIterator[Bench]:
     """A started hub over a store (a fresh memory store by default), closed at the end."""
     own = store or MemoryStore(now_ms=now_ms)
     if store is None:
         await own.open()
-    made = Bench(own, msgspec.structs.replace(LIMITS, **limits))
+    made = Bench(own, msgspec.structs.replace(LIMITS, **limits), rules, node)
     await made.hub.start()
     await manual().idle()
     try:

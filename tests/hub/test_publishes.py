@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from tests.hub.loops import manual
@@ -72,7 +73,7 @@ async def test_answers_come_as_the_store_gives_them() -> None:
 
 
 @pytest.mark.parametrize("limits", [{"publishes_pending_max": 4}, {"publish_bytes_pending_max": 1100}])
-async def test_what_waits_for_the_store_is_bounded_in_drafts_and_bytes(limits: dict[str, int]) -> None:
+async def test_what_waits_for_the_store_is_bounded_in_drafts_and_bytes(limits: dict[str, Any]) -> None:
     """Past a bound a publish is refused as certainly not stored; the store never hears of it."""
     store = Hanging()
     await store.open()

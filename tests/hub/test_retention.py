@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from tests.hub.loops import manual
-from tests.hub.support import bench, now_ms
+from tests.hub.support import bench as bench_of
+from tests.hub.support import now_ms
 
 from fast_sse.hub.outgoing import PAUSED
+from fast_sse.hub.telling import LetterRules
 from fast_sse.model.cursor import Position
 from fast_sse.model.errors import UnavailableError
 from fast_sse.observe.observer import DefectSeen, StoreFailed, Trimmed
 from fast_sse.store.base import Retention
 from fast_sse.store.memory.store import MemoryStore
+
+#: Trimming spares what waits for a hand-over: here nothing does.
+bench = partial(bench_of, rules=LetterRules(enabled=False))
 
 
 async def test_a_trimmed_cursor_is_a_gap_however_near_it_is() -> None:

@@ -12,10 +12,15 @@
     wheel         one timer for all streams
     ground        what a stream stands on: clock, limits, the way to the store, counts
     outgoing      what goes out on one stream, and where its client then stands
+    acks          names of clients that said that they have a message
+    telling       one node's half of the turns: what it says to its store, and what it hears
+    report        what the dead letters let operators see
     subscriber    one stream and its states
     catch_up      moves a stream that is behind, by pages of the store and along the tail
     streams       the registry: open, revoke, drain
     supervised    loud, and alive: attempt after attempt
+    dead_letter   the turns of one process, from its beginning to its goodbye
+    delivery      the delivery indicator: how far a message has come
     follower      the one reader of the log
     retention     trimming, and ids of quiet channels that move on before it
     probe         would a publish be stored?

@@ -33,6 +33,7 @@ class Handover:
 
     Attributes:
         waiting: what was not handed over yet and may become a letter.
+        origin: where this node began to follow the log, or did so again.
         swept: the position through which entries were looked at.
         handed: hand-overs that no turn told yet: sockets by position.
         ahead: what other nodes handed over (or decided: 0) above `swept`.
@@ -49,7 +50,7 @@ class Handover:
     def __init__(self, tail: Tail, clock: Callable[[], float]) -> None:
         self._tail = tail
         self._clock = clock
-        self._log: Cursor | None = None
+        self.origin: Cursor | None = None
         self._keeps = False
         self._ignored: frozenset[str] = frozenset()
         self.waiting = Waiting()
@@ -86,7 +87,8 @@ class Handover:
             self._doubt()
         if reason in ("epoch", "lost_tail", "ahead"):
             self.leaps += 1
-        self._log = cursor
+            self.heard = set()
+        self.origin = cursor
         self.swept = self._tail.swept = cursor.position
 
     def sweep_all(self) -> None:
@@ -163,6 +165,7 @@ class Handover:
         """All of it is loaded."""
         self.heard = None
         self._doubtful.clear()
+        self.ahead = {place: count for place, count in self.ahead.items() if place > self.swept}
 
     # -- hand-overs ---------------------------------------------------------------------------------
 
@@ -231,7 +234,7 @@ class Handover:
         if self.heard is not None:
             self.heard.add(position)
         if position in self.dead or position in self.asked:
-            assert self._log is not None
-            self.late[self._log.at(position, record.fingerprint).text] = None
+            assert self.origin is not None
+            self.late[self.origin.at(position, record.fingerprint).text] = None
             self.dead.discard(position)
         self.handed[position] = self.handed.get(position, 0) + sockets

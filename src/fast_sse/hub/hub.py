@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from fast_sse.hub.acks import Acks
+from fast_sse.hub.dead_letter import DeadLetters
+from fast_sse.hub.delivery import Delivery
 from fast_sse.hub.follower import Follower
 from fast_sse.hub.ground import AcknowledgedBytes, Ground
 from fast_sse.hub.probe import Probe
@@ -19,6 +23,7 @@ from fast_sse.hub.retention import Trimmer
 from fast_sse.hub.streams import Streams
 from fast_sse.hub.subscriber import Subscriber
 from fast_sse.hub.subscription import Subscription
+from fast_sse.hub.telling import LetterRules
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft
@@ -35,7 +40,13 @@ class Erased(NamedTuple):
 
 
 class Hub:
-    """One node's hub over one open store. Create it on a running loop, `start` it, `drain` and `close` it."""
+    """One node's hub over one open store. Create it on a running loop, `start` it, `drain` and `close` it.
+
+    Attributes:
+        store, limits: as given.
+        delivery: how far messages have come.
+        dead_letters: the turns of this node.
+    """
 
     def __init__(
         self,
@@ -46,7 +57,10 @@ class Hub:
         now_ms: Callable[[], int],
         rng: random.Random,
         acknowledged_bytes: AcknowledgedBytes = lambda _transport: None,
+        node: str = "node",
+        rules: LetterRules = LetterRules(),  # noqa: B008 - frozen
     ) -> None:
+        """`node`: the name of this process among those that share the store. `rules`: of its dead letters."""
         self.store = store
         self.limits = limits
         self._observer = observer
@@ -58,7 +72,14 @@ class Hub:
         self._follower = Follower(
             store, ground.fanout, limits, observer, now_ms=now_ms, on_erased=self._streams.end_channel
         )
-        self._trimmer = Trimmer(store, ground.fanout, limits, observer, loop.time)
+        acks, who = Acks(limits), (node, secrets.token_hex(8))
+        self.dead_letters = DeadLetters(store, ground.fanout, acks, rules, limits, observer, who)
+        self.delivery = Delivery(
+            store, ground.fanout, acks, self.dead_letters.telling, clock=loop.time, now_ms=now_ms
+        )
+        self._trimmer = Trimmer(
+            store, ground.fanout, limits, observer, loop.time, lambda: self.dead_letters.keep_after
+        )
         self._publishes = Publishes(store, limits, loop, observer)
         self._probe = Probe(store, limits, observer, loop)
         self._tasks: list[asyncio.Task[None]] = []
@@ -99,11 +120,18 @@ class Hub:
             fanout = self._ground.fanout
             for part in (self._ground, fanout, self._follower, self._publishes, self._trimmer, self._probe):
                 yield from part.samples()
+            yield from self.dead_letters.samples()
 
     # -- life ---------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Begin to follow the open store. Raises UnavailableError when it cannot say where its log ends."""
+        """Begin to follow the open store.
+
+        Raises:
+            UnavailableError: it cannot say where its log ends.
+            HeldError: another process of this node's name shares the store.
+        """
+        await self.dead_letters.begin()
         bounds = await self.store.bounds()
         self._ground.fanout.start_at(bounds.newest)
         self._tasks = [
@@ -112,6 +140,7 @@ class Hub:
             self._loop.create_task(self._publishes.run(), name="publish deadlines"),
         ]
         self._ground.wheel.start()
+        self.dead_letters.start()
         self._observer.notify(HubStarted(bounds.newest.text, self.store.durability))
 
     async def drain(self, window_s: float) -> None:
@@ -128,6 +157,7 @@ class Hub:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await self.dead_letters.close()
         self._observer.notify(HubStopped())
 
     # -- publish and subscribe ----------------------------------------------------------------------

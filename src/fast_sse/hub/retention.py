@@ -29,13 +29,21 @@ class Trimmer:
     """Trims the store of this node, and keeps the ids of quiet streams ahead of that."""
 
     def __init__(
-        self, store: Store, fanout: Fanout, limits: Limits, observer: Observer, clock: Callable[[], float]
+        self,
+        store: Store,
+        fanout: Fanout,
+        limits: Limits,
+        observer: Observer,
+        clock: Callable[[], float],
+        keep_after: Callable[[], Position | None],
     ) -> None:
+        """`keep_after`: a place after which nothing is to be trimmed yet, if there is one."""
         self._store = store
         self._fanout = fanout
         self._limits = limits
         self._observer = observer
         self._clock = clock
+        self._keep_after = keep_after
         self._trimmed = 0
 
     async def run(self) -> None:
@@ -55,7 +63,7 @@ class Trimmer:
     async def _trim(self) -> None:
         """Step by step as far as retention says; before and, where it matters, between steps, quiet ids move on."""
         safe = await self._advance_quiet()
-        while entries := await self._store.trim():
+        while entries := await self._store.trim(self._keep_after()):
             self._trimmed += entries
             self._observer.notify(Trimmed(entries))
             trimmed = (await self._store.bounds()).trimmed.position

@@ -114,6 +114,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     #: Quarantined entries that are kept beside a Redis queue, about.
     ingest_poison_max: int = 10_000
 
+    # -- delivery -----------------------------------------------------------------------------------
+    #: Letters of poison that are kept.
+    poison_max: int = 10_000
+    #: Names of clients that a message's acks hold.
+    ack_names_max: int = 1000
+    #: Acks of all recent messages that this node holds.
+    acks_max: int = 100_000
+
     # -- retention ----------------------------------------------------------------------------------
     #: Records one trim step removes at most.
     trim_records_max: int = 500

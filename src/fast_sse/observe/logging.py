@@ -155,6 +155,13 @@ class LogObserver:
         facts.IngestRecovered: "warning",
         facts.IngestPoisoned: "warning",
         facts.IngestGone: "error",
+        facts.LettersMade: "warning",
+        facts.LettersDropped: "warning",
+        facts.TurnsFailed: "error",
+        facts.TurnsRecovered: "warning",
+        facts.NodeNameAwaited: "warning",
+        facts.NodeNameShared: "error",
+        facts.NoDeadLetters: "warning",
     }
 
     def __init__(self, log: Log) -> None:

@@ -183,6 +183,50 @@ class LettersPurged(Fact, frozen=True, gc=False):
     purged: int
 
 
+class LettersMade(Fact, frozen=True, gc=False):
+    """Messages became dead letters, so many for each reason; `maybe_delivered` of them perhaps in error.
+
+    One fact for those of ten seconds.
+    """
+
+    no_subscriber: int
+    expired: int
+    maybe_delivered: int
+
+
+class LettersDropped(Fact, frozen=True, gc=False):
+    """Letters that nobody will see: `why` is `count`, `bytes` or `age` of the bounds, `overflow` or `trimmed`."""
+
+    why: str
+    letters: int
+
+
+class TurnsFailed(Fact, frozen=True, gc=False):
+    """The store does not take this node's turns: no message dies until it does. One fact for each trouble."""
+
+    error: str
+
+
+class TurnsRecovered(Fact, frozen=True, gc=False):
+    """The store takes turns again."""
+
+
+class NodeNameAwaited(Fact, frozen=True, gc=False):
+    """A process of this node's name was there just now; the start waits a few turns to see whether it lives."""
+
+    name: str
+
+
+class NodeNameShared(Fact, frozen=True, gc=False):
+    """Another process that lives has this node's name: what `maybe_delivered` says of dead letters may be wrong."""
+
+    name: str
+
+
+class NoDeadLetters(Fact, frozen=True, gc=False):
+    """The store keeps no dead letters: what nobody is handed is only missing."""
+
+
 class Observer(Protocol):
     """What wants to know of facts. `notify` is called on the event loop's thread: it must not block and must not raise."""
 
