@@ -88,6 +88,8 @@ class Trimmed(KafkaStore):
 class KafkaPlace(DurablePlace):
     """One topic at a time: what hurts it may put another one in its place."""
 
+    keeps_what_waits = False
+    poison_has_a_place = True
     losses = "anchors"
     reuses_numbers = True
     keys_by_entries = True
@@ -119,6 +121,7 @@ class KafkaPlace(DurablePlace):
             self.directory,
             retention,
             windows,
+            letters=letters,
             now_ms=clock,
             make_topic=Passing,
             make_producer=_make_producer,

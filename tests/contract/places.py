@@ -35,6 +35,11 @@ BOUNDS = LetterBounds()
 class Place(ABC):
     """One log. `make` may be asked many times, for one store after another."""
 
+    #: Whether trimming keeps what waits; not where the backend trims alone.
+    keeps_what_waits: ClassVar[bool] = True
+    #: Whether poison that is kept has a place of its own behind the newest record.
+    poison_has_a_place: ClassVar[bool] = False
+
     @abstractmethod
     def make(
         self, retention: Retention, windows: Windows, clock: NowMs, letters: LetterBounds = BOUNDS

@@ -31,14 +31,19 @@ TTL_S_MAX = 315_360_000.0
 #: UTF-8 bytes of an SSE event name.
 EVENT_BYTES_MAX = 256
 
-#: The event of the control record that erases its channel. It cannot be published: the prefix is reserved.
+#: What events begin with that only the hub writes: control events, which speak to nodes and to no client.
+CONTROL_PREFIX = "fast-sse."
+#: It erases its channel.
 ERASED = "fast-sse.erased"
+#: What dead letters say where the log is a topic: a process begins, tells a turn, keeps poison, removes letters.
+BEGIN, TURN, POISON, DROP = "fast-sse.begin", "fast-sse.turn", "fast-sse.poison", "fast-sse.drop"
+#: Every control event, and whether its entry is a record, which enters the stream of those who follow the log.
+CONTROL_EVENTS = {ERASED: True, BEGIN: False, TURN: False, POISON: False, DROP: False}
 
 #: The envelope: what stands before its data, between data and headers, and behind those.
 ENVELOPE = (b'{"data":', b',"headers":', b"}")
 
 _RESERVED_EVENTS = ("open", "error")
-_RESERVED_PREFIX = "fast-sse."
 _RESERVED_HEADERS = frozenset({"event_id", "event_type", "send_time"})
 _RESERVED_HEADER_PREFIX = "fast-sse-"
 _LINE_BREAK = re.compile(r"[\r\n\x00]")
@@ -105,11 +110,16 @@ class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
     @property
     def is_control(self) -> bool:
         """Whether it speaks to the nodes that follow the log, and to no client."""
-        return self.event == ERASED
+        return self.event.startswith(CONTROL_PREFIX)
 
     def due(self, now_ms: int) -> bool:
         """Whether a client is to see it at `now_ms`."""
         return not (self.expires_ms or self.event) or not (self.expired(now_ms) or self.is_control)
+
+
+def is_record(event: str) -> bool:
+    """Whether an entry of this event is a record. A control event that this version does not know makes none."""
+    return not event.startswith(CONTROL_PREFIX) or CONTROL_EVENTS.get(event, False)
 
 
 def bare_envelope(record: Record) -> bytes:
@@ -186,7 +196,7 @@ def check_event_name(name: str) -> None:
     """Refuse names that would break the framing (CWE-93) or that belong to EventSource or the hub."""
     if _LINE_BREAK.search(name) or len(name.encode()) > EVENT_BYTES_MAX:
         raise BadRequestError("event holds a line break or NUL, or is too long")
-    if name in _RESERVED_EVENTS or name.startswith(_RESERVED_PREFIX):
+    if name in _RESERVED_EVENTS or name.startswith(CONTROL_PREFIX):
         raise BadRequestError("event is a reserved name")
 
 

@@ -87,7 +87,6 @@ def _fields(**changed: object) -> bytes:
         {"data": b"1\rid: forged"},
         {"headers": b"[]"},
         {"headers": b"{\n}"},
-        {"event": "fast-sse.gap"},
         {"event": "error"},
         {"event": "a\nb"},
         {"ttl_ms": -1},

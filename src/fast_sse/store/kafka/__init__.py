@@ -8,8 +8,12 @@
   sender        the producer, and which publishes failed
   appends       publishes under way, answered when they are read back
   topic_reader  the thread that reads the topic into the view
-  view          the file: what was read, and what the topic let go
+  view          what was read, and what the topic let go
+  view_file     the file of it: found, checked, made anew
   fold          entries of the topic as rows of the view
+  controls      what dead letters say in the topic
+  letter_fold   such entries as dead letters of the view
+  letters       the contract of dead letters
   bound         which keys count when there are too many
   pages         pages of the view, with cursors that carry fingerprints
   readers       threads that read the view

@@ -56,6 +56,9 @@ class Appends:
     def add(self, drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
         """Send drafts after everything added before."""
         future: asyncio.Future[list[Outcome]] = self._loop.create_future()
+        if not drafts:
+            future.set_result([])
+            return future
         job = _Job(drafts, future)
         if self._pump is None and not any(draft.keys for draft in drafts):
             self._dispatch(job, [None] * len(drafts))
@@ -86,6 +89,7 @@ class Appends:
             outcome = known[index]
             if outcome is None:
                 token = random.getrandbits(64)
+                self._pending[token] = (job, index)  # before it is sent: the reader asks who waits
                 try:
                     self._send(draft, token)
                 except FastSseError as error:
@@ -94,14 +98,18 @@ class Appends:
                     _log.exception("a defect in sending to the log")
                     outcome = UnknownOutcomeError("the log may or may not hold the message")
                 else:
-                    self._pending[token] = (job, index)
                     job.tokens.append(token)
                     continue
+                del self._pending[token]
             self._settle(job, index, outcome)
         if job.left:
             job.timer = self._loop.call_later(self._deadline_s, self._expire, job)
 
     # -- answers ------------------------------------------------------------------------------------
+
+    def waits_for(self, token: int) -> bool:
+        """Whether an entry is ours and not answered yet. From any thread."""
+        return token in self._pending
 
     def read_back(self, answers: Iterable[Answered], origin: Cursor) -> None:
         """Answer those of ours among entries that this node has in its view now."""
@@ -110,7 +118,7 @@ class Appends:
             found = pop(answer.token, None)
             if found is not None:
                 where = origin.at(answer.position, answer.fingerprint)
-                self._settle(*found, answer.conflict or Appended(where, answer.duplicate))
+                self._settle(*found, answer.conflict or answer.told or Appended(where, answer.duplicate))
 
     def give_up(self, failures: Iterable[tuple[int, FastSseError]]) -> None:
         """Answer entries that the producer gave up."""

@@ -9,7 +9,7 @@ The token is 64 random bits made at publish. By it the publishing node recognise
 back; its upper half is the fingerprint that ids carry. Store time is the entry's LogAppendTime, the broker's.
 
 Whatever else is in the topic is poison: another version, foreign bytes, a value that could break the framing of a
-stream (CWE-93).
+stream (CWE-93). A control event is not: one that this version does not know was written by a later one, and is passed over.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ import msgspec
 from fast_sse.model.channel import Channel, channel
 from fast_sse.model.cursor import fingerprint_text
 from fast_sse.model.errors import ClientFaultError
-from fast_sse.model.message import ERASED, Draft, Key, check_event_name
+from fast_sse.model.message import CONTROL_PREFIX, Draft, Key, check_event_name
 
+#: Store letter and version of this store's cursors.
+KIND = "k1"
 VERSION = 1
 
 _Keys = list[tuple[bytes, int]]
@@ -75,7 +77,7 @@ def decode(value: bytes | None) -> TopicEntry | None:
         fields = _decode(value)
         _, token, event_id, event_type, data, headers, event, meta, ttl_ms, keys, sha = fields
         where = channel(event_id, event_type)
-        if event and event != ERASED:
+        if event and not event.startswith(CONTROL_PREFIX):
             check_event_name(event)
     except (msgspec.MsgspecError, UnicodeDecodeError, ClientFaultError):
         return None

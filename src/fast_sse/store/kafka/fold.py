@@ -1,7 +1,7 @@
 """From entries of the topic to rows of the view: which is new, which is an earlier message again, which is poison.
 
 The first occurrence of a key in the topic wins, within the window that begins at its LogAppendTime. Later ones are
-duplicates or conflicts; neither is a record. That follows from the topic alone, so every node says the same (`bound`: also
+duplicates or conflicts; neither is a record. Nor is a control entry of dead letters (`letter_fold`), or one of a later version. That follows from the topic alone, so every node says the same (`bound`: also
 where there are more keys than a node may keep).
 """
 
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from fast_sse.model.cursor import NO_FINGERPRINT, Cursor, Position
 from fast_sse.model.errors import KeyConflictError
-from fast_sse.model.message import Draft, Record
+from fast_sse.model.message import Draft, Record, is_record
 from fast_sse.store.base import Appended, Outcome
 from fast_sse.store.dedup import Known, resolve, to_remember
 from fast_sse.store.kafka.bound import Bound, Rank
@@ -39,13 +39,14 @@ class Raw(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What became of a readable entry: a place and its fingerprint, or the conflict of its key."""
+    """What became of a readable entry: a place and its fingerprint, the conflict of its key, or what a control entry came to."""
 
     token: int
     position: Position
     fingerprint: str
     duplicate: bool = False
     conflict: KeyConflictError | None = None
+    told: Outcome | None = None
 
 
 class FoldedGroup(NamedTuple):
@@ -87,6 +88,8 @@ class Folding:
         self.values: list[Any] = []
         #: Places and fingerprints of entries that are no records.
         self.others: list[tuple[Position, str]] = []
+        #: Of them what the dead letters are to take, poison included, in order.
+        self.asides: list[tuple[Raw, TopicEntry | None]] = []
         self.group = FoldedGroup([], [], [], {})
 
     @property
@@ -115,8 +118,13 @@ class Folding:
             self._last_ms = max(self._last_ms, raw.time_ms)
             self.values += (position, _POISON, self._last_ms, POISON_BODY, None, None, None, None, None)
             self.group.poisoned.append(position)
+            self.asides.append((raw, None))
             return
         token, draft = entry
+        if draft.event and not is_record(draft.event):
+            self.others.append((position, fingerprint_of(token)))
+            self.asides.append((raw, entry))
+            return
         earlier = resolve(draft, self._lookup, raw.time_ms) if draft.keys else None
         if isinstance(earlier, KeyConflictError):
             self.others.append((position, fingerprint_of(token)))

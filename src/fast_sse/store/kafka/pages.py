@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from fast_sse.model.cursor import NO_FINGERPRINT, Cursor, Position
 from fast_sse.store.base import Gap, Page
 from fast_sse.store.judge import Ends, judge
+from fast_sse.store.kafka.entry import KIND
 from fast_sse.store.kafka.fold import POISON_BODY
 from fast_sse.store.kafka.readers import DamagedError
 from fast_sse.store.kafka.view import print_at
@@ -18,9 +19,6 @@ from fast_sse.store.ranges import Range
 from fast_sse.store.rows.log import SqliteLog
 from fast_sse.store.rows.pages import Found
 from fast_sse.store.rows.since import seek
-
-#: Store letter and version of this store's cursors.
-KIND = "k1"
 
 
 class AheadError(Exception):

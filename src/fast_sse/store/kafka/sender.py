@@ -45,7 +45,8 @@ class Sender:
     ) -> None:
         """`now_ms`: stamps entries where a test moves the clock by hand; None leaves it to the broker."""
         self._settings = settings
-        self._bytes_max = bytes_max
+        #: The largest batch that the topic takes.
+        self.bytes_max = bytes_max
         self._now_ms = now_ms
         self._on_failures = on_failures
         self._on_trouble = on_trouble
@@ -140,7 +141,7 @@ class Sender:
         _give_up(old)
 
     def _made(self) -> Producer:
-        return self._make(self._settings, self._bytes_max, self._on_error)
+        return self._make(self._settings, self.bytes_max, self._on_error)
 
 
 def _give_up(producer: Producer) -> None:

@@ -22,14 +22,17 @@ from fast_sse.observe.metrics import Sample
 from fast_sse.store.base import Appended, Bounds, Outcome, Page, Retention, Store, Windows, refused_append
 from fast_sse.store.clock import StoreClock
 from fast_sse.store.kafka.appends import Appends
+from fast_sse.store.kafka.entry import KIND
 from fast_sse.store.kafka.fold import FoldedGroup, known_outcomes
-from fast_sse.store.kafka.pages import KIND, AheadError, last, page, since
+from fast_sse.store.kafka.letters import KafkaLetters
+from fast_sse.store.kafka.pages import AheadError, last, page, since
 from fast_sse.store.kafka.readers import ViewReaders
 from fast_sse.store.kafka.sender import Failures, MakeProducer, Sender
 from fast_sse.store.kafka.settings import KEY_WINDOW_S, KafkaSettings, check_options, make_producer
 from fast_sse.store.kafka.topic import Topic
 from fast_sse.store.kafka.topic_reader import SessionBegun, TopicReader
 from fast_sse.store.kafka.view import View
+from fast_sse.store.letters import LetterBounds
 from fast_sse.store.ranges import ranges
 from fast_sse.store.relay import Relay
 from fast_sse.store.rows.log import SqliteLog
@@ -57,17 +60,18 @@ class KafkaStore(Store):
         retention: Retention = Retention(),  # noqa: B008 - frozen
         windows: Windows = _WINDOWS,
         *,
+        letters: LetterBounds = LetterBounds(),  # noqa: B008 - frozen
         now_ms: Callable[[], int] | None = None,
         make_topic: Callable[..., Topic] = Topic,
         make_producer: MakeProducer = make_producer,
     ) -> None:
-        """The last three are for tests. `now_ms`: a clock moved by hand; None leaves time to the broker."""
+        """`letters`: how many dead letters this node lists. The last three are for tests. `now_ms`: a clock moved by hand; None leaves time to the broker."""
         check_options(settings.options)
         self._settings = settings
         self._now_ms = now_ms
-        self._topic = make_topic(settings, retention, broker_time=now_ms is None)
+        self._topic = make_topic(settings, retention, broker_time=now_ms is None, letters_s=letters.max_age_s)
         self._make_producer = make_producer
-        self._view = View(directory / f"view-{settings.node}.db", windows)
+        self._view = View(directory / f"view-{settings.node}.db", windows, letters, settings.topic)
         self._readers: ViewReaders | None = None
         self._reader: TopicReader | None = None
         self._sender: Sender | None = None
@@ -82,6 +86,9 @@ class KafkaStore(Store):
         self._erased: dict[Position, int] = {}
         #: Entries that could not be read, since the start.
         self.poisoned = 0
+        self._letters = KafkaLetters(
+            self.append, self._read, lambda: self._sender.bytes_max if self._sender else 0
+        )
 
     # -- life ---------------------------------------------------------------------------------------
 
@@ -122,24 +129,25 @@ class KafkaStore(Store):
         await asyncio.to_thread(self._topic.close)
 
     @property
+    def letters(self) -> KafkaLetters:
+        """The dead letters: entries of the topic, and this node's view of them."""
+        return self._letters
+
+    @property
     def keys_cut(self) -> int:
         """Keys forgotten before their window ended, because there were more than `keys_max`."""
         return self._view.keys_cut
 
     def samples(self) -> Iterable[Sample]:
         """The view in numbers, beside what every store counts."""
-        text = "entries of the log that nobody could read: each is a gap for who passes it"
+        text = "entries of the log that could not be read: each is a gap for who passes it, and a dead letter"
         wal = self._reader.wal.samples() if self._reader is not None else []
-        return [
-            *super().samples(),
-            Sample("log_unreadable_total", "counter", text, self.poisoned),
-            *wal,
-        ]
+        return [*super().samples(), Sample("log_unreadable_total", "counter", text, self.poisoned), *wal]
 
     # -- what the reader's thread reports ------------------------------------------------------------
 
     def begun(self, begun: SessionBegun) -> None:
-        """See `topic_reader.TopicListener`. On the reader's thread, as the next two."""
+        """See `topic_reader.TopicListener`. On the reader's thread, as the next three."""
         self._call(self._on_begun, begun)
 
     def group(self, group: FoldedGroup, epoch: str) -> None:
@@ -149,6 +157,11 @@ class KafkaStore(Store):
     def down(self, error: FastSseError) -> None:
         """See `topic_reader.TopicListener`."""
         self._call(self._on_down, error)
+
+    def waits_for(self, token: int) -> bool:
+        """See `topic_reader.TopicListener`."""
+        appends = self._appends
+        return appends is not None and appends.waits_for(token)
 
     def _call(self, callback: Callable[..., object], *args: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: there is nothing left to notify
@@ -228,10 +241,6 @@ class KafkaStore(Store):
         """Send the drafts to the topic; they are answered as they are read back."""
         if self._appends is None or self._closed:
             return refused_append()
-        if not drafts:
-            future: asyncio.Future[list[Outcome]] = self._loop.create_future()
-            future.set_result([])
-            return future
         return self._appends.add(drafts)
 
     def _send(self, draft: Draft, token: int) -> None:

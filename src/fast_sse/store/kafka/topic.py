@@ -43,7 +43,11 @@ class Topic:
     `broker_time` is false only where a test moves the clock by hand: entries then carry the publisher's time.
     """
 
-    def __init__(self, settings: KafkaSettings, kept: Retention, *, broker_time: bool = True) -> None:
+    def __init__(
+        self, settings: KafkaSettings, kept: Retention, *, broker_time: bool = True, letters_s: float = 0
+    ) -> None:
+        """`letters_s`: how long dead letters are to be kept."""
+        self._letters_s = letters_s
         self._settings = settings
         self._wanted = topic_config(settings, kept, broker_time=broker_time)
         self._timeout_s = settings.deadline_s * 0.4
@@ -233,6 +237,12 @@ class Topic:
             said.append(
                 f"the topic's max.message.bytes is {largest}; messages that need more (up to "
                 f"{self._settings.entry_bytes_max}) are answered 413"
+            )
+        retained_ms = int(config["retention.ms"])
+        if 0 <= retained_ms < self._letters_s * 1000:
+            said.append(
+                f"the topic's retention.ms is {retained_ms}, and dead_letters.max_age_s {self._letters_s:.0f}: a dead letter "
+                "goes with its message"
             )
         said += [
             f"the topic's {name} is {config[name]}, and retention.* says {self._wanted[name]}: the topic's counts"

@@ -75,6 +75,9 @@ class TopicListener(Protocol):
     def group(self, group: FoldedGroup, epoch: str) -> None:
         """Some entries are in the view; their records are left out where `begun` will speak for them."""
 
+    def waits_for(self, token: int) -> bool:
+        """Whether an entry is this node's and not answered yet."""
+
     def down(self, error: FastSseError) -> None:
         """The session ended and the next could not begin."""
 
@@ -290,7 +293,7 @@ class TopicReader:
     def _take(self, batch: list[Raw], *, quiet: bool = False) -> None:
         """Fold entries into the view and hand them on; when `quiet`, only as answers to publishes that wait."""
         self._keep_small()
-        group = self._view.fold(batch)
+        group = self._view.fold(batch, self._listener.waits_for)
         for position in group.poisoned:
             _log.error("the entry at offset %d of the topic is unreadable and was skipped", position - 1)
         if self._began:

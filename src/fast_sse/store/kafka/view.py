@@ -1,160 +1,78 @@
 """A node's view of the topic: what was read from it, in SQLite, with the indexes that reads and keys need.
 
 The topic is the log and the view can always be made again from it, so it is not fsynced with every group: after a
-power cut it merely begins a little earlier. A file that is missing, damaged, of another version or of another topic
-is replaced. Every decision here (which entry wins a key, what an erasure takes) follows from the topic alone, by
+power cut it merely begins a little earlier (`view_file`). Every decision here (which entry wins a key, what an erasure takes, what is a dead letter) follows from the topic alone, by
 offset and LogAppendTime, so that all nodes come to the same view.
 
 A position is an offset + 1. Beside the tables of `rows.schema`, of which `mark.counted` says up to which position
 the topic was read:
 
     print   fingerprints of places that hold no record: erased ones and the last that was trimmed, so that cursors there
-            stay good, duplicates and conflicts, so that a lost tail is known to the entry
+            stay good, duplicates, conflicts and control entries, so that a lost tail is known to the entry
 """
 
 from __future__ import annotations
 
-import fcntl
-import logging
-import os
-import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from fast_sse.model.channel import Channel
-from fast_sse.model.cursor import NO_FINGERPRINT, Position
-from fast_sse.model.errors import ConfigError, HeldError
+from fast_sse.model.cursor import NO_FINGERPRINT, Cursor, Position
+from fast_sse.model.message import ERASED
 from fast_sse.store.base import Windows
 from fast_sse.store.kafka.bound import Bound, Rank
-from fast_sse.store.kafka.entry import decode
-from fast_sse.store.kafka.fold import PLACE_BYTES, FoldedGroup, Folding, Raw, known_keys
-from fast_sse.store.rows.connect import connect
+from fast_sse.store.kafka.entry import KIND, TopicEntry, decode
+from fast_sse.store.kafka.fold import PLACE_BYTES, Answered, FoldedGroup, Folding, Raw, known_keys
+from fast_sse.store.kafka.letter_fold import LetterFold, cut_letters, trim_letters
+from fast_sse.store.kafka.view_file import ViewFile
+from fast_sse.store.letters import LetterBounds
+from fast_sse.store.rows.connect import overwriting
+from fast_sse.store.rows.letters import NOTHING_DROPPED
 from fast_sse.store.rows.log import FIRST_OF_CHANNEL_SQL, SqliteLog
 from fast_sse.store.rows.pages import INTEGER_MAX
-from fast_sse.store.rows.schema import prepare
 
-_log = logging.getLogger(__name__)
-
-#: Marks the file as a view; another number is another form of it.
-_FORM = 0x46535601
 _STEP = 500
 #: Keys above their number that wait for `forget_keys`; reading a long topic for the first time does not wait for it.
 _EXCESS_MAX = 2_000
-_NONE = "there was none"
-_TABLES = """
-CREATE TABLE print (seq INTEGER PRIMARY KEY, print TEXT NOT NULL);
-"""
+
+_Entry = tuple[Raw, TopicEntry | None]
 
 
-class View:
+def _no_token(token: int) -> bool:  # noqa: ARG001  what a caller that waits for no answer says
+    return False
+
+
+class View(ViewFile):
     """The open file. Blocking code; `lock` is held while writing."""
 
-    def __init__(self, path: Path, windows: Windows) -> None:
-        self.path = path
-        self.lock = threading.RLock()
+    def __init__(
+        self,
+        path: Path,
+        windows: Windows,
+        letters: LetterBounds = LetterBounds(),  # noqa: B008 - frozen
+        queue: str = "",
+    ) -> None:
+        """`queue`: the topic's name, for people who look at what it holds that is no message."""
+        super().__init__(path)
         self._windows = windows
         self._window_ms = int(windows.key_window_s * 1000)
-        self._log: SqliteLog | None = None
-        self._lock_file = -1
+        self._letter_bounds = letters
+        self._queue = queue
+        self._origin = Cursor(KIND, "", 0, NO_FINGERPRINT)
         self._keys = 0
         #: Keys ranked at or below this are treated as forgotten: `keys_max` live keys rank above (`bound`). Read from any thread.
         self.floor: Rank | None = None
         #: Keys forgotten before their window ended, because there were more than `keys_max`.
         self.keys_cut = 0
-
-    # -- life ---------------------------------------------------------------------------------------
+        #: Dead letters that their bounds took, by why.
+        self.letters_dropped = NOTHING_DROPPED
 
     def open(self, epoch: str) -> bool:
-        """Open the view of this epoch, replacing one that is no use; whether it is the one that was there.
-
-        Raises:
-            ConfigError: the directory cannot be written, or another process has it.
-        """
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._take_lock()
-            self._close_log()
-            why = self._try_open(epoch)
-            if why:
-                _log.log(
-                    logging.INFO if why == _NONE else logging.WARNING,
-                    "the view %s is made anew: %s",
-                    self.path.name,
-                    why,
-                )
-                self.discard()
-                self._try_open(epoch, new=True)
-            self._count_keys()
-        except (OSError, sqlite3.OperationalError) as error:
-            raise ConfigError("data_dir", "cannot be written") from error
-        return not why
-
-    def close(self) -> None:
-        """Close the file. Idempotent."""
-        self._close_log()
-        if self._lock_file >= 0:
-            os.close(self._lock_file)
-            self._lock_file = -1
-
-    def discard(self) -> None:
-        """Remove the file, so that `open` makes a new one."""
-        self._close_log()
-        for end in ("", "-wal", "-shm"):
-            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
-
-    def _close_log(self) -> None:
-        log, self._log = self._log, None
-        if log is not None:
-            with suppress(sqlite3.Error):
-                log.connection.close()
-
-    def _take_lock(self) -> None:
-        """Two processes with one name and one directory would write each other's view."""
-        if self._lock_file >= 0:
-            return
-        lock_file = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock_file)
-            raise HeldError("node", "another process of this name uses the same data_dir") from error
-        self._lock_file = lock_file
-
-    def _try_open(self, epoch: str, *, new: bool = False) -> str:
-        """Why the file is no use; empty when it is."""
-        fresh = new or not self.path.exists()
-        try:
-            connection = connect(self.path, writer=True)
-            self._log = SqliteLog(connection)
-            connection.execute("PRAGMA synchronous = NORMAL").fetchone()
-            if not fresh:
-                return self._flaw(connection, epoch)
-            prepare(connection)
-            connection.executescript(_TABLES)
-            connection.execute(f"PRAGMA application_id = {_FORM}")
-            self._log.set_epoch(epoch)
-        except (sqlite3.DatabaseError, ConfigError) as error:
-            if fresh or isinstance(error, sqlite3.OperationalError):
-                raise
-            return str(error)
-        return "" if new else _NONE
-
-    def _flaw(self, connection: sqlite3.Connection, epoch: str) -> str:
-        if connection.execute("PRAGMA application_id").fetchone()[0] != _FORM:
-            return "it has another form"
-        prepare(connection)
-        if (verdict := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            return f"it is damaged: {verdict}"
-        return "" if self.log.epoch() == epoch else "it is of another topic"
-
-    @property
-    def log(self) -> SqliteLog:
-        """The statements over the writer's connection."""
-        assert self._log is not None, "the view is not open"
-        return self._log
+        """See `ViewFile.open`."""
+        kept = super().open(epoch)
+        self._origin = Cursor(KIND, epoch, 0, NO_FINGERPRINT)
+        self._count_keys()
+        return kept
 
     # -- what it holds ------------------------------------------------------------------------------
 
@@ -192,57 +110,89 @@ class View:
 
     # -- what the topic does to it ------------------------------------------------------------------
 
-    def fold(self, batch: Sequence[Raw]) -> FoldedGroup:
-        """Take the next entries of the topic, in one transaction; erasures follow in steps of their own."""
+    def fold(self, batch: Sequence[Raw], waits_for: Callable[[int], bool] = _no_token) -> FoldedGroup:
+        """Take the next entries of the topic; a transaction ends with an erasure, which follows in steps of its own.
+
+        `waits_for`: whether a control entry of this token is to be answered.
+        """
         entries = [(raw, decode(raw.value)) for raw in batch]
-        digests = [key.digest for _, entry in entries if entry for key in entry.draft.keys]
         with self.lock:
-            folding = Folding(self._window_ms, self.log.last_ms())
-            if digests:
-                folding.know(*known_keys(self.log, digests), self._bound(len(digests)))
-            for raw, entry in entries:
-                folding.take(raw, entry)
-            with self._transaction():
-                self.log.forget_keys(folding.ended)
-                self.log.insert(folding.values)
-                self.log.connection.executemany("INSERT INTO print VALUES (?, ?)", folding.others)
-                self._note_read(batch[-1].offset + 1)
-            self._keys += folding.more_keys
-            if folding.floor is not None:
-                self.floor = folding.floor
-            while self._excess > _EXCESS_MAX:
-                self._forget_excess(batch[-1].time_ms)
-            group = folding.group._replace(time_ms=batch[-1].time_ms)
-            for record in group.records:
-                if record.is_control:
-                    group.erased[record.position] = self._erase(record.channel, record.position)
+            groups = [self._fold(part, waits_for) for part in _parted(entries)]
+        group = groups[0]
+        for more in groups[1:]:
+            for into, taken in zip(group[:3], more[:3], strict=True):
+                into += taken  # type: ignore[operator]
+            group.erased.update(more.erased)
+        return group._replace(time_ms=batch[-1].time_ms)
+
+    def _fold(self, entries: Sequence[_Entry], waits_for: Callable[[int], bool]) -> FoldedGroup:
+        digests = [key.digest for _, entry in entries if entry for key in entry.draft.keys]
+        folding = Folding(self._window_ms, self.log.last_ms())
+        if digests:
+            folding.know(*known_keys(self.log, digests), self._bound(len(digests)))
+        for raw, entry in entries:
+            folding.take(raw, entry)
+        letters = self._letter_fold() if folding.asides else None
+        last, group = entries[-1][0], folding.group
+        with self.transaction():
+            self.log.forget_keys(folding.ended)
+            self.log.insert(folding.values)
+            self.log.connection.executemany("INSERT INTO print VALUES (?, ?)", folding.others)
+            if letters is not None:
+                group.answers.extend(_answers(letters, folding.asides, waits_for))
+            self._note_read(last.offset + 1)
+        self._keys += folding.more_keys
+        if folding.floor is not None:
+            self.floor = folding.floor
+        while self._excess > _EXCESS_MAX:
+            self._forget_excess(last.time_ms)
+        if letters is not None:
+            self.letters_dropped = letters.rows.dropped
+            if letters.erased:
+                self._empty_wal()
+        for record in group.records:
+            if record.is_control:
+                group.erased[record.position] = self._erase(record.channel, record.position)
         return group
 
-    def trim_to(self, low: Position) -> int:
-        """One step towards the topic's beginning: what lies at or below `low` goes. How many records went.
+    def _letter_fold(self) -> LetterFold:
+        return LetterFold(
+            self.log,
+            self._origin,
+            self._letter_bounds,
+            self.letters_dropped,
+            queue=self._queue,
+            print_at=self.print_at,
+        )
 
-        The mark is the last of them. What the topic let go before it was read here is behind the mark, too: then nobody
+    def trim_to(self, low: Position) -> int:
+        """One step towards the topic's beginning: what lies at or below `low` goes. How many records and letters went.
+
+        The mark is the last record of them. What the topic let go before it was read here is behind the mark, too: then nobody
         knows the mark's time.
         """
         with self.lock:
             sql = "SELECT count(*), max(seq) FROM (SELECT seq FROM log WHERE seq <= ? ORDER BY seq LIMIT ?)"
             count, last = self.log.connection.execute(sql, (low, _STEP)).fetchone()
-            unread = count < _STEP and low > self.read_to
-            mark = low if unread else last
-            if mark is None:
-                return 0
-            fingerprint = self.print_at(mark)
-            with self._transaction() as execute:
-                self.log.set_trimmed(mark)
-                self.log.forget_up_to(mark)
-                execute("DELETE FROM log WHERE seq <= ?", (mark,))
-                execute("DELETE FROM print WHERE seq <= ?", (mark,))
-                if fingerprint is not None:
-                    execute("INSERT INTO print VALUES (?, ?)", (mark, fingerprint))
-                if unread:
-                    execute("UPDATE mark SET trimmed_ms = NULL")
-                    self._note_read(low)
-            return int(count)
+            with self.transaction():
+                letters = trim_letters(self.log, low, _STEP)
+                unread = count < _STEP and low > self.read_to
+                mark = low if unread else last
+                if mark is not None:
+                    self._trim_to(mark, unread=unread)
+            return int(count) + letters
+
+    def _trim_to(self, mark: Position, *, unread: bool) -> None:
+        execute, fingerprint = self.log.connection.execute, self.print_at(mark)
+        self.log.set_trimmed(mark)
+        self.log.forget_up_to(mark)
+        execute("DELETE FROM log WHERE seq <= ?", (mark,))
+        execute("DELETE FROM print WHERE seq <= ?", (mark,))
+        if fingerprint is not None:
+            execute("INSERT INTO print VALUES (?, ?)", (mark, fingerprint))
+        if unread:
+            execute("UPDATE mark SET trimmed_ms = NULL")
+            self._note_read(mark)
 
     def forget_keys(self, now_ms: int, leeway_ms: int = 0) -> int:
         """One step of forgetting keys past their window, by `leeway_ms` or more, or above their number; how many went.
@@ -251,7 +201,7 @@ class View:
         lie behind `now_ms`.
         """
         with self.lock:
-            with self._transaction():
+            with self.transaction():
                 expired = self.log.forget_expired_keys(now_ms - leeway_ms, _STEP)
             self._keys -= expired
             cut = self._forget_excess(now_ms)
@@ -264,7 +214,7 @@ class View:
         if self._excess <= 0:
             return 0
         cut = self.log.oldest_keys(min(_STEP, self._excess))
-        with self._transaction():
+        with self.transaction():
             self.log.forget_keys([digest for _, digest in cut])
         self._keys -= len(cut)
         self.keys_cut += sum(expires_ms > now_ms for expires_ms, _ in cut)
@@ -285,11 +235,12 @@ class View:
         self.floor = bound.floor if bound else None
 
     def cut(self, position: Position) -> None:
-        """The topic lost what lies above `position`, and so does the view, keys included."""
-        with self.lock, self._transaction() as execute:
+        """The topic lost what lies above `position`, and so does the view, keys and dead letters included."""
+        with self.lock, self.transaction() as execute:
             execute("DELETE FROM log WHERE seq > ?", (position,))
             execute("DELETE FROM print WHERE seq > ?", (position,))
             self.log.forget_empty()
+            cut_letters(self.log, position)
             execute(
                 f"DELETE FROM key WHERE substr(sha, -{PLACE_BYTES}) > ?",  # noqa: S608
                 (position.to_bytes(PLACE_BYTES, "big"),),
@@ -303,34 +254,45 @@ class View:
     def _erase(self, target: Channel, below: Position) -> int:
         """Overwrite the records of a channel below a place, in steps; their fingerprints stay."""
         execute = self.log.connection.execute
-        execute("PRAGMA secure_delete = ON").fetchone()
         erased = 0
-        while True:
-            places = [row[0] for row in execute(FIRST_OF_CHANNEL_SQL, (*target, below, _STEP)).fetchall()]
-            prints = [(place, self.print_at(place) or NO_FINGERPRINT) for place in places]
-            with self._transaction():
-                self.log.connection.executemany("INSERT INTO print VALUES (?, ?)", prints)
-                gone = self.log.erase(target, below, _STEP).messages
+        with overwriting(execute):
+            while True:
+                places = [row[0] for row in execute(FIRST_OF_CHANNEL_SQL, (*target, below, _STEP)).fetchall()]
+                prints = [(place, self.print_at(place) or NO_FINGERPRINT) for place in places]
+                with self.transaction():
+                    self.log.connection.executemany("INSERT INTO print VALUES (?, ?)", prints)
+                    gone = self.log.erase(target, below, _STEP).messages
+                    if gone < _STEP:
+                        self.log.forget_empty(target)
+                erased += gone
                 if gone < _STEP:
-                    self.log.forget_empty(target)
-            erased += gone
-            if gone < _STEP:
-                break
-        execute("PRAGMA secure_delete = OFF").fetchone()
-        execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    break
+        self._empty_wal()
         return erased
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Any]:
-        execute = self.log.connection.execute
-        execute("BEGIN IMMEDIATE")
-        try:
-            yield execute
-            execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                execute("ROLLBACK")
-            raise
+    def _empty_wal(self) -> None:
+        """Copy what is overwritten into the file: until then its write-ahead log has what it was."""
+        self.log.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+def _parted(entries: Sequence[_Entry]) -> Iterable[Sequence[_Entry]]:
+    """The entries in parts that end with an erasure: what comes after it finds what is left."""
+    start = 0
+    for number, (_, entry) in enumerate(entries, 1):
+        if entry is not None and entry.draft.event == ERASED:
+            yield entries[start:number]
+            start = number
+    if start < len(entries):
+        yield entries[start:]
+
+
+def _answers(
+    letters: LetterFold, asides: Sequence[_Entry], waits_for: Callable[[int], bool]
+) -> Iterable[Answered]:
+    for raw, entry in asides:
+        found = letters.take(raw, entry, answered=entry is not None and waits_for(entry.token))
+        if found is not None:
+            yield found
 
 
 def print_at(log: SqliteLog, position: Position) -> str | None:
