@@ -17,13 +17,13 @@ from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.message import Record
 from fast_sse.store.ranges import ALL, Range, ranges
 from fast_sse.store.rows import pages
-from fast_sse.store.rows.body import body_of, records_of, records_of_page
+from fast_sse.store.rows.body import body_of
 from fast_sse.store.rows.connect import connect, error_code
 from fast_sse.store.rows.entries import add_entry
 from fast_sse.store.rows.log import SqliteLog
-from fast_sse.store.rows.pages import _CUT_PAGES, Pages, _decode_pairs
+from fast_sse.store.rows.pages import _CUT_PAGES, Pages
 from fast_sse.store.rows.schema import prepare
-from fast_sse.store.rows.statements import JOINT, Asked, Way, asked_of, cut_sql, whole_sql
+from fast_sse.store.rows.statements import asked_of, whole_sql
 
 NAMES = ("*", "a", "b")
 PATTERNS = [Channel(*pattern) for pattern in itertools.product(NAMES, NAMES)]
@@ -41,47 +41,6 @@ def log(tmp_path: Path) -> Iterator[SqliteLog]:
     log.insert(values)
     yield log
     connection.close()
-
-
-@pytest.mark.parametrize("pattern", PATTERNS, ids="-".join)
-def test_every_filter_is_walked_on_an_index(log: SqliteLog, pattern: Channel) -> None:
-    """No filter scans the log: each of its ranges is a search on an index or on the rowid."""
-    wanted = ranges(Filter.of(pattern))
-    asked = asked_of(wanted)
-    walked = Asked(Way.WALK, (*asked.values, 100), open_ended=True)
-    ways = (asked, walked) if asked.way is Way.MERGE else (asked,)
-    for one, (sql, bound) in itertools.product(ways, ((whole_sql, JOINT), (cut_sql, 10))):
-        plan = log.connection.execute("EXPLAIN QUERY PLAN " + sql(one.way), (0, 10, bound, *one.values))
-        on_log = [text for *_, text in plan if "log" in text.split()]
-        assert on_log
-        assert not [text for text in on_log if text.startswith("SCAN")]
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(
-    st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=3),
-    st.integers(0, 32),
-    st.integers(1, 32),
-    st.integers(1, 12_000),
-)
-def test_both_ways_say_the_same(
-    log: SqliteLog, patterns: list[Channel], after: int, records_max: int, bytes_max: int
-) -> None:
-    """Of a page that was read whole as much is kept as one that is cut on the way holds."""
-    wanted = ranges(Filter.of(*patterns))
-    asked = asked_of(wanted)
-    *ends, hits, text, bodies = log.connection.execute(
-        cut_sql(asked.way), (after, records_max, bytes_max, *asked.values)
-    ).fetchone()
-    found, damaged = records_of(_decode_pairs(text), bodies)
-    *whole_ends, whole_hits, sizes, joined, positions = log.connection.execute(
-        whole_sql(asked.way), (after, records_max, JOINT, *asked.values)
-    ).fetchone()
-    assert (ends, hits, damaged) == (whole_ends, whole_hits, None)
-    if not hits:
-        assert (found, sizes, joined) == ([], None, None)
-    else:
-        assert records_of_page(sizes, joined, positions, bytes_max) == found
 
 
 @pytest.mark.parametrize("bytes_max", [1, 4000])

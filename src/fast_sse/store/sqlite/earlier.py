@@ -47,7 +47,7 @@ class Earlier:
         paced = "paced_ms" if version > 2 else "NULL"
         # As bytes: text that a flipped bit has made of something is rarely UTF-8.
         columns = f"seq, CAST(id AS BLOB), CAST(type AS BLOB), time_ms, CAST(body AS BLOB), {paced}"
-        self._rows_sql = f"SELECT {columns} FROM log WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+        self._rows_sql = f"SELECT {columns} FROM log WHERE seq >= ? + 1 ORDER BY seq LIMIT ?"  # noqa: S608
         trimmed_ms = "trimmed_ms" if version > 1 else "NULL"
         self._mark_sql = f"SELECT epoch, trimmed, {trimmed_ms} FROM mark"  # noqa: S608
         times = "time_ms, boot, boot_ms, paced_ms" if version > 2 else "time_ms, '', 0, 0"
