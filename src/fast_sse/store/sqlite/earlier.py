@@ -104,7 +104,8 @@ class Earlier:
         except sqlite3.Error as error:
             _raise_unless_damage(error)
             if not found and after < self.newest:
-                return [Row(self._readable_after(after), "*", "*", 0, b"", None)]
+                # Python's module looks one row ahead: the last one before the damage comes alone.
+                return self._one(after) or [Row(self._readable_after(after), "*", "*", 0, b"", None)]
         return found
 
     def _readable_after(self, after: Position) -> Position:
@@ -121,12 +122,15 @@ class Earlier:
         return good
 
     def _is_readable(self, after: Position) -> bool:
+        return self._one(after) is not None
+
+    def _one(self, after: Position) -> list[Row] | None:
+        """The next record alone, None when it cannot be read."""
         try:
-            self._execute(self._rows_sql, (after, 1)).fetchall()
+            return [_sane(*row) for row in self._execute(self._rows_sql, (after, 1)).fetchall()]
         except sqlite3.Error as error:
             _raise_unless_damage(error)
-            return False
-        return True
+            return None
 
     def keys(self, after: bytes) -> Iterator[KeyRow]:
         """The next keys in the order of their digests. Raises sqlite3.Error where they are damaged."""
