@@ -57,7 +57,7 @@ BACKENDS = (
 )
 
 #: Those that keep dead letters: tests/contract/letters runs on them.
-WITH_LETTERS = ("memory", "sqlite", "redis")
+WITH_LETTERS = ("memory", "sqlite", "redis", "kafka")
 
 
 def draft(
