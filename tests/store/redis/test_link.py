@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.contract.asserting import put
 from tests.contract.backends import draft
+from tests.contract.letters.node import begun, every_letter, poison
 from tests.store.redis.conftest import OpenRedis
 from tests.support.redis_server import RedisServer, hub_user, need_redis
 
@@ -90,7 +91,12 @@ async def test_a_user_with_few_rights_is_enough(tmp_path: Path, open_redis: Open
     user = hub_user(f"{{{prefix}}}:*", without=(*spared, "SELECT", "WAIT"))
     with RedisServer(tmp_path / "redis", options=(user, "user default off")) as server:
         store = await open_redis(server.hub_url)
-        await put(store, draft(keys=("k",)))
+        (node,) = await begun(store, "a")
+        (cursor,) = await put(store, draft(keys=("k",)))
+        assert (await node.tell(cursor, due=[cursor])).dead
+        assert await store.letters.keep(poison())
+        assert len(await every_letter(store)) == 2
+        assert await store.letters.erase(draft().channel) == 1
         await store.trim()
         await store.erase(draft().channel)
         await store.ping()

@@ -32,7 +32,6 @@ local others, mine = {}, nil
 for _, one in ipairs(turners_of(log)) do
   if one.name == me then mine = one else others[#others + 1] = one end
 end
-call('XLEN', turns) -- of another type, it is found before anything is written
 local known = mine and tonumber(mine.number) >= number
 if before(newest_place, through) then through = newest_place end
 
