@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -13,7 +14,8 @@ from tests.http.rig import JSON, NOW, SECRET, Rig, rigged
 
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.cors import Cors
-from fast_sse.http.message import Admission, Request, Response
+from fast_sse.http.api.delivery import LOOKUPS_MAX
+from fast_sse.http.message import Admission, Deferred, Request, Response
 from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import parse_cursor
 from fast_sse.model.errors import BadRequestError, NotFoundError, RateLimitedError, UnavailableError
@@ -38,10 +40,13 @@ class FakeDelivery:
         self.names: set[str] = set()
         self.channel: Channel | None = CART
         self.away = self.held = False
+        self.slow: asyncio.Event | None = None
 
     async def find(self, message_id: str) -> Any:
         """As the hub's."""
         self.looked_up.append(message_id)
+        if self.slow is not None:
+            await self.slow.wait()
         if parse_cursor(message_id) is None:
             raise BadRequestError("this is not the id of a message")
         if self.away:
@@ -169,6 +174,21 @@ async def test_what_is_no_id_is_400_and_a_store_that_is_away_503(
     assert await asked.code(make(V1, message_id="4711")) == (400, "bad_request")
     fake.away = True
     assert await asked.code(make(V1)) == (503, "not_stored")
+
+
+async def test_strangers_ask_the_store_a_bounded_number_of_questions(asked: Rig, fake: FakeDelivery) -> None:
+    """Without the channels a message is looked up before a signature is proved right; what is too much is 503."""
+    fake.slow = asyncio.Event()
+    waiting = [asked.endpoints.handle(show("0" * 64)) for _ in range(LOOKUPS_MAX)]
+    await asyncio.sleep(0)  # each begins
+    assert len(fake.looked_up) == LOOKUPS_MAX
+    assert await asked.code(show(V1)) == (503, "overloaded")
+    fake.slow.set()
+    for answer in waiting:
+        assert isinstance(answer, Deferred)
+        await answer.future
+    fake.slow = None
+    assert await asked.code(show(V1)) == (200, "ok")
 
 
 @pytest.mark.parametrize("make", [show, ack])

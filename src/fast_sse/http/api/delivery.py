@@ -26,6 +26,7 @@ from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.errors import (
     BadRequestError,
     NotFoundError,
+    OverloadedError,
     TooLargeError,
     UnauthorizedError,
     UnsupportedMediaError,
@@ -37,6 +38,9 @@ from fast_sse.model.signature import Scope, claimed_scope
 ACK_BYTES_MAX = KIB
 #: UTF-8 bytes of a client's name.
 CLIENT_BYTES_MAX = 128
+
+#: Messages that are looked up at once: without the channels a request comes so far before its signature is proved right.
+LOOKUPS_MAX = 256
 
 _REFUSAL = "missing, wrong or expired signature"
 
@@ -78,6 +82,7 @@ class DeliveryRoutes:
         self._tracked = tracked
         self._now = now
         self._later = later
+        self._looking = 0
 
     def show(self, request: Request, segments: Segments, access: Access) -> Answer:
         """`GET /v1/messages/{id}/delivery`: for those who may publish to its channel, or subscribe."""
@@ -119,12 +124,17 @@ class DeliveryRoutes:
         """
         if claim.named:
             check(claim, claim.named)
+        if self._looking == LOOKUPS_MAX:
+            raise OverloadedError("too many messages are looked up at once", retry_after_s=1)
+        self._looking += 1
         try:
             found = await self._tracked.find(message_id)
         except NotFoundError as error:
             if claim.named:
                 raise
             raise UnauthorizedError(_REFUSAL) from error
+        finally:
+            self._looking -= 1
         if found.channel is None:
             raise UnauthorizedError(_REFUSAL)
         if not claim.named:
