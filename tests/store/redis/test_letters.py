@@ -206,6 +206,17 @@ async def test_letters_outlive_their_epoch(store: RedisStore, redis_server: Redi
     assert [position for position, *_ in settled.dead] == [newer.position]
 
 
+async def test_what_is_new_in_a_new_epoch_waits(store: RedisStore, redis_server: RedisServer) -> None:
+    """A process that runs on, and says so, followed the new log from its beginning: none of it is decided unheard."""
+    (node,) = await begun(store, "a")
+    await put(store, draft())
+    redis_server.do("DEL", f"{store._log.prefix}meta")
+    (newer,) = await put(store, draft())
+    found = await node.begin()
+    assert (found.decided, found.newest) == (0, newer.position)
+    assert len((await node.tell(newer, due=[newer])).dead) == 1
+
+
 async def test_a_log_of_an_earlier_version_begins_where_it_ends(
     store: RedisStore, redis_server: RedisServer
 ) -> None:

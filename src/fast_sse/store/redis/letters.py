@@ -83,6 +83,7 @@ class RedisLetters(Letters):
         self._now_text = now_text
         self._check_open = check_open
         self._dropped: dict[Drop, int] = {}
+        self._epoch = ""
         self.node = ""
         self.receipts_forgotten = 0
 
@@ -90,9 +91,9 @@ class RedisLetters(Letters):
 
     async def begin(self, node: str, start: str) -> Begun:
         """One script, then pages of what it found: receipts that come meanwhile are those of the first turn."""
-        reply = await self._call("begin", self._now_text(), node, start)
+        reply = await self._call("begin", self._now_text(), node, start, self._epoch)
         epoch, decided, newest, last, tally = (*map(bytes.decode, reply[:4]), reply[4])
-        self.node = node
+        self.node, self._epoch = node, epoch
         base = f"{self._prefix}{epoch}:"
         return Begun(
             decided=position_of(decided),

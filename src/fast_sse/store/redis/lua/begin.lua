@@ -2,6 +2,7 @@
 -- the newest place, which is as far as they can have handed anything over.
 --
 -- ARGV[3] store time in ms, empty for the server's own    ARGV[4,5] node and start of the process
+-- ARGV[6] epoch that this process knew before, empty for none
 --
 -- Returns the epoch, the decided and the newest place, the last receipt, and the letters in numbers. Done again for the same
 -- process it changes nothing.
@@ -10,7 +11,7 @@ local log, desk = snapshot(), open_desk()
 local now = now_ms(ARGV[3])
 local me, head = ARGV[4] .. '/' .. ARGV[5], ARGV[4] .. '/'
 local others = {}
-local place, decided = newest(log), decided_of(log, '')
+local place, decided = newest(log), decided_of(log, ARGV[6])
 local receipt = call('XREVRANGE', log.base .. 'turns', '+', '-', 'COUNT', 1)[1]
 local known
 

@@ -47,10 +47,10 @@ local function notice_silence(log, turners, through, now)
 end
 
 -- The place below which nothing waits. In a log without one it is the newest: what was there before dead letters were kept
--- becomes none. But a process that told turns of another epoch followed this one from its beginning.
-local function decided_of(log, heard_epoch)
+-- becomes none. But a process that knew another epoch followed this one from its beginning.
+local function decided_of(log, known_epoch)
   local found = call('HGET', KEYS[1], 'decided')
   if found then return found end
-  if heard_epoch ~= '' and heard_epoch ~= log.epoch then return log.trimmed end
+  if known_epoch ~= '' and known_epoch ~= log.epoch then return log.trimmed end
   return (newest(log))
 end
