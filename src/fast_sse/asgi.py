@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from concurrent.futures import CancelledError
@@ -25,8 +26,8 @@ import msgspec
 from fast_sse.config import Config, load
 from fast_sse.http.api.endpoints import Endpoints
 from fast_sse.http.asgi.app import AsgiApp
-from fast_sse.http.indicator import Indicated
 from fast_sse.http.message import Interface
+from fast_sse.hub.delivery import Indicator
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.model.channel import channel
 from fast_sse.model.errors import BadRequestError, NotStoredError, UnknownOutcomeError
@@ -150,7 +151,7 @@ class HubApp(AsgiApp):
         """
         return await self._running().metrics(accept)
 
-    async def delivery(self, message_id: str) -> Indicated:
+    async def delivery(self, message_id: str) -> Indicator:
         """How far a message has come, without a signature: for operators, or for the code that published it.
 
         Raises:
@@ -177,9 +178,10 @@ class HubApp(AsgiApp):
     @contextlib.asynccontextmanager
     async def _life(self) -> AsyncIterator[Interface]:
         """One node, from the opening of its store to its end."""
+        config = self._config.of_worker(os.getpid())
         self._node = node = Node(
-            self._config,
-            make_store(self._config),
+            config,
+            make_store(config),
             self._make_sources,
             self._log,
             samplers=[self._defects],
@@ -218,4 +220,4 @@ def app(config: Config | None = None) -> HubApp:
     Raises ConfigError when a setting is wrong.
     """
     config = config or load()
-    return HubApp(config, make_log(config.log_level, sys.stderr, config.node_name))
+    return HubApp(config, make_log(config.log_level, sys.stderr, config.of_worker(os.getpid()).node_name))

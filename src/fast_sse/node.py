@@ -20,7 +20,7 @@ from fast_sse import __version__
 from fast_sse.config import Config
 from fast_sse.environment import foreign
 from fast_sse.http.api.endpoints import Endpoints
-from fast_sse.http.indicator import Indicated
+from fast_sse.hub.delivery import Indicator
 from fast_sse.hub.hub import Erased, Hub
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.ingest.source import QueueSource
@@ -232,15 +232,12 @@ class Node:
             raise UnavailableError(_NOT_OPEN)
         return self._letters
 
-    async def delivery(self, message_id: str) -> Indicated:
+    async def delivery(self, message_id: str) -> Indicator:
         """How far a message has come. Raises BadRequestError, NotFoundError, UnavailableError."""
         if self._hub is None:
             raise UnavailableError(_NOT_OPEN)
-        delivery = getattr(self._hub, "delivery", None)
-        if delivery is None:
-            raise UnavailableError("this hub does not follow deliveries")
-        shown: Indicated = delivery.indicator(await delivery.find(message_id))
-        return shown
+        delivery = self._hub.delivery
+        return delivery.indicator(await delivery.find(message_id))
 
     def _samples(self) -> Iterator[Sample]:
         facts = (("store", self.store_name), ("durability", self.durability))

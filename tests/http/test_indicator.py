@@ -1,12 +1,12 @@
-"""Rules of `http.indicator`: one form of the delivery indicator for everybody."""
+"""Rules of `http.indicator`: the delivery indicator has one form."""
 
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 from typing import Any
 
 from fast_sse.http.indicator import indicator_response
+from fast_sse.hub.delivery import Indicator
 from fast_sse.model.channel import Channel
 
 #: What is known of a message whose record this node holds no more.
@@ -26,7 +26,7 @@ UNKNOWN: dict[str, Any] = {
 
 def shown(**more: Any) -> dict[str, Any]:
     """The data of the answer."""
-    answer = indicator_response(SimpleNamespace(**{**UNKNOWN, **more}))
+    answer = indicator_response(Indicator(**{**UNKNOWN, **more}))
     body: dict[str, Any] = json.loads(answer.body)
     assert (answer.status, body["code"]) == (200, "ok")
     return dict(body["data"])
@@ -36,8 +36,3 @@ def test_every_field_is_there() -> None:
     """What is not known is null, never absent and never 0."""
     expected = {name: value for name, value in UNKNOWN.items() if name != "channel"}
     assert shown() == {**expected, "event_id": "cart1", "event_type": "changed"}
-
-
-def test_what_has_no_channel_says_so() -> None:
-    """Poison may name none."""
-    assert (shown(channel=None)["event_id"], shown(channel=None)["event_type"]) == (None, None)

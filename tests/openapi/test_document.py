@@ -88,7 +88,7 @@ def test_no_reference_is_dead_and_no_component_unused() -> None:
 @pytest.fixture
 def public() -> Endpoints:
     """The public routes, the load route among them."""
-    hub: Any = SimpleNamespace(store=SimpleNamespace(durability="process"))
+    hub: Any = SimpleNamespace(store=SimpleNamespace(durability="process"), delivery=None)
     return Endpoints(hub, Limits(), Access(keyring=Keyring()), now=lambda: 0.0, load_route=True)
 
 

@@ -18,7 +18,8 @@ from starlette.routing import Route
 from fast_sse.http.admin.answers import ok, refusal, sent
 from fast_sse.http.admin.asked import body_of, number, parameters
 from fast_sse.http.admin.views import bytes_of, head_json, whole_json
-from fast_sse.http.indicator import Indicated, indicator_response
+from fast_sse.http.indicator import indicator_response
+from fast_sse.hub.delivery import Indicator
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.model.channel import Channel, channel, check_segment
 from fast_sse.model.errors import BadRequestError, FastSseError
@@ -45,7 +46,7 @@ class Lettered(Protocol):
     def letters(self) -> LetterDesk:
         """What operators do with them. Raises UnavailableError before the store is open."""
 
-    async def delivery(self, message_id: str) -> Indicated:
+    async def delivery(self, message_id: str) -> Indicator:
         """How far a message has come. Raises BadRequestError, NotFoundError, UnavailableError."""
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,8 +20,9 @@ from fast_sse.http.api.body import JSON, is_gzip
 from fast_sse.http.api.later import Later
 from fast_sse.http.api.routes import Segments
 from fast_sse.http.api.subscribing import channel_of, parse_query
-from fast_sse.http.indicator import Indicated, indicator_response
+from fast_sse.http.indicator import indicator_response
 from fast_sse.http.message import Admission, Answer, Request, Response
+from fast_sse.hub.delivery import Delivery, Found
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.errors import (
     BadRequestError,
@@ -45,19 +46,6 @@ LOOKUPS_MAX = 256
 _REFUSAL = "missing, wrong or expired signature"
 
 
-class Tracked(Protocol):
-    """What a hub knows of the delivery of its messages."""
-
-    async def find(self, message_id: str) -> Any:
-        """A message of the log or the dead letters. Raises BadRequestError, NotFoundError, UnavailableError."""
-
-    def indicator(self, found: Any) -> Indicated:
-        """How far it has come."""
-
-    def ack(self, found: Any, client: str) -> tuple[int, bool]:
-        """Take a client's word; how many gave it, and whether this one had. Raises NotFoundError, RateLimitedError."""
-
-
 class AckBody(msgspec.Struct):
     """The JSON of an ack. `client` is a name that the client gives itself."""
 
@@ -78,8 +66,8 @@ class _Claim(NamedTuple):
 class DeliveryRoutes:
     """The routes about one message."""
 
-    def __init__(self, tracked: Tracked, now: Callable[[], float], later: Later) -> None:
-        self._tracked = tracked
+    def __init__(self, delivery: Delivery, now: Callable[[], float], later: Later) -> None:
+        self._delivery = delivery
         self._now = now
         self._later = later
         self._looking = 0
@@ -91,7 +79,7 @@ class DeliveryRoutes:
 
     async def _show(self, message_id: str, claim: _Claim, access: Access) -> Response:
         found = await self._find(message_id, claim, partial(self._check_reader, access))
-        return indicator_response(self._tracked.indicator(found))
+        return indicator_response(self._delivery.indicator(found))
 
     def admit_ack(self, request: Request, _segments: Segments, access: Access) -> Admission:
         """Judge the head of an ack whose body is still on its way."""
@@ -111,13 +99,13 @@ class DeliveryRoutes:
 
     async def _ack(self, message_id: str, claim: _Claim, access: Access, body: bytes) -> Response:
         found = await self._find(message_id, claim, partial(self._check_subscriber, access))
-        acked, duplicate = self._tracked.ack(found, _client_of(body))
+        acked, duplicate = self._delivery.ack(found, _client_of(body))
         data = {"acked": acked, "duplicate": duplicate}
         return Response(200, msgspec.json.encode({"code": "ok", "data": data}))
 
     async def _find(
         self, message_id: str, claim: _Claim, check: Callable[[_Claim, tuple[Channel, ...]], None]
-    ) -> Any:
+    ) -> Found:
         """The message, once the signature is right for its channel.
 
         Raises what `check` raises, and NotFoundError only for a signature that is right.
@@ -128,15 +116,13 @@ class DeliveryRoutes:
             raise OverloadedError("too many messages are looked up at once", retry_after_s=1)
         self._looking += 1
         try:
-            found = await self._tracked.find(message_id)
+            found = await self._delivery.find(message_id)
         except NotFoundError as error:
             if claim.named:
                 raise
             raise UnauthorizedError(_REFUSAL) from error
         finally:
             self._looking -= 1
-        if found.channel is None:
-            raise UnauthorizedError(_REFUSAL)
         if not claim.named:
             check(claim, (found.channel,))
         elif not Filter.of(*claim.named).matches(found.channel):

@@ -82,7 +82,7 @@ class Endpoints:
         self._publishing = Publishing(hub, limits, clients, now, drafting, later)
         self._batching = Batching(hub, limits, clients, now, drafting, later)
         self._subscribing = Subscribing(hub, limits, clients, now, prime=prime)
-        self._delivery = DeliveryRoutes(getattr(hub, "delivery", None), now, later)  # type: ignore[arg-type]
+        self._delivery = DeliveryRoutes(hub.delivery, now, later)
         most = limits.body_bytes_max
         table = [
             *self._table(limits, load_route=load_route),
