@@ -22,7 +22,7 @@ from fast_sse.observe.metrics import Sample
 from fast_sse.store.judge import Ends
 from fast_sse.store.ranges import Range
 from fast_sse.store.rows.connect import error_code
-from fast_sse.store.rows.log import SqliteLog
+from fast_sse.store.rows.log import SqliteLog, Totals
 from fast_sse.store.rows.pages import Found
 
 _log = logging.getLogger(__name__)
@@ -109,6 +109,17 @@ class Damage:
         """What operators see of it."""
         text = "Places of the log that nobody can read: each is a gap for who passes it."
         return [Sample("log_unreadable_total", "counter", text, self.count)]
+
+
+def counted(log: SqliteLog, damage: Damage) -> tuple[Totals, int]:
+    """What the log holds, and how many keys; nothing where that cannot be counted."""
+    try:
+        return log.totals(), log.keys()
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+        damage.met("it cannot be counted, so retention by bytes and by number keeps too much")
+        return Totals(0, 0), 0
 
 
 class Read(NamedTuple):
