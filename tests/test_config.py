@@ -12,8 +12,10 @@ import pytest
 
 from fast_sse.checks import _sharing
 from fast_sse.config import Config, load, setting_names
+from fast_sse.hub.telling import LetterRules
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.limits import Limits
+from fast_sse.store.letters import LetterBounds
 
 SECRET = "0123456789abcdef0123456789abcdef"
 OTHER = "fedcba9876543210fedcba9876543210"
@@ -78,7 +80,7 @@ def test_a_configuration_does_not_change() -> None:
         ("FAST_SSE_LIMITS__HEARTBEAT_S", "limits.heartbeat_s"),
         ("FAST_SSE_REDIS__URI", "redis.uri"),
         ("FAST_SSE_LIMITS__CONNECTION_AGE_S", "limits.connection_age_s"),
-        ("FAST_SSE_DEAD_LETTERS__GRACE_S", "dead_letters.grace_s"),
+        ("FAST_SSE_DEAD_LETTERS__GRACE", "dead_letters.grace"),
         ("fast_sse_bogus__deep__er", "bogus.deep.er"),
     ],
 )
@@ -279,6 +281,51 @@ def test_retention_depends_on_the_store(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("FAST_SSE_RETENTION__MAX_MESSAGES", "9")
     kept = load().kept
     assert (kept.max_bytes, kept.max_age_s, kept.max_messages) == (None, None, 9)
+
+
+def test_dead_letters_as_the_store_and_the_hub_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounds go to the store, rules to the hub; what is not set is the default of either."""
+    assert (load().letter_bounds, load().letter_rules) == (LetterBounds(), LetterRules())
+    for name, value in {
+        "DEAD_LETTERS__ENABLED": "false",
+        "DEAD_LETTERS__GRACE_S": "2.5",
+        "DEAD_LETTERS__MAX_COUNT": "7",
+        "DEAD_LETTERS__MAX_BYTES": str(5 << 20),
+        "DEAD_LETTERS__MAX_AGE_S": "60",
+        "DEAD_LETTERS__IGNORED_EVENT_TYPES": "typing, presence",
+        "LIMITS__POISON_MAX": "9",
+    }.items():
+        monkeypatch.setenv(f"FAST_SSE_{name}", value)
+    assert load().letter_bounds == LetterBounds(max_count=7, max_bytes=5 << 20, max_age_s=60, poison_max=9)
+    ignored = frozenset({"typing", "presence"})
+    assert load().letter_rules == LetterRules(enabled=False, grace_s=2.5, max_count=7, ignored=ignored)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("grace_s", "0.4"),
+        ("grace_s", "3601"),
+        ("max_count", "0"),
+        ("max_count", "1000001"),
+        ("max_bytes", "1048575"),
+        ("max_age_s", "59"),
+    ],
+)
+def test_bounds_of_dead_letters_have_bounds(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A grace that no client can keep, or a store that would keep nothing, is a mistake."""
+    monkeypatch.setenv(f"FAST_SSE_DEAD_LETTERS__{name.upper()}", value)
+    assert refused().startswith(f"dead_letters.{name}: ")
+
+
+def test_workers_of_one_address_have_a_name_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where they share a store: those that do not are told apart by that, and a name that is set is meant."""
+    monkeypatch.setattr("socket.gethostname", lambda: "m")
+    assert load(None, {"store": "redis"}).of_worker(77).node_name == "m-30000-pid77"
+    assert load(None, {"store": "redis", "node": "a"}).of_worker(77).node_name == "a"
+    assert load(None, {"store": "kafka"}).of_worker(77).node_name == "m-30000"
+    monkeypatch.setattr("socket.gethostname", lambda: "x" * 64)
+    assert load(None, {"store": "redis"}).of_worker(77).node_name == "x" * 58 + "-pid77"
 
 
 def test_a_node_is_called_by_its_machine_and_port(monkeypatch: pytest.MonkeyPatch) -> None:

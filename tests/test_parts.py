@@ -111,6 +111,11 @@ def test_open_doors_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAST_SSE_LOAD_ROUTE", "true")
     monkeypatch.setenv("FAST_SSE_AUTH__V1", "subscribe")
     assert [text.split()[0] for text in warnings()] == ["load_route"]
+    monkeypatch.setenv("FAST_SSE_LOAD_ROUTE", "false")
+    monkeypatch.setenv("FAST_SSE_DEAD_LETTERS__GRACE_S", "9.9")
+    assert [text.split()[0] for text in warnings()] == ["dead_letters.grace_s"]
+    monkeypatch.setenv("FAST_SSE_DEAD_LETTERS__ENABLED", "false")
+    assert warnings() == []
 
 
 async def test_lifetimes_are_judged_by_the_store_s_clock(tmp_path: Path) -> None:

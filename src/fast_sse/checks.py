@@ -25,6 +25,7 @@ def problems_of(settings: Settings) -> Problems:
     yield from _auth(settings.auth)
     yield from _listeners(settings)
     yield from _sharing(settings)
+    yield from _retention(settings)
     yield from _kafka(settings)
     yield from _admin(settings.admin, settings.admin_host)
 
@@ -100,6 +101,15 @@ def _sharing(settings: Settings) -> Problems:
         )
     if settings.port == 0:
         yield "port", "must be chosen with reuse_port: at 0 each process would take another"
+
+
+def _retention(settings: Settings) -> Problems:
+    age_s, rules = settings.retention.max_age_s, settings.dead_letters
+    if rules.enabled and age_s and age_s < 2 * rules.grace_s:
+        yield (
+            "retention.max_age_s",
+            "is below twice dead_letters.grace_s: messages would go before they became dead letters",
+        )
 
 
 def _kafka(settings: Settings) -> Problems:

@@ -35,11 +35,13 @@ from pydantic_settings import (
 from fast_sse.checks import problems_of
 from fast_sse.environment import PREFIX, key_of, settings_of
 from fast_sse.http.front.tls import Chain
+from fast_sse.hub.telling import LetterRules
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.limits import MIB, Limits
 from fast_sse.model.signature import Keyring
 from fast_sse.settings import TOP_LEVEL_LIMITS, Group, Settings
 from fast_sse.store.base import Retention
+from fast_sse.store.letters import LetterBounds
 
 #: What `retention.max_bytes` is when it is not set.
 _MAX_BYTES = {"sqlite": 1024 * MIB, "memory": 256 * MIB, "redis": 1024 * MIB, "kafka": 1024 * MIB}
@@ -67,6 +69,17 @@ class Config(Settings):
             return self.node
         suffix = f"-{self.port}" if self.port else f"-pid{os.getpid()}"
         return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[: 64 - len(suffix)] + suffix
+
+    def of_worker(self, process: int) -> Config:
+        """The settings of one of several processes of one address, as another server's workers are.
+
+        Those that share a store each need a name. Where none is set, it is that of the machine and the port, which they
+        share, so the number of the process is added.
+        """
+        if self.node is not None or self.store != "redis":
+            return self
+        suffix = f"-pid{process}"
+        return self.model_copy(update={"node": self.node_name[: 64 - len(suffix)] + suffix})
 
     @property
     def queue_servers(self) -> str:
@@ -117,6 +130,28 @@ class Config(Settings):
             max_bytes=(_MAX_BYTES[self.store] if max_bytes is None else max_bytes) or None,
             max_messages=self.retention.max_messages or None,
             clock_patience_s=self.retention.clock_patience_s,
+        )
+
+    @property
+    def letter_bounds(self) -> LetterBounds:
+        """How many dead letters a store keeps."""
+        rules = self.dead_letters
+        return LetterBounds(
+            max_count=rules.max_count,
+            max_bytes=rules.max_bytes,
+            max_age_s=rules.max_age_s,
+            poison_max=self.bounds.poison_max,
+        )
+
+    @property
+    def letter_rules(self) -> LetterRules:
+        """When a message becomes one, as the hub takes it."""
+        rules = self.dead_letters
+        return LetterRules(
+            enabled=rules.enabled,
+            grace_s=rules.grace_s,
+            max_count=rules.max_count,
+            ignored=rules.ignored_event_types,
         )
 
     @property

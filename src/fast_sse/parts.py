@@ -39,7 +39,6 @@ from fast_sse.observe.logging import Log
 from fast_sse.observe.observer import HandlerFailed, Observer
 from fast_sse.store.base import Clocked, Store, Windows
 from fast_sse.store.clock import wall_ms
-from fast_sse.store.letters import LetterBounds
 from fast_sse.store.memory.store import MemoryStore
 from fast_sse.store.sqlite.store import SqliteStore
 
@@ -48,6 +47,8 @@ MakeSources = Callable[[Hub, Observer, Callable[[Channel], None]], list[QueueSou
 
 #: Where Redis is unless a setting says otherwise.
 REDIS_URL = "redis://127.0.0.1:6379/0"
+#: Below it a client that merely reconnects would miss the grace.
+_GRACE_S_MIN = 10.0
 #: Idempotency keys of a store whose log does not survive the process.
 _MEMORY_WINDOWS = Windows(key_window_s=3600.0, keys_max=1_000_000)
 
@@ -55,12 +56,12 @@ _MEMORY_WINDOWS = Windows(key_window_s=3600.0, keys_max=1_000_000)
 def make_store(config: Config) -> Store:
     """The store that the configuration names, not yet open."""
     if config.store == "memory":
-        return MemoryStore(config.kept, _MEMORY_WINDOWS)
+        return MemoryStore(config.kept, _MEMORY_WINDOWS, letters=config.letter_bounds)
     if config.store == "redis":
         return _redis_store(config)
     if config.store == "kafka":
         return _kafka_store(config)
-    return SqliteStore(config.data_dir, config.kept)
+    return SqliteStore(config.data_dir, config.kept, letters=config.letter_bounds)
 
 
 def _kafka_store(config: Config) -> Store:
@@ -92,6 +93,7 @@ def _redis_store(config: Config) -> Store:
         redis.url.get_secret_value() if redis.url is not None else REDIS_URL,
         config.kept,
         prefix=redis.prefix,
+        letters=config.letter_bounds,
         wait=(redis.wait_replicas, redis.wait_ms),
     )
 
@@ -105,6 +107,8 @@ def make_hub(config: Config, store: Store, observer: Observer) -> Hub:
         now_ms=store.now_ms if isinstance(store, Clocked) else wall_ms,
         rng=random.Random(),  # noqa: S311  jitter, not secrets
         acknowledged_bytes=acknowledged_bytes,
+        node=config.node_name,
+        rules=config.letter_rules,
     )
 
 
@@ -113,7 +117,9 @@ def make_letter_desk(
 ) -> LetterDesk:
     """What operators do with dead letters; `check` raises ForbiddenError for a channel that is not allowed here."""
     limits = config.bounds
-    drafts = ReplayDrafts(check, lambda letter: reread(letter, limits), LetterBounds().max_age_s, time.time)
+    drafts = ReplayDrafts(
+        check, lambda letter: reread(letter, limits), config.dead_letters.max_age_s, time.time
+    )
     return LetterDesk(hub.store.letters, hub.publish, observer, drafts, lambda: hub.dead_letters.waiting)
 
 
@@ -209,6 +215,10 @@ def warn(config: Config, log: Log) -> None:
         log.warning(
             "whoever may subscribe may also publish: v1 signs both with auth.secret; "
             "set auth.publish_secret, or auth.v1"
+        )
+    if config.dead_letters.enabled and config.dead_letters.grace_s < _GRACE_S_MIN:
+        log.warning(
+            "dead_letters.grace_s is short: what a client misses while it reconnects is a dead letter until it is back"
         )
     if config.load_route:
         log.warning("load_route is on: anybody can publish to POST /v1/sse/events")

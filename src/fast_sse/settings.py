@@ -28,7 +28,7 @@ from pydantic_settings import BaseSettings
 
 from fast_sse.http.addresses import UNIX, Proxy
 from fast_sse.model.errors import ConfigError
-from fast_sse.model.limits import Limits
+from fast_sse.model.limits import MIB, Limits
 from fast_sse.store.redis.target import target
 
 #: Limits that are settings of their own, and limits whose 0 has a meaning.
@@ -217,6 +217,17 @@ class RetentionBounds(Group):
     clock_patience_s: Seconds = 600.0
 
 
+class DeadLetterBounds(Group):
+    """When a message that was handed to nobody becomes a dead letter, and how many are kept."""
+
+    enabled: bool = True
+    grace_s: Annotated[float, Field(ge=0.5, le=3600)] = 30.0
+    max_count: Annotated[int, Field(ge=1, le=1_000_000)] = 100_000
+    max_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
+    max_age_s: Annotated[float, Field(ge=60, allow_inf_nan=False)] = 604_800.0
+    ignored_event_types: Words = frozenset()
+
+
 class KafkaCluster(Group):
     """Where the log of `store = "kafka"` lives."""
 
@@ -309,6 +320,7 @@ class Settings(BaseSettings):
     tls: Tls = Tls()
     admin: Admin = Admin()
     retention: RetentionBounds = RetentionBounds()
+    dead_letters: DeadLetterBounds = DeadLetterBounds()
     redis: RedisServer = RedisServer()
     kafka: KafkaCluster = KafkaCluster()
     ingest: Ingest = Ingest()
