@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.docs.shell import DOCS, blocks, follow, needs_curl
@@ -20,6 +21,16 @@ def events(text: str) -> list[tuple[str, object]]:
     """Name and data of every event in the raw text of a stream, but for where it stands."""
     found = re.findall(r"^(?:event: (\S+)\n)?data: (.*)$", text, re.MULTILINE)
     return [(name or "message", json.loads(data)) for name, data in found if name not in POSITIONS]
+
+
+def answers(text: str) -> list[Any]:
+    """What curl wrote, answer behind answer: none of them ends in a line feed."""
+    decoder, found, at = json.JSONDecoder(), [], text.find('{"code"')
+    while at >= 0:
+        answer, end = decoder.raw_decode(text, at)
+        found.append(answer)
+        at = text.find('{"code"', end)
+    return found
 
 
 def outline(text: str) -> str:
@@ -84,6 +95,36 @@ def test_ingest(tmp_path: Path) -> None:
     assert "missing required field `data`" in poison
     for name in ("reason", "error", "source_id", "field", "raw"):
         assert f"\n{name}\n" in poison
+
+
+@needs_curl
+@pytest.mark.wire
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_delivery(tmp_path: Path) -> None:
+    """A message is written and acked, one that nobody is handed dies, and a replay of it arrives, as the page says."""
+    _, written, acked, letters, replay, purged = follow("delivery.md", tmp_path)
+    shown, shown_ack, shown_letter, _, shown_purge = map(
+        json.loads, blocks((DOCS / "delivery.md").read_text(), "json")
+    )
+    values = {name: shown["data"][name] for name in ("state", "written", "acked", "complete", "silent")}
+    told = json.loads(written)["data"]
+    assert told.keys() == shown["data"].keys()
+    assert {name: told[name] for name in values} == values
+    ack, after = answers(acked)
+    assert ack == shown_ack
+    assert (after["data"]["state"], after["data"]["clients"]) == ("acked", ["phone-7"])
+    listed, letter = (answer["data"] for answer in answers(letters))
+    assert (listed["total"], listed["next"]) == (1, None)
+    assert letter.keys() == shown_letter.keys()
+    same = ("event_id", "reason", "description", "attempts", "data", "maybe_delivered", "size_bytes")
+    assert {name: letter[name] for name in same} == {name: shown_letter[name] for name in same}
+    replayed, none = answers(replay)
+    assert (replayed["data"]["id"], none["data"]["total"]) == (letter["id"], 0)
+    ((_, message),) = events(replay)
+    assert message["data"] == "hello"  # type: ignore[index]
+    assert message["headers"]["fast-sse-replay-of"] == letter["id"]  # type: ignore[index]
+    assert answers(purged) == [shown_purge, shown_purge]
 
 
 @needs_curl
