@@ -11,6 +11,7 @@ import pytest
 from tests.support.redis_server import RedisServer, need_redis
 from tests.support.server import ROOT, stable_port
 
+from fast_sse.cli.doctor import check_redis
 from fast_sse.cli.doctor.ask_redis import ServerFacts, ask_redis
 from fast_sse.cli.doctor.check_redis import (
     Wanted,
@@ -28,6 +29,7 @@ from fast_sse.cli.doctor.check_redis import (
     writes,
 )
 from fast_sse.cli.doctor.findings import Finding
+from fast_sse.config import load
 from fast_sse.model.limits import MIB
 from fast_sse.store.letters import LetterBounds
 from fast_sse.store.redis.commands import commands
@@ -35,6 +37,7 @@ from fast_sse.store.redis.store import RedisStore
 from fast_sse.store.redis.target import target
 
 WANTED = Wanted(wait_replicas=0, max_bytes=64 * MIB, body_bytes_max=4 * MIB)
+SECRET = "0123456789abcdef" * 4
 SAFE = ("maxmemory 1gb", "appendonly yes", "appendfsync always")
 
 
@@ -178,6 +181,19 @@ def test_dead_letters_are_reckoned_with() -> None:
     fits, too_much = (memory(facts, 64 * MIB, LetterBounds(max_bytes=letters * MIB)) for letters in (8, 9))
     assert (fits.level, too_much.level) == ("green", "yellow")
     assert "dead letters (11 MiB)" in too_much.advice
+
+
+def test_the_bound_of_dead_letters_is_that_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub that may keep more of them needs a server with more memory."""
+    info = {"used_memory": "0", "maxmemory": str(1 << 30)}
+    facts = msgspec.structs.replace(FACTS, info=info)
+    monkeypatch.setattr(check_redis, "ask_redis", lambda *_: facts)
+    levels = []
+    for letters in (64, 256):
+        given = {"retention": {"max_bytes": 64 * MIB}, "dead_letters": {"max_bytes": letters * MIB}}
+        config = load(None, {"auth": {"secret": SECRET}, "store": "redis", **given})
+        levels += [one.level for one in check_redis.redis(config) if one.name == "redis memory"]
+    assert levels == ["green", "yellow"]
 
 
 def test_what_a_server_does_not_tell_is_yellow() -> None:

@@ -44,7 +44,9 @@ def redis(config: Config) -> Iterator[Finding]:
     """Every check of the server that `redis.url` names. A server that is not there is one red line."""
     settings = config.redis
     url = REDIS_URL if settings.url is None else settings.url.get_secret_value()
-    wanted = Wanted(settings.wait_replicas, config.kept.max_bytes, config.bounds.inflated_bytes_max)
+    wanted = Wanted(
+        settings.wait_replicas, config.kept.max_bytes, config.bounds.inflated_bytes_max, config.letter_bounds
+    )
     try:
         place = target(url)
         sent = commands(settings.prefix, database=place.database, wait_replicas=wanted.wait_replicas)
