@@ -31,7 +31,12 @@ SEEN = {
     "publishLoad": {200, 400},
     "subscribe": {200, 400, 401},
     "subscribeSeveral": {200, 400, 401},
+    "delivery": {400, 401, 404},
+    "ack": {400, 401, 404},
 }
+
+
+LETTERS = ("listDeadLetters", "replayDeadLetters", "purgeDeadLetters")
 
 
 def checked(hub: Hub, done: Run) -> Run:
@@ -58,7 +63,7 @@ def test_generated_requests_to_the_operators_listener(tmp_path: Path) -> None:
     """The same of the operators' listener."""
     with Hub(tmp_path, store="memory", settings=SETTINGS, port=0) as hub:
         done = checked(hub, run(hub.admin, tmp_path, "--include-tag", "operators", "-n", "8", "--seed", "1"))
-    for operation in ("alive", "readyToPublish", "readyToSubscribe", "eraseChannel"):
+    for operation in ("alive", "readyToPublish", "readyToSubscribe", "eraseChannel", *LETTERS):
         assert 200 in done.statuses(operation), done.answers
 
 
