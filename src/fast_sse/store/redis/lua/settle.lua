@@ -1,6 +1,6 @@
 -- One turn of one process, in the order of store/letters.py: note it, take in what was handed over, make letters of what is
--- due, remove letters of what came late, move `decided` up, bound. Everything is read and judged before the first write,
--- or is a write that cannot fail; the turn is noted as the last of it.
+-- due, remove letters of what came late, move `decided` up, bound. The first write is one that a full memory refuses, and the
+-- keys were looked at before it, so nothing after it fails; the turn is noted as the last of all.
 --
 -- ARGV[3]      store time in ms, empty for the server's own
 -- ARGV[4,5]    `node/start` and number of the turn      ARGV[6,7] ms between its turns, its grace in ms
