@@ -8,6 +8,8 @@ doctor        `fast-sse doctor`
 compact       `fast-sse compact`
 publishing    `fast-sse publish`
 subscribe     `fast-sse subscribe`
+delivery      `fast-sse delivery`
+dlq           `fast-sse dlq`
 sign          `fast-sse sign`
 bench         `fast-sse bench`
 bench_hub     the hub that a benchmark starts when it is given none
@@ -17,6 +19,7 @@ process       what one process does around the application
 origins       from where each value of a configuration is
 credentials   where the commands find a secret
 remote        a hub as the commands see it: address, paths, curl lines
+admin         its operators' listener
 exact         JSON as the text that it is
 
 `main` turns errors into exit statuses: 2 for what the caller can change, 1 for everything else.

@@ -16,7 +16,9 @@ from fast_sse import __version__
 from fast_sse.cli.bench import bench
 from fast_sse.cli.compact import compact
 from fast_sse.cli.config import config_app
+from fast_sse.cli.delivery import delivery
 from fast_sse.cli.demo import demo
+from fast_sse.cli.dlq.command import dlq_app
 from fast_sse.cli.doctor.command import doctor
 from fast_sse.cli.publishing.command import publish
 from fast_sse.cli.serve import serve
@@ -25,7 +27,7 @@ from fast_sse.cli.subscribe import subscribe
 from fast_sse.model.errors import ConfigError, FastSseError, HeldError
 from fast_sse.observe.logging import visible
 
-COMMANDS = (serve, demo, publish, subscribe, sign, doctor, bench, compact)
+COMMANDS = (serve, demo, publish, subscribe, delivery, sign, doctor, bench, compact)
 
 
 def make_app() -> typer.Typer:
@@ -42,6 +44,7 @@ def make_app() -> typer.Typer:
     app.callback()(_root)
     for command in COMMANDS:
         app.command()(command)
+    app.add_typer(dlq_app(), name="dlq")
     app.add_typer(config_app(), name="config")
     return app
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 from typer import Argument, Option
 
-from fast_sse.http.api.paths import BATCH, PUBLISH, SUBSCRIBE
+from fast_sse.http.api.paths import BATCH, DELIVERY, PUBLISH, SUBSCRIBE
 from fast_sse.model.channel import Channel, channel
 from fast_sse.model.errors import BadChannelError, ConfigError
 
@@ -43,15 +43,15 @@ class Remote(msgspec.Struct, frozen=True):
     prefix: str = ""
 
     @classmethod
-    def at(cls, url: str) -> Remote:
-        """Take an URL apart. Raises ConfigError."""
+    def at(cls, url: str, option: str = "--url") -> Remote:
+        """Take an URL apart. `option`: where it was given. Raises ConfigError."""
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise ConfigError("--url", "is not a URL") from error
+            raise ConfigError(option, "is not a URL") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError("--url", "must begin with http:// or https:// and name a host")
+            raise ConfigError(option, "must begin with http:// or https:// and name a host")
         return cls(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
 
     def connect(self, timeout_s: float) -> http.client.HTTPConnection:
@@ -71,6 +71,11 @@ class Remote(msgspec.Struct, frozen=True):
     def subscribe_path(self, to: Channel) -> str:
         """Path of the subscribe route."""
         return self.prefix + _for_channel(SUBSCRIBE, to)
+
+    def delivery_path(self, message_id: str, to: Channel) -> str:
+        """Path of the delivery indicator of a message of that channel."""
+        path = DELIVERY.format(id=quote(message_id, safe=""))
+        return f"{self.prefix}{path}?channel={_segment(to.event_id)}/{_segment(to.event_type)}"
 
     def url(self, path: str) -> str:
         """A path of this hub as a whole URL."""

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import msgspec
-from typer import Argument, Option, echo
+from typer import Argument, Exit, Option, echo
 
 from fast_sse.cli.credentials import (
     ConfigOption,
@@ -27,6 +27,7 @@ from fast_sse.cli.exact import checked
 from fast_sse.cli.publishing.batch import BatchRun, run_batch
 from fast_sse.cli.publishing.link import HubLink
 from fast_sse.cli.publishing.senders import make_sender
+from fast_sse.cli.publishing.waiting import goal, wait_for
 from fast_sse.cli.remote import DEFAULT_URL, Remote, UrlOption, channel_argument
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError, UnavailableError
@@ -66,6 +67,15 @@ def publish(  # noqa: PLR0913, PLR0917  the options of a command are its argumen
     batch_lines: Annotated[
         int, Option(min=1, max=10_000, metavar="N", help="With --batch: lines in one request, at most.")
     ] = 500,
+    wait: Annotated[
+        str | None,
+        Option(
+            metavar="STATE", help="Wait until it is written, acked, or acked:N by so many; status 1 if not."
+        ),
+    ] = None,
+    timeout: Annotated[
+        float, Option(min=0, metavar="SECONDS", help="With --wait: no longer than this.")
+    ] = 30,
     retries: Annotated[int, Option(min=0, help="How often to try again, until something gets through.")] = 8,
     kid: KidOption = None,
     config: ConfigOption = None,
@@ -77,25 +87,33 @@ def publish(  # noqa: PLR0913, PLR0917  the options of a command are its argumen
 
     Tries again when the hub is away or cannot say what happened, always with the same idempotency key, so that
     each message is there once. With --batch a line that is refused is named and the others are stored.
+    With --wait the id is printed, then on standard error how far the message came.
 
     \b
     Examples:
       fast-sse publish carid000001 cart_changed --data '{"quantity": 2}'
       date +%s | fast-sse publish clock tick
       fast-sse publish orders '*' --data '"closing"' --event notice --header X-Trace-ID=abc --key order-17
+      fast-sse publish carid000001 alarm --data '"call back"' --wait acked --timeout 60 || echo "send a mail"
       fast-sse publish --batch messages.ndjson
     """
-    hub = Remote.at(url)
+    hub, wanted = Remote.at(url), None if wait is None else goal(wait)
     if batch is None:
         to = channel_argument(event_id, event_type)
         typed = sys.stdin.buffer.read() if data is None or data == "-" else os.fsencode(data)
         body = make_body(typed, event, header or [])
         signer = find_signer(config, demo_dir, secret_env, kid)
-        _print(send(hub, to, body, signer, _text("--key", key or secrets.token_hex(16)), retries))
+        answer = send(hub, to, body, signer, _text("--key", key or secrets.token_hex(16)), retries)
+        _print(answer)
+        if wanted is not None:
+            came, last = wait_for(hub, to, answer["message_id"], signer, wanted, timeout)
+            echo(last, err=True)
+            raise Exit(int(not came))
         return
-    if any(option is not None for option in (event_id, data, event, header, key)):
+    if any(option is not None for option in (event_id, data, event, header, key, wait)):
         raise ConfigError(
-            "--batch", "takes everything from its lines: no ID, TYPE, --data, --event, --header, --key"
+            "--batch",
+            "takes everything from its lines: no ID, TYPE, --data, --event, --header, --key, --wait",
         )
     run = BatchRun(batch, _run_id(run_id), from_line, batch_lines)
     run_batch(run, partial(make_sender, hub, find_signer(config, demo_dir, secret_env, kid), retries))
