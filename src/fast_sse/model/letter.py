@@ -50,7 +50,8 @@ class Lineage(msgspec.Struct, frozen=True, gc=False):
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One dead letter. A head has neither `record` nor `raw`; a whole one of a message has its record, poison its bytes.
+    """One dead letter. A head has neither `record` nor `raw`; a whole one that died in the log has its record, one that
+    was kept (`Poison`) its bytes.
 
     Attributes:
         id: the message's; of poison one made of its source and content (`poison_id`).
@@ -62,8 +63,9 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         maybe_delivered: a node that may have handed it over had not told everything when it was decided.
         node: the one that asked for the decision, or kept the poison.
         size_bytes: of data and headers; of poison all bytes that it had.
-        sha256: of all bytes of poison, hexadecimal; empty else.
-        raw: the first RAW_BYTES_MAX bytes of poison.
+        source: of one that was kept.
+        sha256: of all bytes of one that was kept, hexadecimal; empty else.
+        raw: the first RAW_BYTES_MAX of these bytes.
     """
 
     id: str
@@ -86,11 +88,15 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Poison(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Bytes that cannot become a message, as a source found them. `raw` may be longer than what is kept of it."""
+    """Bytes that cannot become a message, as a source found them. `raw` may be longer than what is kept of it.
+
+    `reason` is another one where they are a message that died elsewhere: it is bounded with those that died here.
+    """
 
     source: Source
     raw: bytes
     description: str
+    reason: Reason = "poison"
     channel: Channel | None = None
     node: str = ""
 
@@ -114,7 +120,7 @@ class Poison(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def is_poison_id(text: str) -> bool:
-    """Whether an id is that of poison."""
+    """Whether an id is that of bytes that were kept, and not of a message of the log."""
     return text.startswith(_POISON)
 
 

@@ -254,7 +254,7 @@ class Letters(ABC):
 
     @abstractmethod
     async def keep(self, poison: Poison) -> bool:
-        """Keep bytes that cannot become a message. False: it is there already (same id)."""
+        """Keep bytes that cannot become a message, within the bounds of their reason. False: there already (same id)."""
 
     @abstractmethod
     async def list(self, wanted: Wanted, after: str, count: int) -> LetterPage:

@@ -231,6 +231,40 @@ async def test_of_large_poison_the_beginning_is_kept(store: Store) -> None:
     assert (whole.size_bytes, whole.sha256) == (len(raw), hashlib.sha256(raw).hexdigest())
 
 
+async def test_a_message_that_died_elsewhere_is_kept_with_its_bytes(store: Store) -> None:
+    """Under the reason that it is given, which chooses the filter and the count it is in; else it is kept as poison is."""
+    node, (cursor,) = await dead(store, 1)
+    gone = poison(channel=channel("c", "t"), reason="no_subscriber")
+    assert await node.letters.keep(gone) is True
+    assert await node.letters.keep(gone) is False
+    whole = await node.letters.get(gone.id)
+    assert whole is not None
+    assert (whole.reason, whole.raw, whole.source, whole.record) == (
+        "no_subscriber",
+        gone.raw,
+        gone.source,
+        None,
+    )
+    assert set(await ids(store, Wanted(reason="no_subscriber"))) == {cursor.text, gone.id}
+    assert counts(dict((await tally(node)).by_reason)) == {"no_subscriber": 2}
+    assert list((await node.begin()).letters) == [cursor.position]
+    assert await node.letters.drop([gone.id]) == 1
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+async def test_pages_have_each_letter_once_where_sources_bring_all_kinds(
+    store: Store, newest_first: bool
+) -> None:
+    """Poison and messages that died elsewhere, many at one place of the log, in the order of their ids."""
+    node, _ = await dead(store, 2)
+    for number in range(12):
+        await node.letters.keep(poison(str(number), reason="no_subscriber" if number % 2 else "poison"))
+    found = await every_letter(store, Wanted(newest_first=newest_first), 1)
+    places = [(letter.position, letter.id) for letter in found]
+    assert places == sorted(places, reverse=newest_first)
+    assert len(set(places)) == 14
+
+
 # -- bounds ---------------------------------------------------------------------------------------------
 
 
@@ -319,6 +353,21 @@ async def test_a_flood_of_poison_pushes_no_message_out(open_store: Opener) -> No
     settled = await node.tell(more[-1], due=more)
     assert counts(dict(settled.tally.by_reason)) == {"no_subscriber": 2, "poison": 1}
     assert set(texts(cursors)) < set(kept)
+
+
+async def test_messages_that_died_elsewhere_are_bounded_with_those_that_died_here(open_store: Opener) -> None:
+    """They push the oldest of either out, and no poison."""
+    store = await open_store(letters=LetterBounds(max_count=3, poison_max=1))
+    node, _ = await dead(store, 2)
+    await put(store, draft())  # what is kept now stands at a later place
+    await node.letters.keep(poison("bad"))
+    brought = [poison(place, reason="no_subscriber") for place in "123"]
+    for one in brought:
+        await node.letters.keep(one)
+    found = await tally(node)
+    assert counts(dict(found.by_reason)) == {"no_subscriber": 3, "poison": 1}
+    assert found.dropped["count"] == 2
+    assert set(await ids(store)) == {poison("bad").id, *(one.id for one in brought)}
 
 
 async def test_dropped_counts_only_since_the_store_was_opened(open_store: Opener) -> None:

@@ -21,7 +21,7 @@ import msgspec
 
 from fast_sse.model.channel import Channel, channel
 from fast_sse.model.errors import BadChannelError
-from fast_sse.model.letter import Poison, Source
+from fast_sse.model.letter import Poison, Reason, Source
 from fast_sse.model.message import BEGIN, DROP, POISON, TURN, Draft
 from fast_sse.store.letters import Ack, Due, Handed, Turn
 
@@ -106,6 +106,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     size: _Small
     digest: str
     raw: bytes
+    reason: Reason = "poison"
 
 
 class Dropped(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -194,6 +195,7 @@ def poison_entry(poison: Poison, raw_max: int) -> Draft:
         size=poison.size_bytes,
         digest=poison.sha256,
         raw=poison.raw[:raw_max],
+        reason=poison.reason,
     )
     return _entry(POISON, said)
 
@@ -230,6 +232,7 @@ def _short(said: Kept) -> ShortPoison:
         description=said.description,
         channel=named,
         node=said.node,
+        reason=said.reason,
         size=said.size,
         digest=said.digest,
     )

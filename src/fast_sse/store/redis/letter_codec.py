@@ -9,7 +9,7 @@ import msgspec
 
 from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import Position
-from fast_sse.model.letter import Letter, Reason, Source, describe
+from fast_sse.model.letter import Letter, Reason, Source, describe, is_poison_id
 from fast_sse.model.message import Record
 from fast_sse.store.letters import Ack, Drop, Handed, LetterBounds, Receipt, Tally, Turn, Turner
 from fast_sse.store.redis.codec import POSITION_MAX, place_text, position_of
@@ -156,7 +156,6 @@ def letter_of(letter_id: str, head: bytes) -> Letter | None:
         it = _decode_head(head)
     except (msgspec.MsgspecError, ValueError):  # not packed as ours, or text that is not UTF-8
         return None
-    poison = it.reason == "poison"
     return Letter(
         id=letter_id,
         position=position_of(it.place),
@@ -171,14 +170,14 @@ def letter_of(letter_id: str, head: bytes) -> Letter | None:
         maybe_delivered=it.maybe,
         node=it.node,
         size_bytes=it.size,
-        source=Source(it.kind, it.queue, it.source_place) if poison else None,
+        source=Source(it.kind, it.queue, it.source_place) if is_poison_id(letter_id) else None,
         sha256=it.sha256,
     )
 
 
 def whole(letter: Letter, body: Any) -> Letter | None:
-    """A head with its body: the bytes of poison, or the fields of a message. None where they are damaged."""
-    if letter.reason == "poison":
+    """A head with its body: the bytes that were kept, or the fields of a message. None where they are damaged."""
+    if is_poison_id(letter.id):
         return msgspec.structs.replace(letter, raw=body)
     assert letter.channel is not None
     place, channel, time_ms = letter.position, letter.channel, letter.published_ms

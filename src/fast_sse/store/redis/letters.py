@@ -157,7 +157,8 @@ class RedisLetters(Letters):
                 poison.node or self.node,
                 len(poison.raw),
             ),
-            *(source.kind, source.queue, source.place, poison.sha256, poison.raw[:RAW_BYTES_MAX]),
+            *(source.kind, source.queue, source.place, poison.sha256),
+            *(poison.raw[:RAW_BYTES_MAX], poison.reason),
         )
         self._dropped = dict(tally_of(tally, self._dropped).dropped)
         return bool(kept)

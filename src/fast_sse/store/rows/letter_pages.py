@@ -17,7 +17,7 @@ import msgspec
 from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import Position
 from fast_sse.model.errors import BadRequestError
-from fast_sse.model.letter import Letter, Reason, Source
+from fast_sse.model.letter import Letter, Reason, Source, is_poison_id
 from fast_sse.store.letters import LetterPage, Wanted
 from fast_sse.store.rows.body import records_of
 from fast_sse.store.rows.letters import unpacked
@@ -107,7 +107,7 @@ def letter_of(connection: sqlite3.Connection, letter_id: str) -> tuple[Letter | 
         head = _decode_head(found[0])
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None, True
-    if head.reason == "poison":
+    if is_poison_id(head.id):
         raw = unpacked(found[1])
         return (None, True) if raw is None else (head.letter(raw=raw), False)
     records, damaged = records_of([(head.seq, len(found[1]))], found[1])

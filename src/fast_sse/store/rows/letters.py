@@ -84,7 +84,7 @@ class LetterRows:
                 newest,
                 letter_id,
                 *channel,
-                "poison",
+                poison.reason,
                 poison.description,
                 now_ms,
                 now_ms,

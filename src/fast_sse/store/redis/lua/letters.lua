@@ -5,11 +5,11 @@
 --           death from and before: empty for any
 --           Returns how many letters there are, the member to go on after (empty at the end), and a member and its head
 --           for each letter
---   get     ARGV[4] id; returns its head and its body: the bytes of poison, the fields of a message; empty without it
+--   get     ARGV[4] id; returns its head and its body: the bytes that were kept, the fields of a message; empty without it
 --   drop    ARGV[4...] ids; returns how many there were
 --   keep    ARGV[4] store time in ms, empty for the server's own   ARGV[5...9] the bounds of letter.lua   ARGV[10] id
 --           ARGV[11,12] channel, empty for none   ARGV[13] description   ARGV[14] node   ARGV[15] size   ARGV[16...19] kind,
---           queue and place of its source, sha256   ARGV[20] the bytes of it that are kept
+--           queue and place of its source, sha256   ARGV[20] the bytes of it that are kept   ARGV[21] reason
 --           Returns 1, 0 when it is there already, and the tally of letter.lua
 --   erase   ARGV[4,5] id and type of a channel   ARGV[6] as in list   ARGV[7] heads that are looked at, at most
 --           Returns how many went, and the member to go on after
@@ -24,14 +24,14 @@ local function members_of(order, place, newest_first, count)
   return call('ZRANGEBYLEX', order, place == '' and '-' or '(' .. place, '+', 'LIMIT', 0, count)
 end
 
--- Members of the orders as one, after a place in it. Two of one place begin with `p-` and with `r1.`: poison is the lesser.
+-- Members of the orders as one, after a place in it.
 local function members_after(orders, place, newest_first, count)
   local messages = orders.messages and members_of(desk.messages, place, newest_first, count) or {}
   local poison = orders.poison and members_of(desk.poison, place, newest_first, count) or {}
   local found, at, poison_at = {}, 1, 1
   while #found < count and (messages[at] or poison[poison_at]) do
     local one, other = messages[at], poison[poison_at]
-    local first = one and other and string.sub(one, 1, 41) < string.sub(other, 1, 41)
+    local first = one and other and one < other
     if not other or (one and first ~= newest_first) then
       found[#found + 1], at = one, at + 1
     else
@@ -78,7 +78,7 @@ function acts.get()
   local packed, body = call('HGET', desk.heads, ARGV[4]), call('HGET', desk.bodies, ARGV[4])
   local head = head_in(packed)
   if not head or not body then return {} end
-  return { packed, head[HEAD.reason] == 'poison' and body or unpacked(body) or {} }
+  return { packed, string.sub(ARGV[4], 1, 2) == 'p-' and body or unpacked(body) or {} }
 end
 
 function acts.drop()
@@ -93,7 +93,7 @@ end
 function acts.keep()
   if call('HEXISTS', desk.heads, ARGV[10]) == 1 then return { 0, tally_of(desk) } end
   local now = now_ms(ARGV[4])
-  put_letter(desk, ARGV[10], { (newest(log)), ARGV[11], ARGV[12], 'poison', ARGV[13], now, now, 0, 1, '', false, ARGV[14],
+  put_letter(desk, ARGV[10], { (newest(log)), ARGV[11], ARGV[12], ARGV[21], ARGV[13], now, now, 0, 1, '', false, ARGV[14],
     #ARGV[20] + OVERHEAD, tonumber(ARGV[15]), ARGV[16], ARGV[17], ARGV[18], ARGV[19] }, ARGV[20])
   bound_letters(desk, now, 5, 1)
   close_desk(desk)

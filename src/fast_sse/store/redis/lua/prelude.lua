@@ -38,11 +38,11 @@
 --
 --   P letters          hash    id -> its head: a packed array of place, id and type of the channel, reason, description,
 --                              times of publishing, of death and of the first publish (0: the same), attempts, id of the
---                              first message (empty: its own), maybe, node, weight, bytes of data and headers, and of
---                              poison kind, queue and place of its source, and sha256
---   P letter_bodies    hash    id -> event, headers, meta, data, expires and fp of the message, packed; the bytes of poison.
---                              Apart from the heads, so that a list costs the same whatever the letters weigh
---   P letter_order     zset    letters of messages as `<place, padded>/<id>`
+--                              first message (empty: its own), maybe, node, weight, bytes of data and headers, and of what
+--                              a source brought (its id begins with `p-`) kind, queue and place of it, and sha256
+--   P letter_bodies    hash    id -> event, headers, meta, data, expires and fp of the message, packed; the bytes that a source
+--                              brought. Apart from the heads, so that a list costs the same whatever the letters weigh
+--   P letter_order     zset    letters of messages as `<place, padded>/<id>`, also of messages that a source brought
 --   P poison_order     zset    poison, likewise: neither pushes the other out
 --   P letter_deaths    zset    ids of all letters by the time of their death
 --   P letter_tally     hash    how many there are by reason (no_subscriber, expired, poison), and what they weigh (bytes of
