@@ -123,6 +123,8 @@ async def test_quiet_channel_has_no_false_gap(tmp_path: Path, store: str) -> Non
     settings = {
         "FAST_SSE_RETENTION__MAX_MESSAGES": "20",
         "FAST_SSE_HEARTBEAT_S": "0.1",
+        # Nobody hears the others' messages: each waits for its grace before it may be trimmed.
+        "FAST_SSE_DEAD_LETTERS__GRACE_S": "0.5",
         **TRIMS,
     }
     async with Hub(tmp_path, store=store, settings=settings) as hub:
