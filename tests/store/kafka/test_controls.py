@@ -84,7 +84,11 @@ def test_poison_is_read_back_as_the_same_letter() -> None:
     """The same id, size and hash, whatever part of its bytes went into the topic."""
     raw = bytes(range(256)) * 10
     found = Poison(
-        source=Source("redis_stream", "q", "1-0"), raw=raw, description="d", channel=Channel("c", "t"), node="a"
+        source=Source("redis_stream", "q", "1-0"),
+        raw=raw,
+        description="d",
+        channel=Channel("c", "t"),
+        node="a",
     )
     said = said_by(through_the_topic(poison_entry(found, 100)))
     assert isinstance(said, ShortPoison)
@@ -121,7 +125,7 @@ def test_what_was_not_meant_so_says_nothing(event: str, data: bytes) -> None:
 )
 def test_positions_that_cannot_be_make_no_turn(steps: list[int], counts: list[int]) -> None:
     """Below 0, above 63 bits, or not as many as counts."""
-    told = Told(1, EPOCH, "a", "1", 1, 1000, 30.0, True, 0, 0, "", steps, counts, [], [], [], False)  # noqa: FBT003
+    told = Told(1, EPOCH, "a", "1", 1, 1000, 30.0, True, 0, 0, "", steps, counts, [], [], [], False)
     assert told.turn() is None
 
 

@@ -153,8 +153,12 @@ class LetterFold:
     # -- letters ------------------------------------------------------------------------------------
 
     def _keep(self, poison: Poison, at: Instant) -> bool:
-        """Keep poison where it stands in the topic: the newest place there is, on every node."""
-        return self.rows.keep(poison, self._place, at)
+        """Keep poison where it stands in the topic, the newest place there is.
+
+        What is there already moves to this place: a view that begins between both entries has it there, too.
+        """
+        known = self.rows.drop([poison.id])
+        return self.rows.keep(poison, self._place, at) and not known
 
     def _unreadable(self, raw: Raw) -> Poison:
         return Poison(
