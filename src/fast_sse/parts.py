@@ -30,7 +30,7 @@ from fast_sse.http.front.introductions import Introductions, OnCut
 from fast_sse.hub.hub import Hub
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.hub.replays import ReplayDrafts
-from fast_sse.ingest.package import reread
+from fast_sse.ingest.poison import reread
 from fast_sse.ingest.source import QueueSource
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError
@@ -66,7 +66,7 @@ def make_store(config: Config) -> Store:
 
 def _kafka_store(config: Config) -> Store:
     kind: Callable[..., Store] = needs_extra("kafka", "store", "fast_sse.store.kafka.store", "KafkaStore")
-    return kind(kafka_settings(config), config.data_dir, config.kept)
+    return kind(kafka_settings(config), config.data_dir, config.kept, letters=config.letter_bounds)
 
 
 def kafka_settings(config: Config) -> Any:
