@@ -27,7 +27,7 @@ from fast_sse.cli.dlq.options import (
     ReasonOption,
     letter_query,
 )
-from fast_sse.cli.dlq.texts import Head, channel_text, letters, moment, size, table
+from fast_sse.cli.dlq.texts import Head, channel_text, moment, size, table
 from fast_sse.cli.exact import one_line
 from fast_sse.model.errors import ConfigError
 from fast_sse.observe.logging import visible
@@ -86,7 +86,7 @@ def list_letters(  # noqa: PLR0913, PLR0917  the options of a command are its ar
         return
     for line in table(heads) if heads else ():
         echo(line)
-    echo(f"{len(heads):,} of {letters(page.total)}, {page.waiting:,} waiting")
+    echo(f"{len(heads):,} of {page.total:,} dead letters, {page.waiting:,} waiting")
 
 
 class _Whole(Head, frozen=True, kw_only=True):
