@@ -35,7 +35,9 @@ DRAIN_S = 3.0
 
 
 class AtTheReply(Rule):
-    """Cuts `wanted` connections, at one in EVERY Produce requests, each when its reply comes; before it calls `strike`."""
+    """Cuts `wanted` connections, at one in EVERY Produce requests of publishes, each when its reply comes; before it calls
+    `strike`.
+    """
 
     def __init__(self, wanted: int) -> None:
         self.wanted = wanted
@@ -47,7 +49,7 @@ class AtTheReply(Rule):
         self._readable.set()
 
     async def asked(self, request: Request) -> None:
-        if request.api != PRODUCE:
+        if request.api != PRODUCE or request.control:
             return
         self._produced += 1
         if self._picked is None and self._produced % EVERY == 0 and self.struck < self.wanted:

@@ -14,6 +14,8 @@ from typing import NamedTuple, Self
 
 from tests.support.kafka_broker import Broker
 
+from fast_sse.model.message import CONTROL_PREFIX
+
 PRODUCE, FETCH, OFFSET_COMMIT = 0, 1, 8
 
 _LENGTH = struct.Struct(">i")
@@ -22,11 +24,14 @@ _HEAD = struct.Struct(">hhih")
 
 
 class Request(NamedTuple):
-    """One request: its API, the number that its reply repeats, and the client's `client.id`."""
+    """One request: its API, the number that its reply repeats, the client's `client.id`, and whether it writes what the hub
+    says for itself: a control entry, such as a turn of dead letters.
+    """
 
     api: int
     number: int
     client: str
+    control: bool = False
 
 
 class CutError(Exception):
@@ -130,7 +135,8 @@ class KafkaProxy:
 def request_of(frame: bytes) -> Request:
     """What a frame of a client asks."""
     api, _version, number, length = _HEAD.unpack_from(frame)
-    return Request(api, number, frame[_HEAD.size : _HEAD.size + max(0, length)].decode())
+    name = frame[_HEAD.size : _HEAD.size + max(0, length)].decode()
+    return Request(api, number, name, api == PRODUCE and CONTROL_PREFIX.encode() in frame)
 
 
 async def _frame(reader: asyncio.StreamReader) -> bytes:
