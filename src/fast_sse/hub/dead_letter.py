@@ -275,13 +275,14 @@ class DeadLetters:
         """Take one turn, unless there is nothing to say; whether the next one should follow at once."""
         assert self._letters is not None
         self.telling.wanted |= even_if_nothing
+        again = self.telling.under_way is not None
         turn = self.telling.next_turn(goodbye=goodbye)
         if turn is None:
             return False
         began_s = self._loop.time()
         answer = await self._letters.settle(turn)
         self.report.took(self._loop.time() - began_s, answer)
-        return self._heard(turn, self.telling.settled(turn, answer))
+        return self._heard(turn, self.telling.settled(turn, answer)) or again
 
     def _heard(self, turn: Turn, more: bool) -> bool:
         """After an answer: two processes of one name spoil what `maybe_delivered` says, so that is loud."""

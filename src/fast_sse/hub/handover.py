@@ -41,6 +41,7 @@ class Handover:
         dead: positions of the letters of this epoch: never too few, but perhaps some that are gone.
         late: ids of letters whose message was handed over after all.
         heard: while the log before this node's start is loaded, what was settled of it meanwhile; None afterwards.
+        decided: nothing at or below it was undecided then.
         lived_s: how long this node has been taking turns: the clock of the grace. It stands while turns fail, and while
             the whole process does.
         leaps: how often the log went on elsewhere, so that what waits must be loaded again.
@@ -61,6 +62,7 @@ class Handover:
         self.dead: set[Position] = set()
         self.late: dict[str, None] = {}
         self.heard: set[Position] | None = None
+        self.decided: Position = 0
         self.lived_s = 0.0
         self.leaps = 0
         self.written = {"live": 0, "catch_up": 0}
@@ -209,22 +211,19 @@ class Handover:
             for position in positions:
                 if position > self.swept:
                     self._early[position] = self._early.get(position, 0) + 1
-        if (
-            self.heard is None
-            and self.dead.isdisjoint(positions)
-            and self.waiting.disjoint(positions)
-            and self.asked.isdisjoint(positions)
+        loading = self.heard is not None and positions[-1] > self.decided
+        if not loading and all(
+            some.isdisjoint(positions) for some in (self.dead, self.asked, *self.waiting.places)
         ):
             return
         for record in records:
             position = record.position
-            if position <= self.swept and (
-                self.heard is not None
-                or position in self.waiting
-                or position in self.dead
-                or position in self.asked
-            ):
+            if position > self.swept:
+                return
+            if position in self.waiting or (loading and position > self.decided):
                 self._again(position, record, 1)
+            else:
+                self._note_late(position, record)
 
     def _again(self, position: Position, record: Record, sockets: int) -> None:
         """A hand-over at or below `swept`, where the sweep comes no more; above it the sweep will see it."""
@@ -233,8 +232,12 @@ class Handover:
         self.waiting.settle(position)
         if self.heard is not None:
             self.heard.add(position)
+        self._note_late(position, record)
+        self.handed[position] = self.handed.get(position, 0) + sockets
+
+    def _note_late(self, position: Position, record: Record) -> None:
+        """Its letter, if it has one or is about to, is to be removed."""
         if position in self.dead or position in self.asked:
             assert self.origin is not None
             self.late[self.origin.at(position, record.fingerprint).text] = None
             self.dead.discard(position)
-        self.handed[position] = self.handed.get(position, 0) + sockets

@@ -116,6 +116,7 @@ class Telling:
         self.under_way = None
         self._handover.asked.clear()
         self._handover.dead = set(begun.letters)
+        self._handover.decided = begun.decided
         self._seen = begun.seen
         self._told = (0, None)
         for receipt in begun.receipts:

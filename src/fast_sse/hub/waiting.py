@@ -6,7 +6,7 @@ loaded page by page it is due later than what came meanwhile. So neither holds t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, KeysView
 from itertools import islice, takewhile
 
 import msgspec
@@ -38,9 +38,10 @@ class Waiting:
     def __contains__(self, position: Position) -> bool:
         return position in self.newer or position in self.older
 
-    def disjoint(self, positions: Collection[Position]) -> bool:
-        """Whether none of them waits."""
-        return self.newer.keys().isdisjoint(positions) and self.older.keys().isdisjoint(positions)
+    @property
+    def places(self) -> tuple[KeysView[Position], KeysView[Position]]:
+        """Where they stand in the log."""
+        return self.older.keys(), self.newer.keys()
 
     def settle(self, position: Position) -> bool:
         """It waits no more; whether it did."""
