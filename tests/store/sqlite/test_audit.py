@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.contract.asserting import put
 from tests.contract.backends import draft
+from tests.contract.letters.node import begun
 from tests.store.conftest import Opener
 
 from fast_sse.model.channel import Channel, Filter
@@ -74,6 +75,24 @@ async def test_what_nobody_asks_for_is_found(
     assert looked_through(store).passes == 2
     assert store.damaged == (said is not None)
     assert (said or "") in caplog.text
+
+
+@pytest.mark.parametrize("bodies", [0, 400_000])
+async def test_a_dead_letter_that_is_damaged_is_found(
+    open_store: Opener, caplog: pytest.LogCaptureFixture, bodies: int
+) -> None:
+    """However many there are, and however large."""
+    store = await open_store()
+    (node,) = await begun(store, "a")
+    count = 5 if bodies else 600
+    cursors = await put(store, *(draft(data=b"1" * (bodies or 1)) for _ in range(count)))
+    await node.tell(cursors[-1], due=cursors)
+    assert looked_through(store).passes == 1
+    assert not store.damaged
+    spoil(store, f"UPDATE letter SET body = x'00' || substr(body, 2) WHERE seq = {count - 1}")
+    assert looked_through(store).passes == 2
+    assert f"the dead letter of position {count - 1} is not what was written" in caplog.text
+    assert store.damaged
 
 
 async def test_a_record_under_another_channel_is_a_gap_for_both(open_store: Opener) -> None:

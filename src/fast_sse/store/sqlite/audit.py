@@ -1,8 +1,8 @@
 """Looking through the whole log for damage, again and again, beside everything else (guarantee G6, reliability F16).
 
 A bit that flipped in a record which nobody reads is damage all the same: it is found before somebody asks. A pass checks every
-record and every key against its checksum, what is said twice, the tables, and the structure of the file by SQLite's own
-`integrity_check`. What it finds is known from then on: a line, a number, readiness, and a gap for whoever passes it.
+record, every key and every dead letter against its checksum, what is said twice, the tables, and the structure of the file
+by SQLite's own `integrity_check`. What it finds is known from then on: a line, a number, readiness, and a gap for whoever passes it.
 
 It has a thread and a connection of its own and takes a twentieth of a core. The records are read in pieces, each of which
 is as short as a page for a stream. The structure is one long read, which keeps the write-ahead log from being begun anew:
@@ -26,6 +26,7 @@ from fast_sse.store.judge import Ends
 from fast_sse.store.ranges import ALL
 from fast_sse.store.rows.check import PIECE_ROWS, Keys, check_keys, check_records, has_our_tables
 from fast_sse.store.rows.connect import connect, error_code
+from fast_sse.store.rows.letter_check import BEGINNING, LetterPiece, LetterPlace, check_letters
 from fast_sse.store.rows.log import SqliteLog
 from fast_sse.store.rows.wal import Gate, Wal
 from fast_sse.store.sqlite.damage import Damage, is_damage, is_unreadable, page_or_gap
@@ -106,6 +107,15 @@ class Walk:
             piece = check_keys(self._connection, after)
         if piece.damaged:
             self._damage.met("idempotency keys are not what was written")
+        return piece.through
+
+    def letters(self, after: LetterPlace) -> LetterPlace | None:
+        """One piece of the dead letters; where it ended, None at the end."""
+        piece = LetterPiece(None, [])
+        with self._damage.noted("dead letters cannot be read"):
+            piece = check_letters(self._connection, after)
+        for position in piece.damaged:
+            self._damage.met(f"the dead letter of position {position} is not what was written")
         return piece.through
 
     def structure(self) -> None:
@@ -196,6 +206,13 @@ class Audit:
                 began_s = time.monotonic()
                 with self._gate.reading():
                     digest = walk.keys(digest)
+                if not rest(time.monotonic() - began_s):
+                    return
+            letter: LetterPlace | None = BEGINNING
+            while letter is not None:
+                began_s = time.monotonic()
+                with self._gate.reading():
+                    letter = walk.letters(letter)
                 if not rest(time.monotonic() - began_s):
                     return
             if self._structure(connection, walk, rest) or self._structure(connection, walk, None):
