@@ -11,7 +11,7 @@ import msgspec
 
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.hub.replays import ReplayDrafts
-from fast_sse.ingest.package import reread
+from fast_sse.ingest.poison import reread
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Position
 from fast_sse.model.errors import FastSseError, ForbiddenError, UnavailableError

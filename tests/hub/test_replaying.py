@@ -8,7 +8,7 @@ from tests.hub.support import RULES, Bench, bench, place
 
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.hub.replays import ReplayDrafts
-from fast_sse.ingest.package import reread
+from fast_sse.ingest.poison import reread
 from fast_sse.model.limits import Limits
 from fast_sse.observe.observer import NullObserver
 from fast_sse.store.letters import Wanted

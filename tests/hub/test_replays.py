@@ -9,7 +9,7 @@ import pytest
 from tests.hub.letter_box import CART, FORBIDDEN, WEEK_S, check, letter_of
 
 from fast_sse.hub.replays import ReplayDrafts
-from fast_sse.ingest.package import reread
+from fast_sse.ingest.poison import reread
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import BadRequestError, ForbiddenError
 from fast_sse.model.letter import Letter, lineage_of

@@ -20,10 +20,13 @@ from fast_sse.ingest.redis_hole import numbers
 from fast_sse.ingest.redis_stream import RedisStream, _NoGroupError
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.errors import FastSseError
+from fast_sse.model.letter import Letter, Poison
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft, Record
 from fast_sse.observe.observer import Fact
 from fast_sse.store.base import Outcome
+from fast_sse.store.letters import LetterBounds, Wanted
+from fast_sse.store.memory.letters import MemoryLetters
 from fast_sse.store.memory.store import MemoryStore
 
 EVERYTHING = Filter.of(Channel("*", "*"))
@@ -48,11 +51,31 @@ class Facts:
         return [fact for fact in self.told if isinstance(fact, kind)]
 
 
+class FailingLetters(MemoryLetters):
+    """Letters whose next poison fails as it is told."""
+
+    #: The error of each poison; `stores` says whether it is kept all the same.
+    down: FastSseError | None = None
+    stores = False
+    asked = 0
+
+    async def keep(self, poison: Poison) -> bool:
+        self.asked += 1
+        if self.down is None:
+            return await super().keep(poison)
+        if self.stores:
+            await super().keep(poison)
+        raise self.down
+
+
 class FailingStore(MemoryStore):
     """A memory store whose next appends fail as they are told."""
 
-    def __init__(self) -> None:
+    def __init__(self, letters: LetterBounds = LetterBounds()) -> None:  # noqa: B008 - frozen
         super().__init__()
+        self._letters = self.dead = FailingLetters(
+            self._origin, letters, self._log.get, lambda: self._log.newest, self._pace.read
+        )
         #: Errors of the next appends, one each; `stores` says whether the drafts are stored all the same.
         self.errors: list[FastSseError] = []
         self.stores = False
@@ -78,6 +101,17 @@ class FailingStore(MemoryStore):
     async def payloads(self) -> list[Any]:
         """The data of the whole log, in its order."""
         return [json.loads(record.data) for record in await self.records()]
+
+    async def poison(self) -> list[Letter]:
+        """The dead letters, whole, in the order of their places in the queue."""
+        heads = (await self.letters.list(Wanted(), "", 1000)).items
+        found = [await self.letters.get(head.id) for head in heads]
+        return sorted((one for one in found if one is not None), key=_place)
+
+
+def _place(letter: Letter) -> tuple[int, ...]:
+    assert letter.source is not None
+    return tuple(map(int, letter.source.place.split("-")))
 
 
 @pytest.fixture
@@ -158,11 +192,6 @@ class Queue:
     @property
     def pending(self) -> int:
         return int(self.do("XPENDING", "fast-sse")["pending"])
-
-    @property
-    def dead(self) -> list[dict[bytes, bytes]]:
-        """The quarantined entries."""
-        return [fields for _, fields in self.server.do("XRANGE", f"{self.name}:dead_letter", "-", "+")]
 
     def take(self, count: int) -> None:
         """Take entries and never acknowledge them: what a reader that crashed has done."""

@@ -7,11 +7,9 @@ import time
 from typing import Any
 
 from confluent_kafka import (
-    Consumer,
     ConsumerGroupState,
     ConsumerGroupTopicPartitions,
     KafkaException,
-    Message,
     Producer,
     TopicPartition,
 )
@@ -96,23 +94,6 @@ class Topic:
                 if time.monotonic() > deadline_s:
                     raise
                 self.admin.list_topics(timeout=ANSWER_S)
-
-    def dead(self) -> list[Message]:
-        """The quarantined records, of all partitions of their topic."""
-        topic = f"{self.name}.dead_letter"
-        partitions = self.admin.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions
-        places = [TopicPartition(topic, partition, 0) for partition in partitions]
-        count = self._ends(places)
-        reader = Consumer({**self.settings, "group.id": "nobody"})
-        reader.assign(places)
-        found: list[Message] = []
-        while len(found) < count:
-            message = reader.poll(ANSWER_S)
-            assert message is not None, f"only {len(found)} of {count} are there"
-            assert message.error() is None
-            found.append(message)
-        reader.close()
-        return found
 
     async def until_committed(self, offset: int, within_s: float = 20.0, partition: int = 0) -> None:
         """Wait until the group has committed that far."""

@@ -13,6 +13,7 @@ from fast_sse.hub.hub import Hub
 from fast_sse.ingest.figures import Figures
 from fast_sse.ingest.forward import Forwarder, PoisonEntry
 from fast_sse.ingest.package import Packages, QueueEntry
+from fast_sse.ingest.poison import Quarantine
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import (
     DefectError,
@@ -40,7 +41,10 @@ class Way:
         self.figures = Figures()
         self.held_up: list[FastSseError] = []
         packages = Packages("hub:q", hub.limits, lambda: 0.0, self.check)
-        self.forwarder = Forwarder(hub, packages, self.figures, facts, self.held_up.append, self.may)
+        quarantine = Quarantine(hub.store.letters, "redis_stream", "q", "node-1")
+        self.forwarder = Forwarder(
+            hub, packages, quarantine, self.figures, facts, self.held_up.append, self.may
+        )
         self.lost = False
         self.defect: Exception | None = None
 
@@ -135,6 +139,41 @@ async def test_another_body_under_a_producers_key_is_poison(way: Way, store: Fai
     assert poison.entry is keyed[1]
     assert isinstance(poison.error, KeyConflictError)
     assert await store.payloads() == [1, 3]
+
+
+async def test_poison_is_kept_before_it_is_handed_back(way: Way, store: FailingStore) -> None:
+    """Each is one letter by then, however many come at once and however often."""
+    bad = [QueueEntry(f"{n}-0", b"%d" % n) for n in range(40)]
+    for _ in range(2):
+        assert [poison.entry for poison in await way.forwarder.forward(bad)] == bad
+    assert [letter.raw for letter in await store.poison()] == [entry.package for entry in bad]
+
+
+@pytest.mark.parametrize("stores", [False, True])
+async def test_what_cannot_be_kept_is_tried_until_it_is(way: Way, store: FailingStore, stores: bool) -> None:
+    """Nothing is handed back before; what was kept by an attempt of unknown outcome is the same letter."""
+    store.dead.down, store.dead.stores = UnknownOutcomeError(), stores
+    work = asyncio.create_task(way.forwarder.forward([QueueEntry(f"{n}-0", b"{") for n in range(40)]))
+    await until(lambda: len(way.held_up) > 2)
+    assert not work.done()
+    store.dead.down = None
+    assert len(await work) == len(await store.poison()) == 40
+
+
+async def test_who_may_not_publish_keeps_nothing(way: Way, store: FailingStore) -> None:
+    """A reader that lost its queue would bring back what an operator has purged."""
+    way.lost = True
+    with pytest.raises(PermissionError):
+        await way.forwarder.forward([QueueEntry("1-0", b"{")])
+    assert await store.poison() == []
+
+
+async def test_an_error_that_no_wait_mends_ends_it(way: Way, store: FailingStore) -> None:
+    """A store that is closed, and a defect of ours: both come out, and no entry is taken for kept."""
+    for error in (StoreClosedError("closed"), DefectError()):
+        store.dead.down = error
+        with pytest.raises(type(error)):
+            await way.forwarder.forward([QueueEntry("1-0", b"{")])
 
 
 async def test_a_defect_in_one_entry_does_not_hold_up_the_queue(

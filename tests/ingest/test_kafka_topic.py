@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import pytest
-from tests.ingest.conftest import LIMITS, Facts, FailingStore, package, until
+from tests.ingest.conftest import LIMITS, Facts, FailingStore, make_hub, package, until
 from tests.ingest.kafka import QUIET, Topic
 from tests.support.kafka_broker import Broker, need_kafka, topic_name
 
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.kafka_topic import KafkaTopic
-from fast_sse.model.errors import NotStoredError
+from fast_sse.ingest.poison import reread
+from fast_sse.model.errors import NotStoredError, UnknownOutcomeError
+from fast_sse.model.letter import RAW_BYTES_MAX, Source
 from fast_sse.observe.observer import IngestFailed, IngestGone, IngestPoisoned, IngestRecovered
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
@@ -159,7 +161,7 @@ async def test_a_schema_registrys_bytes_are_passed_over_where_they_are_told(
     await taken(source, 5)
     await source.stop()
     assert await store.payloads() == [1, 2, 3]
-    assert sorted(message.value() or b"" for message in topic.dead()) == [b"\0\0", b"\0\0\0\0\7no"]
+    assert [letter.raw for letter in await store.poison()] == [b"\0\0", b"\0\0\0\0\7no"]
 
 
 POISON: dict[str, tuple[bytes | None, list[tuple[str, bytes | None]]]] = {
@@ -177,29 +179,72 @@ POISON: dict[str, tuple[bytes | None, list[tuple[str, bytes | None]]]] = {
 }
 
 
-async def test_poison_is_kept_aside(make: Make, topic: Topic, store: FailingStore, facts: Facts) -> None:
-    """Each lands in the dead letters with key, value and headers as they were, its source and why; the topic goes on."""
+async def test_poison_is_a_dead_letter(make: Make, topic: Topic, store: FailingStore, facts: Facts) -> None:
+    """One each, with the bytes of its value as they were, its source and why; the topic goes on."""
     topic.add(1)
     for value, headers in POISON.values():
-        topic.add_raw(value, headers=headers, key=b"k")
+        topic.add_raw(value, headers=headers)
     topic.add(3)
     source = make()
     await taken(source, len(POISON) + 2)
     assert await store.payloads() == [1, 3]
-    kept = topic.dead()
-    by_offset = {_header(message, "fast-sse-source"): message for message in kept}
-    for offset, (value, headers) in enumerate(POISON.values(), 1):
-        message = by_offset[f"{topic.name}/0/{offset}"]
-        assert (message.key(), message.value()) == (b"k", value)
-        assert [*(message.headers() or ())][: len(headers)] == headers
-        assert _header(message, "fast-sse-reason") == "poison"
-        assert _header(message, "fast-sse-error")
+    kept = await store.poison()
+    assert [letter.raw for letter in kept] == [(value or b"")[:RAW_BYTES_MAX] for value, _ in POISON.values()]
+    assert {(letter.reason, letter.node) for letter in kept} == {("poison", "node-1")}
+    told = facts.of(IngestPoisoned)
+    for offset, (letter, fact) in enumerate(zip(kept, told, strict=True), 1):
+        assert letter.source == Source("kafka_topic", topic.name, fact.place)
+        assert fact.place.startswith(f"0-{offset}-")
+        assert letter.description.startswith(fact.error)
     assert source.figures.poison == len(facts.of(IngestPoisoned)) == len(POISON)
     await topic.until_committed(len(POISON) + 2)
 
 
-def _header(message: Any, name: str) -> str:
-    return str(dict(message.headers())[name].decode())
+async def test_poison_that_cannot_be_kept_holds_up_the_topic(
+    make: Make, topic: Topic, store: FailingStore, facts: Facts
+) -> None:
+    """Nothing of its batch is committed while the store does not keep it; then it is one letter, and the topic goes on."""
+    store.dead.down, store.dead.stores = UnknownOutcomeError("lost"), True
+    topic.add_raw(b"bad")
+    source = make()
+    await until(lambda: source.figures.held_up > 2, WITHIN_S)
+    topic.add(1)
+    assert topic.committed() < 0
+    store.dead.down = None
+    await taken(source, 2)
+    assert [letter.raw for letter in await store.poison()] == [b"bad"]
+    assert await store.payloads() == [1]
+    assert len(facts.of(IngestFailed)) == len(facts.of(IngestRecovered)) == 1
+    await topic.until_committed(2)
+
+
+async def test_poison_that_was_kept_and_not_committed_is_known(
+    make: Make, topic: Topic, store: FailingStore
+) -> None:
+    """Read again, by a group that forgot it or after a crash in between, it is the letter that is there."""
+    topic.add_raw(b"bad")
+    await taken(make(), 1)
+    await taken(make(group="another"), 1)
+    assert store.dead.asked == 2
+    assert [letter.raw for letter in await store.poison()] == [b"bad"]
+
+
+async def test_poison_is_a_message_once_it_may_be_one(
+    topic: Topic, store: FailingStore, facts: Facts
+) -> None:
+    """An operator replays it under a higher limit: the headers of its record say its channel as they did before."""
+    topic.add_raw(package("x" * 200, event_id=...), headers=[("event_id", b"car7")])
+    hub = make_hub(store, facts, msgspec.structs.replace(LIMITS, body_bytes_max=100))
+    await hub.start()
+    settings = {**QUIET, "bootstrap.servers": topic.broker.bootstrap}
+    source = KafkaTopic(settings, topic.name, "fast-sse", "node-1", hub, facts)
+    source.start()
+    await taken(source, 1)
+    await source.stop()
+    await hub.close()
+    (letter,) = await store.poison()
+    target, body = reread(letter, LIMITS)
+    assert (target, json.loads(bytes(body.data))) == (("car7", "sold"), "x" * 200)
 
 
 async def test_while_the_hub_does_not_store_the_topic_fills(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.ingest.conftest import package
 
-from fast_sse.ingest.package import Packages, QueueEntry, reread, without_schema
+from fast_sse.ingest.package import Packages, QueueEntry, without_schema
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import (
     BadChannelError,
@@ -20,7 +20,6 @@ from fast_sse.model.errors import (
     ForbiddenError,
     TooLargeError,
 )
-from fast_sse.model.letter import Letter
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft
 
@@ -40,7 +39,7 @@ def allow_all(_channel: Channel) -> None:
     """No allow-list."""
 
 
-def drafted(raw: bytes | None, **more: Any) -> Draft:
+def drafted(raw: bytes, **more: Any) -> Draft:
     """The draft of an entry."""
     return Packages("hub:q", LIMITS, lambda: 0.0, allow_all).draft(QueueEntry("1-0", raw, **more))
 
@@ -147,9 +146,7 @@ def test_package_and_queue_agree(beside: dict[str, bytes], kind: type[ClientFaul
 def test_an_entry_that_could_not_be_read_says_so() -> None:
     """The flaw that its reader found is the reason."""
     with pytest.raises(BadRequestError, match="two fields"):
-        drafted(None, flaw="two fields")
-    with pytest.raises(BadRequestError, match="empty"):
-        drafted(None)
+        drafted(package(1), flaw="two fields")
 
 
 def test_allow_lists_hold_for_queues() -> None:
@@ -228,51 +225,3 @@ def test_a_package_with_strange_fields_is_a_message_or_poison(fields: dict[str, 
         fields.get("event_id", "carid000001"),
         fields.get("event_type", "cart_changed"),
     )
-
-
-def poison(raw: bytes, channel: Channel | None = None, size_bytes: int | None = None) -> Letter:
-    """What was kept of an entry that could not become a message."""
-    return Letter(
-        id="p-" + "a" * 26,
-        position=7,
-        channel=channel,
-        reason="poison",
-        description="",
-        published_ms=0,
-        dead_ms=0,
-        first_ms=0,
-        attempts=1,
-        original="p-" + "a" * 26,
-        maybe_delivered=False,
-        node="n1",
-        size_bytes=len(raw) if size_bytes is None else size_bytes,
-        raw=raw,
-    )
-
-
-def test_poison_is_read_again_by_the_limits_of_today() -> None:
-    """What was too large once may be a message now; its channel is its own, or what the queue said beside it."""
-    raw = json.dumps(ORIGINAL).encode()
-    with pytest.raises(TooLargeError):
-        reread(poison(raw), Limits(body_bytes_max=10))
-    target, body = reread(poison(b"\0\0\0\0\7" + raw), LIMITS)
-    assert (target, json.loads(bytes(body.data))) == (
-        Channel("carid000001", "cart_changed"),
-        ORIGINAL["data"],
-    )
-    assert reread(poison(b'{"data":1}', Channel("a", "t")), LIMITS)[0] == Channel("a", "t")
-
-
-@pytest.mark.parametrize(
-    "letter", [poison(b'{"data":1}'), poison(b"\xff"), poison(b'{"data":1', Channel("a", "t"))]
-)
-def test_what_still_is_no_message_says_why(letter: Letter) -> None:
-    """It is the caller's error, never a defect."""
-    with pytest.raises(ClientFaultError):
-        reread(letter, LIMITS)
-
-
-def test_poison_of_which_only_the_beginning_was_kept_is_no_message() -> None:
-    """Not even when the beginning happens to be one: it would be another message."""
-    with pytest.raises(BadRequestError, match="beginning"):
-        reread(poison(b'{"data":1}', Channel("a", "t"), size_bytes=11), LIMITS)

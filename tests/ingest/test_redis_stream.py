@@ -7,7 +7,7 @@ import contextlib
 import json
 import re
 import subprocess
-from base64 import b64decode
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from tests.support.server import ROOT
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest import redis_stream
 from fast_sse.ingest.lease import LeaseLostError
+from fast_sse.ingest.poison import reread
 from fast_sse.ingest.redis_stream import RedisStream
-from fast_sse.model.errors import NotStoredError
+from fast_sse.model.errors import NotStoredError, UnknownOutcomeError
+from fast_sse.model.letter import RAW_BYTES_MAX, Source
 from fast_sse.observe.observer import (
     IngestFailed,
     IngestGone,
@@ -30,6 +32,7 @@ from fast_sse.observe.observer import (
     IngestPoisoned,
     IngestRecovered,
 )
+from fast_sse.store.letters import LetterBounds
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
 
@@ -86,10 +89,10 @@ POISON: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.mark.parametrize("fields", POISON.values(), ids=POISON)
-async def test_poison_is_kept_aside(
+async def test_poison_is_a_dead_letter(
     make: Make, foreign: Queue, store: FailingStore, facts: Facts, fields: tuple[Any, ...]
 ) -> None:
-    """What cannot become a message lands beside the queue with its raw bytes, its source and why; the queue goes on."""
+    """What cannot become a message is kept with its bytes as they were, its source and why; the queue goes on."""
     foreign.add(1)
     place = foreign.add_raw(*fields)
     foreign.add(3)
@@ -97,28 +100,31 @@ async def test_poison_is_kept_aside(
     await until(lambda: source.figures.taken == 3)
     assert await store.payloads() == [1, 3]
     assert foreign.pending == 0
-    (kept,) = foreign.dead
-    assert (kept[b"reason"], kept[b"source_id"]) == (b"poison", place)
-    assert kept[b"error"]
-    assert _original(kept) == [part.encode() if isinstance(part, str) else part for part in fields]
+    (kept,) = await store.poison()
+    raw = _bytes_of(fields)
+    assert (kept.raw, kept.size_bytes) == (raw[:RAW_BYTES_MAX], len(raw))
+    assert kept.source == Source("redis_stream", foreign.name, place.decode())
+    assert (kept.reason, kept.node) == ("poison", "node-1")
     (fact,) = facts.of(IngestPoisoned)
     assert fact.place == place.decode()
+    assert kept.description.startswith(fact.error)
     assert source.figures.poison == 1
+    assert not foreign.server.do("EXISTS", f"{foreign.name}:dead_letter")
 
 
-def _original(kept: dict[bytes, bytes]) -> list[bytes]:
-    """Fields and values as they were added."""
-    if b"fields" in kept:
-        return [b64decode(part) for part in json.loads(kept[b"fields"])]
-    return [kept[b"field"], b64decode(kept[b"raw"])]
+def _bytes_of(fields: tuple[Any, ...]) -> bytes:
+    """The value of one field; of several, names and values in turn, as JSON."""
+    parts = [part.encode() if isinstance(part, str) else part for part in fields]
+    if len(parts) == 2:
+        return bytes(parts[1])
+    return json.dumps([b64encode(part).decode() for part in parts], separators=(",", ":")).encode()
 
 
-async def test_dead_letters_are_bounded(
-    server: RedisServer, foreign: Queue, store: FailingStore, facts: Facts
-) -> None:
-    """A producer that writes nothing but poison fills no memory: the oldest of it goes, about."""
-    limits = msgspec.structs.replace(LIMITS, ingest_poison_max=100)
-    hub = make_hub(store, facts, limits)
+async def test_poison_is_bounded(server: RedisServer, foreign: Queue, facts: Facts) -> None:
+    """A producer that writes nothing but poison fills no memory: the oldest of it goes."""
+    store = FailingStore(LetterBounds(poison_max=100))
+    await store.open()
+    hub = make_hub(store, facts)
     await hub.start()
     for _ in range(5):
         foreign.server.do(
@@ -128,24 +134,61 @@ async def test_dead_letters_are_bounded(
     source.start()
     await until(lambda: source.figures.taken == 500)
     await source.stop()
+    assert len(await store.poison()) == 100
     await hub.close()
-    assert 100 <= len(foreign.dead) <= 200
+    await store.close()
 
 
-async def test_dead_letters_that_cannot_be_kept_hold_up_the_queue(
+async def test_poison_that_cannot_be_kept_holds_up_the_queue(
     make: Make, foreign: Queue, store: FailingStore, facts: Facts
 ) -> None:
-    """Poison is never thrown away: while it cannot be kept it stays pending, loudly."""
-    dead = f"{foreign.name}:dead_letter"
-    foreign.server.do("SET", dead, "mine")
+    """It is never thrown away: while the store does not keep it, it stays pending, loudly, and nothing behind it is read."""
+    store.dead.down = NotStoredError("the store is down")
     foreign.add_raw("car0", "bad")
     source = make()
-    await until(lambda: facts.of(IngestFailed))
-    assert "WRONGTYPE" in facts.of(IngestFailed)[0].error
-    assert foreign.pending == 1
-    foreign.server.do("DEL", dead)
-    await until(lambda: source.figures.poison)
-    assert len(foreign.dead) == 1
+    await until(lambda: source.figures.held_up > 2)
+    foreign.add(1)
+    assert [fact.error for fact in facts.of(IngestFailed)] == ["the hub does not store: the store is down"]
+    assert (foreign.pending, source.figures.taken, await store.payloads()) == (1, 0, [])
+    store.dead.down = None
+    await until(lambda: source.figures.taken == 2)
+    assert [letter.raw for letter in await store.poison()] == [b"bad"]
+    assert await store.payloads() == [1]
+    assert len(facts.of(IngestRecovered)) == 1
+
+
+async def test_poison_that_was_kept_and_not_acknowledged_is_known(
+    make: Make, foreign: Queue, store: FailingStore
+) -> None:
+    """A reader that is gone between both leaves it pending: the next one finds the same letter, and acknowledges."""
+    store.dead.down, store.dead.stores = UnknownOutcomeError("lost"), True
+    foreign.add_raw("car0", "bad")
+    source = make()
+    await until(lambda: store.dead.asked)
+    await source.stop()
+    assert (foreign.pending, len(await store.poison())) == (1, 1)
+    store.dead.down = None
+    second = make(node="node-2")
+    await until(lambda: second.figures.taken == 1)
+    assert [letter.node for letter in await store.poison()] == ["node-1"]
+    assert foreign.pending == 0
+
+
+async def test_poison_is_a_message_once_it_may_be_one(
+    server: RedisServer, foreign: Queue, store: FailingStore, facts: Facts
+) -> None:
+    """An operator replays it under a higher limit: the name of its field is still the event_id."""
+    foreign.add_raw("car7", package("x" * 200, event_id=...))
+    hub = make_hub(store, facts, msgspec.structs.replace(LIMITS, body_bytes_max=100))
+    await hub.start()
+    source = RedisStream(server.url, foreign.name, "fast-sse", "node-1", hub, facts)
+    source.start()
+    await until(lambda: source.figures.taken == 1)
+    await source.stop()
+    await hub.close()
+    (letter,) = await store.poison()
+    target, body = reread(letter, LIMITS)
+    assert (target, json.loads(bytes(body.data))) == (("car7", "sold"), "x" * 200)
 
 
 async def test_what_a_crashed_reader_took_comes_first(
@@ -488,7 +531,7 @@ async def test_a_user_with_few_rights_is_enough(
         await until(lambda: source.figures.taken == 3 and source.figures.lag == 0)
         assert source.figures.gone == 1
         await source.stop()
-        assert len(foreign.dead) == 1
+        assert len(await store.poison()) == 1
         assert not server.do("EXISTS", "sse:events:lease:fast-sse")
     assert await store.payloads() == [1, 2]
     assert facts.of(IngestFailed) == []

@@ -2,14 +2,14 @@
 
   source         the life of a source, whichever queue it reads
   package        the package that an entry carries, as a draft
-  forward        publishes entries in order, until each is stored or named as poison
+  poison         what cannot become a message, as a dead letter, and back again
+  forward        publishes entries in order, until each is stored or, as poison, kept
   figures        counts of one queue
   redis_stream   a Redis stream as a source
   redis_hole     what a Redis stream let go unread
   lease          the right of one node to read a stream
   kafka_topic    a Kafka topic as a source
   kafka_session  one membership in the consumer group, on its own thread
-  kafka_poison   poison of a topic, kept in a topic beside it
 
 The Lua files are the steps that Redis takes at once, each under the lease; `take.lua` also finds the holes.
 """

@@ -11,9 +11,9 @@ class Figures:
     """Counts of one queue on this node since the start of the process.
 
     Attributes:
-        taken: entries done with: stored, quarantined or passed over, and acknowledged to the queue.
+        taken: entries done with: stored, dead or passed over, and acknowledged to the queue.
         duplicates: of those, entries that the hub had stored before: read again, or repeated by their producer.
-        poison: of those, entries that cannot become a message and were quarantined.
+        poison: of those, entries that cannot become a message and are dead letters.
         tombstones: of those, records of Kafka that hold nothing and were passed over.
         gone: entries that the queue let go before they were done with: on Redis those that no reader had, as far as it can
             count them, and those that were pending; on Kafka all offsets that the group had not read.
@@ -35,7 +35,13 @@ class Figures:
         label = (("queue", kind),)
         yield Sample("ingest_taken_total", "counter", "Entries of a queue done with.", self.taken, label)
         yield Sample("ingest_duplicates_total", "counter", "Of those, stored before.", self.duplicates, label)
-        yield Sample("ingest_poison_total", "counter", "Of those, quarantined.", self.poison, label)
+        yield Sample(
+            "ingest_poison_total",
+            "counter",
+            "Of those, no messages: they are dead letters.",
+            self.poison,
+            label,
+        )
         yield Sample("ingest_gone_total", "counter", "Entries lost unread by the queue.", self.gone, label)
         if kind == "kafka_topic":
             text = "Of those, records without a value."

@@ -1,8 +1,10 @@
-"""From a queue into the hub, in the queue's order: each entry is published until it is stored, or is named as poison.
+"""From a queue into the hub, in the queue's order: each entry is published until it is stored, or is kept as poison.
 
     503, 504, 507, overloaded      again with the same keys, after a wait that doubles; nothing behind it goes first
-    4xx                            poison: it would fail tomorrow, too
+    4xx                            poison, a dead letter: it would fail tomorrow, too
     500, from the package          poison: our defect, reported as one, and it must not hold up the queue
+
+While poison cannot be kept its queue waits, as for a message that cannot be stored.
 
 Order survives the unknown. An attempt that was given up as unknown may still reach the store while the next one is
 under way, but each of them is in the queue's order and each entry is stored at its first arrival, so that whatever
@@ -20,6 +22,7 @@ from typing import NamedTuple
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.figures import Figures
 from fast_sse.ingest.package import Packages, QueueEntry
+from fast_sse.ingest.poison import Quarantine
 from fast_sse.model.backoff import Backoff
 from fast_sse.model.errors import (
     ClientFaultError,
@@ -34,6 +37,8 @@ from fast_sse.store.base import Appended
 
 #: Bytes of packages that are parsed before the loop gets a turn.
 _TURN_BYTES = 256 * 1024
+#: Poison that is given to the store at once.
+_KEPT_AT_ONCE = 16
 
 
 class PoisonEntry(NamedTuple):
@@ -49,16 +54,18 @@ class Forwarder:
     Args:
         hub: takes the drafts.
         packages: makes them.
+        quarantine: keeps what cannot be one.
         figures: counts.
         observer: hears of defects.
         on_held_up: called with the error each time the hub did not store.
-        may_publish: raises when this node may not publish any more; asked before each attempt.
+        may_publish: raises when this node may not publish any more, or keep; asked before each attempt.
     """
 
     def __init__(
         self,
         hub: Hub,
         packages: Packages,
+        quarantine: Quarantine,
         figures: Figures,
         observer: Observer,
         on_held_up: Callable[[FastSseError], None],
@@ -67,13 +74,14 @@ class Forwarder:
         self._hub = hub
         self._limits = hub.limits
         self._packages = packages
+        self._quarantine = quarantine
         self._figures = figures
         self._observer = observer
         self._on_held_up = on_held_up
         self._may_publish = may_publish
 
     async def forward(self, entries: Sequence[QueueEntry]) -> list[PoisonEntry]:
-        """Publish entries in order, however long it takes; what was not stored, because it never can be.
+        """Publish entries in order, however long it takes; what was kept as poison, because it never can be stored.
 
         May be cancelled at any moment: what was not reported as done is given to it again.
         Raises StoreClosedError when the hub's store is closed.
@@ -95,7 +103,9 @@ class Forwarder:
             if turn > _TURN_BYTES:
                 turn = 0
                 await asyncio.sleep(0)  # large packages must not hold up the heartbeats
-        return poison + await self._publish(some)
+        poison += await self._publish(some)
+        await self._keep(poison)
+        return poison
 
     def _draft(self, entry: QueueEntry) -> Draft | PoisonEntry:
         try:
@@ -137,3 +147,24 @@ class Forwarder:
             else:
                 return some[done:], outcome
         return (), None
+
+    async def _keep(self, poison: Sequence[PoisonEntry]) -> None:
+        """Keep each, so that its queue may forget it."""
+        left = list(poison)
+        backoff = Backoff(self._limits.retry_store_s, self._limits.retry_store_s_max)
+        while left:
+            self._may_publish()
+            some, left = left[:_KEPT_AT_ONCE], left[_KEPT_AT_ONCE:]
+            outcomes = await asyncio.gather(
+                *(self._quarantine.keep(*one) for one in some), return_exceptions=True
+            )
+            refused: UnavailableError | None = None
+            for one, outcome in zip(some, outcomes, strict=True):
+                if isinstance(outcome, UnavailableError) and not isinstance(outcome, StoreClosedError):
+                    left.append(one)
+                    refused = outcome
+                elif outcome is not None:
+                    raise outcome
+            if refused is not None:
+                self._on_held_up(refused)
+                await asyncio.sleep(max(backoff.next_s(), refused.retry_after_s))

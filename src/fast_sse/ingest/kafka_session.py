@@ -1,6 +1,6 @@
 """One membership in a consumer group, on a thread of its own: the client library blocks, the hub's loop must not.
 
-    poll -> hand a batch to the loop and wait for it -> poison is kept -> commit
+    poll -> hand a batch to the loop and wait until it is stored, its poison kept -> commit
 
 The thread waits for the loop, and the broker must not take that for death: while a batch waits long (the hub's store
 is down), every partition is paused and polling goes on, so that the group goes on, too. A partition that is taken
@@ -27,7 +27,6 @@ from typing import Any, Protocol
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from fast_sse.ingest.forward import PoisonEntry
-from fast_sse.ingest.kafka_poison import KafkaPoison
 from fast_sse.ingest.package import QueueEntry
 
 #: Longest wait for a record before looking whether the end has come, and between signs of life in a long wait.
@@ -53,10 +52,10 @@ class Owner(Protocol):
         """Whether the session should end when nothing is in hand; asked on the session's thread."""
 
     async def forward(self, entries: list[QueueEntry]) -> list[PoisonEntry]:
-        """Publish a batch; what cannot be."""
+        """Publish a batch; what cannot be, and was kept as poison."""
 
     def done(self, entries: int, poison: list[PoisonEntry], tombstones: int) -> None:
-        """A batch was stored, its poison kept, its tombstones passed over, its offsets handed over."""
+        """A batch was stored or kept, its tombstones passed over, its offsets handed over."""
 
     def gone(self, partition: int, first: int, end: int) -> None:
         """The broker let go what lay at these offsets, `end` excluded, before it was read."""
@@ -74,7 +73,6 @@ class Session:
     def __init__(
         self,
         consumer: Mapping[str, Any],
-        poison: Mapping[str, Any],
         topic: str,
         entries_max: int,
         loop: asyncio.AbstractEventLoop,
@@ -84,7 +82,6 @@ class Session:
         self._entries_max = entries_max
         self._loop = loop
         self._owner = owner
-        self._poison = KafkaPoison(poison, topic, self._still_waiting, self._failed)
         #: By assigned partition what comes behind all that is done; negative while that is not known.
         self._next: dict[int, int] = {}
         #: Partitions that the broker cannot go on with from there.
@@ -113,7 +110,6 @@ class Session:
                 self._tell_level()
         finally:
             consumer.close()
-            self._poison.close()
             del self._consumer, consumer  # here, and not on whichever thread the garbage collector runs
 
     def abandon(self) -> None:
@@ -144,15 +140,12 @@ class Session:
         return good
 
     def _deal_with(self, messages: list[Message]) -> None:
-        """Publish, keep poison aside, commit; nothing of it when the batch is abandoned."""
+        """Publish or keep, then commit; no commit when the batch is abandoned."""
         filled = [message for message in messages if message.value() is not None]
         entries = [_entry(message) for message in filled]
         future = asyncio.run_coroutine_threadsafe(self._owner.forward(entries), self._loop)
         poison = self._wait_for(future)
         if poison is None:
-            return
-        of = {id(entry): message for entry, message in zip(entries, filled, strict=True)}
-        if not self._poison.keep([(of[id(one.entry)], one.error) for one in poison]):
             return
         self._commit(messages)
         self._resume()
@@ -286,4 +279,4 @@ def _entry(message: Message) -> QueueEntry:
     headers = message.headers() or ()
     pairs = headers.items() if isinstance(headers, dict) else headers
     beside = {name: value for name, value in pairs if isinstance(value, bytes)}  # given twice: the last
-    return QueueEntry(place, message.value(), beside.get("event_id"), beside.get("event_type"))
+    return QueueEntry(place, message.value() or b"", beside.get("event_id"), beside.get("event_type"))

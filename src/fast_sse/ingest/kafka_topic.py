@@ -24,6 +24,7 @@ from fast_sse.hub.hub import Hub
 from fast_sse.ingest.forward import Forwarder, PoisonEntry
 from fast_sse.ingest.kafka_session import Session
 from fast_sse.ingest.package import Packages, QueueEntry, without_schema
+from fast_sse.ingest.poison import Quarantine
 from fast_sse.ingest.source import QueueError, QueueSource
 from fast_sse.model.channel import Channel
 from fast_sse.observe.observer import Observer
@@ -43,7 +44,6 @@ _WORDS = {
     KafkaError._SSL: "TLS with Kafka failed",  # noqa: SLF001
     KafkaError.UNKNOWN_TOPIC_OR_PART: "the topic does not exist",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "Kafka does not let us use the topic",
-    KafkaError.MSG_SIZE_TOO_LARGE: "the dead letter topic does not take so large a record",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "Kafka does not let us use the group",
 }
 #: One connection lost, a request late: the client tries again by itself, and reports when no broker is left.
@@ -81,36 +81,29 @@ class KafkaTopic(QueueSource):
     ) -> None:
         super().__init__(topic, hub.limits, observer)
         session_ms = max(_SESSION_MS_MIN, int(hub.limits.ingest_lease_s * 1000))
-        self._common = {
+        self._consumer_settings = {
             "reconnect.backoff.max.ms": int(hub.limits.retry_store_s_max * 1000),
             "client.id": node,
             "log_level": 0,  # what it would log, its callbacks report
             "logger": logging.getLogger("fast_sse.kafka"),
-            **settings,
-        }
-        self._consumer_settings = {
             "topic.metadata.refresh.interval.ms": 10_000,
             "session.timeout.ms": session_ms,
             "heartbeat.interval.ms": session_ms // 3,
-            **self._common,
+            **settings,
             "partition.assignment.strategy": "cooperative-sticky",
             "group.id": group,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
         }
         packages = Packages(f"hub:{self.kind}:{topic}", hub.limits, now, check, _UNWRAP[value_format])
-        self._forwarder = Forwarder(hub, packages, self.figures, observer, self._held_up)
+        quarantine = Quarantine(hub.store.letters, self.kind, topic, node)
+        self._forwarder = Forwarder(hub, packages, quarantine, self.figures, observer, self._held_up)
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
         try:
             session = Session(
-                self._consumer_settings,
-                self._common,
-                self.queue,
-                self._limits.ingest_entries_max,
-                loop,
-                self,
+                self._consumer_settings, self.queue, self._limits.ingest_entries_max, loop, self
             )
         except KafkaException as error:
             raise QueueError(f"the client refuses its settings: {error.args[0].name()}") from error
@@ -132,7 +125,7 @@ class KafkaTopic(QueueSource):
         return self._ending
 
     async def forward(self, entries: list[QueueEntry]) -> list[PoisonEntry]:
-        """Publish a batch."""
+        """Publish a batch, and keep its poison."""
         return await self._forwarder.forward(entries)
 
     def done(self, entries: int, poison: list[PoisonEntry], tombstones: int) -> None:

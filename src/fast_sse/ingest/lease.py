@@ -1,7 +1,7 @@
 """One node at a time reads a queue: a lease in the queue's own Redis, that runs out by itself.
 
-Two rules make it safe and not merely likely. Everything that changes the queue (taking entries, acknowledging them,
-quarantining them) goes through scripts that compare the token first, in the same step (`fence.lua`): a node that lost the
+Two rules make it safe and not merely likely. Everything that changes the queue (taking entries, acknowledging
+them) goes through scripts that compare the token first, in the same step (`fence.lua`): a node that lost the
 lease cannot do it any more, however late it notices. And before each publish the holder looks at its own clock, which
 has gone on while the process was stopped: past the lease it publishes nothing. What slips between the two, a publish
 already on its way when the process was stopped, is the same entry with the same idempotency key as the other node's:

@@ -27,7 +27,6 @@ from fast_sse.hub.send_time import SendTime
 from fast_sse.model.channel import Channel, channel
 from fast_sse.model.errors import BadChannelError, BadRequestError, TooLargeError
 from fast_sse.model.keys import key_digest, own_key
-from fast_sse.model.letter import Letter
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft, Key, PublishBody, draft, parse_publish
 
@@ -42,13 +41,13 @@ class QueueEntry(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         place: where it is in the queue, unique there: `1795600000000-0`, `<topic id>-3-4711`.
-        package: the bytes that should be the JSON package; None when the entry holds none, and `flaw` says why.
+        package: the bytes that should be the JSON package; with a `flaw`, all that the entry holds.
         event_id, event_type: what the queue says beside the package, as bytes; None when it says nothing.
         flaw: why the entry cannot be read as one package.
     """
 
     place: str
-    package: bytes | None
+    package: bytes
     event_id: bytes | None = None
     event_type: bytes | None = None
     flaw: str = ""
@@ -82,11 +81,10 @@ class Packages:
 
     def draft(self, entry: QueueEntry) -> Draft:
         """The draft of one entry. Raises ClientFaultError when it cannot become a message."""
-        package = entry.package
-        if package is None or entry.flaw:
-            raise BadRequestError(entry.flaw or "the entry is empty")
-        package = self._unwrap(package)
-        target, body = _read(package, self._limits, entry.event_id, entry.event_type)
+        if entry.flaw:
+            raise BadRequestError(entry.flaw)
+        package = self._unwrap(entry.package)
+        target, body = read_package(package, self._limits, entry.event_id, entry.event_type)
         self._check(target)
         digest = sha256(package).digest()
         return draft(
@@ -99,25 +97,21 @@ class Packages:
 
     def _keys(self, target: Channel, place: str, body: PublishBody, digest: bytes) -> tuple[Key, ...]:
         keys = (Key(key_digest("entry", self._owner, target, f"{place} {digest.hex()}")),)
-        own = own_key(body.idempotency_key, self._limits)
+        own = body.idempotency_key
         return keys if own is None else (*keys, Key(key_digest("key", self._owner, target, own)))
 
 
-def reread(letter: Letter, limits: Limits) -> tuple[Channel, PublishBody]:
-    """What poison of a queue says by the limits of today. Raises ClientFaultError when it is still no message."""
-    if letter.raw is None or len(letter.raw) < letter.size_bytes:
-        raise BadRequestError("only the beginning of it was kept: publish it by hand, and purge it here")
-    event_id, event_type = (None, None) if letter.channel is None else map(str.encode, letter.channel)
-    return _read(without_schema(letter.raw), limits, event_id, event_type)
-
-
-def _read(
-    package: bytes, limits: Limits, event_id: bytes | None, event_type: bytes | None
+def read_package(
+    package: bytes, limits: Limits, event_id: bytes | None = None, event_type: bytes | None = None
 ) -> tuple[Channel, PublishBody]:
-    """The channel and the body of a package, of which the queue may say the channel beside it."""
+    """The channel and the body of a package, of which the queue may say the channel beside it.
+
+    Raises ClientFaultError when it cannot become a message.
+    """
     if len(package) > limits.body_bytes_max:
         raise TooLargeError(f"the package is larger than {limits.body_bytes_max} bytes")
     body = parse_publish(package, limits)
+    own_key(body.idempotency_key, limits)
     target = channel(
         _segment("event_id", body.event_id, event_id), _segment("event_type", body.event_type, event_type)
     )

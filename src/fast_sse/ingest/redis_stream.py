@@ -4,7 +4,7 @@
 
 Each entry goes through one cycle, and only the last step makes the queue forget it:
 
-    take (XREADGROUP) -> publish, until the hub stored it -> acknowledge (XACK), poison into `<queue>:dead_letter` first
+    take (XREADGROUP) -> publish, until the hub stored it, or keep it as poison -> acknowledge (XACK)
 
 A crash anywhere before the last step leaves the entry pending, and it is taken again; its idempotency key makes the
 second publish the first one's answer. So the queue is read at least once and the hub has each entry exactly once,
@@ -16,8 +16,7 @@ claimed whole (XAUTOCLAIM without a least idle time, from whatever consumer) bef
 order is kept over a crash. Entries that others deleted (XDEL, XTRIM, MAXLEN) are named as gone, whether they were
 pending or had not been read yet, as far as Redis knows (`take.lua`).
 
-The queue is not ours: it is never trimmed here. Its keys beside it are: the group, `<queue>:lease:<group>` and
-`<queue>:dead_letter`. Needs Redis 7.0.
+The queue is not ours: it is never trimmed here. Beside it stand the group and `<queue>:lease:<group>`. Needs Redis 7.0.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -37,9 +35,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from fast_sse.hub.hub import Hub
-from fast_sse.ingest.forward import Forwarder, PoisonEntry
+from fast_sse.ingest.forward import Forwarder
 from fast_sse.ingest.lease import Lease, LeaseLostError
 from fast_sse.ingest.package import Packages, QueueEntry
+from fast_sse.ingest.poison import Quarantine
 from fast_sse.ingest.redis_hole import Hole, numbers
 from fast_sse.ingest.source import QueueError, QueueSource
 from fast_sse.model.channel import Channel
@@ -90,7 +89,6 @@ class RedisStream(QueueSource):
     ) -> None:
         super().__init__(queue, hub.limits, observer)
         self._group = group
-        self._dead_letters = f"{queue}:dead_letter"
         self._client = redis.asyncio.Redis(
             **target(url).for_redis_py(),
             socket_timeout=_REPLY_S,
@@ -98,15 +96,12 @@ class RedisStream(QueueSource):
             socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),  # what is tried again is decided here, where order is known
         )
-        self._lease = Lease(
-            self._client,
-            f"{queue}:lease:{group}",
-            (queue, self._dead_letters),
-            node,
-            hub.limits.ingest_lease_s,
-        )
+        self._lease = Lease(self._client, f"{queue}:lease:{group}", (queue,), node, hub.limits.ingest_lease_s)
         packages = Packages(f"hub:{self.kind}:{queue}", hub.limits, now, check)
-        self._forwarder = Forwarder(hub, packages, self.figures, observer, self._held_up, self._lease.check)
+        quarantine = Quarantine(hub.store.letters, self.kind, queue, node)
+        self._forwarder = Forwarder(
+            hub, packages, quarantine, self.figures, observer, self._held_up, self._lease.check
+        )
         self._stored = b""
         #: The last entry stored when the group was made again before it: what was deleted up to here is no loss.
         self._known = b""
@@ -194,32 +189,19 @@ class RedisStream(QueueSource):
         await self._wait(partial(self._client.execute_command, *look))
 
     async def _deal_with(self, taken: Sequence[tuple[bytes, Sequence[bytes]]]) -> None:
-        """Publish entries, then acknowledge them; poison is kept aside in the same step."""
+        """Publish entries, or keep them as poison, then acknowledge them."""
         if not taken:
             return
         work = asyncio.get_running_loop().create_task(
             self._forwarder.forward([_entry(place, fields) for place, fields in taken])
         )
         poison = await self._lease.hold(work)
-        fields_at = {place.decode(): fields for place, fields in taken}
-        kept = [self._dead_letter(one, fields_at[one.entry.place]) for one in poison]
         ids = [place for place, _ in taken]
-        await self._lease.run(*kept, ("XACK", self.queue, self._group, *ids))
+        await self._lease.run(("XACK", self.queue, self._group, *ids))
         self.figures.taken += len(taken)
         self._stored = max(self._stored, ids[-1], key=numbers)
         self._poisoned(poison)
         self._well()
-
-    def _dead_letter(self, poison: PoisonEntry, fields: Sequence[bytes]) -> tuple[Any, ...]:
-        """The command that keeps an entry: as one field and its value, or all fields and values as a JSON array."""
-        if len(fields) == 2:
-            raw: tuple[Any, ...] = ("field", fields[0], "raw", b64encode(fields[1]))
-        else:
-            raw = ("fields", msgspec.json.encode([bytes(part) for part in fields]))
-        return (
-            *("XADD", self._dead_letters, "MAXLEN", "~", self._limits.ingest_poison_max, "*"),
-            *("reason", "poison", "error", poison.error.message, "source_id", poison.entry.place, *raw),
-        )
 
     # -- group and lag --------------------------------------------------------------------------------------
 
@@ -269,10 +251,10 @@ class RedisStream(QueueSource):
 
 
 def _entry(place: bytes, fields: Sequence[bytes]) -> QueueEntry:
+    """One field and its value; of several, the bytes are a JSON array of names and values in turn, each in base64."""
     if len(fields) != 2:
-        return QueueEntry(
-            place.decode(), None, flaw=f"an entry has one field, this one has {len(fields) // 2}"
-        )
+        flaw = f"an entry has one field, this one has {len(fields) // 2}"
+        return QueueEntry(place.decode(), msgspec.json.encode(list(fields)), flaw=flaw)
     return QueueEntry(place.decode(), fields[1], event_id=fields[0])
 
 

@@ -141,7 +141,7 @@ class QueueSource(ABC):
         self._observer.notify(IngestGone(self.kind, self.queue, place, entries, counted))
 
     def _poisoned(self, poison: Iterable[PoisonEntry]) -> None:
-        """Count and name entries that were quarantined, without their content."""
+        """Count and name entries that were kept as dead letters, without their content."""
         for entry, error in poison:
             self.figures.poison += 1
             self._observer.notify(IngestPoisoned(self.kind, self.queue, entry.place, error.message))

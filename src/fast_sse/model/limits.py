@@ -111,8 +111,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     ingest_lease_s: float = 10.0
     #: Seconds that a drain waits for entries in hand to be stored and acknowledged.
     ingest_stop_s: float = 2.0
-    #: Quarantined entries that are kept beside a Redis queue, about.
-    ingest_poison_max: int = 10_000
 
     # -- delivery -----------------------------------------------------------------------------------
     #: Letters of poison that are kept.
