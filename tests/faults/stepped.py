@@ -32,10 +32,15 @@ class Offset:
             file.write(_SECONDS.pack(seconds))
 
 
-if __name__ == "__main__":
+def install() -> None:
+    """From now on the wall clock of this process is off."""
     with Path(os.environ[OFFSET_FILE]).open("rb") as shared:
         off = mmap.mmap(shared.fileno(), _SECONDS.size, prot=mmap.PROT_READ)
     real_time, real_time_ns = time.time, time.time_ns
     time.time = lambda: real_time() + _SECONDS.unpack(off)[0]
     time.time_ns = lambda: real_time_ns() + int(_SECONDS.unpack(off)[0] * 1e9)
+
+
+if __name__ == "__main__":
+    install()
     app_main()

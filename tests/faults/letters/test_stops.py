@@ -1,0 +1,96 @@
+"""Nodes that stand still, a store that stands still, and clocks that are set: the grace runs only while turns are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.faults.cluster.nodes import Log, on_kafka, on_redis
+from tests.faults.counts import LETTERS, Record, each_scale
+from tests.faults.letters.scenarios import clocks_step, purged_while_stopped, stopped, store_away
+from tests.support.kafka_broker import Broker
+from tests.support.redis_server import RedisServer
+
+pytestmark = pytest.mark.wire
+
+#: In CI one of the two is enough: a node's half of it is the same.
+each_shared = pytest.mark.parametrize("store", ["redis", pytest.param("kafka", marks=pytest.mark.chaos)])
+HOUR_S = 3600.0
+
+
+@each_shared
+@each_scale
+@pytest.mark.parametrize("graces", [0.5, 2.0])
+async def test_a_node_that_stands_still_lets_nothing_die_on_waking(
+    tmp_path: Path, log_on: Callable[[str], Log], scale: str, store: str, graces: float, record: Record
+) -> None:
+    """For half of the grace nothing happens; for longer there are letters in doubt, which go when it wakes and tells."""
+    count = LETTERS[scale]
+    verdict = await stopped(tmp_path, log_on(store), messages=count, grace_s=1.0, graces=graces)
+    record(f"{count:,} messages past a node that stood still for {graces:g} graces, {store}", verdict.figure)
+    verdict.assert_sure()
+
+
+@each_shared
+@each_scale
+async def test_what_was_purged_meanwhile_stays_away(
+    tmp_path: Path, log_on: Callable[[str], Log], scale: str, store: str, record: Record
+) -> None:
+    """It was decided, and the node that wakes hears of that before it decides."""
+    count = min(LETTERS[scale], 500)
+    verdict = await purged_while_stopped(tmp_path, log_on(store), messages=count)
+    record(f"{count:,} letters purged while a node that waits stood still, {store}", verdict.figure)
+    verdict.assert_sure()
+
+
+@each_scale
+async def test_nothing_dies_of_a_redis_that_stands_still(
+    tmp_path: Path, redis_server: RedisServer, scale: str, record: Record
+) -> None:
+    """For twice the grace; who comes on its return is handed what waited."""
+    count = LETTERS[scale]
+    log = on_redis(redis_server)
+    pause, resume = redis_server.pause, redis_server.resume
+    verdict = await store_away(tmp_path, log, messages=count, grace_s=1.0, pause=pause, resume=resume)
+    record(f"{2 * count:,} messages waited while redis stood still", verdict.figure)
+    verdict.assert_sure()
+
+
+@pytest.mark.chaos
+async def test_nothing_dies_of_a_kafka_that_stands_still(
+    tmp_path: Path, kafka_broker: Broker, record: Record
+) -> None:
+    """For twice the grace; who comes on its return is handed what waited."""
+    count = LETTERS["chaos"]
+    log = on_kafka(kafka_broker)
+    pause, resume = kafka_broker.pause, kafka_broker.resume
+    verdict = await store_away(tmp_path, log, messages=count, grace_s=2.0, pause=pause, resume=resume)
+    record(f"{2 * count:,} messages waited while kafka stood still", verdict.figure)
+    verdict.assert_sure()
+
+
+@each_scale
+@pytest.mark.parametrize(
+    ("store", "steps_s"),
+    [
+        ("sqlite", (HOUR_S,)),
+        ("sqlite", (-HOUR_S,)),
+        ("redis", (HOUR_S, -HOUR_S)),
+        pytest.param("kafka", (HOUR_S, -HOUR_S), marks=pytest.mark.chaos),
+    ],
+)
+async def test_clocks_that_are_set_change_nothing(
+    tmp_path: Path,
+    log_on: Callable[[str], Log],
+    scale: str,
+    store: str,
+    steps_s: tuple[float, ...],
+    record: Record,
+) -> None:
+    """While messages wait the wall clock of each node jumps by an hour: nothing dies early, and nothing waits for ever."""
+    count = LETTERS[scale]
+    verdict = await clocks_step(tmp_path, log_on(store), messages=count, steps_s=steps_s)
+    steps = " and ".join(f"{seconds / HOUR_S:+g} h" for seconds in steps_s)
+    record(f"{2 * count:,} messages waited while clocks were set by {steps}, {store}", verdict.figure)
+    verdict.assert_sure()
