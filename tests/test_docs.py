@@ -20,6 +20,7 @@ from fast_sse.config import Config, setting_names
 from fast_sse.http.admin.app import admin_app
 from fast_sse.http.api import paths
 from fast_sse.model.errors import ConfigError, FastSseError
+from fast_sse.model.message import CONTROL_EVENTS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -159,7 +160,7 @@ def test_every_event_name_is_described() -> None:
     """Each event that the hub sends by itself is described to subscribers, and so is each reason of a gap."""
     names = {name for file in SOURCES for name in re.findall(r"fast-sse\.[a-z]{3,}", file.read_text())}
     names -= {"fast-sse.db", "fast-sse.toml"}  # files
-    names -= {"fast-sse.erased"}  # stands in the log only
+    names -= CONTROL_EVENTS.keys()  # stand in the log only
     assert {"fast-sse.gap", "fast-sse.expired"} <= names
     assert [name for name in names if name not in SUBSCRIBING] == []
     for reason in ("trimmed", "epoch", "lost_tail", "ahead", "unreadable"):

@@ -110,7 +110,7 @@ class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
     @property
     def is_control(self) -> bool:
         """Whether it speaks to the nodes that follow the log, and to no client."""
-        return self.event.startswith(CONTROL_PREFIX)
+        return self.event != "" and self.event.startswith(CONTROL_PREFIX)  # most have none: no call for those
 
     def due(self, now_ms: int) -> bool:
         """Whether a client is to see it at `now_ms`."""
