@@ -111,7 +111,7 @@ class Damage:
         return [Sample("log_unreadable_total", "counter", text, self.count)]
 
 
-def counted(log: SqliteLog, damage: Damage) -> tuple[Totals, int]:
+def count_rows(log: SqliteLog, damage: Damage) -> tuple[Totals, int]:
     """What the log holds, and how many keys; nothing where that cannot be counted."""
     try:
         return log.totals(), log.keys()

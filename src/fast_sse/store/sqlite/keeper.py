@@ -37,7 +37,7 @@ from fast_sse.store.rows.entries import ENTRIES_MAX, ENTRY_VALUES
 from fast_sse.store.rows.log import SqliteLog, Totals
 from fast_sse.store.rows.wal import Gate, Wal
 from fast_sse.store.sqlite.ballast import Ballast, Room
-from fast_sse.store.sqlite.damage import Damage, counted, is_damage
+from fast_sse.store.sqlite.damage import Damage, count_rows, is_damage
 from fast_sse.store.sqlite.failures import is_doubtful, is_out_of_space
 from fast_sse.store.sqlite.files import SqliteFiles
 from fast_sse.store.sqlite.group import Batch, Job, Special, resolve_group
@@ -75,7 +75,7 @@ class Keeper:
         #: Numbers of channels, for rows that are made elsewhere.
         self.numbers = Numbers()
         self._unknown: dict[Channel, None] = {}
-        self._totals, self._keys = counted(log, self._damage)
+        self._totals, self._keys = count_rows(log, self._damage)
         self._newest = log.ends().newest
         self._committing = False
         self._look_first = False
