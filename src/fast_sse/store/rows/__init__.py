@@ -15,6 +15,7 @@
   letter_tables  the tables of dead letters
   letters        dead letters written: made, removed, counted, bounded
   letter_pages   dead letters read
+  letter_check   whether dead letters are what was written
   turns          what nodes decided about letters, applied
 
 Whoever owns the connection owns the thread and the transaction.
