@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,7 +13,9 @@ from tests.hub.several import Shared, cluster, stand_still, vanish
 from tests.hub.support import LIMITS, RULES, Bench, bench
 
 from fast_sse.hub.telling import LetterRules
+from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import HeldError, NotStoredError, RateLimitedError, UnknownOutcomeError
+from fast_sse.model.message import Record
 from fast_sse.observe.observer import NodeNameAwaited, NodeNameShared, TurnsFailed, TurnsRecovered
 from fast_sse.store.letters import Turn
 from fast_sse.store.pace import ByHand
@@ -46,23 +50,56 @@ async def test_what_nobody_hands_over_dies_once() -> None:
         assert sum(made) == 20
 
 
+class Gate:
+    """A store whose log one node's follower takes only while it is open."""
+
+    def __init__(self, store: Shared) -> None:
+        self._store = store
+        self.is_open = asyncio.Event()
+
+    async def follow(self, after: Cursor) -> AsyncIterator[list[Record]]:
+        """The groups, once it is open."""
+        async for group in self._store.follow(after):
+            await self.is_open.wait()
+            yield group
+
+
 async def test_a_node_that_lags_lets_nothing_die_that_others_handed_over() -> None:
     """It hears of hand-overs of records that it has yet to take from the log."""
-    async with cluster("a", "b") as (store, nodes):
+    async with cluster("b") as (store, nodes):
+        lagging, gate = Bench(store, LIMITS, RULES, "a"), Gate(store)
+        follower: Any = lagging.hub._follower
+        follower._store = gate
+        await lagging.hub.start()
+        gate.is_open.set()
+        await nodes["b"].publish("b/t", 1)
+        gate.is_open.clear()
         await nodes["b"].joined("a/t")
-        held = nodes["a"].fanout
-        room = asyncio.Event()
-        held.room = room.wait  # the follower of A takes nothing until then
-        type(held).full = property(lambda self: (self is held and not room.is_set()) or self._room is None)
-        try:
-            await nodes["b"].publish("a/t", 1)
-            await nodes["b"].publish("b/t", 2)
-            await manual().elapse(3 * TURN_S)
-        finally:
-            room.set()
+        await nodes["b"].publish("a/t", 2)
+        await manual().elapse(3 * TURN_S)
+        assert lagging.fanout.handover.ahead == {2: 1}
+        await vanish(nodes["b"])
+        gate.is_open.set()
         await manual().elapse(2 * LATE_S)
-        assert await store.dead() == [2]
-        assert held.tail.find(1).elsewhere == 1
+        assert await store.dead() == [1]
+        assert lagging.fanout.tail.find(2).elsewhere == 1
+        assert not lagging.fanout.handover.ahead
+        await lagging.hub.close()
+
+
+async def test_a_node_that_says_goodbye_leaves_no_doubt() -> None:
+    """Its last turn tells what it handed over just before, and from then on it hands over nothing."""
+    async with cluster("a") as (store, nodes):
+        async with bench(store, node="b") as leaving:
+            await leaving.joined("a/t")
+            await nodes["a"].publish("a/t", 1)
+        await nodes["a"].publish("a/t", 2)
+        await manual().elapse(2 * LATE_S)
+        (letter,) = await store.all_letters()
+        assert (letter.position, letter.maybe_delivered) == (2, False)
+        told = [turn for turn in store.turns if turn.node == "b"]
+        assert [one.position for turn in told for one in turn.handed] == [1]
+        assert told[-1].goodbye
 
 
 async def test_counts_and_acks_are_of_all_nodes() -> None:
