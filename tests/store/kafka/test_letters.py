@@ -89,6 +89,20 @@ async def test_a_letter_goes_with_its_entry_on_every_node(cluster: Cluster) -> N
         assert [await ids(store) for store in (one, other, later)] == [left] * 3
 
 
+async def test_a_node_that_comes_later_finds_undecided_what_is(cluster: Cluster) -> None:
+    """Of the topic it finds no process that began first: what others wait for waits there, too, and dies on every node."""
+    one = await cluster.open("a")
+    await begun(one, "a")
+    gone, waiting = await put(one, draft(), draft())
+    (node,) = await begun(one, "b")
+    cluster.delete_records(gone.position)
+    later = await cluster.open("c")
+    assert (await Node(later, "c").begin()).decided == gone.position
+    await node.tell(waiting, due=[waiting])
+    await level(later, one)
+    assert await ids(later) == await ids(one) == [waiting.text]
+
+
 async def test_two_nodes_that_decide_at_once_make_one_letter(cluster: Cluster) -> None:
     """Both call the same records due in the same moment: the first in the topic makes the letters, on both nodes alike."""
     one, other = await cluster.open("a"), await cluster.open("b")
@@ -170,13 +184,15 @@ async def test_turns_are_no_records_for_anybody(cluster: Cluster) -> None:
 
 
 async def test_poison_is_cut_to_what_the_topic_takes(cluster: Cluster) -> None:
-    """Its size and hash are those of all of it, and it is kept once."""
+    """Its size and hash are those of all of it, and it is kept once: what the view has already is not sent again."""
     cluster.create(message_timestamp_type="LogAppendTime", max_message_bytes="30000")
     store = await cluster.open()
     raw = bytes(range(256)) * 400
     found = poison("1", raw)
     assert await letters_of(store).keep(found)
+    end = await store._topic.end()
     assert not await letters_of(store).keep(found)
+    assert await store._topic.end() == end
     letter = await letters_of(store).get(found.id)
     assert isinstance(letter, Letter)
     assert (letter.size_bytes, letter.sha256) == (len(raw), hashlib.sha256(raw).hexdigest())

@@ -189,7 +189,6 @@ def cut_letters(log: SqliteLog, position: Position) -> None:
     execute = log.connection.execute
     execute("DELETE FROM letter WHERE seq > ?", (position,))
     execute("DELETE FROM receipt WHERE n > ?", (position,))
-    execute("UPDATE sqlite_sequence SET seq = min(seq, ?) WHERE name = 'receipt'", (position,))
     execute("UPDATE turner SET number = -1, through = ?1 WHERE through > ?1", (position,))
     execute("UPDATE turner SET upto = ?1 WHERE upto > ?1", (position,))
     execute("UPDATE post SET decided = ?1 WHERE decided > ?1", (position,))
