@@ -73,6 +73,7 @@ def test_without_a_filter_a_page_is_full(
     [
         (Wanted(), "PRIMARY KEY"),
         (Wanted(event_type="t1"), "PRIMARY KEY"),
+        (Wanted(event_id="a"), "PRIMARY KEY"),
         (Wanted(event_id="a", event_type="t1"), "letter_channel"),
         (Wanted(reason="poison", after_ms=5), "letter_reason"),
     ],
@@ -99,6 +100,8 @@ def test_a_page_begins_at_its_place_in_an_index(
     assert index in looked
     assert "(seq,id)" in looked
     assert not any("TEMP B-TREE" in step for step in steps[: steps.index(looked) + 2])
+    rows = [step for step in steps if step.startswith("SEARCH letter") and step != looked]
+    assert set(rows) == {"SEARCH letter USING PRIMARY KEY (seq=?)"}
 
 
 def flip(connection: sqlite3.Connection, where: str) -> None:

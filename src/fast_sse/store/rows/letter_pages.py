@@ -28,9 +28,11 @@ _POSITION_MAX = (1 << 63) - 1
 _CURSOR = re.compile(r"([no])\.(\d{1,19})\.([!-~]{1,160})\Z", re.ASCII)
 
 _HEAD = (
-    "json_array(seq, id, event_id, event_type, reason, description, published_ms, dead_ms, first_ms, attempts, original, "
+    "json_array(letter.seq, letter.id, event_id, event_type, reason, description, published_ms, dead_ms, first_ms, attempts, original, "
     "json(iif(maybe, 'true', 'false')), node, size, json(source), sha)"
 )
+# By the primary key, which has the row itself: a plus keeps SQLite from another index.
+_LETTER_OF = "CROSS JOIN letter ON letter.seq = {0}.seq AND +letter.id = {0}.id"
 _TOTAL = "(SELECT sum(letters) FROM letter_count)"
 
 
@@ -134,14 +136,15 @@ def _asked(wanted: Wanted, place: tuple[Position, str], count: int) -> tuple[str
     index, clause, values = led
     beyond, order, against = ("<", "DESC", "ASC") if wanted.newest_first else (">", "ASC", "DESC")
     ordered = f"ORDER BY seq {order}, id {order}"
+    filtered = f"{_LETTER_OF.format('looked')} WHERE +{' AND +'.join(chosen)}" if chosen else ""
     sql = f"""
         WITH looked AS MATERIALIZED (
-            SELECT seq, id FROM letter {index} WHERE {clause} AND (seq, id) {beyond} (?, ?) {ordered} LIMIT ?)
+            SELECT seq, id FROM letter {index} WHERE {clause} AND (seq, id) {beyond} (?, ?) {ordered} LIMIT ?),
+        found AS MATERIALIZED (
+            SELECT looked.seq AS seq, looked.id AS id FROM looked {filtered} ORDER BY 1 {order}, 2 {order} LIMIT ?)
         SELECT {_TOTAL}, (SELECT count(*) FROM looked),
             (SELECT json_array(seq, id) FROM looked ORDER BY seq {against}, id {against} LIMIT 1),
-            (SELECT json_group_array({_HEAD}) FROM (
-                SELECT letter.* FROM looked CROSS JOIN letter USING (seq, id)
-                WHERE {" AND ".join(["1", *chosen])} {ordered} LIMIT ?))
+            (SELECT json_group_array({_HEAD}) FROM found {_LETTER_OF.format("found")})
     """  # noqa: S608
     limit = LOOKED_AT_MAX if chosen else count + 1
     return sql, [*values, *place, limit, *chosen.values(), count + 1], limit
