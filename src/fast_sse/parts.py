@@ -30,7 +30,7 @@ from fast_sse.http.front.introductions import Introductions, OnCut
 from fast_sse.hub.hub import Hub
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.hub.replays import ReplayDrafts
-from fast_sse.ingest.poison import reread
+from fast_sse.ingest.poison import imported, reread
 from fast_sse.ingest.source import QueueSource
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError
@@ -120,7 +120,14 @@ def make_letter_desk(
     drafts = ReplayDrafts(
         check, lambda letter: reread(letter, limits), config.dead_letters.max_age_s, time.time
     )
-    return LetterDesk(hub.store.letters, hub.publish, observer, drafts, lambda: hub.dead_letters.waiting)
+    return LetterDesk(
+        hub.store.letters,
+        hub.publish,
+        observer,
+        drafts,
+        lambda source, raw: imported(source, raw, limits, config.node_name),
+        lambda: hub.dead_letters.waiting,
+    )
 
 
 def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints:

@@ -11,7 +11,7 @@ import msgspec
 
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.hub.replays import ReplayDrafts
-from fast_sse.ingest.poison import reread
+from fast_sse.ingest.poison import imported, reread
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Position
 from fast_sse.model.errors import FastSseError, ForbiddenError, UnavailableError
@@ -141,8 +141,11 @@ class DeskRig:
         def parse(letter: Letter) -> tuple[Channel, PublishBody]:
             return reread(letter, self.limits)
 
+        def judge(source: Source, raw: bytes) -> Poison:
+            return imported(source, raw, self.limits, "n1")
+
         drafts = ReplayDrafts(check, parse, WEEK_S, lambda: 0.0)
-        return LetterDesk(self.letters, self.publish, self, drafts, lambda: 5)
+        return LetterDesk(self.letters, self.publish, self, drafts, judge, lambda: 5)
 
     def notify(self, fact: Fact) -> None:
         """Remember it."""

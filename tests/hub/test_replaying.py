@@ -8,7 +8,7 @@ from tests.hub.support import RULES, Bench, bench, place
 
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.hub.replays import ReplayDrafts
-from fast_sse.ingest.poison import reread
+from fast_sse.ingest.poison import imported, reread
 from fast_sse.model.limits import Limits
 from fast_sse.observe.observer import NullObserver
 from fast_sse.store.letters import Wanted
@@ -22,7 +22,12 @@ def desk_of(hub: Bench) -> LetterDesk:
     """What operators do with a hub's letters."""
     drafts = ReplayDrafts(check, lambda letter: reread(letter, Limits()), 604_800.0, lambda: 0.0)
     return LetterDesk(
-        hub.store.letters, hub.hub.publish, NullObserver(), drafts, lambda: hub.hub.dead_letters.waiting
+        hub.store.letters,
+        hub.hub.publish,
+        NullObserver(),
+        drafts,
+        lambda source, raw: imported(source, raw, Limits(), "n1"),
+        lambda: hub.hub.dead_letters.waiting,
     )
 
 

@@ -168,9 +168,9 @@ SOURCE = Source("redis_stream", "old:dead_letter", "1-0")
 def test_an_imported_message_died_elsewhere() -> None:
     """What is a message by the package's form was undelivered there: its reason is that, and its channel its own."""
     raw = json.dumps(ORIGINAL).encode()
-    letter = imported(SOURCE, raw, LIMITS)
+    letter = imported(SOURCE, raw, LIMITS, "n1")
     assert (letter.reason, letter.channel) == ("no_subscriber", Channel("carid000001", "cart_changed"))
-    assert (letter.raw, letter.source) == (raw, SOURCE)
+    assert (letter.raw, letter.source, letter.node) == (raw, SOURCE, "n1")
 
 
 @pytest.mark.parametrize(
@@ -184,6 +184,6 @@ def test_an_imported_message_died_elsewhere() -> None:
 )
 def test_what_is_imported_and_no_message_is_poison(raw: bytes, channel: Channel | None) -> None:
     """With what is wrong with it, and its channel where that can be read."""
-    letter = imported(SOURCE, raw, LIMITS)
+    letter = imported(SOURCE, raw, LIMITS, "n1")
     assert (letter.reason, letter.channel, letter.raw) == ("poison", channel, raw)
     assert letter.description

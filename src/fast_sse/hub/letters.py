@@ -1,4 +1,4 @@
-"""What operators do with dead letters: list, show, replay, purge.
+"""What operators do with dead letters: list, show, replay, purge, and take over those of another hub.
 
 A replay publishes first and drops the letter then. A crash in between leaves the letter, and the next replay of it is the
 same message: every replay has a key that is made of the letter's id, and that outlives the letter. Nothing is replayed by
@@ -25,14 +25,18 @@ from fast_sse.model.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
-from fast_sse.model.letter import Letter
+from fast_sse.model.letter import Letter, Poison, Source
 from fast_sse.model.message import Draft
 from fast_sse.observe.metrics import Sample
-from fast_sse.observe.observer import LettersPurged, LettersReplayed, Observer
+from fast_sse.observe.observer import LettersImported, LettersPurged, LettersReplayed, Observer
 from fast_sse.store.base import Appended, Outcome
 from fast_sse.store.letters import PAGE_MAX, LetterPage, Letters, Wanted
 
 Publish = Callable[[Sequence[Draft]], Awaitable[list[Outcome]]]
+#: What a letter of another hub is here, by where it stood and its bytes.
+Judge = Callable[[Source, bytes], Poison]
+#: Letters of another hub that are given to the store at once.
+_KEPT_AT_ONCE = 16
 _Heads = list[Letter]
 _Outcomes = list[Outcome]
 
@@ -77,6 +81,7 @@ class LetterDesk:
         publish: the hub's.
         observer: gets a fact for each replay and each purge.
         drafts: makes the drafts of replays.
+        judge: of what another hub left.
         waiting: how many messages wait on this node for a hand-over or a decision.
     """
 
@@ -86,12 +91,14 @@ class LetterDesk:
         publish: Publish,
         observer: Observer,
         drafts: ReplayDrafts,
+        judge: Judge,
         waiting: Callable[[], int],
     ) -> None:
         self._kept = letters
         self._publish = publish
         self._observer = observer
         self._drafts = drafts
+        self._judge = judge
         self._waiting = waiting
         self._replayed = self._purged = 0
 
@@ -254,6 +261,20 @@ class LetterDesk:
     def _note_purges(self, by: str, asked: str, purged: int) -> None:
         self._purged += purged
         self._observer.notify(LettersPurged(by, asked, purged))
+
+    # -- taken over ---------------------------------------------------------------------------------
+
+    async def take_over(self, found: Sequence[tuple[Source, bytes]], *, by: str = "") -> tuple[int, int]:
+        """Keep what another hub left; how many letters that made, and how many were there already.
+
+        Raises UnavailableError: some of them may be kept. The same again keeps the rest.
+        """
+        kept = 0
+        for at in range(0, len(found), _KEPT_AT_ONCE):
+            some = [self._letters.keep(self._judge(*one)) for one in found[at : at + _KEPT_AT_ONCE]]
+            kept += sum(await asyncio.gather(*some))
+        self._observer.notify(LettersImported(by, kept, len(found) - kept))
+        return kept, len(found) - kept
 
     # -- runs ---------------------------------------------------------------------------------------
 

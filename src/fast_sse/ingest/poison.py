@@ -58,13 +58,15 @@ class Quarantine:
         await self._letters.keep(poison)
 
 
-def imported(source: Source, raw: bytes, limits: Limits) -> Poison:
+def imported(source: Source, raw: bytes, limits: Limits, node: str) -> Poison:
     """What stood in the dead letters of another hub: a message that nobody was handed, or poison there as here."""
     try:
         target, _ = read_package(without_schema(raw), limits)
     except ClientFaultError as error:
-        return Poison(source=source, raw=raw, description=error.message, channel=named(raw))
-    return Poison(source=source, raw=raw, description=_IMPORTED, channel=target, reason="no_subscriber")
+        return Poison(source=source, raw=raw, description=error.message, channel=named(raw), node=node)
+    return Poison(
+        source=source, raw=raw, description=_IMPORTED, channel=target, reason="no_subscriber", node=node
+    )
 
 
 def reread(letter: Letter, limits: Limits) -> tuple[Channel, PublishBody]:

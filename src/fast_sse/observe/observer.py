@@ -175,6 +175,14 @@ class LettersReplayed(Fact, frozen=True, gc=False):
     gone: int
 
 
+class LettersImported(Fact, frozen=True, gc=False):
+    """An operator, at the address `by`, brought dead letters of another hub; `known` of them were there already."""
+
+    by: str
+    kept: int
+    known: int
+
+
 class LettersPurged(Fact, frozen=True, gc=False):
     """An operator removed dead letters: `by` is the operator's address, `asked` the filter or the id."""
 

@@ -18,7 +18,7 @@ from fast_sse.http.message import Request
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import DiskFullError, NotFoundError, UnavailableError
 from fast_sse.model.limits import Limits
-from fast_sse.observe.observer import LettersPurged, LettersReplayed
+from fast_sse.observe.observer import LettersImported, LettersPurged, LettersReplayed
 
 OTHER = Channel("other", "t")
 #: What an operator's browser or terminal must not be driven by.
@@ -378,3 +378,95 @@ async def test_no_route_is_on_the_public_listener(method: str, path: str) -> Non
         assert await rig.code(request) == (404, "not_found")
         if method == "POST":
             assert getattr(rig.endpoints.admit(request), "status", 0) == 404
+
+
+def imported(*raws: bytes, queue: str = "old:dead_letter", **more: Any) -> bytes:
+    """The body of an import."""
+    items = [
+        {
+            "kind": "redis_stream",
+            "queue": queue,
+            "place": f"{number}-0",
+            "raw": base64.b64encode(raw).decode(),
+            **more,
+        }
+        for number, raw in enumerate(raws, 1)
+    ]
+    return json.dumps({"items": items}).encode()
+
+
+IMPORT = "/v1/dead-letters/import"
+PACKAGE = b'{"event_id":"cart1","event_type":"changed","data":1}'
+
+
+async def test_letters_of_another_hub_are_imported_once(desk: Desk) -> None:
+    """What is a message died undelivered there, all else is poison; the same again is known, and each call is logged."""
+    body = imported(PACKAGE, b"\xff", PACKAGE)
+    assert await desk.data("POST", IMPORT, body) == {"kept": 3, "known": 0}
+    assert await desk.data("POST", IMPORT, body) == {"kept": 0, "known": 3}
+    page = await desk.data("GET", "/v1/dead-letters")
+    found = {item["source"]["place"]: (item["reason"], item["event_id"]) for item in page["items"]}
+    assert found == {
+        "1-0": ("no_subscriber", "cart1"),
+        "2-0": ("poison", None),
+        "3-0": ("no_subscriber", "cart1"),
+    }
+    assert {item["source"]["queue"] for item in page["items"]} == {"old:dead_letter"}
+    assert desk.rig.facts == [LettersImported("10.0.0.1", 3, 0), LettersImported("10.0.0.1", 0, 3)]
+
+
+async def test_an_imported_letter_is_shown_and_replayed(desk: Desk) -> None:
+    """It has its bytes, and becomes the message that they are."""
+    await desk.data("POST", IMPORT, imported(PACKAGE))
+    (letter_id,) = await desk.rig.ids()
+    whole = await desk.data("GET", f"/v1/dead-letters/{letter_id}")
+    assert base64.b64decode(whole["raw"]) == PACKAGE
+    assert (await desk.ask("GET", f"/v1/dead-letters/{letter_id}?form=raw")).body == PACKAGE
+    done = await desk.data("POST", "/v1/dead-letters/replay?reason=no_subscriber")
+    assert (done["replayed"], done["failed"]) == (1, [])
+    (record,) = await desk.rig.log()
+    assert (record.channel, record.data) == (CART, b"1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"items":[],"all":true}',
+        imported(PACKAGE, kind="kafka_topic"),
+        imported(PACKAGE, queue=""),
+        imported(PACKAGE, queue="q" * 513),
+        imported(PACKAGE, place="1-0\n"),
+        imported(PACKAGE, place=7),
+        imported(PACKAGE, raw="***"),
+        imported(PACKAGE, reason="poison"),
+        imported(*[b"x"] * 501),
+        imported(b"x") + b"\xff",
+    ],
+    ids=range(13),
+)
+async def test_of_an_import_that_is_not_valid_nothing_is_kept(desk: Desk, body: bytes) -> None:
+    """400; also where only one of many is wrong."""
+    answer = await desk.ask("POST", IMPORT, body)
+    assert (answer.status_code, await desk.rig.ids()) == (400, [])
+
+
+async def test_an_import_is_bounded(desk: Desk) -> None:
+    """500 letters and 4 MiB a call; one that is larger is 413."""
+    assert (await desk.data("POST", IMPORT, imported(*[b"x"] * 500)))["kept"] == 500
+    large = imported(b"x" * (3 << 20))
+    assert len(large) > 4 << 20
+    assert (await desk.ask("POST", IMPORT, large)).status_code == 413
+    assert (await desk.ask("POST", f"{IMPORT}?all=true", imported(b"y"))).status_code == 400
+    assert len(await desk.rig.ids()) == 500
+
+
+async def test_an_import_that_the_store_refuses_is_asked_again(desk: Desk) -> None:
+    """503, and not logged as done; the same again keeps each once."""
+    desk.rig.letters.away = {"keep"}
+    assert (await desk.ask("POST", IMPORT, imported(b"x"))).status_code == 503
+    assert desk.rig.facts == []
+    desk.rig.letters.away = set()
+    assert await desk.data("POST", IMPORT, imported(b"x")) == {"kept": 1, "known": 0}

@@ -1,4 +1,4 @@
-"""The dead letters, for operators: list, show, replay and purge; and how far a message has come, without a signature.
+"""The dead letters, for operators: list, show, replay, purge and import; and how far a message has come, without a signature.
 
 A call over many letters does a bounded part of the work and says by `next` where the following call goes on. So the pace,
 the progress and the end of it are the caller's.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, Protocol, cast, get_args
+from typing import Annotated, Any, Literal, Protocol, TypeVar, cast, get_args
 
 import msgspec
 from starlette.requests import Request
@@ -23,12 +23,15 @@ from fast_sse.hub.delivery import Indicator
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.model.channel import Channel, channel, check_segment
 from fast_sse.model.errors import BadRequestError, FastSseError
-from fast_sse.model.letter import Reason
-from fast_sse.model.limits import KIB
+from fast_sse.model.letter import Reason, Source
+from fast_sse.model.limits import KIB, MIB
 from fast_sse.store.letters import PAGE_MAX, Wanted
 
 #: Of a body that names a channel.
 BODY_BYTES_MAX = 4 * KIB
+#: Of an import, and its letters.
+IMPORT_BYTES_MAX = 4 * MIB
+IMPORT_MAX = 500
 
 _FILTERS = frozenset({"reason", "event_id", "event_type", "after", "before"})
 _PAGING = frozenset({"limit", "cursor"})
@@ -36,6 +39,7 @@ _NONE: frozenset[str] = frozenset()
 _REASONS = get_args(Reason)
 _LIMIT = "100"
 
+T = TypeVar("T")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -61,12 +65,29 @@ class _ReplayBody(msgspec.Struct, forbid_unknown_fields=True):
     to: _To | None = None
 
 
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+
+
+class _Item(msgspec.Struct, forbid_unknown_fields=True):
+    """A letter of another hub; `raw` is base64."""
+
+    kind: Literal["redis_stream"]
+    queue: _Name
+    place: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,20}-[0-9]{1,20}\Z")]
+    raw: bytes
+
+
+class _ImportBody(msgspec.Struct, forbid_unknown_fields=True):
+    items: Annotated[list[_Item], msgspec.Meta(max_length=IMPORT_MAX)]
+
+
 def routes(node: Lettered) -> list[Route]:
     """All of them; a path that takes several methods is one route."""
     desk = _Routes(node)
     return [
         Route("/v1/dead-letters", _refusing(desk.many), methods=["GET", "DELETE"]),
         Route("/v1/dead-letters/replay", _refusing(desk.replay_many), methods=["POST"]),
+        Route("/v1/dead-letters/import", _refusing(desk.take_over), methods=["POST"]),
         Route("/v1/dead-letters/{id}", _refusing(desk.one), methods=["GET", "DELETE"]),
         Route("/v1/dead-letters/{id}/replay", _refusing(desk.replay), methods=["POST"]),
         Route("/v1/messages/{id}/delivery", _refusing(desk.delivery), methods=["GET"]),
@@ -157,6 +178,14 @@ class _Routes:
         done = await self._node.letters.replay(request.path_params["id"], to, by=_address(request))
         return ok(msgspec.structs.asdict(done))
 
+    async def take_over(self, request: Request) -> Response:
+        """`POST /v1/dead-letters/import`. Of a body that is not valid nothing is kept."""
+        parameters(request, _NONE)
+        asked = _decoded(await body_of(request, IMPORT_BYTES_MAX), _ImportBody)
+        found = [(Source(item.kind, item.queue, item.place), item.raw) for item in asked.items]
+        kept, known = await self._node.letters.take_over(found, by=_address(request))
+        return ok({"kept": kept, "known": known})
+
     async def delivery(self, request: Request) -> Response:
         """`GET /v1/messages/{id}/delivery`."""
         parameters(request, _NONE)
@@ -178,11 +207,15 @@ async def _to(request: Request) -> Channel | None:
     body = await body_of(request, BODY_BYTES_MAX)
     if not body.strip():
         return None
+    to = _decoded(body, _ReplayBody).to
+    return None if to is None else channel(to.event_id, to.event_type)
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
     try:
-        to = msgspec.json.decode(body, type=_ReplayBody).to
+        return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequestError(f"the body is not valid: {error}") from error
-    return None if to is None else channel(to.event_id, to.event_type)
 
 
 def _address(request: Request) -> str:
