@@ -310,6 +310,25 @@ async def test_after_a_lost_tail_only_records_that_are_found_again_are_told() ->
         assert list(made.waiting.older) == [2]
 
 
+async def test_after_a_lost_tail_what_was_told_is_told_again_where_that_is_lost() -> None:
+    """The receipts went with the tail: without them others would let it die without a doubt."""
+    async with bench() as hub:
+        made = kept(hub)
+        await hub.joined("a/t")
+        (first, *_) = await hub.publish("a/t", 1, 2, 3)
+        made.sweep_all()
+        made.handed = {3: 1}
+        records = [entry.record for entry in hub.fanout.tail.first_after(0, 9)]
+        hub.fanout.leap(first.at(0), "lost_tail")
+        assert made.doubts
+        made.heard = {2}
+        for record in records:
+            made.load(record)
+        assert made.handed == {1: 1, 3: 1}, "the receipt of the second is there"
+        made.loaded()
+        assert not made.doubts
+
+
 async def test_what_was_settled_while_the_log_was_loaded_does_not_wait() -> None:
     """Handed over here meanwhile; it is told all the same."""
     async with bench(tail_records_max=1) as hub:

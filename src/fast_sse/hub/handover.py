@@ -42,6 +42,7 @@ class Handover:
         late: ids of letters whose message was handed over after all.
         heard: while the log before this node's start is loaded, what was settled of it meanwhile; None afterwards.
         decided: nothing at or below it was undecided then.
+        unsure_below: after the log lost its tail, what was handed over up to there is not known any more.
         lived_s: how long this node has been taking turns: the clock of the grace. It stands while turns fail, and while
             the whole process does.
         leaps: how often the log went on elsewhere, so that what waits must be loaded again.
@@ -63,12 +64,13 @@ class Handover:
         self.late: dict[str, None] = {}
         self.heard: set[Position] | None = None
         self.decided: Position = 0
+        self.unsure_below: Position = 0
         self.lived_s = 0.0
         self.leaps = 0
         self.written = {"live": 0, "catch_up": 0}
         #: Own hand-overs of what the follower has yet to take; and those of a log that leapt, with their fingerprints.
         self._early: dict[Position, int] = {}
-        self._doubtful: dict[Position, tuple[str, int]] = {}
+        self._doubtful: dict[Position, tuple[str, int, int]] = {}
         tail.before_drop = self.sweep
 
     def keep(self, ignored: frozenset[str], waiting_max: int) -> None:
@@ -105,11 +107,13 @@ class Handover:
 
     def _doubt(self) -> None:
         """Part of the log is gone, and its numbers may come again: what waits is loaded anew, and what is to be told is told
-        only of records that are found there again.
+        only of records that are found there again. What was told may be gone as well, so it is told again if it is.
         """
+        self.unsure_below = 0 if self._tail.floor is None else self._tail.floor.position
         for entry in self._tail.first_after(0, len(self._tail)):
-            if count := self.handed.get(entry.position):
-                self._doubtful[entry.position] = (entry.record.fingerprint, count)
+            if entry.written:
+                untold = self.handed.get(entry.position, 0)
+                self._doubtful[entry.position] = (entry.record.fingerprint, untold, entry.written)
         self.waiting.clear()
         for some in (self.handed, self.ahead, self._early):
             some.clear()
@@ -155,13 +159,18 @@ class Handover:
 
     def load(self, record: Record) -> None:
         """A record of the log before this node's start, of which no receipt says that it is settled."""
-        print_, count = self._doubtful.pop(record.position, ("", 0))
-        if count and print_ == record.fingerprint:
-            self.handed[record.position] = count
-        elif (self.heard is None or record.position not in self.heard) and wants_letter(
-            record, self._ignored
-        ):
-            self.waiting.older[record.position] = Wait(self.lived_s, record.fingerprint)
+        position = record.position
+        print_, untold, written = self._doubtful.pop(position, ("", 0, 0))
+        known = self.heard is not None and position in self.heard
+        if print_ == record.fingerprint and (count := untold if known else written):
+            self.handed[position] = count
+        elif not known and wants_letter(record, self._ignored):
+            self.waiting.older[position] = Wait(self.lived_s, record.fingerprint)
+
+    @property
+    def doubts(self) -> bool:
+        """Whether hand-overs are still to be told that were told to a log that lost them."""
+        return bool(self._doubtful)
 
     def loaded(self) -> None:
         """All of it is loaded."""

@@ -119,6 +119,9 @@ class Telling:
         self._handover.decided = begun.decided
         self._seen = begun.seen
         self._told = (0, None)
+        unsure, self._handover.unsure_below = self._handover.unsure_below, 0
+        if unsure > begun.decided:
+            self._held = (begun.decided, self._handover.lived_s + self._rules.patience_s)
         for receipt in begun.receipts:
             self._hear(receipt)
 
@@ -219,6 +222,8 @@ class Telling:
     def _through(self) -> Position:
         """The place below which all hand-overs are told with this turn. It never goes back but with the log."""
         through = self._handover.swept
+        if self._handover.doubts:
+            through = min(through, self._handover.decided)
         if rest := self._handover.handed:
             through = min(through, min(rest) - 1)
         if self._held is not None:
