@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 from tests.contract.asserting import put
-from tests.contract.backends import draft
+from tests.contract.backends import FOREVER, Clock, draft
+from tests.contract.kafka_place import KafkaPlace
 from tests.contract.letters.node import Node, begun, every_letter, ids, letters_of, poison, texts
 from tests.store.kafka.conftest import Cluster, records, until
 
@@ -17,7 +19,7 @@ from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import NotStoredError, UnavailableError, UnknownOutcomeError
 from fast_sse.model.letter import Letter
-from fast_sse.store.base import Retention
+from fast_sse.store.base import Retention, Windows
 from fast_sse.store.kafka.entry import encode
 from fast_sse.store.kafka.store import KafkaStore
 
@@ -101,6 +103,29 @@ async def test_a_node_that_comes_later_finds_undecided_what_is(cluster: Cluster)
     await node.tell(waiting, due=[waiting])
     await level(later, one)
     assert await ids(later) == await ids(one) == [waiting.text]
+
+
+@pytest.mark.slow
+async def test_a_lost_tail_takes_its_letters(tmp_path: Path) -> None:
+    """Letters and decisions above the loss go with it: a message at a place that is given again dies like any other."""
+    place, clock = KafkaPlace(tmp_path / "log"), Clock()
+    store = place.make(FOREVER, Windows(), clock)
+    await store.open()
+    (node,) = await begun(store, "a")
+    kept, lost = await put(store, draft(), draft())
+    await node.tell(kept, due=[kept])
+    await node.tell(lost, due=[lost], decided=lost)
+    assert await ids(store) == texts([kept, lost])
+    await place.lose_tail(store, kept.position)
+    store = place.make(FOREVER, Windows(), clock)
+    await store.open()
+    assert await ids(store) == [kept.text]
+    (node,) = await begun(store, "a")
+    (again,) = await put(store, draft())
+    assert [position for position, *_ in (await node.tell(again, due=[again])).dead] == [again.position]
+    assert await ids(store) == texts([kept, again])
+    await store.close()
+    await place.clear()
 
 
 async def test_two_nodes_that_decide_at_once_make_one_letter(cluster: Cluster) -> None:
