@@ -13,6 +13,7 @@ from fast_sse.model.channel import Channel
 from fast_sse.model.errors import BadRequestError
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import (
+    CONTROL_EVENTS,
     EVENT_BYTES_MAX,
     TTL_S_MAX,
     Draft,
@@ -20,6 +21,7 @@ from fast_sse.model.message import (
     Record,
     addressed_envelope,
     bare_envelope,
+    check_event_name,
     draft,
     encode_headers,
     parse_publish,
@@ -209,3 +211,20 @@ def test_the_addressed_envelope_adds_the_channel_and_nothing_else(value, headers
 def test_a_record_expires_at_its_time(expires_ms, now_ms, expired):
     """0 is never; from its time on it has expired."""
     assert msgspec.structs.replace(record(), expires_ms=expires_ms).expired(now_ms) == expired
+
+
+@pytest.mark.parametrize(
+    ("event", "control"),
+    [("", False), ("note", False), ("fast-sse", False), ("fast-sse.erased", True), ("fast-sse.future", True)],
+)
+def test_a_control_record_is_for_no_client(event, control):
+    """Whatever its event begins with the hub's own prefix: also one that a later version wrote."""
+    stored = msgspec.structs.replace(record(), event=event)
+    assert (stored.is_control, stored.due(0)) == (control, not control)
+
+
+@pytest.mark.parametrize("event", CONTROL_EVENTS)
+def test_a_control_event_cannot_be_published(event):
+    """The prefix is reserved."""
+    with pytest.raises(BadRequestError, match="reserved"):
+        check_event_name(event)

@@ -207,3 +207,42 @@ async def test_a_defect_in_sending_costs_its_entry() -> None:
     assert isinstance(unknown, UnknownOutcomeError)
     assert isinstance(stored, Appended)
     await later
+
+
+async def test_an_entry_is_waited_for_from_before_it_is_sent() -> None:
+    """The reader's thread may have it before the call that sent it is back; what went nowhere is not waited for."""
+    log, waited = Log(), []
+    send = log._send
+
+    def sent(one: Draft, token: int) -> None:
+        waited.append((token, log.appends.waits_for(token)))
+        send(one, token)
+
+    log.appends = Appends(log._look_up, sent, 30.0)
+    log.refused[b"1"] = NotStoredError("away")
+    future = log.appends.add([draft(data=b"1"), draft(data=b"2")])
+    assert [found for _, found in waited] == [True, True]
+    assert [log.appends.waits_for(token) for token, _ in waited] == [False, True]
+    log.read_back(1)
+    await future
+    assert not log.appends.waits_for(waited[1][0])
+
+
+async def test_what_a_control_entry_came_to_is_its_answer() -> None:
+    """Told by the fold, and handed on as it is; an error, too."""
+    log = Log()
+    futures = [log.appends.add([draft()]) for _ in range(2)]
+    await log.until_sent(2)
+    told: list[Outcome] = [EARLIER, UnavailableError("another log")]
+    answers = [
+        Answered(token, 3, "abcdefg", told=one) for (_, token), one in zip(log.sent, told, strict=True)
+    ]
+    log.appends.read_back(answers, ORIGIN)
+    assert [(await future)[0] for future in futures] == told
+
+
+async def test_nothing_is_answered_at_once() -> None:
+    """No draft, no outcome, nothing sent."""
+    log = Log()
+    assert await log.appends.add([]) == []
+    assert not log.sent

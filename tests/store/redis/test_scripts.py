@@ -8,6 +8,7 @@ from importlib import resources
 import pytest
 from tests.support.redis_server import RedisServer
 
+from fast_sse.model.message import CONTROL_EVENTS
 from fast_sse.store.redis.codec import FIELDS
 from fast_sse.store.redis.scripts import scripts
 
@@ -47,3 +48,11 @@ def test_every_key_is_documented() -> None:
     assert len(suffixes) >= 8
     for suffix in suffixes:
         assert re.search(rf"^--   B {suffix}\b", prelude, re.MULTILINE), suffix
+
+
+def test_control_events_are_the_same_in_both_languages() -> None:
+    """What the scripts know as a record that no client sees is one by the table, and every such record is known to them."""
+    named = {
+        event for file in LUA.iterdir() for event in re.findall(r"'(fast-sse\.[a-z]+)'", file.read_text())
+    }
+    assert named == {event for event, is_record in CONTROL_EVENTS.items() if is_record}
