@@ -126,10 +126,18 @@ class Run:
             await self.publish(TAKEN, 1, node)
             await self.publish(LONELY, 1, node)
 
-    async def listen(self, node: int, *, after: str = "", channel: Pair = TAKEN) -> Client:
+    async def listen(
+        self,
+        node: int,
+        *,
+        after: str = "",
+        channel: Pair = TAKEN,
+        leave_after: Callable[[], int] | None = None,
+    ) -> Client:
         """A subscriber that is on its stream: from now on, or from `after`."""
         name = f"s{len(self.clients)}"
-        client = Client(name, self.nodes[node].public, subscribe_target(channel), signed(channel))
+        target, headers = subscribe_target(channel), signed(channel)
+        client = Client(name, self.nodes[node].public, target, headers, leave_after=leave_after)
         client.last_event_id = after
         self.clients.append(client)
         return await client.start().ready()
@@ -159,7 +167,14 @@ class Run:
                     return False
             return True
 
-        await until(decided, "everything is decided")
+        try:
+            await until(decided, "everything is decided")
+        except TimeoutError as error:
+            told = [
+                f"n{n}: {await self.desks[n].total()} letters, {await self.desks[n].waiting()} wait"
+                for n in alive
+            ]
+            raise TimeoutError(f"{error}; {len(self.lonely)} are due; {'; '.join(told)}") from None
 
     async def verdict(self, *numbers: int) -> Verdict:
         """Wait for the end, and judge."""
@@ -213,6 +228,22 @@ class Run:
             return bool(shown["written"]) and bool(shown["complete"])
 
         await until(known, f"n{number} heard of {message_id}")
+
+    async def complete(self, number: int, message_id: str) -> None:
+        """Wait until a node heard of all hand-overs up to this message."""
+
+        async def told() -> bool:
+            return bool((await self.desks[number].delivery(message_id))["complete"])
+
+        await until(told, f"n{number} heard of all up to {message_id}")
+
+    async def acked(self, number: int, message_id: str, names: int) -> None:
+        """Wait until a node knows of so many names."""
+
+        async def told() -> bool:
+            return int((await self.desks[number].delivery(message_id))["acked"]) >= names
+
+        await until(told, f"n{number} heard of {names} acks of {message_id}")
 
     async def dead(self, number: int, count: int) -> None:
         """Wait until a node says that there are so many letters."""

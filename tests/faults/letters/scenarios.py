@@ -14,6 +14,7 @@ from tests.faults.letters.conducted import Order
 from tests.faults.letters.judge import Verdict
 from tests.faults.letters.run import LONELY, PRODUCT, TAKEN, Run, running, until
 from tests.faults.stepped import OFFSET_FILE, Offset
+from tests.support.redis_pair import paired
 from tests.support.sse import Client
 
 
@@ -298,3 +299,27 @@ async def clocks_step(
         for orders in run.orders:
             orders.give(Order.PASS)
         return await run.verdict()
+
+
+async def failed_over(directory: Path, *, messages: int) -> Verdict:
+    """The replica has what was published and not the turns that told of it; messages behind them go with the primary."""
+    async with paired(directory) as pair:
+        log = Log("redis", {"FAST_SSE_REDIS__URL": pair.url})
+        async with running(directory, log, 2, grace_s=2.0) as run:
+            client = await run.listen(1)
+            (first,) = await run.publish(TAKEN, 1)
+            await run.handed(client)
+            await run.heard(0, first)
+            for orders in run.orders:
+                orders.give(Order.HOLD)
+            await run.mix(2 * messages)
+            await run.handed(client)
+            await pair.lag()
+            lost = await run.publish(LONELY, 2)  # where the log ends on the replica is before them
+            run.lonely = [one for one in run.lonely if one not in lost]
+            for orders in run.orders:
+                orders.give(Order.PASS)
+            for message_id in run.taken:
+                await run.heard(0, message_id)
+            await pair.fail_over()
+            return await run.verdict()
