@@ -97,10 +97,11 @@ def import_letters(
     admin: AdminOption = DEFAULT_ADMIN,
     admin_key_env: AdminKeyOption = None,
 ) -> None:
-    """Take the entries of a dead-letter stream of Redis into the dead letters, as poison.
+    """Take the entries of a dead-letter stream of Redis into the dead letters.
 
-    They are then listed, shown, replayed and purged like all others. Nothing is removed from the stream, and an import that
-    is repeated keeps each entry once. The URL may hold a password, so it stands in a variable.
+    What is a message is there as no_subscriber, all else as poison; both are then listed, shown, replayed and purged like all
+    others. Nothing is removed from the stream, and an import that is repeated keeps each entry once. The URL may hold a
+    password, so it stands in a variable.
 
     \b
     Examples:
