@@ -50,6 +50,10 @@ def damaged(connection: sqlite3.Connection) -> list[Position]:
     ("change", "found"),
     [
         ("UPDATE letter SET weight = weight", []),
+        (
+            "UPDATE letter SET reason = 'expired' WHERE reason = 'poison'",
+            [],
+        ),  # kept for a source under its own reason
         ("UPDATE letter SET body = x'00' || substr(body, 2) WHERE seq IN (1, 5, 10)", [1, 5, 10]),
         ("UPDATE letter SET body = x'' WHERE seq IN (5, 10)", [5, 10]),
         ("UPDATE letter SET event_id = 'b' WHERE seq = 5", [5]),

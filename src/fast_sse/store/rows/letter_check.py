@@ -9,6 +9,7 @@ import sqlite3
 from typing import NamedTuple
 
 from fast_sse.model.cursor import Position
+from fast_sse.model.letter import is_poison_id
 from fast_sse.store.rows.body import records_of
 from fast_sse.store.rows.letters import unpacked
 
@@ -21,7 +22,7 @@ LetterPlace = tuple[Position, str]
 BEGINNING: LetterPlace = (-1, "")
 
 _SQL = """
-    SELECT seq, CAST(id AS TEXT), CAST(event_id AS BLOB), CAST(event_type AS BLOB), reason = 'poison', CAST(body AS BLOB)
+    SELECT seq, CAST(id AS TEXT), CAST(event_id AS BLOB), CAST(event_type AS BLOB), CAST(body AS BLOB)
     FROM letter WHERE (seq, id) > (?, ?) ORDER BY seq, id LIMIT ?
 """
 
@@ -38,20 +39,19 @@ def check_letters(connection: sqlite3.Connection, after: LetterPlace) -> LetterP
     damaged: list[Position] = []
     through: LetterPlace | None = None
     size = 0
-    for seq, letter_id, event_id, event_type, is_poison, body in connection.execute(
-        _SQL, (*after, PIECE_LETTERS)
-    ):
+    for seq, letter_id, event_id, event_type, body in connection.execute(_SQL, (*after, PIECE_LETTERS)):
         through = seq, letter_id
-        if not (_is_poison(body) if is_poison else _is_message(seq, event_id, event_type, body)):
+        sound = (
+            unpacked(body) is not None
+            if is_poison_id(letter_id)
+            else _is_message(seq, event_id, event_type, body)
+        )
+        if not sound:
             damaged.append(seq)
         size += len(body)
         if size >= _PIECE_BYTES:
             break
     return LetterPiece(through, damaged)
-
-
-def _is_poison(body: bytes) -> bool:
-    return unpacked(body) is not None
 
 
 def _is_message(seq: Position, event_id: bytes | None, event_type: bytes | None, body: bytes) -> bool:
