@@ -26,6 +26,7 @@ from fast_sse.store.base import Retention, Windows
 from fast_sse.store.kafka.settings import KafkaSettings
 from fast_sse.store.kafka.store import KafkaStore
 from fast_sse.store.kafka.topic import Topic
+from fast_sse.store.letters import LetterBounds
 
 EVERYTHING = Filter.of(Channel("*", "*"))
 FOREVER = Retention(max_age_s=None, max_bytes=None)
@@ -94,10 +95,15 @@ class Cluster:
         deadline_s: float = 10.0,
         retention: Retention = FOREVER,
         windows: Windows | None = None,
+        letters: LetterBounds | None = None,
         **more: Any,
     ) -> KafkaStore:
         store = KafkaStore(
-            self.settings(node, deadline_s, **more), self.directory, retention, windows or Windows()
+            self.settings(node, deadline_s, **more),
+            self.directory,
+            retention,
+            windows or Windows(),
+            letters=letters or LetterBounds(),
         )
         self.nodes.append(store)
         return store

@@ -22,6 +22,7 @@ from fast_sse.model.letter import Letter
 from fast_sse.store.base import Retention, Windows
 from fast_sse.store.kafka.entry import encode
 from fast_sse.store.kafka.store import KafkaStore
+from fast_sse.store.letters import LetterBounds
 
 
 async def level(store: KafkaStore, with_: KafkaStore) -> None:
@@ -64,6 +65,22 @@ async def test_a_view_that_is_made_again_has_the_same_letters(cluster: Cluster) 
     settled = await node.tell(cursors[-1], due=cursors)
     assert (settled.dead, settled.turners) == ([], turners)
     assert dict(settled.tally.dropped) == {"count": 0, "bytes": 0, "age": 0}
+
+
+async def test_what_was_dropped_before_is_not_counted_again(cluster: Cluster) -> None:
+    """A node that makes its view drops what its bounds do not hold, as it did then: no alarm is due."""
+    few = LetterBounds(max_count=2)
+    store = await cluster.open(letters=few)
+    (node,) = await begun(store, "a")
+    cursors = await put(store, *(draft() for _ in range(5)))
+    assert (await node.tell(cursors[-1], due=cursors)).tally.dropped["count"] == 3
+    await store.close()
+    cluster.view().unlink()
+    again = await cluster.open(letters=few)
+    assert await ids(again) == texts(cursors[3:])
+    node.letters = letters_of(again)
+    (later,) = await put(again, draft())
+    assert (await node.tell(later, due=[later])).tally.dropped["count"] == 1
 
 
 @pytest.mark.slow

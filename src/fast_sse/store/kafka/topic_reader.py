@@ -182,7 +182,10 @@ class TopicReader:
         consumer = make_consumer(self._settings, self._on_error)
         try:
             self._anchor(consumer, facts)
+            dropped = self._view.letters_dropped
             self._read_to(consumer, facts.high, quiet=self._anew)
+            if self._anew or not self._began:  # what a view is made of was dropped before
+                self._view.letters_dropped = dropped
             newest = self._place_at(self._view.newest)
             self._readers.resume()
             trimmed = self._place_at(self._view.trimmed)
