@@ -15,7 +15,7 @@ from tests.app.conftest import (
     StubbornStore,
     until,
 )
-from tests.support.http1 import request_bytes
+from tests.support.http1 import request, request_bytes
 from tests.support.redis_server import RedisServer, need_redis
 from tests.support.sign import SECRET
 
@@ -71,14 +71,37 @@ async def test_a_reload_holds_for_queues(
     running.app.reload()
     redis_server.do("XADD", "sse:events", "*", "carid000001", '{"event_type": "t", "data": 1}')
 
-    async def quarantined() -> bool:
-        return bool(redis_server.do("XLEN", "sse:events:dead_letter"))
-
     async def told() -> bool:
         return bool(running.lines("ingest poisoned"))
 
-    await until(quarantined)
     await until(told)
     assert store.appends == 0
     (poisoned,) = running.lines("ingest poisoned")
     assert "not allowed" in poisoned["error"]
+
+
+async def test_poison_is_replayed_once_it_is_a_message(
+    start: Start, store: StubbornStore, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused by an allow-list it is a dead letter, also where messages make none; when the list is mended it is published."""
+    monkeypatch.setenv("FAST_SSE_INGEST__REDIS_STREAM__URL", redis_server.url)
+    monkeypatch.setenv("FAST_SSE_DEAD_LETTERS__ENABLED", "false")
+    running = start()
+    _, admin = await running.addresses()
+    running.settings = lambda: load(None, {"auth": {"secret": SECRET, "allowed_event_ids": ["other"]}})
+    running.app.reload()
+    redis_server.do("XADD", "sse:events", "*", "carid000001", '{"event_type": "t", "data": 1}')
+
+    async def acknowledged() -> bool:
+        return bool(running.lines("ingest poisoned"))
+
+    await until(acknowledged)
+    (letter,) = (await request(admin, "GET", "/v1/dead-letters")).json()["data"]["items"]
+    assert (letter["reason"], letter["event_id"], letter["event_type"]) == ("poison", "carid000001", "t")
+    replay = f"/v1/dead-letters/{letter['id']}/replay"
+    assert (await request(admin, "POST", replay)).status == 403
+    running.settings = lambda: load(None, {"auth": {"secret": SECRET}})
+    running.app.reload()
+    assert (await request(admin, "POST", replay)).status == 200
+    assert (await request(admin, "GET", "/v1/dead-letters")).json()["data"]["total"] == 0
+    assert store.appends == 1
