@@ -16,6 +16,9 @@ import pytest
 from tests.support.redis_server import RedisServer, need_redis
 
 from fast_sse.hub.hub import Hub
+from fast_sse.hub.letters import LetterDesk
+from fast_sse.hub.replays import ReplayDrafts
+from fast_sse.ingest.poison import imported, reread
 from fast_sse.ingest.redis_hole import numbers
 from fast_sse.ingest.redis_stream import RedisStream, _NoGroupError
 from fast_sse.model.channel import Channel, Filter
@@ -138,6 +141,19 @@ async def hub(store: FailingStore, facts: Facts) -> AsyncIterator[Hub]:
 def make_hub(store: FailingStore, facts: Facts, limits: Limits = LIMITS) -> Hub:
     """A hub on the loop that runs, not yet started."""
     return Hub(store, limits, facts, now_ms=lambda: time.time_ns() // 1_000_000, rng=random.Random(1))
+
+
+def desk_of(hub: Hub, facts: Facts) -> LetterDesk:
+    """What operators do with the letters of a hub, under the limits of these tests."""
+    drafts = ReplayDrafts(lambda _channel: None, lambda letter: reread(letter, LIMITS), 604_800.0, time.time)
+    return LetterDesk(
+        hub.store.letters,
+        hub.publish,
+        facts,
+        drafts,
+        lambda source, raw: imported(source, raw, LIMITS, "node"),
+        lambda: hub.dead_letters.waiting,
+    )
 
 
 def package(data: Any, **more: Any) -> bytes:

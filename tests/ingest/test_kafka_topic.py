@@ -8,13 +8,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.ingest.conftest import LIMITS, Facts, FailingStore, make_hub, package, until
+from tests.ingest.conftest import LIMITS, Facts, FailingStore, desk_of, make_hub, package, until
 from tests.ingest.kafka import QUIET, Topic
 from tests.support.kafka_broker import Broker, need_kafka, topic_name
 
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest.kafka_topic import KafkaTopic
-from fast_sse.ingest.poison import reread
 from fast_sse.model.errors import NotStoredError, UnknownOutcomeError
 from fast_sse.model.letter import RAW_BYTES_MAX, Source
 from fast_sse.observe.observer import IngestFailed, IngestGone, IngestPoisoned, IngestRecovered
@@ -241,10 +240,13 @@ async def test_poison_is_a_message_once_it_may_be_one(
     source.start()
     await taken(source, 1)
     await source.stop()
-    await hub.close()
     (letter,) = await store.poison()
-    target, body = reread(letter, LIMITS)
-    assert (target, json.loads(bytes(body.data))) == (("car7", "sold"), "x" * 200)
+    await desk_of(hub, facts).replay(letter.id)
+    await hub.close()
+    (record,) = await store.records()
+    assert (record.channel, json.loads(record.data)) == (("car7", "sold"), "x" * 200)
+    assert json.loads(record.headers)["fast-sse-replay-of"] == letter.id
+    assert await store.poison() == []
 
 
 async def test_while_the_hub_does_not_store_the_topic_fills(

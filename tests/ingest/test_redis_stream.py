@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.ingest.conftest import LIMITS, Facts, FailingStore, Make, Queue, make_hub, package, until
+from tests.ingest.conftest import LIMITS, Facts, FailingStore, Make, Queue, desk_of, make_hub, package, until
 from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer, need_redis
 from tests.support.server import ROOT
@@ -21,7 +21,6 @@ from tests.support.server import ROOT
 from fast_sse.hub.hub import Hub
 from fast_sse.ingest import redis_stream
 from fast_sse.ingest.lease import LeaseLostError
-from fast_sse.ingest.poison import reread
 from fast_sse.ingest.redis_stream import RedisStream
 from fast_sse.model.errors import NotStoredError, UnknownOutcomeError
 from fast_sse.model.letter import RAW_BYTES_MAX, Source
@@ -185,10 +184,13 @@ async def test_poison_is_a_message_once_it_may_be_one(
     source.start()
     await until(lambda: source.figures.taken == 1)
     await source.stop()
-    await hub.close()
     (letter,) = await store.poison()
-    target, body = reread(letter, LIMITS)
-    assert (target, json.loads(bytes(body.data))) == (("car7", "sold"), "x" * 200)
+    await desk_of(hub, facts).replay(letter.id)
+    await hub.close()
+    (record,) = await store.records()
+    assert (record.channel, json.loads(record.data)) == (("car7", "sold"), "x" * 200)
+    assert json.loads(record.headers)["fast-sse-replay-of"] == letter.id
+    assert await store.poison() == []
 
 
 async def test_what_a_crashed_reader_took_comes_first(
