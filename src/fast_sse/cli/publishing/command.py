@@ -35,6 +35,25 @@ from fast_sse.model.errors import ConfigError, UnavailableError
 #: Leaves room for a line's number within the 256 bytes of an idempotency key.
 RUN_ID_BYTES_MAX = 200
 
+BatchOption = Annotated[
+    str | None,
+    Option(
+        metavar="FILE",
+        help="Many messages: NDJSON with event_id, event_type and data; - reads standard input.",
+    ),
+]
+RunIdOption = Annotated[
+    str | None, Option(help="With --batch: go on with the run of this id; a new one otherwise.")
+]
+BatchLinesOption = Annotated[
+    int, Option(min=1, max=10_000, metavar="N", help="With --batch: lines in one request, at most.")
+]
+WaitOption = Annotated[
+    str | None,
+    Option(metavar="STATE", help="Wait until it is written, acked, or acked:N by so many; status 1 if not."),
+]
+TimeoutOption = Annotated[float, Option(min=0, metavar="SECONDS", help="With --wait: no longer than this.")]
+
 
 def publish(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
     event_id: Annotated[
@@ -53,29 +72,12 @@ def publish(  # noqa: PLR0913, PLR0917  the options of a command are its argumen
         list[str] | None, Option(metavar="NAME=VALUE", help="A header of the message; repeatable.")
     ] = None,
     key: Annotated[str | None, Option(help="Idempotency key; a random one otherwise.")] = None,
-    batch: Annotated[
-        str | None,
-        Option(
-            metavar="FILE",
-            help="Many messages: NDJSON with event_id, event_type and data; - reads standard input.",
-        ),
-    ] = None,
-    run_id: Annotated[
-        str | None, Option(help="With --batch: go on with the run of this id; a new one otherwise.")
-    ] = None,
+    batch: BatchOption = None,
+    run_id: RunIdOption = None,
     from_line: Annotated[int, Option(min=1, metavar="N", help="With --batch: begin at this line.")] = 1,
-    batch_lines: Annotated[
-        int, Option(min=1, max=10_000, metavar="N", help="With --batch: lines in one request, at most.")
-    ] = 500,
-    wait: Annotated[
-        str | None,
-        Option(
-            metavar="STATE", help="Wait until it is written, acked, or acked:N by so many; status 1 if not."
-        ),
-    ] = None,
-    timeout: Annotated[
-        float, Option(min=0, metavar="SECONDS", help="With --wait: no longer than this.")
-    ] = 30,
+    batch_lines: BatchLinesOption = 500,
+    wait: WaitOption = None,
+    timeout: TimeoutOption = 30,
     retries: Annotated[int, Option(min=0, help="How often to try again, until something gets through.")] = 8,
     kid: KidOption = None,
     config: ConfigOption = None,
