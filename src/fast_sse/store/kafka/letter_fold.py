@@ -1,7 +1,7 @@
 """Dead letters in the view: what control entries of the topic make of them, by the rules of `store.letters`.
 
 Everything follows from the topic: the place of an entry says which receipts are before it, its LogAppendTime is the store
-time, and `seen` of a turn names an entry by place and fingerprint. So every node comes to the same letters, as far as
+time, and `seen` of a turn names an entry as a cursor does. So every node comes to the same letters, as far as
 their bounds are the same, and a view that is made again, too.
 
 Where a view begins in the middle of a topic, nothing is missing that counts: a message precedes what is told of it, so
@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from fast_sse.model.cursor import NO_FINGERPRINT, Cursor, Position
+from fast_sse.model.cursor import NO_FINGERPRINT, Cursor, Position, parse_cursor
 from fast_sse.model.errors import FastSseError, UnavailableError
 from fast_sse.model.letter import Poison, Source
 from fast_sse.model.message import Draft, Record
@@ -130,16 +130,16 @@ class LetterFold:
             self._execute("UPDATE post SET epoch = ?, decided = 0", (self._origin.epoch,))
 
     def _seen(self, place: Position) -> str:
-        return f"{place}-{self._print_at(place) or NO_FINGERPRINT}"
+        """Named as a cursor, so that nobody takes it for one of another topic, or of an entry that was lost."""
+        return self._origin.at(place, self._print_at(place) or NO_FINGERPRINT).text
 
     def _seen_place(self, seen: str) -> Position:
-        """Up to where receipts were heard, 0 where the topic lost that place and gave it again."""
-        number, _, fingerprint = seen.partition("-")
-        if not (number.isascii() and number.isdigit() and len(number) < 20):
+        """Up to where receipts were heard, 0 where the topic has no such place, or lost it and gave it again."""
+        cursor = parse_cursor(seen)
+        if cursor is None or cursor.epoch != self._origin.epoch:
             return 0
-        place = int(number)
-        gone = place <= self._log.ends().trimmed
-        return place if gone or self._print_at(place) == fingerprint else 0
+        gone = cursor.position <= self._log.ends().trimmed
+        return cursor.position if gone or self._print_at(cursor.position) == cursor.fingerprint else 0
 
     def _record_of(self, position: Position) -> Record | None:
         """A record before the entry that is taken."""

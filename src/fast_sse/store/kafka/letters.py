@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from fast_sse.model.channel import Channel
+from fast_sse.model.cursor import parse_cursor
 from fast_sse.model.errors import FastSseError, NotStoredError, TooLargeError, UnknownOutcomeError
 from fast_sse.model.letter import RAW_BYTES_MAX, Letter, Poison
 from fast_sse.model.message import Draft
@@ -47,8 +48,15 @@ class KafkaLetters(Letters):
         return cast(Begun, await self._told(begin_entry(epoch, node, start, first=first)))
 
     async def settle(self, turn: Turn) -> Settled:
-        """At the place of its entry; sent again it is another entry, which changes nothing."""
+        """At the place of its entry; sent again it is another entry, which changes nothing.
+
+        Raises:
+            NotStoredError: also where the topic was made anew since the process began: it has to begin again.
+        """
         epoch, _ = await self._read(_beginning)
+        seen = parse_cursor(turn.seen)
+        if seen is not None and seen.epoch != epoch:
+            raise NotStoredError("the topic was made anew")
         return cast(Settled, await self._told(turn_entry(epoch, turn)))
 
     async def keep(self, poison: Poison) -> bool:
