@@ -31,7 +31,12 @@ class Ops:
     """The commands of one operator."""
 
     def __init__(self, hub: Hub, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
-        self.admin = ("--admin", f"http://{hub.admin[0]}:{hub.admin[1]}", "--admin-key-env", "OPS")
+        self.admin: tuple[str, ...] = (
+            "--admin",
+            f"http://{hub.admin[0]}:{hub.admin[1]}",
+            "--admin-key-env",
+            "OPS",
+        )
         self._public = f"http://{hub.public[0]}:{hub.public[1]}"
         self._command, self._capsys = command, capsys
 
