@@ -103,7 +103,7 @@ class IngestStarted(Fact, frozen=True, gc=False):
 
 
 class IngestStopped(Fact, frozen=True, gc=False):
-    """The queue is no more read by this node; `entries` were stored or quarantined, and acknowledged."""
+    """The queue is no more read by this node; `entries` were stored, or kept as poison, and acknowledged."""
 
     kind: str
     queue: str
@@ -138,7 +138,7 @@ class IngestRecovered(Fact, frozen=True, gc=False):
 
 
 class IngestPoisoned(Fact, frozen=True, gc=False):
-    """An entry cannot become a message and was quarantined. `place` names it, `error` says why, nothing its content."""
+    """An entry cannot become a message and is a dead letter now. `place` names it, `error` says why, nothing its content."""
 
     kind: str
     queue: str
