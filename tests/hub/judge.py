@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from collections import Counter
+from typing import Any, NamedTuple
 
 from tests.hub.support import Peer
-from tests.support.events import Block
+from tests.support.events import Block, Parser
+from tests.support.http1 import Dechunker
 
 from fast_sse.model.channel import Channel, Filter
 
@@ -47,6 +49,19 @@ class Stream:
         self.wanted = wanted
         #: None: wherever its first id says (`earliest`, `last`).
         self.after = after
+
+    @property
+    def handed(self) -> Counter[int]:
+        """The messages that its transport took, whether or not the peer read them."""
+        transport: Any = self.peer.transport
+        took = bytes(transport.took)
+        body = Dechunker().feed(took) if self.peer.is_chunked else took
+        blocks = [item for item in Parser().feed(body) if isinstance(item, Block)]
+        return Counter(
+            int(block.id.rpartition(".")[2])
+            for block in blocks
+            if block.id and block.data is not None and not block.event.startswith("fast-sse.")
+        )
 
     def judge(self, log: Log, now_ms: int) -> int | None:
         """Check every block of the wire in order; the position it has reached."""

@@ -12,11 +12,42 @@ from tests.hub.loops import manual
 
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
+from fast_sse.model.letter import Letter, Poison
 from fast_sse.model.message import Draft, Record
 from fast_sse.store.base import Appended, Bounds, Outcome, Page, Store
-from fast_sse.store.letters import Letters
+from fast_sse.store.letters import Begun, LetterPage, Letters, Settled, Turn, Wanted
 
 T = TypeVar("T")
+
+
+class LaggingLetters(Letters):
+    """The letters of that store, as late as the rest of it."""
+
+    def __init__(self, store: LaggingStore, inner: Letters) -> None:
+        self._store = store
+        self._inner = inner
+        self.shared = inner.shared
+
+    async def begin(self, node: str, start: str) -> Begun:
+        return await self._store.late(lambda: self._inner.begin(node, start))
+
+    async def settle(self, turn: Turn) -> Settled:
+        return await self._store.late(lambda: self._inner.settle(turn))
+
+    async def keep(self, poison: Poison) -> bool:
+        return await self._store.late(lambda: self._inner.keep(poison))
+
+    async def list(self, wanted: Wanted, after: str, count: int) -> LetterPage:
+        return await self._store.late(lambda: self._inner.list(wanted, after, count))
+
+    async def get(self, letter_id: str) -> Letter | None:
+        return await self._store.late(lambda: self._inner.get(letter_id))
+
+    async def drop(self, ids: Sequence[str]) -> int:
+        return await self._store.late(lambda: self._inner.drop(ids))
+
+    async def erase(self, target: Channel) -> int:
+        return await self._store.late(lambda: self._inner.erase(target))
 
 
 class LaggingStore(Store):
@@ -29,6 +60,7 @@ class LaggingStore(Store):
         self._unanswered = 0
         self._acknowledged: Position = 0
         self._changed = asyncio.Event()
+        self._letters = None if inner.letters is None else LaggingLetters(self, inner.letters)
 
     async def quiet(self, fanout: Any) -> None:
         """Run until the store has answered everything and the follower has taken everything."""
@@ -42,7 +74,7 @@ class LaggingStore(Store):
             else:
                 return
 
-    async def _late(self, answer: Callable[[], Awaitable[T]]) -> T:
+    async def late(self, answer: Callable[[], Awaitable[T]]) -> T:
         self._unanswered += 1
         try:
             for _ in range(next(self._lags)):
@@ -58,7 +90,7 @@ class LaggingStore(Store):
 
     @property
     def letters(self) -> Letters | None:
-        return self.inner.letters
+        return self._letters
 
     async def open(self) -> None:
         await self.inner.open()
@@ -80,13 +112,13 @@ class LaggingStore(Store):
                 self._acknowledged = max(self._acknowledged, outcome.cursor.position)
 
     async def read(self, wanted: Filter, after: Cursor, records_max: int, bytes_max: int) -> Page:
-        return await self._late(lambda: self.inner.read(wanted, after, records_max, bytes_max))
+        return await self.late(lambda: self.inner.read(wanted, after, records_max, bytes_max))
 
     async def last(self, wanted: Filter, count: int, bytes_max: int = 1 << 20) -> Page:
-        return await self._late(lambda: self.inner.last(wanted, count, bytes_max))
+        return await self.late(lambda: self.inner.last(wanted, count, bytes_max))
 
     async def since(self, time_ms: int) -> Page:
-        return await self._late(lambda: self.inner.since(time_ms))
+        return await self.late(lambda: self.inner.since(time_ms))
 
     async def get(self, position: Position) -> Record | None:
         return await self.inner.get(position)
@@ -100,13 +132,13 @@ class LaggingStore(Store):
                 self._changed.set()
 
     async def bounds(self) -> Bounds:
-        return await self._late(self.inner.bounds)
+        return await self.late(self.inner.bounds)
 
     async def trim(self, keep_after: Position | None = None) -> int:
-        return await self._late(lambda: self.inner.trim(keep_after))
+        return await self.late(lambda: self.inner.trim(keep_after))
 
     async def erase(self, target: Channel) -> int:
-        return await self._late(lambda: self.inner.erase(target))
+        return await self.late(lambda: self.inner.erase(target))
 
     async def ping(self) -> None:
         await self.inner.ping()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
@@ -20,6 +21,7 @@ from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import parse_cursor
 from fast_sse.observe.observer import DefectSeen, FollowerRestarted
 from fast_sse.store.base import Retention, Store
+from fast_sse.store.letters import Wanted
 from fast_sse.store.memory.store import MemoryStore
 
 #: So small that a few messages take every road: pages, slices of the tail, pieces, pauses, a full hub.
@@ -53,12 +55,17 @@ picks = st.integers(0, 7)
 
 
 class SlowTransport(FakeTransport):
-    """Writing takes time, so that flushing is the bottleneck and the next flush waits."""
+    """Writing takes time, so that flushing is the bottleneck and the next flush waits. `took`: what it did not refuse."""
+
+    def __init__(self, *, reading: bool) -> None:
+        super().__init__(reading=reading)
+        self.took = bytearray()
 
     def write(self, data: bytes) -> None:
         """As the fake, but the clock moves."""
         manual().now_s += 0.0005
         super().write(data)
+        self.took += data
 
 
 class HubMachine(RuleBasedStateMachine):
@@ -70,6 +77,8 @@ class HubMachine(RuleBasedStateMachine):
         self.log = Log()
         self.streams: list[Stream] = []
         self.offline: list[tuple[Filter, str]] = []
+        #: Sockets that took a message, by position; of streams that have ended.
+        self.handed: Counter[int] = Counter()
         self.number = 0
         self.store = self.run(self._open(self.make_store()))
         self.hub = self.run(self._start())
@@ -253,8 +262,38 @@ class HubMachine(RuleBasedStateMachine):
         for stream in self.streams:
             stream.judge(self.log, int(self.loop.now_s * 1000))
         for stream in [one for one in self.streams if one.peer.transport.closed]:
+            self.handed += stream.handed
             self.streams.remove(stream)
             self.offline.append((stream.wanted, stream.peer.last_event_id))
+
+    def all_handed(self) -> Counter[int]:
+        """Sockets that took a message, by position."""
+        return sum((stream.handed for stream in self.streams), self.handed)
+
+    @invariant()
+    def each_socket_that_took_a_message_counts(self) -> None:
+        """The counts on the tail are what the transports were written, and nothing else."""
+        handed, handover = self.all_handed(), self.hub.fanout.handover
+        for entry in self.hub.fanout.tail.first_after(0, 1000):
+            early = handover._early.get(entry.position, 0)
+            assert entry.written + early == handed[entry.position], f"{entry.position} is miscounted"
+
+    def what_nobody_was_handed_is_dead(self) -> None:
+        """After the grace each message is in the dead letters, or was handed over; no one is both, unless it is gone from the log
+        or addresses whoever is there.
+        """
+        for _ in range(60):
+            if not self.hub.hub.dead_letters.waiting:
+                break
+            self.elapse(1.0)
+        self.elapse(1.0)
+        page = self.run(self.hub.store.letters.list(Wanted(), "", 1000))
+        dead, handed = {letter.position for letter in page.items}, self.all_handed()
+        for entry in self.log.entries:
+            if handed[entry.position]:
+                assert entry.position not in dead, f"{entry} was handed over"
+            elif "*" not in entry.channel and entry.position > self.log.trimmed:
+                assert entry.position in dead, f"{entry} is missing"
 
     def teardown(self) -> None:
         """In the end everybody reads, is live, and misses nothing; and nothing is left behind."""
@@ -266,6 +305,7 @@ class HubMachine(RuleBasedStateMachine):
             self.elapse(1.0)
             self.every_stream_is_the_log()
             self.nobody_misses_anything()
+            self.what_nobody_was_handed_is_dead()
         finally:
             self.run(self._close())
             self.loop.close()

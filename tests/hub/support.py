@@ -109,13 +109,13 @@ class Peer:
         self.transport.set_protocol(self.subscriber)
         if front.paused:
             self.subscriber.pause_writing()
-        self._chunked = subscription.form.chunked
+        self.is_chunked = subscription.form.chunked
 
     @property
     def body(self) -> bytes:
         """The stream's bytes that the peer took, without the framing of HTTP."""
         wire = bytes(self.transport.wire)
-        return Dechunker().feed(wire) if self._chunked else wire
+        return Dechunker().feed(wire) if self.is_chunked else wire
 
     @property
     def events(self) -> list[Event]:
