@@ -37,6 +37,7 @@ from fast_sse.model.errors import ConfigError
 from fast_sse.model.signature import sign_v1
 from fast_sse.observe.logging import Log
 from fast_sse.observe.observer import HandlerFailed, Observer
+from fast_sse.observe.observers import Observers
 from fast_sse.store.base import Clocked, Store, Windows
 from fast_sse.store.clock import wall_ms
 from fast_sse.store.memory.store import MemoryStore
@@ -123,7 +124,7 @@ def make_letter_desk(
     return LetterDesk(
         hub.store.letters,
         hub.publish,
-        observer,
+        Observers([observer, hub.dead_letters]),
         drafts,
         lambda source, raw: imported(source, raw, limits, config.node_name),
         lambda: hub.dead_letters.waiting,

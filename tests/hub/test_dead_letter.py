@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from tests.hub.loops import manual
@@ -11,7 +13,7 @@ from tests.hub.transport import FakeTransport
 from fast_sse.hub.telling import LetterRules
 from fast_sse.model.letter import Letter
 from fast_sse.model.message import Draft, Key
-from fast_sse.observe.observer import LettersDropped, LettersMade
+from fast_sse.observe.observer import LettersDropped, LettersMade, NoDeadLetters
 from fast_sse.store.base import Retention
 from fast_sse.store.letters import LetterBounds, Wanted
 from fast_sse.store.memory.store import MemoryStore
@@ -320,4 +322,43 @@ async def test_switched_off_nothing_dies_and_switching_on_floods_nothing() -> No
         await hub.publish("a/t", 1)
         await manual().elapse(LATE_S)
         assert await dead(hub) == [101]
+    await store.close()
+
+
+async def test_numbers_follow_what_operators_did() -> None:
+    """An idle node takes one turn more, for the numbers: else a monitor would see letters that are gone."""
+    async with bench() as hub:
+        await hub.publish("a/t", 1)
+        await manual().elapse(LATE_S)
+        tally = hub.hub.dead_letters.report.tally
+        assert tally is not None
+        assert tally.total == 1
+        await hub.hub.erase(place("a/t"))
+        await manual().elapse(2 * TURN_S)
+        tally = hub.hub.dead_letters.report.tally
+        assert tally is not None
+        assert tally.total == 0
+
+
+class Without(MemoryStore):
+    """A store that keeps no dead letters."""
+
+    letters: Any = None
+
+
+async def test_a_store_without_letters() -> None:
+    """One line at the start says so; the indicator counts on each node, nothing dies, and nothing waits."""
+    store = Without(now_ms=now_ms)
+    await store.open()
+    async with bench(store) as hub:
+        await hub.joined("a/t")
+        cursor, _ = await hub.publish("a/t", 1, 2)
+        await hub.publish("b/t", 3)
+        await manual().elapse(LATE_S)
+        assert len(hub.facts.of(NoDeadLetters)) == 1
+        delivery = hub.hub.delivery
+        assert delivery.indicator(await delivery.find(cursor.text)).written == 1
+        assert (hub.hub.dead_letters.waiting, hub.hub.dead_letters.keep_after) == (0, None)
+        assert not hub.fanout.handover.handed
+        assert [one.value for one in hub.hub.samples() if one.name == "dead_letters_waiting"] == [0]
     await store.close()

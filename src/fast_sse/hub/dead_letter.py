@@ -105,6 +105,10 @@ class DeadLetters:
         if self._letters is not None:
             yield from self.report.samples()
 
+    def notify(self, _fact: object) -> None:
+        """An operator changed the letters: their numbers are asked for anew, with the next turn."""
+        self.telling.changed = True
+
     # -- life ---------------------------------------------------------------------------------------
 
     async def begin(self) -> None:
@@ -274,7 +278,7 @@ class DeadLetters:
     async def _turn(self, *, goodbye: bool = False, even_if_nothing: bool = False) -> bool:
         """Take one turn, unless there is nothing to say; whether the next one should follow at once."""
         assert self._letters is not None
-        self.telling.wanted |= even_if_nothing
+        self.telling.changed |= even_if_nothing
         again = self.telling.under_way is not None
         turn = self.telling.next_turn(goodbye=goodbye)
         if turn is None:

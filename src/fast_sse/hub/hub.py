@@ -181,7 +181,9 @@ class Hub:
         """
         entries = await self.store.erase(target)
         letters = self.store.letters
-        return Erased(entries, 0 if letters is None else await letters.erase(target))
+        erased = Erased(entries, 0 if letters is None else await letters.erase(target))
+        self.dead_letters.notify(erased)
+        return erased
 
     def revoke(self, stands: Callable[[object, Filter], bool]) -> int:
         """End every stream whose right (`Subscription.right`) or filter no longer stands; how many ended."""

@@ -79,7 +79,8 @@ class Telling:
     Attributes:
         under_way: the turn whose outcome is not known.
         turners: the processes that the store knows, of the last answer; None before the first.
-        wanted: somebody wants to know what other nodes told.
+        wanted: a client asks for counts, of which other nodes may have told more.
+        changed: an operator changed the letters: the answer to the next turn says how many there are now.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class Telling:
         self._shared = shared
         self.under_way: Turn | None = None
         self.turners: Sequence[Turner] | None = None
-        self.wanted = False
+        self.wanted = self.changed = False
         self._number = 0
         self._seen = ""
         self._told: tuple[Position, Position | None] = (0, None)
@@ -168,7 +169,7 @@ class Telling:
         if not (handed or late or acks or due or goodbye or place != self._told or self._listens()):
             return None
         self._number += 1
-        self.wanted = False
+        self.wanted = self.changed = False
         self.under_way = Turn(
             node=self._node,
             start=self._start,
@@ -189,7 +190,7 @@ class Telling:
 
     def _listens(self) -> bool:
         """Whether the answer alone is worth a turn: not on an idle node."""
-        if self._more or (self.wanted and self._shared):
+        if self._more or self.changed or (self.wanted and self._shared):
             return True
         return self._shared and (len(self._handover.waiting) > 0 or self._behind())
 
