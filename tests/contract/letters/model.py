@@ -23,7 +23,11 @@ Process = tuple[str, str]
 
 @dataclass
 class NodeModel:
-    """One process. `stopped`: it does nothing until it is woken. `unanswered`: a turn whose answer it never had."""
+    """One process.
+
+    `stopped`: it does nothing until it is woken. `loading`: it has not read what waits yet, and says no decided place.
+    `unanswered`: a turn whose answer it never had. `heard`: what others told it, in all.
+    """
 
     name: str
     start: str
@@ -31,6 +35,8 @@ class NodeModel:
     seen: str = ""
     number: int = 0
     stopped: bool = False
+    loading: bool = True
+    heard: dict[Position, int] = field(default_factory=dict)
     waiting: dict[Cursor, int] = field(default_factory=dict)
     handed: dict[Position, int] = field(default_factory=dict)
     ahead: set[Position] = field(default_factory=set)
@@ -43,6 +49,7 @@ class NodeModel:
     def begin(self, begun: Begun, log: Sequence[Cursor], now_ms: int) -> None:
         """What is above the decided place and in no receipt waits, with a new grace."""
         self.seen, self.through = begun.seen, begun.newest
+        self._note(begun.receipts)
         settled = settled_in(begun.receipts)
         for cursor in log:
             if begun.decided < cursor.position <= begun.newest and cursor.position not in settled:
@@ -76,7 +83,7 @@ class NodeModel:
             every_ms=EVERY_MS,
             grace_s=GRACE_S,
             through=self.through,
-            decided=min(self.through, max(below, default=0)),
+            decided=None if self.loading else min(self.through, max(below, default=0)),
             seen=self.seen,
             handed=[Handed(position, count) for position, count in self.handed.items()],
             due=[Due(cursor.position, cursor.fingerprint) for cursor in due],
@@ -91,9 +98,15 @@ class NodeModel:
         """The answer: what others settled does not wait here any more."""
         self.unanswered = None
         self.seen = settled.seen
+        self._note(settled.receipts)
         positions = settled_in(settled.receipts)
         self.ahead |= {position for position in positions if position > self.through}
         self.waiting = {at: ms for at, ms in self.waiting.items() if at.position not in positions}
+
+    def _note(self, receipts: Sequence[Receipt]) -> None:
+        for receipt in receipts:
+            for one in receipt.handed:
+                self.heard[one.position] = self.heard.get(one.position, 0) + one.count
 
 
 def settled_in(receipts: Sequence[Receipt]) -> set[Position]:
@@ -118,6 +131,8 @@ class World:
 
     processes: dict[Process, Facts] = field(default_factory=dict)
     handed: set[Position] = field(default_factory=set)
+    #: To how many sockets each was written, in all.
+    written: dict[Position, int] = field(default_factory=dict)
     told: set[Position] = field(default_factory=set)
     #: Whatever became a letter, and whether it says that it may have been delivered.
     dead: dict[Position, bool] = field(default_factory=dict)
@@ -131,6 +146,7 @@ class World:
 
     def hands_over(self, process: Process, position: Position) -> None:
         self.handed.add(position)
+        self.written[position] = self.written.get(position, 0) + 1
         self.processes[process].untold.add(position)
 
     def applied(self, turn: Turn, settled: Settled, now_ms: int) -> None:

@@ -103,6 +103,8 @@ class LettersMachine(RuleBasedStateMachine):
         self.world.applied(turn, settled, self.clock.ms)
         if answered:
             node.hear(settled)
+            for position, count in node.heard.items():
+                assert count <= self.world.written[position], "a hand-over was told twice"
 
     # -- what happens -------------------------------------------------------------------------------
 
@@ -114,6 +116,11 @@ class LettersMachine(RuleBasedStateMachine):
     def take(self, name: str) -> None:
         if node := self.awake(name):
             node.take(self.log, self.clock.ms)
+
+    @rule(name=names)
+    def load(self, name: str) -> None:
+        if node := self.awake(name):
+            node.loading = False
 
     @rule(name=names, which=st.integers(0, 5))
     def hand_over(self, name: str, which: int) -> None:
@@ -129,11 +136,20 @@ class LettersMachine(RuleBasedStateMachine):
         if node := self.awake(name):
             self.told(node, answered=answered)
 
-    @rule()
-    def all_take_and_tell(self) -> None:
-        for name in NAMES:
-            self.take(name)
-            self.tell(name, answered=True)
+    @rule(
+        but=st.sampled_from([None, *NAMES]), seconds=st.sampled_from([0, 1, 4, 33, 130]), purged=st.booleans()
+    )
+    def the_others_keep_pace(self, but: str | None, seconds: float, purged: bool) -> None:
+        """They take and tell, before and after some time; letters that are made may be purged."""
+        for wait_s in (0, seconds):
+            self.clock.pass_s(wait_s)
+            for name in NAMES:
+                if name != but:
+                    self.load(name)
+                    self.take(name)
+                    self.tell(name, answered=True)
+            if purged:
+                self.purge(0)
 
     @rule(name=names)
     def stop_or_wake(self, name: str) -> None:
@@ -143,6 +159,22 @@ class LettersMachine(RuleBasedStateMachine):
     @rule(name=names)
     def kill(self, name: str) -> None:
         self.nodes[name] = None
+
+    @rule(name=names, tells=st.booleans(), then=st.sampled_from(["stop", "kill", "restart"]))
+    def publish_hand_over_and_vanish(self, name: str, tells: bool, then: str) -> None:
+        """The worst moment: written, and not told. `tells`: it had said before that it looked that far."""
+        if node := self.awake(name):
+            self.publish(2)
+            if tells:
+                self.take(name)
+                self.tell(name, answered=True)
+            self.take(name)
+            self.hand_over(name, 0)
+            node.stopped = True
+            if then != "stop":
+                self.kill(name)
+            if then == "restart":
+                self.begin(name)
 
     @rule(name=names)
     def restart(self, name: str) -> None:
@@ -202,6 +234,7 @@ class LettersMachine(RuleBasedStateMachine):
             for name in NAMES:
                 node = self.nodes[name]
                 assert node is not None
+                node.loading = False
                 node.take(self.log, self.clock.ms)
                 self.told(node)
         self.the_letters_are_those_of_the_model()
@@ -211,6 +244,8 @@ class LettersMachine(RuleBasedStateMachine):
         never = {cursor.position for cursor in self.log} - self.world.handed
         assert never <= self.world.dead.keys(), "what nobody was handed did not die"
         assert not self.world.letters & self.world.told, "a letter of what was told is left"
+        newest = max([0, *(cursor.position for cursor in self.log)])
+        assert not self.log or self.run(self.letters.begin("z", "1")).decided == newest
 
 
 def walk(backend: Backend, examples: int) -> None:
