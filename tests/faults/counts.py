@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import pytest
@@ -88,11 +88,24 @@ LETTERS = {"ci": 20, "chaos": 500}
 UPGRADED = {"ci": 1_000, "chaos": 100_000}
 COMINGS = {"ci": 500, "chaos": 10_000}
 
+_MARKS = {"ci": [pytest.mark.slow], "chaos": [pytest.mark.chaos, pytest.mark.timeout(1800)]}
+
 #: Parametrises a fault test over both: `@each_scale`, argument `scale`.
 each_scale = pytest.mark.parametrize(
-    "scale",
-    [
-        pytest.param("ci", id="ci", marks=pytest.mark.slow),
-        pytest.param("chaos", id="chaos", marks=[pytest.mark.chaos, pytest.mark.timeout(1800)]),
-    ],
+    "scale", [pytest.param(scale, id=scale, marks=marks) for scale, marks in _MARKS.items()]
 )
+
+
+def at_scales(
+    name: str, ci: Sequence[object], chaos: Sequence[object], ids: Callable[[object], str] = str
+) -> pytest.MarkDecorator:
+    """Parametrises a fault test over both, with values of its own for each: arguments `scale` and `name`."""
+    values = {"ci": ci, "chaos": chaos}
+    return pytest.mark.parametrize(
+        ("scale", name),
+        [
+            pytest.param(scale, value, id=f"{scale}-{ids(value)}", marks=marks)
+            for scale, marks in _MARKS.items()
+            for value in values[scale]
+        ],
+    )

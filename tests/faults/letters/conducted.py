@@ -38,9 +38,9 @@ class Order(IntEnum):
     HOLD = 1
     #: The process is killed as soon as its turns have told of `left` messages, each answered by the store.
     KILL_WHEN_TOLD = 2
-    #: The store applies a turn that tells of hand-overs, or lets something die, and its answer is lost.
+    #: The store applies a turn that tells of hand-overs, or asks to let something die, and its answer is lost.
     LOSE_TOLD = 3
-    LOSE_DEAD = 4
+    LOSE_DUE = 4
     #: The log before the process began is not loaded yet.
     HOLD_LOAD = 5
 
@@ -111,7 +111,7 @@ class Between:
                 os.kill(os.getpid(), signal.SIGKILL)
             case Order.LOSE_TOLD if turn.handed:
                 self._lose()
-            case Order.LOSE_DEAD if answer.dead:
+            case Order.LOSE_DUE if turn.due:
                 self._lose()
         return answer
 

@@ -73,10 +73,12 @@ class Verdict:
         """In words, for the book."""
         counts = ", ".join(f"{kind} {len(self.defects[kind])}" for kind in KINDS)
         waits = self.latency_ms
-        latency = f"; decided after {waits[0]} to {waits[-1]} ms, median {statistics.median(waits):.0f}"
+        latency = ""
+        if waits:
+            latency = f"; decided after {waits[0]} to {waits[-1]} ms, median {statistics.median(waits):.0f}"
         return (
             f"{counts} (of {self.due:,} due, {len(self.letters):,} letters, {len(self.marked):,} of messages that were "
-            f"seen and say so){latency if waits else ''}"
+            f"seen and say so){latency}"
         )
 
     def assert_clean(self) -> Verdict:

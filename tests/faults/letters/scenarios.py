@@ -19,8 +19,12 @@ from tests.support.sse import Client
 
 
 async def told_by_another(directory: Path, log: Log, *, messages: int, module: str = PRODUCT) -> Verdict:
-    """Published on the first of three nodes, subscribed on the second; all three may decide."""
-    async with running(directory, log, 3, module=module) as run:
+    """Published on the first of three nodes, subscribed on the second; the first and the third decide."""
+
+    def settings(number: int) -> dict[str, str]:
+        return {"FAST_SSE_DEAD_LETTERS__ENABLED": "false"} if number == 1 else {}
+
+    async with running(directory, log, 3, module=module, settings=settings) as run:
         client = await run.listen(1)
         await run.mix(messages)
         await run.handed(client)
@@ -117,15 +121,16 @@ async def killed_after_its_turn(directory: Path, log: Log, *, messages: int) -> 
     nodes = 1 if log.store == "sqlite" else 2
     async with running(directory, log, nodes) as run:
         victim = nodes - 1
-        run.orders[victim].give(Order.HOLD)
+        for orders in run.orders:
+            orders.give(Order.HOLD)
         client = await run.listen(victim)
         await run.mix(2 * messages)
         await run.handed(client)
         await client.stop()
         run.orders[victim].give(Order.KILL_WHEN_TOLD, messages)
         assert await run.nodes[victim].await_exit() == -signal.SIGKILL
+        run.orders[0].give(Order.PASS)
         if nodes == 1:
-            run.orders[0].give(Order.PASS)
             await run.nodes[0].astart()
         return await run.verdict(0)
 
@@ -153,7 +158,7 @@ async def answers_lost(
         await run.publish(TAKEN, messages)
         await run.handed(client)
         await until(lost, "three answers to one turn were lost")
-        orders.give(Order.LOSE_DEAD)
+        orders.give(Order.LOSE_DUE)
         await run.publish(LONELY, messages)
         for message_id in run.taken:
             await run.heard(nodes - 1, message_id)
@@ -253,15 +258,18 @@ async def store_away(
     """The store stands still for twice the grace while messages wait; on its return, a few turns later, one half is taken."""
     async with running(directory, log, 2, grace_s=grace_s, module=module) as run:
         (place,) = await run.publish(LONELY, 1)
+        for orders in run.orders:
+            orders.give(Order.HOLD)
         await run.mix(2 * messages)
-        for number in range(2):
-            await run.swept(number, 2 * messages)
+        await asyncio.gather(*(run.turns_let_pass(number, 2) for number in range(2)))
         pause()
         try:
+            for orders in run.orders:
+                orders.give(Order.PASS)  # they ask, and are not answered
             await asyncio.sleep(2 * grace_s)
         finally:
             resume()
-        await asyncio.gather(*(run.turns_let_pass(number, 4) for number in range(2)))
+        await asyncio.gather(*(run.turns_let_pass(number, 3) for number in range(2)))
         client = await run.listen(1, after=place)
         await run.handed(client)
         for orders in run.orders:
@@ -317,9 +325,9 @@ async def failed_over(directory: Path, *, messages: int) -> Verdict:
             await pair.lag()
             lost = await run.publish(LONELY, 2)  # where the log ends on the replica is before them
             run.lonely = [one for one in run.lonely if one not in lost]
+            await asyncio.gather(*(run.turns_let_pass(number, 3) for number in range(2)))
+            await run.heard(0, run.taken[-1])
+            await pair.fail_over()
             for orders in run.orders:
                 orders.give(Order.PASS)
-            for message_id in run.taken:
-                await run.heard(0, message_id)
-            await pair.fail_over()
             return await run.verdict()

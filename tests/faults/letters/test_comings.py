@@ -7,34 +7,27 @@ from pathlib import Path
 
 import pytest
 from tests.faults.cluster.nodes import Log
-from tests.faults.counts import COMINGS, Record, each_scale
+from tests.faults.counts import COMINGS, Record, at_scales
 from tests.faults.letters.comings import comings
 
 pytestmark = pytest.mark.wire
 
 
-def full(*values: object) -> object:
-    """One that only the full counts try."""
-    return pytest.param(*values, marks=pytest.mark.chaos)
+FULL = [("sqlite", 1), ("sqlite", 10), ("sqlite", 50), ("redis", 1), ("redis", 50)]
 
 
-@each_scale
+@at_scales("crowd", ci=[("sqlite", 10)], chaos=FULL, ids=lambda crowd: f"{crowd[0]}-{crowd[1]}")  # type: ignore[index]
 @pytest.mark.parametrize("idle", [True, False], ids=["idle", "at-once"])
-@pytest.mark.parametrize(
-    ("store", "subscribers"),
-    [("sqlite", 10), full("sqlite", 1), full("sqlite", 50), full("redis", 1), full("redis", 50)],
-)
 async def test_counts_are_exact_but_for_what_was_on_its_way(
     tmp_path: Path,
     log_on: Callable[[str], Log],
     scale: str,
-    store: str,
-    subscribers: int,
+    crowd: tuple[str, int],
     idle: bool,
     record: Record,
 ) -> None:
     """Subscribers who leave idle are counted exactly, those who are cut off no more than once for each cut."""
-    count = COMINGS[scale]
+    count, (store, subscribers) = COMINGS[scale], crowd
     counts = await comings(tmp_path, log_on(store), messages=count, subscribers=subscribers, idle=idle)
     record(
         f"{count:,} messages to {subscribers} subscribers who leave {'idle' if idle else 'at once'}, {store}",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults.cluster.nodes import Log
-from tests.faults.counts import LETTERS, Record, each_scale
+from tests.faults.counts import LETTERS, Record, at_scales
 from tests.faults.letters.scenarios import (
     Killed,
     answers_lost,
@@ -19,12 +19,11 @@ from tests.faults.letters.scenarios import (
 
 pytestmark = pytest.mark.wire
 
-each_store = pytest.mark.parametrize("store", ["sqlite", "redis", "kafka"])
-each_shared = pytest.mark.parametrize("store", ["redis", "kafka"])
+STORES = ["sqlite", "redis", "kafka"]
+each_store = at_scales("store", ci=STORES, chaos=STORES)
 
 
 @each_store
-@each_scale
 async def test_a_kill_between_the_write_and_the_turn_leaves_a_letter_in_doubt(
     tmp_path: Path, log_on: Callable[[str], Log], scale: str, store: str, record: Record
 ) -> None:
@@ -44,8 +43,7 @@ def in_doubt(killed: Killed) -> None:
     assert not killed.returned & killed.verdict.letters.keys()
 
 
-@each_shared
-@each_scale
+@at_scales("store", ci=["kafka"], chaos=["redis", "kafka"])
 async def test_a_kill_after_a_late_hand_over_leaves_a_letter_in_doubt(
     tmp_path: Path, log_on: Callable[[str], Log], scale: str, store: str, record: Record
 ) -> None:
@@ -56,8 +54,7 @@ async def test_a_kill_after_a_late_hand_over_leaves_a_letter_in_doubt(
     in_doubt(killed)
 
 
-@each_store
-@each_scale
+@at_scales("store", ci=["sqlite", "redis"], chaos=STORES)
 async def test_a_kill_right_after_the_turn_leaves_no_letter(
     tmp_path: Path, log_on: Callable[[str], Log], scale: str, store: str, record: Record
 ) -> None:
@@ -69,7 +66,6 @@ async def test_a_kill_right_after_the_turn_leaves_no_letter(
 
 
 @each_store
-@each_scale
 async def test_a_turn_whose_answer_is_lost_counts_once(
     tmp_path: Path, log_on: Callable[[str], Log], scale: str, store: str, record: Record
 ) -> None:
@@ -85,7 +81,6 @@ async def test_a_turn_whose_answer_is_lost_counts_once(
 
 
 @each_store
-@each_scale
 async def test_a_restart_of_all_nodes_changes_nothing(
     tmp_path: Path, log_on: Callable[[str], Log], scale: str, store: str, record: Record
 ) -> None:

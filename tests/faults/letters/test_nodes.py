@@ -7,20 +7,19 @@ from pathlib import Path
 
 import pytest
 from tests.faults.cluster.nodes import Log
-from tests.faults.counts import LETTERS, Record, each_scale
+from tests.faults.counts import LETTERS, Record, at_scales
 from tests.faults.letters.scenarios import nobody_anywhere, one_is_off, told_by_another
 
 pytestmark = pytest.mark.wire
 
-each_shared = pytest.mark.parametrize("store", ["redis", "kafka"])
+each_shared = at_scales("store", ci=["redis", "kafka"], chaos=["redis", "kafka"])
 
 
 @each_shared
-@each_scale
 async def test_what_another_node_hands_over_is_no_letter(
     tmp_path: Path, log_on: Callable[[str], Log], scale: str, store: str, record: Record
 ) -> None:
-    """Published on A, subscribed on B, and A, B and C may decide: only what nobody listens to dies."""
+    """Published on A, subscribed on B, and A and C decide: only what nobody listens to dies."""
     count = LETTERS[scale]
     verdict = await told_by_another(tmp_path, log_on(store), messages=count)
     record(f"{count:,} messages, half of them taken on another of 3 nodes on {store}", verdict.figure)
@@ -28,7 +27,6 @@ async def test_what_another_node_hands_over_is_no_letter(
 
 
 @each_shared
-@each_scale
 async def test_what_nobody_takes_dies_exactly_once(
     tmp_path: Path, log_on: Callable[[str], Log], scale: str, store: str, record: Record
 ) -> None:
@@ -40,8 +38,7 @@ async def test_what_nobody_takes_dies_exactly_once(
     assert len(verdict.letters) == count + 1
 
 
-@each_scale
-@pytest.mark.parametrize("store", ["redis", pytest.param("kafka", marks=pytest.mark.chaos)])
+@at_scales("store", ci=["redis"], chaos=["redis", "kafka"])
 async def test_a_node_that_makes_no_letters_neither_decides_nor_hides(
     tmp_path: Path, log_on: Callable[[str], Log], scale: str, store: str, record: Record
 ) -> None:

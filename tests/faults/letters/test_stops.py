@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults.cluster.nodes import Log, on_kafka, on_redis
-from tests.faults.counts import LETTERS, Record, each_scale
+from tests.faults.counts import LETTERS, Record, at_scales, each_scale
 from tests.faults.letters.scenarios import clocks_step, purged_while_stopped, stopped, store_away
 from tests.support.kafka_broker import Broker
 from tests.support.redis_server import RedisServer
@@ -15,25 +15,28 @@ from tests.support.redis_server import RedisServer
 pytestmark = pytest.mark.wire
 
 #: In CI one of the two is enough: a node's half of it is the same.
-each_shared = pytest.mark.parametrize("store", ["redis", pytest.param("kafka", marks=pytest.mark.chaos)])
+each_shared = at_scales("store", ci=["redis"], chaos=["redis", "kafka"])
 HOUR_S = 3600.0
+#: Long enough to publish in a part of it what is published past a node that stands still.
+GRACE_S = {"ci": 1.0, "chaos": 8.0}
+#: What the clocks of the nodes are set by.
+ALONE = [("sqlite", (HOUR_S,)), ("sqlite", (-HOUR_S,))]
+TWO = [("redis", (HOUR_S, -HOUR_S)), ("kafka", (HOUR_S, -HOUR_S))]
 
 
 @each_shared
-@each_scale
 @pytest.mark.parametrize("graces", [0.5, 2.0])
 async def test_a_node_that_stands_still_lets_nothing_die_on_waking(
     tmp_path: Path, log_on: Callable[[str], Log], scale: str, store: str, graces: float, record: Record
 ) -> None:
     """For half of the grace nothing happens; for longer there are letters in doubt, which go when it wakes and tells."""
     count = LETTERS[scale]
-    verdict = await stopped(tmp_path, log_on(store), messages=count, grace_s=1.0, graces=graces)
+    verdict = await stopped(tmp_path, log_on(store), messages=count, grace_s=GRACE_S[scale], graces=graces)
     record(f"{count:,} messages past a node that stood still for {graces:g} graces, {store}", verdict.figure)
     verdict.assert_sure()
 
 
 @each_shared
-@each_scale
 async def test_what_was_purged_meanwhile_stays_away(
     tmp_path: Path, log_on: Callable[[str], Log], scale: str, store: str, record: Record
 ) -> None:
@@ -70,26 +73,17 @@ async def test_nothing_dies_of_a_kafka_that_stands_still(
     verdict.assert_sure()
 
 
-@each_scale
-@pytest.mark.parametrize(
-    ("store", "steps_s"),
-    [
-        ("sqlite", (HOUR_S,)),
-        ("sqlite", (-HOUR_S,)),
-        ("redis", (HOUR_S, -HOUR_S)),
-        pytest.param("kafka", (HOUR_S, -HOUR_S), marks=pytest.mark.chaos),
-    ],
-)
+@at_scales("clocks", ci=[ALONE[0], TWO[0]], chaos=[*ALONE, *TWO], ids=lambda clocks: str(clocks[0]))  # type: ignore[index]
 async def test_clocks_that_are_set_change_nothing(
     tmp_path: Path,
     log_on: Callable[[str], Log],
     scale: str,
-    store: str,
-    steps_s: tuple[float, ...],
+    clocks: tuple[str, tuple[float, ...]],
     record: Record,
 ) -> None:
     """While messages wait the wall clock of each node jumps by an hour: nothing dies early, and nothing waits for ever."""
     count = LETTERS[scale]
+    store, steps_s = clocks
     verdict = await clocks_step(tmp_path, log_on(store), messages=count, steps_s=steps_s)
     steps = " and ".join(f"{seconds / HOUR_S:+g} h" for seconds in steps_s)
     record(f"{2 * count:,} messages waited while clocks were set by {steps}, {store}", verdict.figure)
