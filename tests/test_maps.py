@@ -40,5 +40,7 @@ def test_a_package_names_its_files(package: Path) -> None:
 
 def test_a_map_is_read_line_by_line() -> None:
     """Prose is no map, and a line that goes on is no second entry."""
-    text = "Rule and reason.\n\n    log     rows\n            more of it\n    since   a time\n\nProse goes on.\n"
+    text = (
+        "Rule and reason.\n\n    log     rows\n            more of it\n    since   a time\n\nProse goes on.\n"
+    )
     assert mapped(text) == ["log", "since"]
