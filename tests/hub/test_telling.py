@@ -62,6 +62,31 @@ async def test_through_never_covers_what_is_still_to_be_told(monkeypatch: pytest
         assert not made.settled(second, answer())
 
 
+async def test_a_log_that_lost_its_tail_is_told_of_nothing_that_may_be_untold() -> None:
+    """Until what was handed over is told again; longer where the tail does not reach back to what was undecided."""
+    begun = Begun(decided=1, newest=3, receipts=(), seen="", letters=(), tally=TALLY)
+    for tail_records in (9, 1):
+        async with bench(tail_records_max=tail_records) as hub:
+            made, handover = teller(hub), hub.fanout.handover
+            await hub.joined("a/t")
+            (first, *_) = await hub.publish("a/t", 1, 2, 3)
+            handover.handed.clear()
+            records = [entry.record for entry in hub.fanout.tail.first_after(0, 9)]
+            hub.fanout.leap(first.at(3), "lost_tail")
+            made.begin(begun)
+            assert made._through() == 1
+            for record in records:
+                handover.load(record)
+            handover.loaded()
+            turn = made.next_turn()
+            assert turn is not None
+            assert [one.position for one in turn.handed] == [record.position for record in records]
+            assert turn.through == (3 if tail_records == 9 else 1)
+            made.settled(turn, answer())
+            handover.lived_s += LetterRules().patience_s
+            assert made._through() == 3
+
+
 async def test_hand_overs_that_were_forgotten_are_seen_in_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that is away for long: the oldest go, and others must not take this node's word for them."""
     monkeypatch.setattr(telling, "UNTOLD_MAX", 3)
