@@ -301,7 +301,9 @@ async def clocks_step(
         await run.mix(2 * messages)
         for offset, seconds in zip(offsets, steps_s, strict=True):
             offset.step(seconds)
-        await asyncio.gather(*(run.turns_let_pass(number, 2) for number in range(len(steps_s))))
+        await asyncio.gather(*(run.turns_let_pass(number, 1) for number in range(len(steps_s))))
+        await run.publish(LONELY, 1)  # so that a node that is alone has something to say
+        await asyncio.gather(*(run.turns_let_pass(number, 1) for number in range(len(steps_s))))
         client = await run.listen(0, after=place)
         await run.handed(client)
         for orders in run.orders:
