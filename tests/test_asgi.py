@@ -305,7 +305,7 @@ async def test_operators_code_sees_and_replays_dead_letters(hub: HubApp) -> None
     package = b'{"event_id":"car","event_type":"sold","data":1}'
     source = Source("redis_stream", "q", "1-0")
     poison = Poison(source=source, raw=package, description="it was too large then")
-    assert await hub._node._store.letters.keep(poison)  # type: ignore[union-attr]
+    assert await hub._node._store.letters.keep(poison)
     (head,) = (await hub.letters.list(Wanted())).items
     assert (head.id, (await hub.letters.show(head.id)).raw) == (poison.id, package)
     listener = Listener(hub, CAR)

@@ -60,7 +60,7 @@ class LaggingStore(Store):
         self._unanswered = 0
         self._acknowledged: Position = 0
         self._changed = asyncio.Event()
-        self._letters = None if inner.letters is None else LaggingLetters(self, inner.letters)
+        self._letters = LaggingLetters(self, inner.letters)
 
     async def quiet(self, fanout: Any) -> None:
         """Run until the store has answered everything and the follower has taken everything."""
@@ -89,7 +89,7 @@ class LaggingStore(Store):
         return self.inner.keys_cut
 
     @property
-    def letters(self) -> Letters | None:
+    def letters(self) -> Letters:
         return self._letters
 
     async def open(self) -> None:

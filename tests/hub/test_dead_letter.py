@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import pytest
 from tests.hub.loops import manual
@@ -13,7 +11,7 @@ from tests.hub.transport import FakeTransport
 from fast_sse.hub.telling import LetterRules
 from fast_sse.model.letter import Letter
 from fast_sse.model.message import Draft, Key
-from fast_sse.observe.observer import LettersDropped, LettersMade, NoDeadLetters
+from fast_sse.observe.observer import LettersDropped, LettersMade
 from fast_sse.store.base import Retention
 from fast_sse.store.letters import LetterBounds, Wanted
 from fast_sse.store.memory.store import MemoryStore
@@ -26,7 +24,6 @@ SOON_S, LATE_S = GRACE_S - 2.0, GRACE_S + 4 * TURN_S
 
 async def letters(hub: Bench) -> list[Letter]:
     """All of them, the oldest first."""
-    assert hub.store.letters is not None
     page = await hub.store.letters.list(Wanted(newest_first=False), "", 1000)
     return list(page.items)
 
@@ -136,7 +133,6 @@ async def test_a_batch_of_ten_thousand_to_channels_without_listeners() -> None:
         drafts[5000] = drafted("listened/t")
         hub.hub.publish(drafts)
         await manual().elapse(LATE_S)
-        assert hub.store.letters is not None
         assert (await hub.store.letters.list(Wanted(), "", 1)).total == 9999
         assert hub.hub.dead_letters.waiting == 0
 
@@ -253,7 +249,6 @@ async def test_a_small_tail_loses_nothing() -> None:
             await hub.publish("a/t", *range(500))
             await hub.publish("b/t", *range(500))
         await manual().elapse(LATE_S)
-        assert hub.store.letters is not None
         assert (await hub.store.letters.list(Wanted(), "", 1)).total == 1000
 
 
@@ -338,27 +333,3 @@ async def test_numbers_follow_what_operators_did() -> None:
         tally = hub.hub.dead_letters.report.tally
         assert tally is not None
         assert tally.total == 0
-
-
-class Without(MemoryStore):
-    """A store that keeps no dead letters."""
-
-    letters: Any = None
-
-
-async def test_a_store_without_letters() -> None:
-    """One line at the start says so; the indicator counts on each node, nothing dies, and nothing waits."""
-    store = Without(now_ms=now_ms)
-    await store.open()
-    async with bench(store) as hub:
-        await hub.joined("a/t")
-        cursor, _ = await hub.publish("a/t", 1, 2)
-        await hub.publish("b/t", 3)
-        await manual().elapse(LATE_S)
-        assert len(hub.facts.of(NoDeadLetters)) == 1
-        delivery = hub.hub.delivery
-        assert delivery.indicator(await delivery.find(cursor.text)).written == 1
-        assert (hub.hub.dead_letters.waiting, hub.hub.dead_letters.keep_after) == (0, None)
-        assert not hub.fanout.handover.handed
-        assert [one.value for one in hub.hub.samples() if one.name == "dead_letters_waiting"] == [0]
-    await store.close()

@@ -17,7 +17,6 @@ from fast_sse.model.channel import Channel
 from fast_sse.model.errors import (
     BadRequestError,
     ClientFaultError,
-    NotStoredError,
     TooLargeError,
 )
 from fast_sse.model.letter import RAW_BYTES_MAX, Letter, Source
@@ -66,12 +65,6 @@ async def test_a_letter_names_its_channel_where_it_can_be_read(
 ) -> None:
     """What stands beside the package before what stands in it; of what is kept in part, only what stands beside it."""
     assert (await kept(store, raw, **beside)).channel == channel
-
-
-async def test_a_store_without_letters_keeps_nothing() -> None:
-    """Its queue waits: what cannot be kept is never thrown away."""
-    with pytest.raises(NotStoredError):
-        await Quarantine(None, "redis_stream", "q", "n1").keep(QueueEntry("1-0", b"{"), BadRequestError())
 
 
 async def test_what_stands_beside_is_not_lost(store: FailingStore) -> None:

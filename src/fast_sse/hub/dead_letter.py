@@ -24,7 +24,7 @@ from fast_sse.model.cursor import KINDS, NO_FINGERPRINT, Cursor, Position
 from fast_sse.model.errors import FastSseError, HeldError, StoreClosedError, UnavailableError
 from fast_sse.model.limits import Limits
 from fast_sse.observe.metrics import Sample
-from fast_sse.observe.observer import NoDeadLetters, NodeNameAwaited, NodeNameShared, Observer
+from fast_sse.observe.observer import NodeNameAwaited, NodeNameShared, Observer
 from fast_sse.store.base import Store
 from fast_sse.store.letters import CURRENT_TURNS, Begun, Turn
 
@@ -51,7 +51,7 @@ class DeadLetters:
         who: tuple[str, str],
     ) -> None:
         self._store = store
-        self._letters = letters = store.letters
+        self._letters = store.letters
         self._fanout = fanout
         self._handover = fanout.handover
         self._acks = acks
@@ -60,7 +60,7 @@ class DeadLetters:
         self._observer = observer
         self._node, self._start = who
         self._loop = asyncio.get_running_loop()
-        self.shared = letters is not None and letters.shared
+        self.shared = self._letters.shared
         self.telling = Telling(self._handover, fanout.tail, acks, rules, who, shared=self.shared)
         self.report = LetterReport(observer, self._loop.time, self._handover.waiting.dropped)
         self._begun: Begun | None = None
@@ -72,9 +72,8 @@ class DeadLetters:
         self._ending = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._loading: asyncio.Task[None] | None = None
-        if letters is not None:
-            self._handover.heard = set()
-            self._handover.keep(rules.ignored, rules.waiting_max)
+        self._handover.heard = set()
+        self._handover.keep(rules.ignored, rules.waiting_max)
 
     @property
     def waiting(self) -> int:
@@ -102,8 +101,7 @@ class DeadLetters:
         text = "Messages that wait on this node for a hand-over or a decision."
         yield Sample("dead_letters_waiting", "gauge", text, self.waiting)
         yield Sample("acks_total", "counter", "Acks that this node took.", self._acks.total)
-        if self._letters is not None:
-            yield from self.report.samples()
+        yield from self.report.samples()
 
     def notify(self, _fact: object) -> None:
         """An operator changed the letters: their numbers are asked for anew, with the next turn."""
@@ -117,9 +115,6 @@ class DeadLetters:
         Raises:
             HeldError: another process of this name lives.
         """
-        if self._letters is None:
-            self._observer.notify(NoDeadLetters())
-            return
         try:
             await self._begin()
             if self.shared:
@@ -131,9 +126,8 @@ class DeadLetters:
 
     def start(self) -> None:
         """Take turns from now on. The hub has begun to follow the log."""
-        if self._letters is not None:
-            self._load_in_background()
-            self._tasks.append(self._loop.create_task(self._run(), name="dead letters"))
+        self._load_in_background()
+        self._tasks.append(self._loop.create_task(self._run(), name="dead letters"))
 
     async def close(self) -> None:
         """Tell what is left, and that it is all; a store that is away hears nothing of it."""
@@ -157,7 +151,6 @@ class DeadLetters:
         self.report.tell()
 
     async def _begin(self) -> None:
-        assert self._letters is not None
         leaps = self._handover.leaps
         self._begun = begun = await self._letters.begin(self._node, self._start)
         if leaps != self._leaps:
@@ -277,7 +270,6 @@ class DeadLetters:
 
     async def _turn(self, *, goodbye: bool = False, even_if_nothing: bool = False) -> bool:
         """Take one turn, unless there is nothing to say; whether the next one should follow at once."""
-        assert self._letters is not None
         self.telling.changed |= even_if_nothing
         again = self.telling.under_way is not None
         turn = self.telling.next_turn(goodbye=goodbye)

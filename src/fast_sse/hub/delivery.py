@@ -107,8 +107,7 @@ class Delivery:
         if (cursor.kind, cursor.epoch) == (level.kind, level.epoch):
             record = self._in_tail(cursor) or _same(await self._store.get(cursor.position), cursor)
         if record is None or cursor.position in self._fanout.handover.dead:
-            letters = self._store.letters
-            letter = None if letters is None else await letters.get(message_id)
+            letter = await self._store.letters.get(message_id)
         if record is None and letter is None:
             raise NotFoundError(_UNKNOWN)
         return Found(cursor=cursor, record=record, letter=letter)

@@ -180,8 +180,7 @@ class Hub:
         The log first: what still waits there can then become no dead letter. Raises UnavailableError; asking again goes on.
         """
         entries = await self.store.erase(target)
-        letters = self.store.letters
-        erased = Erased(entries, 0 if letters is None else await letters.erase(target))
+        erased = Erased(entries, await self.store.letters.erase(target))
         self.dead_letters.notify(erased)
         return erased
 

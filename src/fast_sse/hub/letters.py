@@ -77,7 +77,7 @@ class LetterDesk:
     """The dead letters of a hub, for operators.
 
     Args:
-        letters: the store's; None where the store keeps none.
+        letters: the store's.
         publish: the hub's.
         observer: gets a fact for each replay and each purge.
         drafts: makes the drafts of replays.
@@ -87,14 +87,14 @@ class LetterDesk:
 
     def __init__(
         self,
-        letters: Letters | None,
+        letters: Letters,
         publish: Publish,
         observer: Observer,
         drafts: ReplayDrafts,
         judge: Judge,
         waiting: Callable[[], int],
     ) -> None:
-        self._kept = letters
+        self._letters = letters
         self._publish = publish
         self._observer = observer
         self._drafts = drafts
@@ -277,12 +277,6 @@ class LetterDesk:
         return kept, len(found) - kept
 
     # -- runs ---------------------------------------------------------------------------------------
-
-    @property
-    def _letters(self) -> Letters:
-        if self._kept is None:
-            raise UnavailableError("this store keeps no dead letters")
-        return self._kept
 
     async def _run(self, cursor: str) -> Run:
         """The run of a cursor; without one, a new run that ends at the newest letter there is."""

@@ -18,7 +18,6 @@ from fast_sse.model.errors import (
     BadRequestError,
     ClientFaultError,
     FastSseError,
-    NotStoredError,
 )
 from fast_sse.model.letter import RAW_BYTES_MAX, Letter, Poison, Source
 from fast_sse.model.limits import Limits
@@ -32,12 +31,12 @@ class Quarantine:
     """Where the poison of one queue goes.
 
     Args:
-        letters: of the hub's store; None where it keeps none, and then its queue waits at the first poison.
+        letters: of the hub's store.
         kind, queue: `redis_stream` or `kafka_topic`, and its name.
         node: this node's name.
     """
 
-    def __init__(self, letters: Letters | None, kind: str, queue: str, node: str) -> None:
+    def __init__(self, letters: Letters, kind: str, queue: str, node: str) -> None:
         self._letters = letters
         self._kind = kind
         self._queue = queue
@@ -45,8 +44,6 @@ class Quarantine:
 
     async def keep(self, entry: QueueEntry, error: FastSseError) -> None:
         """Keep an entry, or know that it is kept. Raises UnavailableError: then again."""
-        if self._letters is None:
-            raise NotStoredError("this store keeps no dead letters")
         target = named(entry.package, entry.event_id, entry.event_type)
         poison = Poison(
             source=Source(self._kind, self._queue, entry.place),

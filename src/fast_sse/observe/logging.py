@@ -161,7 +161,6 @@ class LogObserver:
         facts.TurnsRecovered: "warning",
         facts.NodeNameAwaited: "warning",
         facts.NodeNameShared: "error",
-        facts.NoDeadLetters: "warning",
     }
 
     def __init__(self, log: Log) -> None:

@@ -231,10 +231,6 @@ class NodeNameShared(Fact, frozen=True, gc=False):
     name: str
 
 
-class NoDeadLetters(Fact, frozen=True, gc=False):
-    """The store keeps no dead letters: what nobody is handed is only missing."""
-
-
 class Observer(Protocol):
     """What wants to know of facts. `notify` is called on the event loop's thread: it must not block and must not raise."""
 

@@ -142,9 +142,9 @@ class Store(ABC):
         return False
 
     @property
-    def letters(self) -> Letters | None:
-        """The dead letters, opened and closed with the store; None where it keeps none."""
-        return None
+    @abstractmethod
+    def letters(self) -> Letters:
+        """The dead letters, opened and closed with the store."""
 
     @property
     @abstractmethod

@@ -33,9 +33,7 @@ OLDEST_FIRST = Wanted(newest_first=False)
 
 
 def letters_of(store: Store) -> Letters:
-    letters = store.letters
-    assert letters is not None, "a store of WITH_LETTERS"
-    return letters
+    return store.letters
 
 
 class Node:
