@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.faults.cluster.nodes import Log
-from tests.faults.letters.conducted import Order
+from tests.faults.letters.conducted import STORE_CLOCK, Order
 from tests.faults.letters.judge import Verdict
 from tests.faults.letters.run import LONELY, PRODUCT, TAKEN, Run, running, until
 from tests.faults.stepped import OFFSET_FILE, Offset
@@ -226,10 +226,12 @@ async def purged_while_stopped(directory: Path, log: Log, *, messages: int, modu
         run.orders[1].give(Order.HOLD_LOAD)
         await run.publish(LONELY, 1)
         await run.nodes[1].astart()
+        run.orders[1].give(Order.HOLD_ALL)
         await run.publish(LONELY, messages, node=1)
         await run.turns_let_pass(0, 4)
         assert await run.desks[0].waiting() == messages + 1
         os.kill(run.nodes[0].pid, signal.SIGSTOP)
+        run.orders[1].give(Order.HOLD_LOAD)
         try:
             await run.dead(1, messages)
             run.purged = [letter.id for letter in await run.desks[1].letters()]
@@ -283,15 +285,18 @@ async def clocks_step(
     *,
     messages: int,
     steps_s: Sequence[float],
+    of_the_store: bool = False,
     module: str = PRODUCT,
 ) -> Verdict:
     """While messages wait, the wall clocks of the nodes are set; a few turns later, one half of the messages is taken.
 
-    `steps_s`: by node.
+    `steps_s`: by node. `of_the_store`: the store's clock is set with them, all by the first of the steps.
     """
     offsets = [Offset(directory / f"offset{number}") for number in range(len(steps_s))]
 
     def settings(number: int) -> dict[str, str]:
+        if of_the_store:
+            return {OFFSET_FILE: offsets[0].path, STORE_CLOCK: "1"}
         return {OFFSET_FILE: offsets[number].path}
 
     async with running(directory, log, len(steps_s), module=module, settings=settings) as run:

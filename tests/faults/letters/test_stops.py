@@ -73,6 +73,18 @@ async def test_nothing_dies_of_a_kafka_that_stands_still(
     verdict.assert_sure()
 
 
+@each_scale
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_store_whose_clock_is_set_changes_nothing(
+    tmp_path: Path, redis_server: RedisServer, scale: str, hours: int, record: Record
+) -> None:
+    """That of Redis jumps by an hour while messages wait: nothing dies early, and nothing waits for ever."""
+    count, steps_s, log = LETTERS[scale], (hours * HOUR_S,) * 2, on_redis(redis_server)
+    verdict = await clocks_step(tmp_path, log, messages=count, steps_s=steps_s, of_the_store=True)
+    record(f"{2 * count:,} messages waited while the clock of redis was set by {hours:+d} h", verdict.figure)
+    verdict.assert_sure()
+
+
 @at_scales("clocks", ci=[ALONE[0], TWO[0]], chaos=[*ALONE, *TWO], ids=lambda clocks: str(clocks[0]))  # type: ignore[index]
 async def test_clocks_that_are_set_change_nothing(
     tmp_path: Path,
