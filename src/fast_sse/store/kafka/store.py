@@ -203,11 +203,11 @@ class KafkaStore(Store):
 
     def _advance(self, group: FoldedGroup) -> None:
         records = group.records
+        if group.fresh or group.answers:  # of what this node waits for it knows that it was written just now
+            self._clock.heard(group.time_ms)
+            self._clock_heard = True
         if records:
             self._newest = self._origin.at(records[-1].position, records[-1].fingerprint)
-            if group.fresh:
-                self._clock.heard(group.time_ms)
-                self._clock_heard = True
         if group.poisoned:
             if group.poisoned[-1] > self._newest.position:
                 self._newest = self._origin.at(group.poisoned[-1], NO_FINGERPRINT)
