@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
+import msgspec
 from tests.ingest.conftest import LIMITS, Facts, until
 
 from fast_sse.ingest.forward import PoisonEntry
@@ -29,8 +31,8 @@ class Scripted(QueueSource):
 
     kind = "redis_stream"
 
-    def __init__(self, facts: Facts, *steps: Step) -> None:
-        super().__init__("q", LIMITS, facts)
+    def __init__(self, facts: Facts, *steps: Step, limits: Limits = LIMITS) -> None:
+        super().__init__("q", limits, facts)
         self.steps = list(steps)
         self.sessions = 0
 
@@ -64,6 +66,23 @@ async def test_a_source_that_was_never_started_stops(facts: Facts) -> None:
     """A drain may come before the start."""
     await Scripted(facts).stop()
     assert facts.told == []
+
+
+async def test_a_cancellation_that_is_swallowed_is_repeated(facts: Facts) -> None:
+    """A client's `asyncio.wait_for` may swallow one that comes together with its result: the hub must end all the same."""
+
+    async def deaf(_source: Scripted) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    source = Scripted(facts, deaf, limits=msgspec.structs.replace(LIMITS, ingest_stop_s=0.01))
+    source.start()
+    await until(lambda: source.sessions)
+    (task,) = [one for one in asyncio.all_tasks() if one.get_name() == "ingest q"]
+    async with asyncio.timeout(5):
+        await source.stop()
+    assert task.done()
 
 
 async def test_trouble_is_told_once_and_tried_again(facts: Facts) -> None:

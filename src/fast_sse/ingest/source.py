@@ -29,6 +29,9 @@ from fast_sse.observe.observer import (
     Observer,
 )
 
+#: Seconds until a task that went on after its cancellation is cancelled again.
+_CANCEL_AGAIN_S = 0.2
+
 
 class QueueError(Exception):
     """The queue cannot be read now. Its text is written for a log: no URL, no secret."""
@@ -74,9 +77,11 @@ class QueueSource(ABC):
         if self._idle:
             task.cancel()
         _, late = await asyncio.wait({task}, timeout=self._limits.ingest_stop_s)
-        if late:
+        while late:
+            # More than once: `asyncio.wait_for`, which clients of queues use, may swallow a cancellation that comes together
+            # with its result (bpo-37658, mended in Python 3.12).
             task.cancel()
-            await asyncio.wait({task})
+            _, late = await asyncio.wait({task}, timeout=_CANCEL_AGAIN_S)
         self.figures.reading, self.figures.lag = False, None
         self._observer.notify(IngestStopped(self.kind, self.queue, self.figures.taken))
 
