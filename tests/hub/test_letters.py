@@ -205,6 +205,25 @@ async def test_letters_that_are_away_end_the_call(call: str) -> None:
         assert len(await rig.log()) == 4
 
 
+async def test_a_letter_that_cannot_be_read_holds_back_those_behind_it() -> None:
+    """They are read at once, and replayed in order all the same: none overtakes the one at which the store was away."""
+    async with desk_rig() as rig:
+        ids = await rig.die(4)
+        get = rig.letters.get
+
+        async def stumbling(letter_id: str) -> object:
+            if letter_id == ids[2]:
+                raise UnavailableError("the store is away")
+            return await get(letter_id)
+
+        rig.letters.get = stumbling  # type: ignore[method-assign,assignment]
+        done = await rig.desk.replay_many(EVERYTHING)
+        assert (done.replayed, await rig.ids()) == (2, ids[2:])
+        rig.letters.get = get  # type: ignore[method-assign]
+        rest = await rig.desk.replay_many(EVERYTHING, 100, done.next or "")
+        assert (rest.replayed, rest.gone, rest.next) == (2, 0, None)
+
+
 async def test_a_purge_during_a_run_is_counted_as_gone() -> None:
     """A letter that is listed and not there any more is no message."""
     async with desk_rig() as rig:

@@ -37,6 +37,8 @@ Publish = Callable[[Sequence[Draft]], Awaitable[list[Outcome]]]
 Judge = Callable[[Source, bytes], Poison]
 #: Letters of another hub that are given to the store at once.
 _KEPT_AT_ONCE = 16
+#: Letters that are read at once for their replays: most of the time goes by in waiting for the store.
+_READ_AT_ONCE = 32
 _Heads = list[Letter]
 _Outcomes = list[Outcome]
 
@@ -207,15 +209,21 @@ class LetterDesk:
     ) -> dict[str, Draft | FastSseError | None]:
         """By id of a letter: the draft of its replay, or why there is none; None when it is gone."""
         found: dict[str, Draft | FastSseError | None] = {}
-        for head in heads:
-            try:
-                letter = await self._letters.get(head.id)
-                found[head.id] = None if letter is None else self._drafts.draft(letter, to)
-            except UnavailableError as error:
-                return {**found, head.id: error}  # where the run stands still
-            except FastSseError as error:
-                found[head.id] = error
+        for at in range(0, len(heads), _READ_AT_ONCE):
+            some = heads[at : at + _READ_AT_ONCE]
+            results = await asyncio.gather(*(self._drafted(head.id, to) for head in some))
+            for head, result in zip(some, results, strict=True):
+                found[head.id] = result
+                if isinstance(result, UnavailableError):  # where the run stands still
+                    return found
         return found
+
+    async def _drafted(self, letter_id: str, to: Channel | None) -> Draft | FastSseError | None:
+        try:
+            letter = await self._letters.get(letter_id)
+            return None if letter is None else self._drafts.draft(letter, to)
+        except FastSseError as error:
+            return error
 
     async def _put(self, drafts: Sequence[Draft]) -> _Outcomes:
         """Publish. A caller that is cancelled does not take back what the store has."""
