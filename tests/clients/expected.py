@@ -19,6 +19,9 @@ ANY = (*BROKEN, *ENDED, "gap", "overload")
 
 #: A figure that depends on where bytes fall: more than none.
 SOME = -1
+#: A figure that depends on what a fetch makes of a body that breaks off: its last bytes may be thrown away with it before a
+#: page has read them, and a half block that nobody has seen does no harm. None, or one.
+AT_MOST_ONE = -2
 
 
 class Flaw(NamedTuple):
@@ -28,7 +31,7 @@ class Flaw(NamedTuple):
         why: a sentence for the docs.
         gives_up: it never comes back.
         mend: the code that mends it, a line of the client's recipe; empty where no line does.
-        lost: and what follows, exactly so many, or SOME.
+        lost: and what follows, exactly so many, SOME, or AT_MOST_ONE.
     """
 
     why: str
@@ -44,10 +47,10 @@ class Flaw(NamedTuple):
         return f"{self.why} What mends it: `{self.mend}`." if self.mend else self.why
 
     def cell(self, scenario: str, seen: Cell) -> Cell:
-        """The cell that it makes, of so many messages and with as many of SOME as were seen."""
+        """The cell that it makes, of so many messages and with those that depend as they were seen."""
         untold = GAP if self.gives_up and scenario == "gap" else ""
         lost, doubled, phantom = (
-            max(1, there) if figure == SOME else figure
+            {SOME: max(1, there), AT_MOST_ONE: min(1, there)}.get(figure, figure)
             for figure, there in (
                 (self.lost, seen.lost),
                 (self.doubled, seen.doubled),
@@ -67,6 +70,7 @@ _LAST_BYTE = Flaw(
     " and the blank line, which is 1 byte of a block, it asks for what follows a message that it never handed over.",
     lost=1,
 )
+_LAST_BYTE_OF_FETCH = _LAST_BYTE._replace(lost=AT_MOST_ONE)
 _AIOHTTP = _gives_up(
     "Comes back after a stream that ended as it should, and after nothing else: a connection that breaks off, or a"
     " hub that is not there for a moment, is an exception for its user: the loop of its recipe."
@@ -79,15 +83,15 @@ _HALVES = (
 #: By row, then by scenarios.
 FLAWS: dict[str, dict[tuple[str, ...], Flaw]] = {
     "npm eventsource 2": {("every-byte",): _LAST_BYTE},
-    "npm extended-eventsource": {("every-byte",): _LAST_BYTE},
+    "npm extended-eventsource": {("every-byte",): _LAST_BYTE_OF_FETCH},
     "npm @microsoft/fetch-event-source": {
-        ("every-byte",): _LAST_BYTE,
+        ("every-byte",): _LAST_BYTE_OF_FETCH,
         (*ENDED, "overload"): _gives_up(
             "Takes the end of a stream for the end of the subscription, unless `onclose` throws.",
             'throw new Error("the stream has ended: come back");',
         ),
     },
-    "npm @microsoft/fetch-event-source, mended": {("every-byte",): _LAST_BYTE},
+    "npm @microsoft/fetch-event-source, mended": {("every-byte",): _LAST_BYTE_OF_FETCH},
     "npm sse.js": {ANY: _gives_up("Does not come back unless it is told to.", "{ autoReconnect: true }")},
     "PyPI httpx-sse": {
         (*(name for name in ANY if name != "reset"),): _gives_up(

@@ -23,8 +23,9 @@ SSE_JS, FETCH = "npm sse.js", "npm @microsoft/fetch-event-source"
         ("npm eventsource 4", "gap", Cell(6, untold=GAP)),
         (SSE_JS, "mid-block", Cell(6)),
         (SSE_JS, "mid-block", Cell(6, phantom=1, came_back=False)),
-        (FETCH, "every-byte", Cell(101)),
+        ("npm eventsource 2", "every-byte", Cell(101)),
         (FETCH, "every-byte", Cell(101, lost=2)),
+        (FETCH, "every-byte", Cell(101, doubled=1)),
         ("Go r3labs/sse", "every-byte", Cell(101, doubled=7)),
     ],
 )
@@ -40,6 +41,7 @@ def test_a_cell_that_is_not_as_expected_is_complained_of(row: str, scenario: str
         (SSE_JS, "mid-block", Cell(2, came_back=False)),
         (SSE_JS, "gap", Cell(2, came_back=False, untold=GAP)),
         (FETCH, "every-byte", Cell(101, lost=1)),
+        (FETCH, "every-byte", Cell(101)),
         ("Go r3labs/sse", "every-byte", Cell(101, doubled=7, phantom=3)),
     ],
 )
