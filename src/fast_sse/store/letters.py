@@ -20,9 +20,9 @@ One turn is applied in this order:
    so a letter that is purged never comes back.
 4. `late`: letters that are removed, counted as late.
 5. `decided` moves up, never back, and only by a turn that decides, unless no turner that is on the list decides. Receipts
-   wholly at or below it go: once they are older than three `every_ms` of their turner, or when no other turner is on the
-   list. (Where all that a node took is handed over, its turn moves `decided` over its own receipt: what goes at once nobody
-   else would hear of, neither counts nor acks.)
+   wholly at or below it go: once they are older than three `every_ms` of their turner, or, when no other turner is on the
+   list, those that this one told or has heard (`seen`). (Where all that a node took is handed over, its turn moves `decided`
+   over its own receipt: what goes at once nobody else would hear of, neither counts nor acks.)
 6. Bounds: the oldest letters go, counted by why. Messages and poison are bounded apart.
 
 `maybe_delivered` of a letter is true when a turner on the list is not *current* (its last turn is older than three of its

@@ -61,6 +61,18 @@ async def test_a_lone_process_keeps_no_receipts_at_the_decided_place(store: Stor
     assert [list(receipt.acks) for receipt in found.receipts] == [[]]
 
 
+async def test_what_the_last_other_process_told_is_heard_before_it_goes(store: Store) -> None:
+    """It said goodbye, and the next turn of the one that is left moves the decided place over all that it told."""
+    one, other = await begun(store, "a", "b")
+    cursors = await put(store, draft(), draft())
+    await one.tell(cursors[1], handed=cursors[:1], acks=[(cursors[0], "phone")])
+    await one.tell(cursors[1], handed=cursors[1:], goodbye=True)
+    settled = await other.tell(cursors[1], decided=cursors[1])
+    assert heard(settled.receipts) == {"a": [(cursor.position, 1) for cursor in cursors]}
+    await other.tell(cursors[1], decided=cursors[1])
+    assert (await Node(store, "c").begin()).receipts == []
+
+
 async def test_a_process_that_begins_hears_what_is_above_the_decided_place(store: Store) -> None:
     """In the receipts of `begin`, also of its own earlier process; then only of what comes later."""
     one, _ = await begun(store, "a", "b")

@@ -167,9 +167,9 @@ class Turns:
             decided = turn.decided
             self._execute("UPDATE post SET decided = ?", (decided,))
         alone = not self._others(turn, self._listed(turn, decided, at))
-        self._execute(
-            "DELETE FROM receipt WHERE top <= ? AND (? OR until_ms < ?)", (decided, alone, at.paced_ms)
-        )
+        sql = "DELETE FROM receipt WHERE top <= ? AND (until_ms < ? OR (? AND (n <= ? OR (node, start) = (?, ?))))"
+        values = (decided, at.paced_ms, alone, _number(turn.seen), turn.node, turn.start)
+        self._execute(sql, values)
         silent_ms = at.paced_ms - _silence_ms(turn)
         sql = "DELETE FROM turner WHERE time_ms <= ?1 AND (upto <= ?2 OR behind_ms <= ?1)"
         self._execute(sql, (silent_ms, decided))

@@ -207,16 +207,18 @@ local function move_decided()
   if before(decided, place) then decided = place end
 end
 
--- Receipts wholly at or below `decided` that others had time to hear of, and the oldest of too many. What waits up to the
--- top of one of these can be judged no more.
+-- Receipts wholly at or below `decided` that others had time to hear of, or that there is nobody to hear of but this process,
+-- which has; and the oldest of too many. What waits up to the top of one of these can be judged no more.
 local function cut_receipts()
   local alone, count, gone, forgotten = not any(others, listed), call('XLEN', turns), 0, 0
   local most, last = tonumber(ARGV[25]) * (1 + #others), nil
-  local function goes(told)
+  local heard = ARGV[12] == log.epoch and ARGV[13] ~= '' and ARGV[13] or '0-0'
+  local function goes(id, told)
+    local needless = alone and (told[BY] == me or not before(heard, id))
     if before(decided, told[TOP]) then
       if count - gone <= most then return false end
       decided, forgotten = told[TOP], forgotten + 1
-    elseif not alone and tonumber(told[UNTIL]) >= now and count - gone <= most then
+    elseif not needless and tonumber(told[UNTIL]) >= now and count - gone <= most then
       return false
     end
     return true
@@ -226,7 +228,7 @@ local function cut_receipts()
     local chunk = call('XRANGE', turns, from, '+', 'COUNT', 4)
     local stays = #chunk < 4
     for _, entry in ipairs(chunk) do
-      if not goes(entry[2]) then
+      if not goes(entry[1], entry[2]) then
         stays = true
         break
       end
