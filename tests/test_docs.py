@@ -83,12 +83,15 @@ def metrics() -> dict[str, str]:
     files = [
         file for file in SOURCES if file.name != "metrics.py"
     ]  # where `counted` passes its own arguments on
+    made = {"counted": "counter", "distribution": "histogram", "sample": "histogram"}
     for node in (node for file in files for node in ast.walk(ast.parse(file.read_text()))):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        if not isinstance(node, ast.Call) or not node.args:
             continue
-        if node.func.id in ("Sample", "counted"):
-            name, kind = ast.literal_eval(node.args[0]), node.args[1]
-            found[name] = ast.literal_eval(kind) if node.func.id == "Sample" else "counter"
+        maker = ast.unparse(node.func).rpartition(".")[2]
+        if maker == "Sample":
+            found[ast.literal_eval(node.args[0])] = ast.literal_eval(node.args[1])
+        elif maker in made and isinstance(node.args[0], ast.Constant):
+            found[node.args[0].value] = made[maker]
     return found
 
 

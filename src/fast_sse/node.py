@@ -28,6 +28,7 @@ from fast_sse.model.backoff import Backoff
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import NotStoredError, UnavailableError
 from fast_sse.observe.logging import Log, LogObserver
+from fast_sse.observe.loop_lag import LoopLag
 from fast_sse.observe.metrics import Sample, Sampler
 from fast_sse.observe.observer import Observer
 from fast_sse.observe.observers import Observers
@@ -78,8 +79,10 @@ class Node:
         self.name = config.node_name
         self.state = "starting"
         self.observer = Observers([LogObserver(log), *observers])
+        self._loop_lag = LoopLag()
         self.samplers: list[Sampler] = [
             process_samples,
+            self._loop_lag.samples,
             self._samples,
             *samplers,
             self.observer.samples,
@@ -106,6 +109,7 @@ class Node:
             ConfigError: the store can never work as configured.
             UnavailableError: the store is away.
         """
+        self._loop_lag.start()
         if not self._store_is_open:
             await self._store.open()
             self._store_is_open = True
@@ -155,6 +159,7 @@ class Node:
     async def close(self) -> None:
         """Stop every task and close the store, however far the node came."""
         self.withdraw()
+        self._loop_lag.stop()
         await self._release_queues()
         if self._hub is not None:
             await self._hub.close()

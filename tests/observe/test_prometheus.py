@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from fast_sse.observe.metrics import Sample, Sampler
+from fast_sse.observe.metrics import Histogram, Sample, Sampler
 from fast_sse.observe.prometheus import exposition
 
 
@@ -87,3 +87,27 @@ def test_openmetrics_is_spoken_when_asked_for() -> None:
     assert media_type.startswith("application/openmetrics-text")
     (family, _) = openmetrics.text_string_to_metric_families(text.decode())
     assert (family.name, family.type, family.samples[0].value) == ("fast_sse_a", "counter", 1)
+
+
+def test_a_histogram_is_told_as_prometheus_reads_it() -> None:
+    """In both formats: buckets counted from the smallest up, the infinite one, the count and the sum, under one name."""
+    histogram = Histogram((0.5, 1.0))
+    for value in (0.25, 0.75, 5.0):
+        histogram.observe(value)
+    parts = [sampler(histogram.sample("wait_seconds", "Waits.", (("how", "long"),)))]
+    for parse, accept in (
+        (text_string_to_metric_families, ""),
+        (openmetrics.text_string_to_metric_families, "application/openmetrics-text;version=1.0.0"),
+    ):
+        text, _ = exposition(parts, "n1", accept)
+        (family, _) = parse(text.decode())
+        assert (family.name, family.type) == ("fast_sse_wait_seconds", "histogram")
+        assert all(sample.labels["node"] == "n1" for sample in family.samples)
+        assert all(sample.labels["how"] == "long" for sample in family.samples)
+        assert {(sample.name, sample.labels.get("le")): sample.value for sample in family.samples} == {
+            ("fast_sse_wait_seconds_bucket", "0.5"): 1,
+            ("fast_sse_wait_seconds_bucket", "1.0"): 2,
+            ("fast_sse_wait_seconds_bucket", "+Inf"): 3,
+            ("fast_sse_wait_seconds_count", None): 3,
+            ("fast_sse_wait_seconds_sum", None): 6.0,
+        }

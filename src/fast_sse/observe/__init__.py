@@ -2,9 +2,12 @@
 
 observer    the facts, and who takes them
 observers   several observers as one
-logging     facts and everything else as JSON lines, cleaned
+logging     facts and everything else as lines, cleaned
+console     a line for a person at a terminal
 lines       lines on a descriptor whose reader may be slow or gone
 metrics     samples: what a part counts, read when asked
 prometheus  samples as the text that Prometheus reads
+history     the last quarter of an hour of them, for charts
 process     the process in numbers
+loop_lag    how late the event loop is
 """

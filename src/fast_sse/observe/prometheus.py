@@ -13,8 +13,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
-from fast_sse.observe.metrics import Sample, Sampler
+from fast_sse.observe.metrics import Sample, Sampler, read_all
 
 PREFIX = "fast_sse_"
 #: Names that are not ours alone.
@@ -31,23 +32,29 @@ class SampleCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """One family for each name, in the order in which they came."""
         families: dict[str, Metric] = {}
-        for sample in self._samples():
+        samples, failed = read_all(self._samplers)
+        text = "Parts whose numbers could not be read just now."
+        for sample in (*samples, Sample("metrics_failed", "gauge", text, failed)):
             name = sample.name if sample.name.startswith(STANDARD) else PREFIX + sample.name
             family = families.get(name)
             if family is None:
                 base = name.removesuffix("_total") if sample.kind == "counter" else name
                 family = families[name] = Metric(base, sample.help, sample.kind)
-            family.add_sample(name, {"node": self._node, **dict(sample.labels)}, sample.value)
+            labels = {"node": self._node, **dict(sample.labels)}
+            if sample.kind == "histogram":
+                _add_histogram(family, sample, labels)
+            else:
+                family.add_sample(name, labels, sample.value)
         yield from families.values()
 
-    def _samples(self) -> Iterator[Sample]:
-        failed = 0
-        for sampler in self._samplers:
-            try:
-                yield from list(sampler())
-            except Exception:  # noqa: BLE001  one part's defect must not blind the operators to all others
-                failed += 1
-        yield Sample("metrics_failed", "gauge", "Parts whose numbers could not be read just now.", failed)
+
+def _add_histogram(family: Metric, sample: Sample, labels: dict[str, str]) -> None:
+    """Its series: one for each bucket, counted from the smallest up, then how many there are and their sum."""
+    for bound, total in sample.buckets:
+        shown: str = floatToGoString(bound)  # type: ignore[no-untyped-call]
+        family.add_sample(f"{family.name}_bucket", {**labels, "le": shown}, total)
+    family.add_sample(f"{family.name}_count", labels, sample.buckets[-1].total)
+    family.add_sample(f"{family.name}_sum", labels, sample.value)
 
 
 def exposition(samplers: Iterable[Sampler], node: str, accept: str = "") -> tuple[bytes, str]:
