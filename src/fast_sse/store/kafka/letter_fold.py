@@ -23,7 +23,7 @@ from fast_sse.model.message import Draft, Record
 from fast_sse.store.base import Appended
 from fast_sse.store.kafka.controls import Begins, Dropped, ShortPoison, Told, said_by
 from fast_sse.store.kafka.entry import TopicEntry, fingerprint_of
-from fast_sse.store.kafka.fold import Answered, Raw
+from fast_sse.store.kafka.fold import Answered, FoldedGroup, Raw
 from fast_sse.store.letters import Begun, Drop, LetterBounds
 from fast_sse.store.pace import Instant
 from fast_sse.store.rows.connect import overwriting
@@ -174,6 +174,18 @@ class LetterFold:
                 erased += gone
         self.erased = self.erased or bool(erased)
         return erased
+
+
+def with_counts(group: FoldedGroup, origin: Cursor) -> list[Answered]:
+    """The answers of a group, that of an erasure with the number of records that went."""
+    return [
+        one._replace(
+            told=LetterAnswer(origin.at(one.position, one.fingerprint), answer=group.erased[one.position])
+        )
+        if one.position in group.erased
+        else one
+        for one in group.answers
+    ]
 
 
 def trim_letters(log: SqliteLog, low: Position, count_max: int) -> int:

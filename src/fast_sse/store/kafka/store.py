@@ -24,6 +24,7 @@ from fast_sse.store.clock import StoreClock
 from fast_sse.store.kafka.appends import Appends
 from fast_sse.store.kafka.entry import KIND
 from fast_sse.store.kafka.fold import FoldedGroup, known_outcomes
+from fast_sse.store.kafka.letter_fold import LetterAnswer, with_counts
 from fast_sse.store.kafka.letters import KafkaLetters
 from fast_sse.store.kafka.pages import AheadError, last, page, since
 from fast_sse.store.kafka.readers import ViewReaders
@@ -69,7 +70,9 @@ class KafkaStore(Store):
         check_options(settings.options)
         self._settings = settings
         self._now_ms = now_ms
-        self._topic = make_topic(settings, retention, broker_time=now_ms is None, letters_s=letters.max_age_s)
+        # Who set no age is content with that of the topic.
+        letters_s = 0 if letters.max_age_s == LetterBounds().max_age_s else letters.max_age_s
+        self._topic = make_topic(settings, retention, broker_time=now_ms is None, letters_s=letters_s)
         self._make_producer = make_producer
         self._view = View(directory / f"view-{settings.node}.db", windows, letters, settings.topic)
         self._readers: ViewReaders | None = None
@@ -83,7 +86,6 @@ class KafkaStore(Store):
         self._down: FastSseError | None = None
         self._clock = StoreClock()
         self._clock_heard = False
-        self._erased: dict[Position, int] = {}
         #: Entries that could not be read, since the start.
         self.poisoned = 0
         self._letters = KafkaLetters(
@@ -193,11 +195,10 @@ class KafkaStore(Store):
     def _on_group(self, group: FoldedGroup, epoch: str) -> None:
         origin = Cursor(self.kind, epoch, 0, NO_FINGERPRINT)
         self.poisoned += len(group.poisoned)
-        self._erased.update(group.erased)
         if epoch == self._origin.epoch:
             self._advance(group)
         if self._appends is not None:
-            self._appends.read_back(group.answers, origin)
+            self._appends.read_back(with_counts(group, origin), origin)
         if self._reader is not None:
             self._reader.taken()
 
@@ -282,7 +283,7 @@ class KafkaStore(Store):
         (outcome,) = await self.append([erasure(target)])
         if not isinstance(outcome, Appended):
             raise outcome
-        return self._erased.pop(outcome.cursor.position, 0)
+        return int(outcome.answer) if isinstance(outcome, LetterAnswer) else 0
 
     async def ping(self) -> None:
         """Prove that a write would work without writing: the topic has its leader and its replicas, and we follow it.

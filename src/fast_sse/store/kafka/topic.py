@@ -46,7 +46,7 @@ class Topic:
     def __init__(
         self, settings: KafkaSettings, kept: Retention, *, broker_time: bool = True, letters_s: float = 0
     ) -> None:
-        """`letters_s`: how long dead letters are to be kept."""
+        """`letters_s`: how long dead letters are to be kept; 0 is as long as the topic keeps their messages."""
         self._letters_s = letters_s
         self._settings = settings
         self._wanted = topic_config(settings, kept, broker_time=broker_time)
