@@ -16,7 +16,9 @@ from tests.support.redis_server import HUB, RedisServer, hub_user
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import NO_FINGERPRINT
 from fast_sse.model.errors import NotStoredError, UnknownOutcomeError
+from fast_sse.model.letter import Poison
 from fast_sse.store.base import Appended, Gap, OvertakenError, Retention
+from fast_sse.store.letters import Wanted
 from fast_sse.store.redis.codec import place_text
 from fast_sse.store.redis.reader import REPLY_BYTES, next_count
 from fast_sse.store.redis.store import RedisStore
@@ -318,6 +320,35 @@ async def test_poison_is_passed_over_and_told(store: RedisStore, redis_server: R
     more = await put(store, draft(data=b"3"))
     assert positions(await heard(store, after, 1)) == [more[0].position]
     assert {one.name: one.value for one in store.samples()}["log_unreadable_total"] == 1
+
+
+async def test_poison_that_could_not_be_kept_is_kept_later(
+    store: RedisStore, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A memory that is full for a while, say: streams go on, and each entry is a dead letter once there is room."""
+    reader, refusals = store._reader, 3
+    assert reader is not None
+    monkeypatch.setattr("fast_sse.store.redis.reader._RETRY_S", 0.0)
+    keep = reader._keep
+    assert keep is not None
+
+    async def refused(poison: Poison) -> bool:
+        nonlocal refusals
+        if refusals:
+            refusals -= 1
+            raise NotStoredError("full")
+        return await keep(poison)
+
+    reader._keep = refused
+    (before,) = await put(store, draft())
+    key = f"{store._log.prefix}{before.epoch}:log"
+    places = [redis_server.do("XADD", key, "*", "a", text).decode() for text in "bc"]
+    async with asyncio.timeout(10):
+        while len(found := (await store.letters.list(Wanted(newest_first=False), "", 9)).items) < 2:
+            await put(store, draft())  # the reader looks again after each reply
+    assert not refusals
+    assert [letter.source and letter.source.place for letter in found] == places
+    assert not reader._unkept
 
 
 async def test_a_hole_in_what_it_reads_is_not_passed_over(

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -47,6 +48,8 @@ _COUNT_MAX = 128
 #: What a reply should weigh at most.
 REPLY_BYTES = 4 << 20
 _RETRY_S = 0.5
+#: Entries that are not ours and could not be kept as dead letters yet; above it the oldest are given up.
+_UNKEPT_MAX = 1_000
 
 
 class Reader:
@@ -77,6 +80,9 @@ class Reader:
         self._relay = relay
         self._block_ms = block_ms
         self._keep = keep
+        #: Keys and places of those, and when they are tried again.
+        self._unkept: deque[tuple[str, bytes]] = deque()
+        self._keep_at_s = 0.0
         self.level = level
         self._before = level.fingerprint
         self._moves = 0
@@ -121,6 +127,8 @@ class Reader:
                 await self.look(self._log)
             else:
                 await self._take(reply[0][1])
+            if self._unkept and asyncio.get_running_loop().time() >= self._keep_at_s:
+                await self._keep_again(wire)
             self.broken = False
 
     async def _take(self, entries: list[Any]) -> None:
@@ -162,17 +170,41 @@ class Reader:
         self._relay.restart(self.level.position)
 
     async def _keep_poison(self, place: bytes, fields: Any) -> None:
-        """Make a dead letter of it, which is one however many nodes do. Where that fails, streams go on all the same."""
-        if self._keep is None:
+        """Make a dead letter of it, which is one however many nodes do. Where that fails, streams go on all the same, and it is
+        tried again.
+        """
+        key = self._log.key(self.level.epoch)
+        if self._keep is None or await self._kept(key, place, fields):
             return
-        source = Source("log", self._log.key(self.level.epoch), place.decode("ascii", "replace"))
+        self._unkept.append((key, place))
+        if len(self._unkept) > _UNKEPT_MAX:
+            _log.error("the entry at %s is given up", self._unkept.popleft()[1].decode("ascii", "replace"))
+
+    async def _kept(self, key: str, place: bytes, fields: Any) -> bool:
+        assert self._keep is not None
+        source = Source("log", key, place.decode("ascii", "replace"))
         raw = b"\n".join(fields or ())
         try:
             await self._keep(
                 Poison(source=source, raw=raw, description="an entry of the log that is no message")
             )
         except UnavailableError as error:
-            _log.error("the entry at %s could not be kept as a dead letter: %s", source.place, error)
+            self._keep_at_s = asyncio.get_running_loop().time() + _RETRY_S
+            if (key, place) not in self._unkept:
+                _log.error("the entry at %s is no dead letter yet: %s", source.place, error)
+            return False
+        return True
+
+    async def _keep_again(self, wire: Wire) -> None:
+        """Try again to keep what could not be kept, in its order, as far as the log still has it."""
+        while self._unkept:
+            key, place = self._unkept[0]
+            found = await wire.ask("XRANGE", key, place, place)
+            if isinstance(found, ReplyError):
+                raise translated(str(found))
+            if found and not await self._kept(key, place, found[0][1]):
+                return
+            self._unkept.popleft()
 
     async def look(self, log: RedisLog) -> bool:
         """Ask whether the newest given place stands in `log`. If not, move to where the log continues, and return True."""
