@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 from tests.hub.loops import manual
+from tests.hub.several import Shared
 from tests.hub.support import RULES, Bench, bench, drafted, now_ms, place
 from tests.hub.transport import FakeTransport
 
+from fast_sse.hub import telling
 from fast_sse.hub.telling import LetterRules
 from fast_sse.model.letter import Letter
 from fast_sse.model.message import Draft, Key
@@ -135,6 +137,20 @@ async def test_a_batch_of_ten_thousand_to_channels_without_listeners() -> None:
         await manual().elapse(LATE_S)
         assert (await hub.store.letters.list(Wanted(), "", 1)).total == 9999
         assert hub.hub.dead_letters.waiting == 0
+
+
+async def test_large_messages_die_in_several_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within one turn and one after the other, so that publishes get in between: a store makes the letters of one in one step."""
+    monkeypatch.setattr(telling, "DUE_KIB_MAX", 10)
+    store = Shared()
+    await store.open()
+    async with bench(store) as hub:
+        await hub.publish("a/t", *["x" * 4096] * 7)
+        await hub.publish("a/t", "x" * 65536, 1)
+        await manual().elapse(LATE_S)
+        assert [len(turn.due) for turn in store.turns if turn.due] == [2, 2, 2, 1, 1, 1]
+        assert await dead(hub) == list(range(1, 10))
+    await store.close()
 
 
 async def test_a_message_published_twice_is_one_letter() -> None:

@@ -19,10 +19,22 @@ def test_what_was_loaded_later_holds_up_nothing_that_came_meanwhile() -> None:
     some = waiting({1: 5.0, 2: 9.0}, {7: 6.0, 8: 7.0, 9: 8.0})
     assert some.first == 1
     assert some.since_s == 5.0
-    assert some.take_due(7.0, 2) == [Due(1), Due(7)]
-    assert some.take_due(7.0, 2) == [Due(8)]
-    assert some.take_due(7.0, 2) == []
+    assert some.take_due(7.0, 2, 1) == [Due(1), Due(7)]
+    assert some.is_due(7.0)
+    assert some.take_due(7.0, 2, 1) == [Due(8)]
+    assert not some.is_due(7.0)
+    assert some.take_due(7.0, 2, 1) == []
     assert (some.first, some.since_s, len(some)) == (2, 8.0, 2)
+
+
+def test_what_is_due_is_taken_up_to_its_size() -> None:
+    """One at least, however large; what is left is taken next, in its order."""
+    some = Waiting(100)
+    some.older = {1: Wait(0.0, "", 9), 2: Wait(0.0, "", 3)}
+    some.newer = {7: Wait(0.0, "", 2), 8: Wait(0.0, "", 0), 9: Wait(0.0, "", 1)}
+    assert some.take_due(0.0, 9, 5) == [Due(1)]
+    assert some.take_due(0.0, 9, 5) == [Due(2), Due(7), Due(8)]
+    assert some.take_due(0.0, 9, 5) == [Due(9)]
 
 
 def test_above_its_bound_the_oldest_are_let_go_and_counted() -> None:

@@ -47,6 +47,7 @@ class Handover:
             the whole process does.
         leaps: how often the log went on elsewhere, so that what waits must be loaded again.
         written: sockets times records, by how.
+        on_flush: called with what each flush wrote, and to how many sockets.
     """
 
     def __init__(self, tail: Tail, clock: Callable[[], float]) -> None:
@@ -68,6 +69,7 @@ class Handover:
         self.lived_s = 0.0
         self.leaps = 0
         self.written = {"live": 0, "catch_up": 0}
+        self.on_flush: Callable[[Sequence[Entry], int], object] = lambda _entries, _sockets: None
         #: Own hand-overs of what the follower has yet to take; and those of a log that leapt, with their fingerprints.
         self._early: dict[Position, int] = {}
         self._doubtful: dict[Position, tuple[str, int, int]] = {}
@@ -141,7 +143,8 @@ class Handover:
             if entry.written:
                 handed[entry.position] = entry.written
             elif entry.position not in met and wants_letter(entry.record, ignored):
-                waiting[entry.position] = Wait(lived_s, entry.record.fingerprint)
+                record = entry.record
+                waiting[entry.position] = Wait(lived_s, record.fingerprint, len(record.data) >> 10)
         self.waiting.let_go()
         return True
 
@@ -165,7 +168,7 @@ class Handover:
         if print_ == record.fingerprint and (count := untold if known else written):
             self.handed[position] = count
         elif not known and wants_letter(record, self._ignored):
-            self.waiting.older[position] = Wait(self.lived_s, record.fingerprint)
+            self.waiting.older[position] = Wait(self.lived_s, record.fingerprint, len(record.data) >> 10)
 
     @property
     def doubts(self) -> bool:
@@ -183,6 +186,7 @@ class Handover:
     def flushed(self, entries: Sequence[Entry], sockets: int) -> None:
         """A live set wrote these, and counted that on them."""
         self.written["live"] += len(entries) * sockets
+        self.on_flush(entries, sockets)
         if entries[0].position <= self.swept:
             for entry in entries:
                 self._again(entry.position, entry.record, sockets)

@@ -7,6 +7,7 @@ what waits here, each turn is sent for the sake of the answer.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from itertools import islice
 
@@ -17,6 +18,7 @@ from fast_sse.hub.handover import UNTOLD_MAX, Handover
 from fast_sse.hub.tail import Tail
 from fast_sse.model.cursor import Position
 from fast_sse.store.letters import (
+    DUE_KIB_MAX,
     DUE_MAX,
     HANDED_MAX,
     LATE_MAX,
@@ -209,16 +211,20 @@ class Telling:
         return some
 
     def _take_due(self) -> Sequence[Due]:
-        handover, rules = self._handover, self._rules
-        since_s = handover.lived_s - rules.wait_s
+        handover, rules, since_s = self._handover, self._rules, self._due_since_s
         if handover.lived_s < self._due_from_s:
             return ()
         if not rules.enabled:
-            handover.waiting.take_due(since_s, len(handover.waiting))
+            handover.waiting.take_due(since_s, len(handover.waiting), sys.maxsize)
             return ()
-        due = handover.waiting.take_due(since_s, DUE_MAX)
+        due = handover.waiting.take_due(since_s, DUE_MAX, DUE_KIB_MAX)
         handover.asked.update(one.position for one in due)
         return due
+
+    @property
+    def _due_since_s(self) -> float:
+        """What waits since then is due."""
+        return self._handover.lived_s - self._rules.wait_s
 
     def _through(self) -> Position:
         """The place below which all hand-overs are told with this turn. It never goes back but with the log."""
@@ -261,8 +267,8 @@ class Telling:
             self._seen = answer.seen
             self._more = answer.more
         self._shorten_dead()
-        full = len(turn.handed) == HANDED_MAX or len(turn.due) == DUE_MAX or len(turn.late) == LATE_MAX
-        return full or len(turn.acks) == LATE_MAX or self._more
+        full = len(turn.handed) == HANDED_MAX or LATE_MAX in (len(turn.late), len(turn.acks))
+        return full or self._more or (bool(turn.due) and handover.waiting.is_due(self._due_since_s))
 
     def _hear(self, receipt: Receipt) -> None:
         for handed in receipt.handed:

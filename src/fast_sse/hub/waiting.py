@@ -16,10 +16,13 @@ from fast_sse.store.letters import Due
 
 
 class Wait(msgspec.Struct, frozen=True, gc=False):
-    """Since when a record waits, by the clock of `Handover.lived_s`, and what says that it is still the same record."""
+    """Since when a record waits, by the clock of `Handover.lived_s`, what says that it is still the same record, and how large
+    it is (in whole KiB, since small numbers take no memory).
+    """
 
     since_s: float
     fingerprint: str = ""
+    kib: int = 0
 
 
 class Waiting:
@@ -58,12 +61,23 @@ class Waiting:
         firsts = [next(iter(part.values())) for part in self._parts if part]
         return min(wait.since_s for wait in firsts) if firsts else None
 
-    def take_due(self, since_s: float, count: int) -> list[Due]:
-        """Remove what waits since then or longer, at most so many, the oldest first."""
+    def is_due(self, since_s: float) -> bool:
+        """Whether anything waits since then or longer."""
+        first_s = self.since_s
+        return first_s is not None and first_s <= since_s
+
+    def take_due(self, since_s: float, count: int, kib_max: int) -> list[Due]:
+        """Remove what waits since then or longer, at most so many and so many KiB (or one larger), the oldest first."""
         found: list[Due] = []
+        kib = 0
         for part in self._parts:
-            due = takewhile(lambda item: item[1].since_s <= since_s, part.items())
-            some = [Due(place, wait.fingerprint) for place, wait in islice(due, count - len(found))]
+            some: list[Due] = []
+            for place, wait in part.items():
+                taken = len(found) + len(some)
+                if wait.since_s > since_s or taken == count or (taken and kib + wait.kib > kib_max):
+                    break
+                some.append(Due(place, wait.fingerprint))
+                kib += wait.kib
             for one in some:
                 del part[one.position]
             found += some

@@ -54,6 +54,8 @@ from fast_sse.model.letter import Letter, Poison, Reason
 #: Bounds of what one turn says; what is more waits for the next one, at once.
 HANDED_MAX = 20_000
 DUE_MAX = 500
+#: KiB of data of what one turn calls due, about (or one larger record): a store makes its letters in one step, and publishes wait.
+DUE_KIB_MAX = 8_192
 LATE_MAX = 2_000
 #: Bytes of receipts that one answer holds, about.
 RECEIPT_BYTES_MAX = 1 << 20
