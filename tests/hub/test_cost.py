@@ -8,22 +8,29 @@ from __future__ import annotations
 import gc
 import sys
 from collections import Counter
+from collections.abc import Callable
 from types import FrameType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 from msgspec.structs import replace
+from tests.hub.loops import ManualLoop
 from tests.hub.support import HEADERS, record_at, wanted
 
+from fast_sse.hub.arrivals import Arrivals
+from fast_sse.hub.fanout import Fanout
 from fast_sse.hub.form import Form, Heartbeat, Prime
 from fast_sse.hub.frames import BARE, id_texts
 from fast_sse.hub.live_set import LiveSet
 from fast_sse.hub.subscriber import Subscriber
 from fast_sse.hub.tail import Entry
 from fast_sse.model.cursor import Cursor
+from fast_sse.model.limits import Limits
 
 #: Of Python, and of C beside the writes; there was one of C more before hand-overs were counted.
 CALLS_OF_A_FLUSH, C_CALLS_OF_A_FLUSH = 9, 5
+#: Of Python, that the first flush of a record costs more because it is measured.
+CALLS_OF_A_MEASURE = 4
 
 LOG = Cursor("s1", "0" * 13, 0)
 
@@ -41,13 +48,8 @@ class Member:
         self.transport = Transport()
 
 
-def calls_of_a_flush(form: Form, members: int) -> tuple[Counter[str], list[Member]]:
-    """Calls of Python functions and of C functions while one record goes to that many members."""
-    live_set = LiveSet(wanted("a/t"), form, LOG, 0.0)
-    some = [Member() for _ in range(members)]
-    for member in some:
-        live_set.add(cast("Subscriber", member))
-    live_set.queue(Entry(record_at(1), id_texts(LOG)))
+def counted_calls(work: Callable[..., object], *args: object) -> Counter[str]:
+    """Calls of Python functions and of C functions, by the words of `sys.setprofile`; the one of `work` is among them."""
     calls: Counter[str] = Counter()
 
     def count(_frame: FrameType, event: str, _argument: Any) -> None:
@@ -56,11 +58,21 @@ def calls_of_a_flush(form: Form, members: int) -> tuple[Counter[str], list[Membe
     gc.disable()  # a collection in the middle calls what others hooked into it
     sys.setprofile(count)
     try:
-        live_set.flush(1 << 20, 0.0)
+        work(*args)
     finally:
         sys.setprofile(None)
         gc.enable()
-    return calls, some
+    return calls
+
+
+def calls_of_a_flush(form: Form, members: int) -> tuple[Counter[str], list[Member]]:
+    """Calls of Python functions and of C functions while one record goes to that many members."""
+    live_set = LiveSet(wanted("a/t"), form, LOG, 0.0)
+    some = [Member() for _ in range(members)]
+    for member in some:
+        live_set.add(cast("Subscriber", member))
+    live_set.queue(Entry(record_at(1), id_texts(LOG)))
+    return counted_calls(live_set.flush, 1 << 20, 0.0), some
 
 
 @pytest.mark.parametrize("prime", ["event", "id", "off"])
@@ -96,3 +108,44 @@ def test_counting_hand_overs_adds_no_call_to_a_delivery(members: int) -> None:
     assert len(some) == members
     assert calls["call"] == CALLS_OF_A_FLUSH
     assert calls["c_call"] - members == C_CALLS_OF_A_FLUSH
+
+
+class Numbers(NamedTuple):
+    """Calls from a record's arrival from the log to the end of its flush, and what was measured meanwhile."""
+
+    calls: Counter[str]
+    measured: int
+
+
+def calls_of_a_record(members: int, *, measures: bool) -> Numbers:
+    """All of the fan-out for one record; `measures`: with the numbers of operators, or with none of them."""
+    loop = ManualLoop()
+    try:
+        fanout, arrivals = Fanout(Limits(), loop), Arrivals(lambda: 0, loop.time)
+        fanout.start_at(LOG)
+        if measures:
+            fanout.handover.on_flush = arrivals.flushed
+            arrivals.note(1, loop.time())
+        live_set = fanout.live_set(wanted("a/t"), Form())
+        for _ in range(members):
+            live_set.add(cast("Subscriber", Member()))
+        entry = Entry(record_at(1), id_texts(LOG))
+        calls = counted_calls(fanout.deliver, entry) + counted_calls(fanout._tick)
+        return Numbers(calls, sum(sample.buckets[-1].total for sample in arrivals.samples()))
+    finally:
+        loop.close()
+
+
+def test_numbers_add_no_call_to_a_delivery() -> None:
+    """A thousand sockets more cost what they cost without any number: the calls of `write`, and not one of Python.
+
+    What a record costs more is the same for one socket and for a thousand.
+    """
+    few, many = (calls_of_a_record(members, measures=True) for members in (10, 1010))
+    plain_few, plain_many = (calls_of_a_record(members, measures=False) for members in (10, 1010))
+    assert (few.measured, many.measured, plain_many.measured) == (1, 1, 0)
+    assert many.calls["call"] == few.calls["call"]
+    assert plain_many.calls["call"] == plain_few.calls["call"]
+    assert many.calls["c_call"] - few.calls["c_call"] == 1000
+    assert plain_many.calls["c_call"] - plain_few.calls["c_call"] == 1000
+    assert many.calls["call"] - plain_many.calls["call"] <= CALLS_OF_A_MEASURE

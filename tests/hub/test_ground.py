@@ -99,3 +99,27 @@ async def test_a_stream_that_is_cut_is_counted_and_reported_once() -> None:
         assert [(fact.reason, fact.peer) for fact in hub.facts.of(StreamEvicted)] == [("defect", "192.0.2.1")]
         (defect,) = hub.facts.of(DefectSeen)
         assert "TypeError: a defect" in defect.traceback
+
+
+async def test_how_long_the_store_took_is_measured() -> None:
+    """Once for each answer, the wait for a turn with it; the time of its absence is not the store's."""
+    async with bench(reads_concurrent_max=1, retry_store_s=4.0) as hub:
+        hub.ground.arrivals.clock = manual().time
+        absences = iter([True, False, False])
+
+        async def question() -> int:
+            if next(absences):
+                raise UnavailableError("down")
+            await asyncio.sleep(2)
+            return 1
+
+        waiting = [asyncio.ensure_future(hub.ground.ask(question)) for _ in range(2)]
+        await manual().elapse(30)
+        assert [one.result() for one in waiting] == [1, 1]
+        (pages,) = [one for one in hub.ground.samples() if one.name == "replay_page_seconds"]
+        assert (pages.buckets[-1].total, pages.value) == (2, 4.0)
+        both = [asyncio.ensure_future(hub.ground.ask(lambda: asyncio.sleep(1))) for _ in range(2)]
+        await manual().elapse(3)
+        await asyncio.gather(*both)
+        (pages,) = [one for one in hub.ground.samples() if one.name == "replay_page_seconds"]
+        assert (pages.buckets[-1].total, pages.value) == (4, 4.0 + 1 + 2)

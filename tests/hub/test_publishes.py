@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.hub.loops import manual
-from tests.hub.support import bench, drafted, now_ms
+from tests.hub.support import Bench, bench, drafted, now_ms
 
 from fast_sse.model.errors import OverloadedError, StoreClosedError, UnknownOutcomeError
 from fast_sse.model.message import Draft
@@ -157,4 +157,47 @@ async def test_a_defect_does_not_end_the_keeping_of_deadlines() -> None:
         assert [type(outcome) for outcome in future.result()] == [UnknownOutcomeError]
         store.answer(0)
         await manual().idle()
+    await store.close()
+
+
+def told(hub: Bench, name: str) -> tuple[int, float]:
+    """How many observations a histogram has, and their sum."""
+    (sample,) = [one for one in hub.hub.samples() if one.name == name]
+    return sample.buckets[-1].total, sample.value
+
+
+async def test_the_time_to_the_store_s_answer_is_measured() -> None:
+    """Once an append, to the answer itself: also when its publisher was told before that the outcome is not known."""
+    store = Hanging()
+    await store.open()
+    async with bench(store, append_s=2.0) as hub:
+        hub.hub._publishes._clock = manual().time
+        hub.hub.publish([drafted("a/t"), drafted("a/t")])
+        await manual().elapse(0.5)
+        store.answer(0)
+        await manual().idle()
+        assert told(hub, "commit_seconds") == (1, 0.5)
+        late = hub.hub.publish([drafted("a/t")])
+        await manual().elapse(4.0)
+        assert isinstance(late.result()[0], UnknownOutcomeError)
+        store.answer(1)
+        await manual().idle()
+        assert told(hub, "commit_seconds") == (2, 4.5)
+    await store.close()
+
+
+async def test_what_one_commit_carries_is_counted() -> None:
+    """Answers that come in one turn of the loop are those of one commit; later ones are of another."""
+    store = Hanging()
+    await store.open()
+    async with bench(store) as hub:
+        for count in (1, 2, 1):
+            hub.hub.publish([drafted("a/t")] * count)
+        store.answer(0)
+        store.answer(1)
+        await manual().idle()
+        assert told(hub, "commit_messages") == (1, 3)
+        store.answer(2)
+        await manual().idle()
+        assert told(hub, "commit_messages") == (2, 4)
     await store.close()

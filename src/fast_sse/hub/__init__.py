@@ -4,8 +4,12 @@
     subscription  what a stream is opened with: Start, Subscription
     frames        records to bytes, one by one or a page at a time
     tail          the recent records of this node, each encoded once
+    packing       packed frames that take long to make, in a thread
+    arrivals      from a publish to the flush that first wrote it: how live the hub is
     waiting       what waits for a hand-over or a decision, in log order
     handover      what this node handed over: counts on the tail, and the sweep over them
+    lane          members that are written the same bytes
+    coder         compresses a live set once for all members
     live_set      all level streams of one filter in one form; what waits for their next flush
     index         a record's channel to the live sets that match
     fanout        delivery, the tick, and the follower's back-pressure

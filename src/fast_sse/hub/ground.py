@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
+from fast_sse.hub.arrivals import Arrivals
 from fast_sse.hub.fanout import Fanout
+from fast_sse.hub.packing import Packing
 from fast_sse.hub.wheel import Wheel
 from fast_sse.model.backoff import Backoff
 from fast_sse.model.errors import StoreClosedError, UnavailableError
 from fast_sse.model.limits import Limits
-from fast_sse.observe.metrics import Sample, counted
+from fast_sse.observe.metrics import Histogram, Sample, counted
 from fast_sse.observe.observer import DefectSeen, Observer, StreamEvicted
 from fast_sse.store.base import Store
 
@@ -38,6 +40,7 @@ class Ground:
         fell_behind, came_back: members that were paused by their peer, and read on.
         replayed: records sent by catch-ups.
         gaps, evicted: by reason.
+        arrivals: of publishes, until a flush has written them.
     """
 
     def __init__(
@@ -58,6 +61,9 @@ class Ground:
         self.rng = rng
         self.acknowledged_bytes = acknowledged_bytes
         self.fanout = Fanout(limits, self.loop)
+        self.packing = Packing(limits.payload_bytes_min)
+        self.arrivals = Arrivals(now_ms)
+        self.fanout.handover.on_flush = self.arrivals.flushed
         #: Of subscribers, which stand on this.
         self.wheel: Wheel[Any] = Wheel(limits, self.loop, rng)
         self.open_count = 0
@@ -66,6 +72,7 @@ class Ground:
         self.evicted: Counter[str] = Counter()
         self._observer = observer
         self._asking = asyncio.Semaphore(limits.reads_concurrent_max)
+        self._pages = Histogram()
 
     def jittered_ms(self, base_ms: int, share: float = 0.5) -> int:
         """`base_ms` plus or minus a share of it, so that clients do not come back in step."""
@@ -80,9 +87,12 @@ class Ground:
         """
         waits = Backoff(self.limits.retry_store_s, self.limits.retry_store_s_max)
         while True:
+            began_s = self.arrivals.clock()
             try:
                 async with self._asking:
-                    return await question()
+                    answer = await question()
+                self._pages.observe(self.arrivals.clock() - began_s)
+                return answer
             except StoreClosedError:
                 raise
             except UnavailableError:
@@ -110,6 +120,9 @@ class Ground:
         text = "Streams told that a cursor could not be continued."
         yield from counted("gaps_total", text, "reason", self.gaps)
         yield Sample("replayed_total", "counter", "Records sent by catch-ups.", self.replayed)
+        text = "How long the store took to answer a stream that is catching up, its turn awaited."
+        yield self._pages.sample("replay_page_seconds", text)
+        yield from self.arrivals.samples()
         text = "Times a stream was too slow for its live set."
         yield Sample("fell_behind_total", "counter", text, self.fell_behind)
         yield Sample("came_back_total", "counter", "Times a slow stream read on.", self.came_back)

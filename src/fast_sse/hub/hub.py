@@ -80,7 +80,7 @@ class Hub:
         self._trimmer = Trimmer(
             store, ground.fanout, limits, observer, loop.time, lambda: self.dead_letters.keep_after
         )
-        self._publishes = Publishes(store, limits, loop, observer)
+        self._publishes = Publishes(store, limits, loop, observer, ground.arrivals)
         self._probe = Probe(store, limits, observer, loop)
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -12,13 +12,14 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
+from fast_sse.hub.arrivals import Arrivals
 from fast_sse.hub.long_lines import LongLines
 from fast_sse.hub.supervised import supervised
 from fast_sse.model.backoff import Backoff
 from fast_sse.model.errors import OverloadedError, UnknownOutcomeError
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft
-from fast_sse.observe.metrics import Sample, counted
+from fast_sse.observe.metrics import RECORDS, Histogram, Sample, counted
 from fast_sse.observe.observer import Observer
 from fast_sse.store.base import Appended, Outcome, Store
 
@@ -29,9 +30,16 @@ class Publishes:
     """The appends in flight of this node."""
 
     def __init__(
-        self, store: Store, limits: Limits, loop: asyncio.AbstractEventLoop, observer: Observer
+        self,
+        store: Store,
+        limits: Limits,
+        loop: asyncio.AbstractEventLoop,
+        observer: Observer,
+        arrivals: Arrivals,
     ) -> None:
         self._store = store
+        self._arrivals = arrivals
+        self._clock = arrivals.clock
         self._limits = limits
         self._loop = loop
         self._observer = observer
@@ -42,6 +50,9 @@ class Publishes:
         self.bytes = 0
         #: How often each answer was given since the start: `stored`, `duplicate`, or the code of an error.
         self._outcomes: Counter[str] = Counter()
+        #: From an append to the store's answer, and messages that were answered in one turn of the loop.
+        self._commits, self._groups = Histogram(), Histogram(RECORDS)
+        self._group = 0
 
     def append(self, drafts: Sequence[Draft]) -> Answer:
         """Append drafts; the future resolves entry by entry, at the latest (as unknown) at the append deadline.
@@ -58,38 +69,53 @@ class Publishes:
         ):
             raise OverloadedError("too many publishes are waiting for the store", retry_after_s=1)
         self._long_lines.look(drafts)
+        arrived_s = self._clock()
         stored = self._store.append(drafts)
         if stored.done():
             if not stored.cancelled() and stored.exception() is None:
-                self._count(stored.result())
+                self._committed(count, arrived_s)
+                self._count(stored.result(), arrived_s)
             return stored
         answer: Answer = self._loop.create_future()
         self.drafts += count
         self.bytes += size
         self._waiting.append((self._loop.time() + limits.append_s, answer, count))
-        stored.add_done_callback(partial(self._answered, answer, count, size))
+        stored.add_done_callback(partial(self._answered, answer, count, size, arrived_s))
         return answer
 
-    def _answered(self, answer: Answer, count: int, size: int, stored: Answer) -> None:
+    def _answered(self, answer: Answer, count: int, size: int, arrived_s: float, stored: Answer) -> None:
         self.drafts -= count
         self.bytes -= size
-        if answer.done():  # the deadline was faster
-            if not stored.cancelled():
-                stored.exception()
-        elif stored.cancelled():
+        if stored.cancelled():
             answer.cancel()
-        elif (error := stored.exception()) is not None:
+        elif (error := stored.exception()) is None:
+            self._committed(count, arrived_s)
+            if not answer.done():  # else the deadline was faster
+                self._count(stored.result(), arrived_s)
+                answer.set_result(stored.result())
+        elif not answer.done():
             answer.set_exception(error)
-        else:
-            self._count(stored.result())
-            answer.set_result(stored.result())
 
-    def _count(self, outcomes: Iterable[Outcome]) -> None:
+    def _committed(self, count: int, arrived_s: float) -> None:
+        """The store has answered an append. What it answers in one turn of the loop is what one commit carried."""
+        self._commits.observe(self._clock() - arrived_s)
+        if not self._group:
+            self._loop.call_soon(self._end_group)
+        self._group += count
+
+    def _end_group(self) -> None:
+        self._groups.observe(self._group)
+        self._group = 0
+
+    def _count(self, outcomes: Iterable[Outcome], arrived_s: float) -> None:
         for outcome in outcomes:
-            if isinstance(outcome, Appended):
-                self._outcomes["duplicate" if outcome.duplicate else "stored"] += 1
-            else:
+            if not isinstance(outcome, Appended):
                 self._outcomes[outcome.code] += 1
+            elif outcome.duplicate:
+                self._outcomes["duplicate"] += 1
+            else:
+                self._outcomes["stored"] += 1
+                self._arrivals.note(outcome.cursor.position, arrived_s)
 
     async def run(self) -> None:
         """Keep the deadlines of what waits until the task is cancelled."""
@@ -105,7 +131,7 @@ class Publishes:
                 continue
             if deadline_s <= now_s:
                 unknown: list[Outcome] = [UnknownOutcomeError("the store did not answer in time")] * count
-                self._count(unknown)
+                self._count(unknown, 0.0)
                 answer.set_result(unknown)
             else:
                 still.append((deadline_s, answer, count))
@@ -118,5 +144,9 @@ class Publishes:
         text = "Messages that the store has not answered."
         yield Sample("publishes_pending", "gauge", text, self.drafts)
         yield Sample("publishes_pending_bytes", "gauge", "Their size.", self.bytes)
+        text = "From the hand-over of a publish to the store to its answer, also past the deadline."
+        yield self._commits.sample("commit_seconds", text)
+        text = "Messages that the store answered in one turn of the loop: what one commit carried."
+        yield self._groups.sample("commit_messages", text)
         text = "Messages whose line is longer than some clients can read."
         yield Sample("long_lines_total", "counter", text, self._long_lines.total)
