@@ -287,3 +287,60 @@ def test_what_no_body_can_mend_is_refused_without_one(signature: str) -> None:
 def test_a_scope_is_claimed_whether_it_is_right_or_not(signature: str, expected: str) -> None:
     """What a signature says about itself is read without a key; it grants nothing."""
     assert claimed_scope(signature) == expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "text", "scope", "now"),
+    [
+        ("missing", "", "sub", NOW),
+        ("malformed", "v2.web-2", "sub", NOW),
+        ("malformed", "0" * 63, "sub", NOW),
+        ("wrong", "0" * 64, "sub", NOW),
+        ("wrong", signed()[:-2] + "AA", "sub", NOW),
+        ("unknown_kid", signed(kid="web-3"), "sub", NOW),
+        ("expired", signed(), "sub", NOW + 3600),
+        ("expired", signed("pub"), "pub", NOW + 3600),
+        ("not_yet", signed(), "sub", NOW - 3600),
+        ("lifetime", signed().replace(f".{NOW + 60}.", f".{NOW + 7200}."), "sub", NOW),
+        ("scope", signed(), "pub", NOW),
+        ("v1", sign_v1(RING.secret, CART), "batch", NOW),
+    ],
+)
+def test_operators_learn_why_a_signature_was_refused(
+    reason: str, text: str, scope: Scope, now: float
+) -> None:
+    """By a word on the error that no answer shows; what is told to the client is one sentence for all of them."""
+    with pytest.raises((UnauthorizedError, ForbiddenError)) as caught:
+        check(text, scope, now=now)
+    assert caught.value.reason == reason
+    assert str(caught.value) in (module._REFUSAL, "the signature is for sub, not for pub")
+
+
+@pytest.mark.parametrize(
+    ("reason", "text", "now"),
+    [
+        ("missing", "", NOW),
+        ("malformed", "x", NOW),
+        ("unknown_kid", signed("pub", kid="web-3"), NOW),
+        ("expired", signed("pub"), NOW + 3600),
+    ],
+)
+def test_operators_learn_why_no_body_was_awaited(reason: str, text: str, now: float) -> None:
+    """The head of a request is refused for the same words."""
+    with pytest.raises(UnauthorizedError) as caught:
+        awaits_body(text, now=now, keyring=RING)
+    assert caught.value.reason == reason
+
+
+def test_a_channel_that_cannot_be_signed_is_named_as_that() -> None:
+    """A right MAC over two readings of a channel, and v1 where it is off."""
+    split = Channel("a:b", "c")
+    with pytest.raises(UnauthorizedError) as caught:
+        check("0" * 64, "sub", split)
+    assert caught.value.reason == "channel"
+    with pytest.raises(ForbiddenError) as refused:
+        verify(
+            sign_v1(RING.secret, CART), "sub", (CART,), body=None, now=NOW,
+            keyring=msgspec.structs.replace(RING, v1="off"),
+        )  # fmt: skip
+    assert refused.value.reason == "v1"

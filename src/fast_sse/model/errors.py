@@ -34,15 +34,19 @@ from __future__ import annotations
 
 
 class FastSseError(Exception):
-    """Root of the tree. `status` is the HTTP status, `code` the public word, `message` one sentence."""
+    """Root of the tree. `status` is the HTTP status, `code` the public word, `message` one sentence.
+
+    `reason` is one word for the operators' numbers, where a right was refused; no client is told.
+    """
 
     status = 500
     code = "internal"
 
-    def __init__(self, message: str = "", *, retry_after_s: int = 0) -> None:
+    def __init__(self, message: str = "", *, retry_after_s: int = 0, reason: str = "") -> None:
         super().__init__(message or self.code)
         self.message = message or self.code
         self.retry_after_s = retry_after_s
+        self.reason = reason
 
 
 class ClientFaultError(FastSseError):

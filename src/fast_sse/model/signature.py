@@ -17,7 +17,7 @@ Rules and their reasons:
 - One spelling only: lowercase hex, decimals without leading zeros, base64url compared as text. MACs are
   compared as bytes in constant time; a non-ASCII str would make `compare_digest` raise.
 - 401 is one answer for all that is missing, wrong, unknown or out of its time; 403 needs a right MAC, and so does
-  the word that a subscribe signature has run out.
+  the word that a subscribe signature has run out. Which it was, the error's `reason` says to operators alone.
 - Clocks differ by at most 60 s: `iat` may lie that far ahead, and `exp` that far back. A nonce must therefore
   be remembered until exp + 60 s. `Grant.expires_at` is `exp` itself, and a stream ends then.
 """
@@ -149,12 +149,14 @@ def awaits_body(signature: str, *, now: float, keyring: Keyring) -> bool:
         return False
     parts = _V2.match(signature)
     if parts is None:
-        _refuse()
+        _refuse("malformed" if signature else "missing")
     kid, scope, iat, exp, _nonce, _mac_text = parts.groups()
     if scope == "sub":
         return False
-    if not keyring.keys.get(kid) or _has_ended(cast("Scope", scope), int(iat), int(exp), now):
-        _refuse()
+    if not keyring.keys.get(kid):
+        _refuse("unknown_kid")
+    if _has_ended(cast("Scope", scope), int(iat), int(exp), now):
+        _refuse("expired")
     return True
 
 
@@ -206,19 +208,19 @@ def sign_v2(
 
 def _verify_v1(signature: str, scope: Scope, channels: Sequence[Channel], keyring: Keyring) -> Grant:
     if scope == "batch" or len(channels) != 1:
-        _refuse()
+        _refuse("v1")
     text = _v1_text(channels[0])
     if text.count(b":") != 1:
-        _refuse()
+        _refuse("channel")
     mac = bytes.fromhex(signature)
     for secret in _v1_secrets(keyring, scope):
         # An absent secret is skipped: anybody can compute a MAC under an empty key.
         if secret and hmac.compare_digest(_v1_mac(secret, text), mac):
             break
     else:
-        _refuse()
+        _refuse("wrong")
     if not _v1_allows(keyring, scope):
-        raise ForbiddenError("v1 signatures do not allow this here")
+        raise ForbiddenError("v1 signatures do not allow this here", reason="v1")
     return _v1_grant(scope, secret)
 
 
@@ -269,40 +271,42 @@ def _verify_v2(
 ) -> Grant:
     parts = _V2.match(signature)
     if parts is None:
-        _refuse()
+        _refuse("malformed" if signature else "missing")
     kid, scope_text, iat, exp, nonce, mac = parts.groups()
     signed_scope = cast("Scope", scope_text)
     ended = _has_ended(signed_scope, int(iat), int(exp), now)
     if ended and not signed_scope == scope == "sub":
-        _refuse()
+        _refuse("expired")
     try:
         target = _target(signed_scope, channels)
     except BadChannelError:
         target = None
     if target is None:
-        _refuse()
+        _refuse("channel")
     # A subscribe signature covers no body: shown with a publish it is right, and forbidden.
     covered = None if signed_scope == "sub" != scope else body
     lines = _lines(signed_scope, kid, iat, exp, target, covered, nonce)
     right = hmac.compare_digest(_mac(keyring.keys.get(kid) or _NOBODY, signed_scope, lines), mac.encode())
     if not right or not keyring.keys.get(kid):
-        _refuse()
+        _refuse("wrong" if keyring.keys.get(kid) else "unknown_kid")
     if signed_scope != scope:
-        raise ForbiddenError(f"the signature is for {signed_scope}, not for {scope}")
+        raise ForbiddenError(f"the signature is for {signed_scope}, not for {scope}", reason="scope")
     if ended:
-        raise GrantEndedError(_REFUSAL)
+        raise GrantEndedError(_REFUSAL, reason="expired")
     return Grant(scope, "v2", kid.partition("-")[0], kid, float(exp), nonce, _mark(keyring.keys[kid]))
 
 
 def _has_ended(scope: Scope, iat: int, exp: int, now: float) -> bool:
     """Whether a signature's time is over. Raises UnauthorizedError when it never was one, or has not come yet."""
-    if not iat < exp <= iat + LIFETIME_S_MAX[scope] or not iat - SKEW_S <= now:
-        _refuse()
+    if not iat < exp <= iat + LIFETIME_S_MAX[scope]:
+        _refuse("lifetime")
+    if not iat - SKEW_S <= now:
+        _refuse("not_yet")
     return not now < exp + SKEW_S
 
 
-def _refuse() -> NoReturn:
-    raise UnauthorizedError(_REFUSAL)
+def _refuse(reason: str) -> NoReturn:
+    raise UnauthorizedError(_REFUSAL, reason=reason)
 
 
 def _target(scope: Scope, channels: Sequence[Channel]) -> tuple[str, str] | None:

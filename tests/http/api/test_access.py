@@ -93,3 +93,18 @@ def test_a_signature_of_the_channel_alone_is_right_before_the_body() -> None:
     assert not rules.foresee(v2, "pub", (CART,), now=1000)
     with pytest.raises(UnauthorizedError):
         rules.foresee(v2, "pub", (CART,), now=1120)
+
+
+def test_operators_learn_which_rule_refused() -> None:
+    """A list, or a signature that is not of v2 where only v2 may stand; the error says it, and no answer does."""
+    closed = access(allowed_event_ids=frozenset())
+    with pytest.raises(ForbiddenError) as listed:
+        grant(closed, CART)
+    with pytest.raises(UnauthorizedError) as ended:
+        closed.grant(v2_for([CART]), "sub", (CART,), body=None, now=2000)
+    with pytest.raises(UnauthorizedError) as queried:
+        grant(access(), CART, in_query=True)
+    with pytest.raises(UnauthorizedError) as absent:
+        access().grant("", "sub", (CART,), body=None, now=1000, in_query=True)
+    found = [one.value.reason for one in (listed, ended, queried, absent)]
+    assert found == ["allow_list", "allow_list", "v1", "missing"]

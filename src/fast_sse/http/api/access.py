@@ -49,12 +49,13 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
             ForbiddenError: a right signature for what its scope, the v1 mode or a list does not allow.
         """
         if in_query and not self.v1_query and not signature.startswith("v2."):
-            raise UnauthorizedError("missing, wrong or expired signature")
+            reason = "v1" if signature else "missing"
+            raise UnauthorizedError("missing, wrong or expired signature", reason=reason)
         try:
             grant = verify(signature, scope, channels, body=body, now=now, keyring=self.keyring)
         except GrantEndedError as error:
             if not self.allows(channels):
-                raise UnauthorizedError(error.message) from error
+                raise UnauthorizedError(error.message, reason="allow_list") from error
             raise
         if self.allowed_event_ids is not None or self.allowed_event_types is not None:
             for channel in channels:
@@ -93,4 +94,4 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
 def _check(segment: str, allowed: frozenset[str] | None) -> None:
     if allowed is not None and segment not in allowed and WILDCARD not in allowed:
-        raise ForbiddenError("this channel is not allowed here")
+        raise ForbiddenError("this channel is not allowed here", reason="allow_list")
