@@ -298,7 +298,8 @@ def test_dead_letters_as_the_store_and_the_hub_take_them(monkeypatch: pytest.Mon
         monkeypatch.setenv(f"FAST_SSE_{name}", value)
     assert load().letter_bounds == LetterBounds(max_count=7, max_bytes=5 << 20, max_age_s=60, poison_max=9)
     ignored = frozenset({"typing", "presence"})
-    assert load().letter_rules == LetterRules(enabled=False, grace_s=2.5, max_count=7, ignored=ignored)
+    rules = LetterRules(enabled=False, grace_s=2.5, max_count=7, max_age_s=60, ignored=ignored)
+    assert load().letter_rules == rules
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,10 @@ class Config(Settings):
     def bounds(self) -> Limits:
         """The limits as the hub takes them."""
         own = {name: getattr(self, name) for name in TOP_LEVEL_LIMITS}
-        return Limits(**own, **dict(self.limits))
+        limits = dict(self.limits)
+        if not self.compression_epochs:
+            limits["epoch_sets_max"] = 0
+        return Limits(**own, **limits)
 
     @property
     def kept(self) -> Retention:
@@ -151,6 +154,7 @@ class Config(Settings):
             enabled=rules.enabled,
             grace_s=rules.grace_s,
             max_count=rules.max_count,
+            max_age_s=rules.max_age_s,
             ignored=rules.ignored_event_types,
         )
 

@@ -246,6 +246,37 @@ async def test_letters_beyond_their_bounds_are_dropped_and_named(
     await store.close()
 
 
+async def test_letters_age_while_nothing_happens() -> None:
+    """An idle node takes the turns by which its store removes what is past its age, and none afterwards."""
+    store = Shared(letters=LetterBounds(max_age_s=60.0))
+    await store.open()
+    async with bench(store, rules=LetterRules(max_age_s=60.0)) as hub:
+        await hub.publish("a/t", *range(3))
+        await manual().elapse(LATE_S)
+        assert await dead(hub) == [1, 2, 3]
+        store.turns.clear()
+        await manual().elapse(60.0 + 2 * TURN_S)
+        assert await dead(hub) == []
+        assert hub.facts.of(LettersDropped) == [LettersDropped("age", 3)]
+        await manual().elapse(600.0)
+        assert len(store.turns) == 1
+    await store.close()
+
+
+async def test_letters_that_stay_past_their_age_cost_a_turn_a_minute() -> None:
+    """Where another node, or the store, keeps them for longer than this node would."""
+    store = Shared()
+    await store.open()
+    async with bench(store, rules=LetterRules(max_age_s=60.0)) as hub:
+        await hub.publish("a/t", 1)
+        await manual().elapse(LATE_S + 61.0)
+        store.turns.clear()
+        await manual().elapse(600.0)
+        assert await dead(hub) == [1]
+        assert 9 <= len(store.turns) <= 11
+    await store.close()
+
+
 async def test_a_flood_of_what_waits_keeps_the_newest() -> None:
     """The number that is let go is exact."""
     async with bench() as hub:

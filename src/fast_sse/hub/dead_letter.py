@@ -30,6 +30,8 @@ from fast_sse.store.letters import CURRENT_TURNS, Begun, Turn
 
 #: How long the end of a process waits for its last turn to be taken.
 GOODBYE_S = 2.0
+#: A letter that is past its age and stays (another node keeps letters for longer) is worth a turn this often.
+_AGED_S = 60.0
 _EVERYTHING = Filter.of(Channel("*", "*"))
 
 
@@ -69,6 +71,9 @@ class DeadLetters:
         self._last_s = self._answered_s = self._loop.time()
         self._answered = False
         self._warned = False
+        #: The number of letters and the oldest of them when a turn was taken for their age, and when that was.
+        self._aged = (0, 0)
+        self._aged_s = 0.0
         self._ending = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._loading: asyncio.Task[None] | None = None
@@ -255,6 +260,7 @@ class DeadLetters:
             if self._begun is None or self._leaps != self._handover.leaps:
                 await self._begin()
                 self._load_in_background()
+            self.telling.changed |= self._has_aged(now_s)
             while self._handover.sweep():  # noqa: ASYNC110  between slices the others have their turn
                 await asyncio.sleep(0)
             while await self._turn():  # noqa: ASYNC110
@@ -267,6 +273,19 @@ class DeadLetters:
             self.report.failed(error.message)
         finally:
             self.report.tell()
+
+    def _has_aged(self, now_s: float) -> bool:
+        """Whether the oldest letter is past its age: a store removes them at turns, so an idle node takes one for that."""
+        tally = self.report.tally
+        if tally is None or not tally.oldest_ms:
+            return False
+        if self._store.now_ms() - tally.oldest_ms <= self._rules.max_age_s * 1000:
+            return False
+        aged = (tally.total, tally.oldest_ms)
+        if aged == self._aged and now_s - self._aged_s < _AGED_S:
+            return False
+        self._aged, self._aged_s = aged, now_s
+        return True
 
     async def _turn(self, *, goodbye: bool = False, even_if_nothing: bool = False) -> bool:
         """Take one turn, unless there is nothing to say; whether the next one should follow at once."""

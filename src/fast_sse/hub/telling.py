@@ -45,13 +45,14 @@ class LetterRules(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         enabled: False makes none; poison is kept all the same.
         grace_s: how long a message waits for a hand-over.
-        max_count: letters that are kept.
+        max_count, max_age_s: letters that are kept, and for how long.
         ignored: event types that nobody misses.
     """
 
     enabled: bool = True
     grace_s: float = 30.0
     max_count: int = 100_000
+    max_age_s: float = 604_800.0
     ignored: frozenset[str] = frozenset()
 
     @property
