@@ -1,0 +1,38 @@
+// The nodes that share this store, as far as their turns name them.
+
+import { get } from "../api.js";
+import { el } from "../dom.js";
+import { count, plural, text } from "../format.js";
+import { loaded, word } from "../loading.js";
+import { table } from "../table.js";
+
+const EVERY_MS = 2000;
+
+export const nodes = {
+  title: "Nodes",
+  show(main, _where, signal) {
+    const { node, update } = table("Nodes", [
+      { title: "Node", make: ({ node: name, self }) => el("span", {}, el("code", {}, name), self ? " (this one)" : null) },
+      { title: "State", make: () => el("span"), draw: (badge, { current }) => {
+        badge.className = current ? "badge" : "badge look";
+        badge.textContent = current ? "heard" : "silent";
+      } },
+      { title: "Behind", number: ({ behind }) => text(count(behind ?? undefined)) },
+    ], ({ node: name }) => name);
+    const part = loaded({
+      load: (stop) => get("v1/nodes", {}, stop),
+      render: ({ shared, known, items }) => {
+        update(items);
+        const silent = items.filter(({ current }) => !current).length;
+        const words = !shared ? word("quiet", "This node has a log of its own: there are no others to show.")
+          : !known ? word("quiet", "The others were not heard yet: they tell their turns about once a second.")
+            : silent ? word("look", `${plural(silent, "node")} silent for three turns: stopped, killed, or stuck. A stopped one goes from this list by itself.`)
+              : el("p", { class: "note" }, `${plural(items.length, "node")} on this store, all heard.`);
+        return items.length ? [words, node] : [words];
+      },
+      every_ms: EVERY_MS,
+      signal,
+    });
+    main.append(el("div", { class: "top" }, el("h1", {}, "Nodes"), part.asof), el("div", { class: "card" }, part.node));
+  },
+};
