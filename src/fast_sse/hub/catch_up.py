@@ -63,7 +63,7 @@ class CatchUp:
             bytes_max = self._ground.limits.page_bytes_max
             page = await ask(lambda: store.last(stream.filter, start.last, bytes_max))
             self._begin_at(page, page.start.text)
-            self._write_records(page)
+            await self._write_records(page)
 
     async def _page_since(self, moment: Moment) -> Page:
         time_ms = moment.at(self._ground.now_ms())
@@ -86,15 +86,19 @@ class CatchUp:
             if stream.level_from_tail():
                 return
             after = stream.cursor
-            if dense and fanout.tail.covers(after):
+            if (dense or stream.near) and fanout.tail.covers(after):
                 # A page was cut short by its bounds: from here the tail is the shorter way, in slices of the same reach.
+                # A stream that is near and has not joined has first to wait for what is to be packed.
                 wanted, last = _slice(fanout.tail, after.position, accepts, self._ground.limits)
-                stream.send_entries(wanted, after.at(last.position, last.record.fingerprint))
+                if not await self._ground.packing.pack(wanted, stream.shape):
+                    stream.prime()
+                    if stream.state == CATCHING_UP:
+                        stream.send_entries(wanted, after.at(last.position, last.record.fingerprint))
             else:
                 page = await self._read(after)
                 if stream.state != CATCHING_UP:
                     return
-                self._write_page(page)
+                await self._write_page(page)
                 dense = page.through.position < fanout.level.position
                 await self._wait_for_follower(page, after)
             await asyncio.sleep(0)  # a store that answers at once must not keep the loop from all others
@@ -107,19 +111,26 @@ class CatchUp:
             lambda: ground.store.read(wanted, after, records_max, bytes_max), on_absent=self._stream.prime
         )
 
-    def _write_page(self, page: Page) -> None:
+    async def _write_page(self, page: Page) -> None:
         if page.gap is not None:
             self._stream.say_gap(page.gap.reason, self._stream.cursor.text, page.gap.resumed_at)
         self._stream.prime()
-        self._write_records(page)
+        await self._write_records(page)
 
-    def _write_records(self, page: Page) -> None:
-        if self._stream.state == CATCHING_UP:
-            now_ms = self._ground.now_ms()
-            # Most neither expire nor have an event: those need not be asked.
-            records = [one for one in page.records if not (one.expires_ms or one.event) or one.due(now_ms)]
-            self._ground.replayed += len(records)
-            self._stream.send(records, page.through)
+    async def _write_records(self, page: Page) -> None:
+        stream = self._stream
+        if stream.state != CATCHING_UP:
+            return
+        now_ms = self._ground.now_ms()
+        # Most neither expire nor have an event: those need not be asked.
+        records = [one for one in page.records if not (one.expires_ms or one.event) or one.due(now_ms)]
+        found = stream.frames(records, page.through)
+        if stream.form.body == "payload":
+            found = await self._ground.packing.run(records, stream.shape, found)
+            if stream.state != CATCHING_UP:
+                return
+        self._ground.replayed += len(records)
+        stream.send(records, found, page.through)
 
     async def _wait_for_follower(self, page: Page, after: Cursor) -> None:
         """After a hop this node's follower may lag behind what the store showed: nothing to read until it moves."""

@@ -13,6 +13,7 @@ from typing import cast
 
 from fast_sse.hub.fanout import Fanout
 from fast_sse.hub.frames import id_texts
+from fast_sse.hub.packing import pack_first
 from fast_sse.hub.supervised import supervised
 from fast_sse.hub.tail import Entry
 from fast_sse.model.backoff import Backoff
@@ -81,24 +82,33 @@ class Follower:
         async with aclosing(groups):
             self.following = True
             async for group in groups:
-                rest = group
+                text, bytes_min = id_texts(self._fanout.level), self._limits.payload_bytes_min
+                rest = [Entry(record, text, bytes_min) for record in group]
                 while rest:
                     if self._fanout.full:
                         await self._fanout.room()
-                    rest = self._take(rest)
+                    if self._fanout.index.packed:
+                        ready = await pack_first(rest, self._shapes)
+                        rest = self._take(rest[:ready]) + rest[ready:]
+                    else:
+                        rest = self._take(rest)
                 taken += len(group)
                 self._records += len(group)
                 if taken >= TURN_RECORDS_MAX:
                     taken = 0
                     await asyncio.sleep(0)
 
-    def _take(self, group: list[Record]) -> list[Record]:
-        """Deliver records until the live sets are full; the rest of the group."""
+    def _shapes(self, entry: Entry) -> set[int]:
+        """The shapes in which an entry will be asked for."""
+        return {live_set.shape for live_set in self._fanout.index.matching(entry.record.channel)}
+
+    def _take(self, group: list[Entry]) -> list[Entry]:
+        """Deliver entries until the live sets are full; the rest of the group."""
         fanout = self._fanout
         now_ms = self._now_ms()
-        text = id_texts(fanout.level)
-        for taken, record in enumerate(group, 1):
-            fanout.deliver(Entry(record, text), live=record.due(now_ms))
+        for taken, entry in enumerate(group, 1):
+            record = entry.record
+            fanout.deliver(entry, live=record.due(now_ms))
             if record.event == ERASED:
                 fanout.erase(record.channel)
                 self._on_erased(record.channel)

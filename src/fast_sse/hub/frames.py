@@ -2,6 +2,8 @@
 
 A page of a replay is encoded as a whole. Its cost is that of a few conversions a record, and it counts: a client
 that was away reads thousands of them.
+
+The envelopes of some streams are packed (`model/payload.py`). That takes long where they are large: see `packing.py`.
 """
 
 from __future__ import annotations
@@ -11,10 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import KINDS, Cursor
 from fast_sse.model.frame import frame
+from fast_sse.model.limits import KIB
 from fast_sse.model.message import ENVELOPE, Record, address, addressed_envelope, bare_envelope
+from fast_sse.model.payload import is_compressed, packed
 
-#: The shapes of a frame: bare for streams of exactly one channel, addressed for those that may carry several.
-SHAPES = BARE, ADDRESSED = (0, 1)
+#: The shapes of a frame: bare for streams of exactly one channel, addressed for those that may carry several; and both of
+#: them packed.
+SHAPES = BARE, ADDRESSED, PAYLOAD, PAYLOAD_ADDRESSED = (0, 1, 2, 3)
+_ADDRESSED = (ADDRESSED, PAYLOAD_ADDRESSED)
 
 
 def id_texts(log: Cursor) -> Callable[[Record], str]:
@@ -29,31 +35,43 @@ def _prefix(log: Cursor) -> str:
     return f"{log.kind}.{log.epoch}."
 
 
-def shape_of(wanted: Filter) -> int:
-    """The shape of the frames that a stream with this filter carries."""
+def shape_of(wanted: Filter, body: str = "plain") -> int:
+    """The shape of the frames that a stream with this filter and this body of its form carries."""
+    if body == "payload":
+        return PAYLOAD_ADDRESSED if wanted.addressed else PAYLOAD
     return ADDRESSED if wanted.addressed else BARE
 
 
-def frame_of(record: Record, id_text: str, shape: int) -> bytes:
-    """The SSE bytes of a record in one of the shapes."""
-    envelope = addressed_envelope(record) if shape == ADDRESSED else bare_envelope(record)
+def is_packed(record: Record, packed_bytes_min: int) -> bool:
+    """Whether a packed shape packs this record, if that makes it smaller: not a short one, and not what its publisher
+    compressed. Others are the same bytes as in a plain stream.
+    """
+    return len(record.data) + len(record.headers) >= packed_bytes_min and not is_compressed(record.headers)
+
+
+def frame_of(record: Record, id_text: str, shape: int, packed_bytes_min: int = KIB) -> bytes:
+    """The SSE bytes of a record in one of the shapes. Of packed ones, those with fewer bytes of data and headers are not."""
+    envelope = addressed_envelope(record) if shape in _ADDRESSED else bare_envelope(record)
+    if shape >= PAYLOAD and is_packed(record, packed_bytes_min):
+        envelope = packed(envelope)
     return frame(id_text, record.event, envelope)
 
 
 def frames_of(
-    records: Sequence[Record], log: Cursor, *, shape: int, bytes_max: int
+    records: Sequence[Record], log: Cursor, *, shape: int, bytes_max: int, packed_bytes_min: int = KIB
 ) -> Iterator[tuple[int, bytes]]:
     """The frames of records joined to pieces of at most `bytes_max` (or one larger frame), each with how many are out
     after it.
     """
     if not records:
         return
-    whole = _joined(records, log, shape)
-    if 0 < len(whole) <= bytes_max:
-        yield len(records), whole
-        return
+    if shape < PAYLOAD or not any(is_packed(one, packed_bytes_min) for one in records):
+        whole = _joined(records, log, shape)
+        if 0 < len(whole) <= bytes_max:
+            yield len(records), whole
+            return
     text = id_texts(log)
-    yield from pieces((frame_of(one, text(one), shape) for one in records), bytes_max)
+    yield from pieces((frame_of(one, text(one), shape, packed_bytes_min) for one in records), bytes_max)
 
 
 def _joined(records: Sequence[Record], log: Cursor, shape: int) -> bytes:
@@ -70,7 +88,7 @@ def _joined(records: Sequence[Record], log: Cursor, shape: int) -> bytes:
             parts.append(f"event: {record.event}\n".encode())
             lines += 1
         parts += (before, record.data, between)
-        if shape == ADDRESSED:
+        if shape in _ADDRESSED:
             parts += (record.headers[:-1], address(record.channel))
         else:
             parts.append(record.headers)

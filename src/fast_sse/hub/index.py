@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from fast_sse.hub.form import Form
+from fast_sse.hub.frames import PAYLOAD
 from fast_sse.hub.live_set import LiveSet
 from fast_sse.model.channel import WILDCARD, Channel, Filter
 
@@ -18,12 +19,14 @@ class Index:
 
     Attributes:
         sets: all of them by filter and form; only `add` and `remove` change it.
+        packed: how many of them are written packed envelopes.
     """
 
-    __slots__ = ("_by_id", "_by_pattern", "_by_type", "sets")
+    __slots__ = ("_by_id", "_by_pattern", "_by_type", "packed", "sets")
 
     def __init__(self) -> None:
         self.sets: dict[tuple[Filter, Form], LiveSet] = {}
+        self.packed = 0
         self._by_pattern: dict[Channel, list[LiveSet]] = {}
         self._by_id: dict[str, dict[Channel, None]] = {}
         self._by_type: dict[str, dict[Channel, None]] = {}
@@ -31,6 +34,7 @@ class Index:
     def add(self, live_set: LiveSet) -> None:
         """Register a live set, the first of its filter and form."""
         self.sets[live_set.filter, live_set.form] = live_set
+        self.packed += live_set.shape >= PAYLOAD
         for pattern in live_set.filter.patterns:
             self._by_pattern.setdefault(pattern, []).append(live_set)
             self._by_id.setdefault(pattern.event_id, {})[pattern] = None
@@ -39,6 +43,7 @@ class Index:
     def remove(self, live_set: LiveSet) -> None:
         """Forget a live set that is registered."""
         del self.sets[live_set.filter, live_set.form]
+        self.packed -= live_set.shape >= PAYLOAD
         for pattern in live_set.filter.patterns:
             registered = self._by_pattern[pattern]
             registered.remove(live_set)

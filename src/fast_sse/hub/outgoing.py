@@ -14,8 +14,9 @@ from typing import Any
 from fast_sse.hub.form import Form
 from fast_sse.hub.frames import frames_of, pieces, shape_of
 from fast_sse.hub.ground import Ground
+from fast_sse.hub.packing import is_long
 from fast_sse.hub.subscription import Subscription
-from fast_sse.hub.tail import Entry
+from fast_sse.hub.tail import Entry, acceptor
 from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor, Position
 from fast_sse.model.message import Record
@@ -70,6 +71,26 @@ class Outgoing:
         self.primed = False
         self.state: State = CATCHING_UP
 
+    @property
+    def shape(self) -> int:
+        """The shape of its frames."""
+        return shape_of(self.filter, self.form.body)
+
+    @property
+    def near(self) -> bool:
+        """Whether the tail alone leads from where it stands to the follower, and is not long."""
+        tail, at = self.ground.fanout.tail, self.cursor
+        return tail.covers(at) and tail.count_after(at.position) <= self.ground.limits.tail_scan_records_max
+
+    @property
+    def packed_ahead(self) -> bool:
+        """Whether what the tail has for it from where it stands can be written at once, as plain frames always can."""
+        if self.form.body != "payload":
+            return True
+        tail, accepts = self.ground.fanout.tail, acceptor(self.filter)
+        ahead = tail.between(self.cursor.position, self.ground.fanout.level.position)
+        return not is_long((one for one in ahead if accepts(one.record.channel)), self.shape)
+
     def write(self, data: bytes) -> bool:
         """Hand bytes of this stream alone, made by its form, to the transport; whether it took them."""
         if self.state == ENDED:
@@ -115,19 +136,28 @@ class Outgoing:
         """`send` what the tail holds; what has to be encoded for it is encoded for all streams."""
         now_ms = self.ground.now_ms()
         due = [entry for entry in entries if entry.record.due(now_ms)]
-        shape = shape_of(self.filter)
+        shape = self.shape
         found = pieces((entry.frame(shape) for entry in due), self.ground.limits.flush_bytes_max)
         handover = self.ground.fanout.handover
         records = [entry.record for entry in due]
         return self._send(records, found, through, lambda first, last: handover.caught_up(due[first:last]))
 
-    def send(self, records: list[Record], through: Cursor) -> bool:
-        """Write the frames of records in bounded pieces, and stand at `through`.
+    def frames(self, records: list[Record], log: Cursor) -> Iterable[tuple[int, bytes]]:
+        """The frames of records in bounded pieces, as `send` takes them; `log`: any cursor of theirs."""
+        limits = self.ground.limits
+        return frames_of(
+            records,
+            log,
+            shape=self.shape,
+            bytes_max=limits.flush_bytes_max,
+            packed_bytes_min=limits.payload_bytes_min,
+        )
+
+    def send(self, records: list[Record], found: Iterable[tuple[int, bytes]], through: Cursor) -> bool:
+        """Write records, whose `frames` were found, and stand at `through`.
 
         False when that paused the transport; the cursor is then where the writing stopped.
         """
-        bytes_max = self.ground.limits.flush_bytes_max
-        found = frames_of(records, through, shape=shape_of(self.filter), bytes_max=bytes_max)
         handover = self.ground.fanout.handover
         return self._send(records, found, through, lambda first, last: handover.replayed(records[first:last]))
 

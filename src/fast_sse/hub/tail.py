@@ -9,10 +9,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 
-from fast_sse.hub.frames import SHAPES, frame_of
+from fast_sse.hub.frames import PAYLOAD, SHAPES, frame_of, is_packed
 from fast_sse.model.channel import Channel, Filter, matches
 from fast_sse.model.cursor import Cursor, Position
-from fast_sse.model.limits import Limits
+from fast_sse.model.limits import KIB, Limits
 from fast_sse.model.message import Record
 
 #: Dropped entries are cut off the front of the list when they are this many and half of it.
@@ -22,7 +22,7 @@ _COMPACT_MIN = 1024
 class Entry:
     """A record with its frames. Each shape is encoded when it is first asked for, and then shared by all streams.
 
-    `text` gives the `id:` of a record of its log (`frames.id_texts`).
+    `text` gives the `id:` of a record of its log (`frames.id_texts`); `packed_bytes_min`: see `frames.is_packed`.
 
     Attributes:
         written: sockets of this node that it was written to.
@@ -30,12 +30,15 @@ class Entry:
         elsewhere: sockets of other nodes, as far as they told.
     """
 
-    __slots__ = ("_frames", "_text", "elsewhere", "first_s", "position", "record", "written")
+    __slots__ = (
+        "_frames", "_packed_bytes_min", "_text", "elsewhere", "first_s", "position", "record", "written",
+    )  # fmt: skip
 
-    def __init__(self, record: Record, text: Callable[[Record], str]) -> None:
+    def __init__(self, record: Record, text: Callable[[Record], str], packed_bytes_min: int = KIB) -> None:
         self.record = record
         self.position: Position = record.position
         self._text = text
+        self._packed_bytes_min = packed_bytes_min
         self._frames = [b""] * len(SHAPES)
         self.written = self.elsewhere = 0
         self.first_s = 0.0
@@ -44,8 +47,22 @@ class Entry:
         """The SSE bytes of this record in one of the shapes of `frames.py`."""
         found = self._frames[shape]
         if not found:
-            found = self._frames[shape] = frame_of(self.record, self._text(self.record), shape)
+            plain = shape >= PAYLOAD and not is_packed(self.record, self._packed_bytes_min)
+            # One that is not packed is the same bytes as in a plain stream, and the same object.
+            found = self._frames[shape] = self.frame(shape - PAYLOAD) if plain else self.encode(shape)
         return found
+
+    def is_unpacked(self, shape: int) -> bool:
+        """Whether its frame in this shape is still to be made, by packing."""
+        return shape >= PAYLOAD and not self._frames[shape] and is_packed(self.record, self._packed_bytes_min)
+
+    def encode(self, shape: int) -> bytes:
+        """A frame as `frame` gives it, made anew and not kept. For a thread; then `keep` it in the loop."""
+        return frame_of(self.record, self._text(self.record), shape, self._packed_bytes_min)
+
+    def keep(self, shape: int, frame: bytes) -> None:
+        """Keep what `encode` made."""
+        self._frames[shape] = frame
 
 
 def _weight(record: Record) -> int:

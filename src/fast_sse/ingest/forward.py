@@ -90,7 +90,7 @@ class Forwarder:
         some: list[tuple[QueueEntry, Draft]] = []
         size = turn = 0
         for entry in entries:
-            made = self._draft(entry)
+            made = await self._draft(entry)
             if isinstance(made, PoisonEntry):
                 poison.append(made)
                 continue
@@ -107,8 +107,10 @@ class Forwarder:
         await self._keep(poison)
         return poison
 
-    def _draft(self, entry: QueueEntry) -> Draft | PoisonEntry:
+    async def _draft(self, entry: QueueEntry) -> Draft | PoisonEntry:
         try:
+            if self._packages.dear(entry):
+                return await asyncio.to_thread(self._packages.draft, entry)
             return self._packages.draft(entry)
         except ClientFaultError as error:
             return PoisonEntry(entry, error)

@@ -29,6 +29,11 @@ from fast_sse.model.errors import BadChannelError, BadRequestError, TooLargeErro
 from fast_sse.model.keys import key_digest, own_key
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft, Key, PublishBody, draft, parse_publish
+from fast_sse.model.payload import HEADER, check_all_compressed
+
+#: A package with the mark of data that its producer compressed, of more than so many bytes, is read in a thread. It may
+#: inflate to a hundred times that.
+_COMPRESSED, _DEAR_BYTES = HEADER.encode(), 1024
 
 
 def without_schema(package: bytes) -> bytes:
@@ -79,6 +84,10 @@ class Packages:
         self._unwrap = unwrap
         self._send_time = SendTime()
 
+    def dear(self, entry: QueueEntry) -> bool:
+        """Whether its draft may take long: data that its producer compressed is inflated for it."""
+        return len(entry.package) > _DEAR_BYTES and _COMPRESSED in entry.package
+
     def draft(self, entry: QueueEntry) -> Draft:
         """The draft of one entry. Raises ClientFaultError when it cannot become a message."""
         if entry.flaw:
@@ -111,6 +120,7 @@ def read_package(
     if len(package) > limits.body_bytes_max:
         raise TooLargeError(f"the package is larger than {limits.body_bytes_max} bytes")
     body = parse_publish(package, limits)
+    check_all_compressed(body, limits)
     own_key(body.idempotency_key, limits)
     target = channel(
         _segment("event_id", body.event_id, event_id), _segment("event_type", body.event_type, event_type)

@@ -37,6 +37,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     header_count_max: int = 64
     #: A message's line on a stream above which it is counted as long, since some clients read no longer one; 0 = off.
     line_bytes_warn: int = 64 * KIB
+    #: Bytes of data and headers from which on a message is packed for streams in payload mode.
+    payload_bytes_min: int = KIB
     #: Requests of one connection that may wait for their answer before reading pauses.
     pipeline_requests_max: int = 32
     #: UTF-8 bytes of an idempotency key.
@@ -86,6 +88,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     expired_retry_ms: int = 45_000
     #: `last=N`.
     last_records_max: int = 1000
+
+    # -- compression --------------------------------------------------------------------------------
+    #: Flushes that a live set compresses with one window, and seconds; then it begins anew, and all members share it.
+    epoch_flushes_max: int = 200
+    epoch_s_max: float = 30.0
+    #: Members from which on a live set has such a window.
+    epoch_members_min: int = 8
+    #: Live sets that have one at a time, some 150 KiB each; 0 = none.
+    epoch_sets_max: int = 256
 
     # -- catch-up -----------------------------------------------------------------------------------
     #: Recent records this node keeps encoded.

@@ -11,15 +11,17 @@ import asyncio
 import msgspec
 
 from fast_sse.http.api.access import Access
-from fast_sse.http.api.body import NDJSON, Inflating, is_gzip
+from fast_sse.http.api.body import NDJSON, is_gzip
 from fast_sse.http.api.ndjson import find_lines
 from fast_sse.http.api.publish_routes import PublishRoutes, Tails
 from fast_sse.http.api.routes import Segments
 from fast_sse.http.message import Admission, Deferred, Request, Response
 from fast_sse.model.channel import Channel, channel
 from fast_sse.model.errors import BadRequestError, FastSseError, TooLargeError
+from fast_sse.model.inflating import Inflating
 from fast_sse.model.limits import KIB
-from fast_sse.model.message import Draft, parse_publish
+from fast_sse.model.message import Draft, PublishBody, parse_publish
+from fast_sse.model.payload import check_compressed
 from fast_sse.model.signature import Grant, claimed_scope
 from fast_sse.store.base import Appended, Outcome
 
@@ -67,7 +69,7 @@ class Batching(PublishRoutes):
         return await self._answer(await self._read(lines, access, grant, now))
 
     async def _inflated(self, body: bytes) -> bytes:
-        inflating = Inflating(body, self._limits, self._limits.batch_bytes_max)
+        inflating = Inflating(body, self._limits.batch_bytes_max, self._limits.inflate_ratio_max)
         text = inflating.begin()
         return await self._later.dear(inflating.finish) if text is None else text
 
@@ -84,17 +86,29 @@ class Batching(PublishRoutes):
                 size = 0
                 await asyncio.sleep(0)
             try:
-                results.append(self._draft(line, index, targets, access, grant, now))
+                body = self._parsed(line)
+                if body.headers and (rest := check_compressed(body, self._limits)) is not None:
+                    await self._later.dear(rest.finish)
+                results.append(self._draft(line, body, index, targets, access, grant, now))
             except FastSseError as error:
                 results.append(error)
         return results
 
-    def _draft(
-        self, line: bytes, index: int, targets: Targets, access: Access, grant: Grant, now: float
-    ) -> Draft:
+    def _parsed(self, line: bytes) -> PublishBody:
         if len(line) > self._limits.body_bytes_max:
             raise TooLargeError(f"a line has at most {self._limits.body_bytes_max} bytes")
-        body = parse_publish(line, self._limits)
+        return parse_publish(line, self._limits)
+
+    def _draft(
+        self,
+        line: bytes,
+        body: PublishBody,
+        index: int,
+        targets: Targets,
+        access: Access,
+        grant: Grant,
+        now: float,
+    ) -> Draft:
         if body.event_id is None or body.event_type is None:
             raise BadRequestError("a line of a batch needs event_id and event_type")
         place = (body.event_id, body.event_type)

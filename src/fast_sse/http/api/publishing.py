@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from fast_sse.http.api.access import Access
-from fast_sse.http.api.body import JSON, Inflating, is_gzip
+from fast_sse.http.api.body import JSON, is_gzip
 from fast_sse.http.api.drafting import check_agrees
 from fast_sse.http.api.publish_routes import PublishRoutes
 from fast_sse.http.api.routes import Segments
@@ -20,8 +20,10 @@ from fast_sse.http.errors import error_response
 from fast_sse.http.message import Admission, Answer, Deferred, Request, Response, Verdict
 from fast_sse.model.channel import WILDCARD, Channel, channel, channel_from_path
 from fast_sse.model.errors import BadRequestError, FastSseError, TooLargeError
+from fast_sse.model.inflating import Inflating
 from fast_sse.model.limits import KIB
 from fast_sse.model.message import PublishBody, parse_publish
+from fast_sse.model.payload import check_compressed
 from fast_sse.model.signature import Grant
 from fast_sse.store.base import Appended, Outcome
 
@@ -60,7 +62,8 @@ class Publishing(PublishRoutes):
                 # A v1 signature covers the channel alone and never expires: it is right for the next request, too.
                 request.head.verdict = Verdict(access, partial(self._take, target, grant))
             return self._take(target, grant, request, now=now)
-        inflating = Inflating(request.body, self._limits, self._limits.inflated_bytes_max)
+        limits = self._limits
+        inflating = Inflating(request.body, limits.inflated_bytes_max, limits.inflate_ratio_max)
         raw = inflating.begin()
         if raw is None:
             return self._later.answer(self._take_later(target, grant, request, inflating, now))
@@ -71,6 +74,18 @@ class Publishing(PublishRoutes):
     ) -> Answer:
         return self._take(target, grant, request, await self._later.dear(inflating.finish), now)
 
+    async def _take_checked(
+        self,
+        rest: Inflating,
+        target: Channel,
+        grant: Grant,
+        request: Request,
+        inflated: bytes | None,
+        now: float,
+    ) -> Answer:
+        await self._later.dear(rest.finish)
+        return self._take(target, grant, request, inflated, now, checked=True)
+
     def _take(
         self,
         target: Channel,
@@ -78,6 +93,8 @@ class Publishing(PublishRoutes):
         request: Request,
         inflated: bytes | None = None,
         now: float | None = None,
+        *,
+        checked: bool = False,
     ) -> Answer:
         """Publish what a request brings whose signature is right.
 
@@ -87,11 +104,14 @@ class Publishing(PublishRoutes):
             request: the request.
             inflated: its body, where that came as gzip.
             now: when the signature was verified; by default this is the moment.
+            checked: data that its publisher compressed is what it says.
         """
         raw = request.body if inflated is None else inflated
         if now is None:
             now = self._now()
         body = parse_publish(raw, self._limits)
+        if body.headers and not checked and (rest := check_compressed(body, self._limits)) is not None:
+            return self._later.answer(self._take_checked(rest, target, grant, request, inflated, now))
         if body.event_id is not None or body.event_type is not None:
             check_agrees(body, target)
         own, header = body.idempotency_key, request.headers.get("idempotency-key")
@@ -112,6 +132,8 @@ class Publishing(PublishRoutes):
         if len(raw) > self._limits.body_bytes_max:
             raise TooLargeError(f"The body is larger than {self._limits.body_bytes_max} bytes")
         body = parse_publish(raw, self._limits)
+        if (rest := check_compressed(body, self._limits)) is not None:
+            await self._later.dear(rest.finish)
         check_agrees(body, target)
         grant = Grant("pub", "v1", principal)
         own = self._drafting.own_key(body.idempotency_key, None)
@@ -130,7 +152,7 @@ class Publishing(PublishRoutes):
         """`POST /v1/sse/events`: what the original's load test used. Unsigned, so it is off unless a setting says so."""
         limits, raw = self._limits, request.body
         if is_gzip(request.headers, JSON):
-            begun = Inflating(raw, limits, limits.inflated_bytes_max).begin()
+            begun = Inflating(raw, limits.inflated_bytes_max, limits.inflate_ratio_max).begin()
             if begun is None:
                 raise TooLargeError("the body is too large when inflated")
             raw = begun
