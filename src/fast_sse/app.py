@@ -18,8 +18,11 @@ import signal
 import ssl
 from collections.abc import Callable
 
+from starlette.types import ASGIApp
+
 from fast_sse.config import Config
 from fast_sse.http.admin.app import admin_app
+from fast_sse.http.admin.logged import Logged
 from fast_sse.http.admin.server import CONNECTIONS_MAX, AdminServer
 from fast_sse.http.api.endpoints import Endpoints
 from fast_sse.http.front.descriptors import Descriptors, for_clients, for_operators
@@ -28,7 +31,9 @@ from fast_sse.http.front.listener import Listener, bind
 from fast_sse.http.front.tls import renew, tls_context
 from fast_sse.model.errors import ConfigError
 from fast_sse.node import Node
-from fast_sse.parts import make_introductions, on_defect
+from fast_sse.observe.access import AccessLog
+from fast_sse.observe.logging import Log
+from fast_sse.parts import make_introductions, make_public_access, on_defect
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Connections that may wait to be accepted: a whole fleet of browsers comes back at once after a restart.
@@ -41,7 +46,7 @@ class App:
     """One node in this process, with its sockets and signals. Build it, then `run` it once.
 
     `reload` reads the settings again, at SIGHUP; `missed_reload` says whether one came before there was an `App` to take
-    it. `end_at_once` ends the process as a crash would.
+    it. `end_at_once` ends the process as a crash would. `access_log` gets a line for each request, where there is one.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class App:
         reload: Callable[[], Config] | None = None,
         missed_reload: Callable[[], bool] = lambda: False,
         end_at_once: Callable[[], object] = lambda: os._exit(1),
+        access_log: Log | None = None,
     ) -> None:
         self._node = node
         self._config = node.config
@@ -62,6 +68,7 @@ class App:
         self._missed_reload = missed_reload
         self._reload_waits = False
         self._end_at_once = end_at_once
+        self._access_log = access_log
         self._tls: ssl.SSLContext | None = None
         self._stop = asyncio.Event()
 
@@ -133,20 +140,24 @@ class App:
         """One server for each socket of the operators' listener."""
         config, clock = self._config, asyncio.get_running_loop().time
         key = config.admin.key.get_secret_value().encode() if config.admin.key else b""
-        app = admin_app(self._node, key, config.admin_host, metrics_open=config.admin.metrics_open)
+        app: ASGIApp = admin_app(self._node, key, config.admin_host, metrics_open=config.admin.metrics_open)
+        if self._access_log is not None:
+            app = Logged(app, AccessLog(self._access_log, "admin"))
         most = for_operators(_open_files_max(), CONNECTIONS_MAX) // len(operators.sockets)
         return [AdminServer(app, sock, self._limits, most, clock) for sock in operators.sockets]
 
     async def _serve(self, endpoints: Endpoints, public: Listener, admin_address: str) -> None:
         """Accept until `stop`, then drain."""
         descriptors = Descriptors(for_clients(_open_files_max()), self._on_full)
+        access = make_public_access(self._config, self._access_log)
         front = Front(
             endpoints,
             self._limits,
             clock=asyncio.get_running_loop().time,
             on_defect=on_defect(self._node.observer),
             descriptors=descriptors,
-            names_peers=bool(self._limits.publish_rate or self._limits.streams_per_address_max),
+            names_peers=bool(access or self._limits.publish_rate or self._limits.streams_per_address_max),
+            access=access,
         )
         self._node.samplers.append(front.samples)
         introductions = make_introductions(self._config, front, descriptors, self._on_cut)

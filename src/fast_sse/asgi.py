@@ -32,9 +32,9 @@ from fast_sse.hub.letters import LetterDesk
 from fast_sse.model.channel import channel
 from fast_sse.model.errors import BadRequestError, NotStoredError, UnknownOutcomeError
 from fast_sse.node import Node
-from fast_sse.observe.logging import Log, make_log
+from fast_sse.observe.logging import Log, form_of, make_log
 from fast_sse.observe.metrics import Sample
-from fast_sse.parts import make_sources, make_store, on_defect
+from fast_sse.parts import make_public_access, make_sources, make_store, on_defect
 
 #: Owner of the idempotency keys of `HubApp.publish`.
 _PRINCIPAL = "hub:app"
@@ -52,8 +52,9 @@ class HubApp(AsgiApp):
     From start-up to shutdown it is one node, with a store of its own; it may be started again after a shutdown.
     """
 
-    def __init__(self, config: Config, log: Log) -> None:
-        super().__init__(self._life, config.bounds, self._on_defect)
+    def __init__(self, config: Config, log: Log, access_log: Log | None = None) -> None:
+        access = make_public_access(config, access_log)
+        super().__init__(self._life, config.bounds, self._on_defect, access)
         self._config = config
         self._log = log
         self._make_sources = make_sources(config)
@@ -220,4 +221,7 @@ def app(config: Config | None = None) -> HubApp:
     Raises ConfigError when a setting is wrong.
     """
     config = config or load()
-    return HubApp(config, make_log(config.log_level, sys.stderr, config.of_worker(os.getpid()).node_name))
+    form = form_of(config.log_format, terminal=sys.stderr.isatty())
+    name = config.of_worker(os.getpid()).node_name
+    access_log = make_log("info", sys.stderr, name, form) if config.access_log else None
+    return HubApp(config, make_log(config.log_level, sys.stderr, name, form), access_log)

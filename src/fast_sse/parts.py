@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from fast_sse.config import Config
+from fast_sse.http import logged
 from fast_sse.http.addresses import Trusted
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.clients import Clients
@@ -35,6 +36,7 @@ from fast_sse.ingest.source import QueueSource
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.signature import sign_v1
+from fast_sse.observe.access import AccessLog
 from fast_sse.observe.logging import Log
 from fast_sse.observe.observer import HandlerFailed, Observer
 from fast_sse.observe.observers import Observers
@@ -164,6 +166,15 @@ def make_introductions(
         has_room=descriptors.has_room,
         on_cut=on_cut,
     )
+
+
+def make_public_access(config: Config, log: Log | None) -> logged.Access | None:
+    """The access log of the public listener, written to `log`; None without one."""
+    if log is None:
+        return None
+    trusted = () if config.proxy_protocol else config.trusted_proxies
+    client = Clients(trusted).address if trusted else lambda _request: ""
+    return logged.Access(AccessLog(log, "public"), client)
 
 
 def make_access(config: Config, *, demo: bool = False) -> Access:

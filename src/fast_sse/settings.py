@@ -306,6 +306,9 @@ class Settings(BaseSettings):
     store: Literal["sqlite", "memory", "redis", "kafka"] = "sqlite"
     data_dir: Path = Path("data")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    access_log: bool = False
+    tracing: bool = False
     loop: Literal["uvloop", "asyncio"] = "uvloop"
     load_route: bool = False
     prime: Literal["event", "id", "off"] = "event"

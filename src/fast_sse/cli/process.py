@@ -20,7 +20,7 @@ from fast_sse.config import Config
 from fast_sse.model.errors import ConfigError
 from fast_sse.node import Node
 from fast_sse.observe.lines import Lines
-from fast_sse.observe.logging import Log, StandardHandler, dropped_notice, make_log
+from fast_sse.observe.logging import Log, StandardHandler, dropped_notice, form_of, make_log
 from fast_sse.parts import make_sources, make_store
 from fast_sse.store.sqlite.writer import SWITCH_INTERVAL_S
 
@@ -44,9 +44,11 @@ def run(
     signal.signal(signal.SIGHUP, lambda number, _frame: missed.append(number))
     _fill_standard_descriptors()
     config = read()
-    notice = dropped_notice(config.node_name)
+    form = form_of(config.log_format, terminal=_is_terminal(sys.stderr))
+    notice = dropped_notice(config.node_name, form)
     errors, output = Lines(_descriptor(sys.stderr), notice), Lines(_descriptor(sys.stdout), notice)
-    log = make_log(config.log_level, errors, config.node_name)
+    log = make_log(config.log_level, errors, config.node_name, form)
+    access_log = make_log("info", errors, config.node_name, form) if config.access_log else None
     logging.basicConfig(handlers=[StandardHandler(log)], level=logging.WARNING)
     _raise_file_limit(log)
     # The store's thread comes back from an fsync while the loop computes. By default it then waits 5 ms for the
@@ -72,6 +74,7 @@ def run(
             reload=read,
             missed_reload=lambda: bool(missed),
             end_at_once=end_at_once,
+            access_log=access_log,
         )
         await app.run()
 
@@ -81,6 +84,11 @@ def run(
     finally:
         output.close()
         errors.close()
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person may be looking at a standard stream."""
+    return stream is not None and stream.isatty()
 
 
 def _descriptor(stream: TextIO | None) -> int | None:

@@ -27,12 +27,15 @@ def serve(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
         Option("--reuse-port/--no-reuse-port", help="Let other nodes listen on the public port, too."),
     ] = None,
     log_level: Annotated[str | None, Option(help="debug, info, warning or error.")] = None,
+    log_format: Annotated[
+        str | None, Option(help="json, console, or auto: console at a terminal, else json.")
+    ] = None,
 ) -> None:
     """Run a hub. Flags beat the environment (FAST_SSE_A__B), the environment beats the file.
 
-    Prints one line on standard output once it accepts connections; logs are JSON lines on standard error. SIGTERM
-    drains: streams end one by one over drain_s, each told when to come back. A second SIGTERM ends at once. SIGHUP
-    reads the settings again and takes over secrets, keys and allow-lists.
+    Prints one line on standard output once it accepts connections; logs go to standard error: for people at a
+    terminal, else as JSON lines. SIGTERM drains: streams end one by one over drain_s, each told when to come back. A
+    second SIGTERM ends at once. SIGHUP reads the settings again and takes over secrets, keys and allow-lists.
 
     \b
     Examples:
@@ -50,5 +53,6 @@ def serve(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
         "node": node,
         "reuse_port": reuse_port,
         "log_level": log_level,
+        "log_format": log_format,
     }
     run(lambda: load(config, flags))

@@ -9,6 +9,7 @@ errors        from an error to its JSON answer
 indicator     how far a message has come, as JSON
 wire          from an answer to its bytes
 boundary      the wall around the rules: no exception gets past it
+logged        the same wall where there is an access log
 request_head  the checks of a head that every server needs, and what of it is kept
 hosts         is a Host one of our own names?
 addresses     addresses as numbers, and the proxies that are trusted

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fast_sse.http.errors import error_response, new_request_id
-from fast_sse.http.message import Answer, Deferred, Request, Response, Stream
+from fast_sse.http.message import Admit, Answer, Deferred, Request, Response, Stream
 from fast_sse.http.wire import date_line, response_bytes
 from fast_sse.model.errors import DefectError
 from fast_sse.observe.metrics import Sample
@@ -66,6 +66,10 @@ class Boundary:
         if isinstance(answer, Stream) and request.method == "HEAD":
             return self.defect(TypeError("a HEAD was answered by a stream"))
         return answer
+
+    def admitting(self, admit: Admit) -> Admit:
+        """What judges the heads of requests whose bodies are still on their way."""
+        return admit
 
     def ready(self, answer: Deferred) -> Response:
         """The answer of a Deferred whose future is done."""

@@ -45,5 +45,6 @@ def error_response(error: FastSseError, request_id: str = "") -> Response:
         headers = (("Retry-After", str(wait_s)),)
     if isinstance(error, MethodNotAllowedError):
         headers = (*headers, ("Allow", error.allow))
-    body = ErrorBody(code=error.code, message=error.message, request_id=request_id or new_request_id())
-    return Response(status=error.status, body=_encode(body), headers=headers)
+    request_id = request_id or new_request_id()
+    body = _encode(ErrorBody(code=error.code, message=error.message, request_id=request_id))
+    return Response(status=error.status, body=body, headers=headers, request_id=request_id)

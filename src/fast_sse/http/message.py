@@ -77,12 +77,13 @@ class Request(msgspec.Struct, gc=False):
 
 
 class Response(msgspec.Struct, gc=False):
-    """One complete answer. `headers` are added to those that every answer carries."""
+    """One complete answer. `headers` are added to those that every answer carries; `request_id` stands in its body."""
 
     status: int
     body: bytes = b""
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
+    request_id: str = ""
 
 
 class Stream(msgspec.Struct, gc=False):

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard error, with nothing in it that a stranger chose the shape of.
+"""Logs: one line an event on standard error, as JSON or for a person, with nothing in it that a stranger chose the shape of.
 
 Three rules hold for every line, from whichever library (structlog, the standard library, uvicorn), because they are
 processors at the end of the one chain:
@@ -18,12 +18,13 @@ import json
 import logging
 import re
 from collections.abc import Callable, MutableMapping
-from typing import Any, Protocol, TextIO, cast
+from typing import Any, Literal, Protocol, TextIO, cast
 
 import msgspec
 import structlog
 
 from fast_sse.observe import observer as facts
+from fast_sse.observe.console import console_line
 
 TEXT_CHARACTERS_MAX = 128
 TRACEBACK_CHARACTERS_MAX = 8_000
@@ -41,6 +42,8 @@ _UNSAFE = re.compile(
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 Event = MutableMapping[str, Any]
+#: How a line is written: `json` for machines, `console` for a person at a terminal.
+Form = Literal["json", "console"]
 
 
 class Log(Protocol):
@@ -69,15 +72,23 @@ class Stream(Protocol):
         """See that it is on its way."""
 
 
-def make_log(level: str, stream: Stream, node: str = "") -> Log:
-    """A logger of its own that writes JSON lines at or above `level` to `stream`, each with the name of its `node`."""
+def form_of(setting: Literal["auto", "json", "console"], *, terminal: bool) -> Form:
+    """What the setting `log_format` means where the lines do or do not go to a terminal."""
+    if setting == "auto":
+        return "console" if terminal else "json"
+    return setting
+
+
+def make_log(level: str, stream: Stream, node: str = "", form: Form = "json") -> Log:
+    """A logger of its own that writes lines at or above `level` to `stream`, each with the name of its `node`."""
+    render = structlog.processors.JSONRenderer(serializer=json.dumps, default=str)
     log = structlog.wrap_logger(
         structlog.WriteLogger(cast("TextIO", stream)),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             clean,
-            structlog.processors.JSONRenderer(serializer=json.dumps, default=str),
+            console_line if form == "console" else render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
     )
@@ -85,12 +96,12 @@ def make_log(level: str, stream: Stream, node: str = "") -> Log:
     return named
 
 
-def dropped_notice(node: str) -> Callable[[int], str]:
+def dropped_notice(node: str, form: Form = "json") -> Callable[[int], str]:
     """Makes the line that says how many lines of this node's log were dropped."""
 
     def line(dropped: int) -> str:
         text = io.StringIO()
-        make_log("warning", text, node).warning("log lines were dropped", lines=dropped)
+        make_log("warning", text, node, form).warning("log lines were dropped", lines=dropped)
         return text.getvalue()
 
     return line
@@ -98,7 +109,10 @@ def dropped_notice(node: str) -> Callable[[int], str]:
 
 def clean(_logger: Any, _method: str, event: Event) -> Event:
     """The three rules, as a structlog processor; what one reads first comes first."""
-    fields = {name: _cleaned(name, value) for name, value in event.items()}
+    fields = {
+        name if name.isidentifier() else safe_text(name): _cleaned(name, value)
+        for name, value in event.items()
+    }
     first = {name: fields.pop(name) for name in ("timestamp", "level", "event", "node") if name in fields}
     return first | fields
 

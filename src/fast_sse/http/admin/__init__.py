@@ -9,6 +9,7 @@ views       a dead letter as JSON: its head, and the whole of it
 asked       what a request asks for: parameters that are all known, a body that is short
 answers     answers of the public protocol as Starlette sends them
 guard       what a request must show: the key, and that no web page sent it
+logged      the access log of this listener
 server      uvicorn on a socket and a loop of ours
 door        deadlines for heads, and a bound for connections
 """

@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote
 from fast_sse.http.asgi.stream import Message, Receive, Send, StreamTransport
 from fast_sse.http.boundary import Boundary, OnDefect, ignore_defect, retrieve
 from fast_sse.http.errors import error_response
+from fast_sse.http.logged import Access, make_boundary
 from fast_sse.http.message import (
     Admit,
     Answer,
@@ -58,6 +59,7 @@ class AsgiApp:
         run: a context that yields the API; entered at start-up, left at shutdown.
         limits: for heads and bodies.
         on_defect: gets the `request_id` of a 500 and the exception behind it.
+        access: the access log, if there is one.
     """
 
     def __init__(
@@ -65,7 +67,9 @@ class AsgiApp:
         run: Callable[[], AbstractAsyncContextManager[Interface]],
         limits: Limits,
         on_defect: OnDefect = ignore_defect,
+        access: Access | None = None,
     ) -> None:
+        self._access = access
         self._run = run
         self._limits = limits
         self._on_defect = on_defect
@@ -83,7 +87,7 @@ class AsgiApp:
         async with self._run() as interface:
             self._loop = asyncio.get_running_loop()
             self._kept = Kept(interface.intake)
-            self._boundary = Boundary(interface.handle, self._on_defect)
+            self._boundary = make_boundary(interface.handle, self._on_defect, access=self._access)
             self._interface = interface
             try:
                 yield
@@ -139,7 +143,7 @@ class AsgiApp:
         try:
             request = head_of(scope, self._limits, self._kept)
             most = self._kept.bodies.get(request.path.encode(), self._limits.body_bytes_max)
-            request.body = await incoming.read(request, most, interface.admit)
+            request.body = await incoming.read(request, most, boundary.admitting(interface.admit))
         except (FastSseError, RefusedError) as error:
             answer = error.answer if isinstance(error, RefusedError) else error_response(error)
             await incoming.skip(self._limits.body_bytes_max)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from fast_sse.http.boundary import Boundary, OnDefect, ignore_defect
+from fast_sse.http.boundary import OnDefect, ignore_defect
 from fast_sse.http.front.connection import Connection
 from fast_sse.http.front.deadlines import Deadlines
 from fast_sse.http.front.descriptors import Descriptors
 from fast_sse.http.front.shared import Shared
+from fast_sse.http.logged import Access, make_boundary
 from fast_sse.http.message import Interface
 from fast_sse.model.limits import Limits
 from fast_sse.observe.metrics import Sample
@@ -30,6 +31,7 @@ class Front:
         descriptors: says whether there is room for one more connection.
         names_peers: whether a request says which address it comes from.
         wall: the time for `Date`, in seconds since 1970.
+        access: the access log, if there is one.
     """
 
     __slots__ = ("_shared",)
@@ -44,8 +46,9 @@ class Front:
         descriptors: Descriptors | None = None,
         names_peers: bool = True,
         wall: Callable[[], float] = time.time,
+        access: Access | None = None,
     ) -> None:
-        boundary = Boundary(interface.handle, on_defect, wall)
+        boundary = make_boundary(interface.handle, on_defect, wall, access)
         self._shared = Shared(
             interface,
             boundary,

@@ -46,7 +46,7 @@ class Shared:
         names_peers: bool = True,
     ) -> None:
         self.boundary = boundary
-        self.admit = interface.admit
+        self.admit = boundary.admitting(interface.admit)
         self.kept = Kept(interface.intake)
         self.turns = Turns()
         self.bodies = Bodies(limits.bodies_unvouched_bytes_max)

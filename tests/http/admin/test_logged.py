@@ -1,0 +1,100 @@
+"""The access log of the operators' listener."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from fast_sse.http.admin.answers import refusal
+from fast_sse.http.admin.logged import Logged
+from fast_sse.model.errors import UnauthorizedError
+from fast_sse.observe.access import AccessLog
+from fast_sse.observe.logging import make_log
+
+
+async def hello(_request: Request) -> PlainTextResponse:
+    return PlainTextResponse("hello")
+
+
+async def broken(_request: Request) -> PlainTextResponse:
+    raise LookupError
+
+
+async def live(_scope: Scope, _receive: Receive, send: Send) -> None:
+    headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b": a\n", "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+APP = Starlette(routes=[Route("/hello", hello), Route("/broken", broken)])
+
+
+async def asked(
+    path: str, app: ASGIApp = APP, query: bytes = b"", *, leaves: bool = False
+) -> list[dict[str, Any]]:
+    """The lines of one request; with `leaves` its client is gone after the first piece of the answer."""
+    stream = io.StringIO()
+    logged = Logged(app, AccessLog(make_log("info", stream), "admin"))
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query,
+        "headers": [],
+        "client": ("192.0.2.7", 4711),
+        "root_path": "",
+    }
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        if leaves and message["type"] == "http.response.body":
+            raise OSError
+
+    with contextlib.suppress(LookupError, OSError):
+        await logged(scope, receive, send)
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+async def test_a_request_is_one_line() -> None:
+    """As on the public listener, under the name of this one; an operator's parameter is no secret only if it is known."""
+    (line,) = await asked("/hello", query=b"limit=5&key=abc")
+    assert (line["event"], line["listener"], line["path"]) == ("request", "admin", "/hello")
+    assert (line["status"], line["bytes"], line["peer"]) == (200, 5, "192.0.2.7")
+    assert line["query"] == "limit=5&key=[redacted]"
+
+
+async def test_what_the_guards_refuse_is_a_line() -> None:
+    """Whoever tries keys is seen."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        await refusal(UnauthorizedError())(scope, receive, send)
+
+    (line,) = await asked("/hello", guarded)
+    assert line["status"] == 401
+
+
+async def test_a_defect_is_a_line() -> None:
+    """With the status that the client got."""
+    (line,) = await asked("/broken")
+    assert line["status"] == 500
+
+
+@pytest.mark.parametrize(("leaves", "ended"), [(False, "hub"), (True, "client")])
+async def test_a_stream_is_one_line_at_its_end(leaves: bool, ended: str) -> None:
+    """With how it ended, and no size."""
+    (line,) = await asked("/live", live, leaves=leaves)
+    assert (line["event"], line["path"], line["ended"]) == ("stream", "/live", ended)
+    assert "bytes" not in line
