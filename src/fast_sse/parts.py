@@ -21,6 +21,7 @@ from fast_sse.http.api.access import Access
 from fast_sse.http.api.clients import Clients
 from fast_sse.http.api.cors import Cors
 from fast_sse.http.api.endpoints import Endpoints
+from fast_sse.http.api.forms import Forms
 from fast_sse.http.api.page import DemoPages, demo_pages
 from fast_sse.http.boundary import OnDefect
 from fast_sse.http.front.acknowledged import acknowledged_bytes
@@ -149,7 +150,7 @@ def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints
         clients=Clients(trusted, limits.publish_rate, limits.streams_per_address_max),
         pages=DemoPages(pages, config.host),
         health_path=config.health_path,
-        prime=config.prime,
+        forms=Forms(config.prime, config.compression, config.compression_secret),
     )
 
 

@@ -27,7 +27,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings
 
 from fast_sse.http.addresses import UNIX, Proxy
-from fast_sse.model.errors import ConfigError
+from fast_sse.model.channel import Channel, channel_of
+from fast_sse.model.errors import BadChannelError, ConfigError
 from fast_sse.model.limits import MIB, Limits
 from fast_sse.store.redis.target import target
 
@@ -35,6 +36,7 @@ from fast_sse.store.redis.target import target
 TOP_LEVEL_LIMITS = ("heartbeat_s", "connection_age_s", "drain_s")
 _ZERO_LIMITS = (
     "coalesce_ms_max",
+    "epoch_sets_max",
     "line_bytes_warn",
     "publish_rate",
     "streams_max",
@@ -91,6 +93,13 @@ def _proxy(value: Any) -> Proxy:
     raise ValueError("is no address, no network and not unix")
 
 
+def _channel(value: Any) -> Channel:
+    try:
+        return channel_of(str(value))
+    except BadChannelError as error:
+        raise ValueError(error.message) from None
+
+
 def _health_path(path: str) -> str:
     if _OUTSIDE_V1(path) is None or "//" in path:
         raise ValueError("must be a path such as /healthz, and not one of /v1/")
@@ -102,6 +111,8 @@ Bound = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Words = Annotated[frozenset[str], BeforeValidator(_words)]
 Proxies = Annotated[frozenset[Annotated[Proxy, PlainValidator(_proxy)]], BeforeValidator(_words)]
+#: Channels as `ID/TYPE`, wildcards included.
+Channels = Annotated[frozenset[Annotated[Channel, PlainValidator(_channel)]], BeforeValidator(_words)]
 HealthPath = Annotated[str, AfterValidator(_health_path)]
 #: As a browser sends it: no path, no wildcard, no slash at the end. Apps have schemes of their own (`capacitor://localhost`,
 #: `chrome-extension://…`); a file or a sandboxed frame has the origin `null`.
@@ -312,6 +323,9 @@ class Settings(BaseSettings):
     loop: Literal["uvloop", "asyncio"] = "uvloop"
     load_route: bool = False
     prime: Literal["event", "id", "off"] = "event"
+    compression: Literal["off", "payload", "stream", "auto"] = "off"
+    compression_secret: Channels = frozenset()
+    compression_epochs: bool = True
     heartbeat_s: Seconds = Limits().heartbeat_s
     connection_age_s: Seconds = Limits().connection_age_s
     drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Limits().drain_s

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from tests.hub.support import Peer
 from tests.support.events import Block, Parser
-from tests.support.http1 import Dechunker
 
 from fast_sse.model.channel import Channel, Filter
 
@@ -54,8 +53,7 @@ class Stream:
     def handed(self) -> Counter[int]:
         """The messages that its transport took, whether or not the peer read them."""
         transport: Any = self.peer.transport
-        took = bytes(transport.took)
-        body = Dechunker().feed(took) if self.peer.is_chunked else took
+        body = self.peer.unpacked(bytes(transport.took))
         blocks = [item for item in Parser().feed(body) if isinstance(item, Block)]
         return Counter(
             int(block.id.rpartition(".")[2])

@@ -35,6 +35,10 @@ SMALL = msgspec.structs.replace(
     pending_bytes_max=900,
     write_buffer_bytes_max=400,
     reads_concurrent_max=2,
+    epoch_members_min=2,
+    epoch_flushes_max=3,
+    epoch_s_max=7,
+    epoch_sets_max=2,
 )
 KEPT = Retention(max_messages=6, max_age_s=None)
 
@@ -48,6 +52,7 @@ forms = st.fixed_dictionaries(
     {
         "prime": st.sampled_from(["event", "id", "off"]),
         "heartbeat": st.sampled_from(["comment", "event"]),
+        "body": st.sampled_from(["plain", "gzip", "gzip"]),
     }
 )
 turns = st.sampled_from([0, 0, 1, 2, 3, 5, 9, None])

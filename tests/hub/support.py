@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from tests.hub.transport import FakeTransport
 from tests.support.events import POSITIONS, Block, Comment, Item, Parser, Retry
 from tests.support.http1 import Dechunker
 
-from fast_sse.hub.form import Form, Heartbeat, Prime
+from fast_sse.hub.form import Body, Form, Heartbeat, Prime
 from fast_sse.hub.ground import Ground
 from fast_sse.hub.hub import Hub
 from fast_sse.hub.index import Index
@@ -109,13 +110,17 @@ class Peer:
         self.transport.set_protocol(self.subscriber)
         if front.paused:
             self.subscriber.pause_writing()
-        self.is_chunked = subscription.form.chunked
+        self.form = subscription.form
 
     @property
     def body(self) -> bytes:
-        """The stream's bytes that the peer took, without the framing of HTTP."""
-        wire = bytes(self.transport.wire)
-        return Dechunker().feed(wire) if self.is_chunked else wire
+        """The stream's bytes that the peer took, without the framing of HTTP and unpacked."""
+        return self.unpacked(bytes(self.transport.wire))
+
+    def unpacked(self, wire: bytes) -> bytes:
+        """The text of what was sent, as an HTTP client hands it out."""
+        body = Dechunker().feed(wire) if self.form.chunked else wire
+        return zlib.decompressobj(31).decompress(body) if self.form.body == "gzip" else body
 
     @property
     def events(self) -> list[Event]:
@@ -217,11 +222,12 @@ class Bench:
         chunked: bool = True,
         prime: Prime = "event",
         heartbeat: Heartbeat = "comment",
+        body: Body = "plain",
     ) -> Peer:
         """Begin a stream; it gets further when the loop runs."""
         moment = parse_moment(since) if since else None
         start = Start(after=after, earliest=earliest, since=moment, last=last)
-        form = Form(chunked=chunked, prime=prime, heartbeat=heartbeat)
+        form = Form(chunked=chunked, prime=prime, heartbeat=heartbeat, body=body)
         return Peer(self.hub, Subscription(wanted(*texts), form, start, expires_in_s), transport)
 
     async def joined(self, *texts: str, **options: Any) -> Peer:

@@ -74,7 +74,8 @@ async def test_the_addressed_form_is_encoded_only_when_such_a_set_exists() -> No
         first, second = hub.fanout.tail.between(0, 2)
         assert first._frames[BARE]
         assert not first._frames[ADDRESSED]
-        assert all(second._frames)
+        assert second._frames[BARE]
+        assert second._frames[ADDRESSED]
 
 
 async def test_all_frames_of_a_tick_become_one_write() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.hub.support import LIMITS, record_at
 
-from fast_sse.hub.frames import ADDRESSED, BARE, id_texts
+from fast_sse.hub.frames import ADDRESSED, BARE, SHAPES, id_texts
 from fast_sse.hub.tail import Entry, Tail, acceptor
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor
@@ -40,7 +40,7 @@ def test_an_acceptor_is_the_filter(wanted: Filter, channel: Channel) -> None:
 def test_each_form_is_encoded_once_and_only_when_asked_for() -> None:
     """A frame is made the first time somebody wants it and is the same object for ever after."""
     entry = Entry(record_at(7), id_texts(ORIGIN))
-    assert entry._frames == [b"", b""]
+    assert entry._frames == [b""] * len(SHAPES)
     bare = entry.frame(BARE)
     assert entry._frames[ADDRESSED] == b""
     assert entry.frame(BARE) is bare

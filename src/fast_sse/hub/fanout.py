@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
+from fast_sse.hub.coder import Compression
 from fast_sse.hub.form import Form
 from fast_sse.hub.handover import Handover
 from fast_sse.hub.index import Index
-from fast_sse.hub.live_set import LiveSet
+from fast_sse.hub.live_set import LiveSet, Member
 from fast_sse.hub.tail import Entry, Tail
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, Position
@@ -29,6 +30,7 @@ class Fanout:
         self.tail = Tail(limits)
         self.handover = Handover(self.tail, loop.time)
         self.index = Index()
+        self._compression = Compression(limits)
         self._limits = limits
         self._loop = loop
         self._clock: Callable[[], float] = loop.time
@@ -203,6 +205,13 @@ class Fanout:
         for member in live_set.take_fallen():
             member.fall_behind()
 
+    def beat(self, live_set: LiveSet, member: Member, now_s: float) -> bool:
+        """A visit of the wheel to a member. Whether its heartbeat is that of its live set, and not its own."""
+        shared = live_set.beat(member, now_s)
+        if live_set.fallen:
+            self.settle(live_set)
+        return shared
+
     # -- the subscribers' side ----------------------------------------------------------------------
 
     @property
@@ -218,7 +227,8 @@ class Fanout:
         """The set of this filter and form, made and registered when it is the first."""
         live_set = self.index.sets.get((wanted, form))
         if live_set is None:
-            live_set = LiveSet(wanted, form, self.level, self._clock())
+            coder = self._compression.coder(wanted, form)
+            live_set = LiveSet(wanted, form, self.level, self._clock(), coder)
             self.index.add(live_set)
         return live_set
 
@@ -229,6 +239,7 @@ class Fanout:
         if self.index.sets.get((live_set.filter, live_set.form)) is not live_set:
             return  # forgotten before
         self.index.remove(live_set)
+        live_set.close()
         if live_set.pending:
             self._pending_bytes -= live_set.pending_bytes
             live_set.pending = []
@@ -243,6 +254,7 @@ class Fanout:
         yield Sample("flushes_total", "counter", text, self.flushes)
         text = "Records times streams, handed to live sockets."
         yield Sample("deliveries_total", "counter", text, self.deliveries)
+        yield from self._compression.samples()
         yield Sample("pending_bytes", "gauge", "Frames that wait for a flush.", self._pending_bytes)
         text = "Records times sockets that were written, live or by a catch-up."
         yield from counted("written_total", text, "how", self.handover.written)

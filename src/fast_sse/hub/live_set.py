@@ -1,8 +1,7 @@
 """A live set: all level subscribers that ask for the same filter in the same wire form.
 
-They are written the very same bytes objects: pending frames are joined once, framed once, and handed to each
-member's bound `transport.write`, so that a delivery costs one C call and no Python bookkeeping. Members that are written
-the same bytes share a lane.
+They are written the very same bytes objects: pending frames are joined once, compressed and framed once, and handed to
+the lane of the members.
 
 Rules kept here:
 - every member is level with `level`, the cursor of the last flush; a set with nothing pending is level with the
@@ -14,21 +13,20 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
+from fast_sse.hub.coder import Coder
 from fast_sse.hub.form import Form
 from fast_sse.hub.frames import shape_of
+from fast_sse.hub.lane import Lane, Seated
 from fast_sse.hub.tail import Entry, acceptor
 from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor
 
 
-class Member(Protocol):
-    """What a live set, and the fan-out over all of them, know of a stream. `place` is the lane's to write."""
-
-    transport: Any
-    place: int
+class Member(Seated, Protocol):
+    """What a live set, and the fan-out over all of them, know of a stream."""
 
     def flushed(self, live_set: LiveSet) -> None:
         """The live set that it waited for has flushed."""
@@ -46,58 +44,22 @@ class Member(Protocol):
         """A defect of ours ends it."""
 
 
-class Lane:
-    """Members that are written the very same bytes; joining and leaving take constant time."""
-
-    __slots__ = ("_writers", "members")
-
-    def __init__(self) -> None:
-        self.members: list[Member] = []
-        self._writers: list[Callable[[bytes], None]] = []
-
-    def add(self, member: Member) -> None:
-        """Take a member in."""
-        member.place = len(self.members)
-        self.members.append(member)
-        self._writers.append(member.transport.write)
-
-    def remove(self, member: Member) -> None:
-        """Take a member out: the last one takes its place."""
-        place = member.place
-        last = self.members.pop()
-        writer = self._writers.pop()
-        if last is not member:
-            last.place = place
-            self.members[place] = last
-            self._writers[place] = writer
-        member.place = -1
-
-    def write(self, data: bytes) -> int:
-        """Hand the same bytes to every member; how many transports took them."""
-        took = len(self._writers)
-        writers = iter(self._writers)
-        while True:
-            try:
-                for write in writers:
-                    write(data)
-                return took
-            except RuntimeError:
-                # A transport that is already closed says so by raising; its connection_lost is on the way.
-                took -= 1
-
-
 class LiveSet:
     """Members, what waits for the next flush, and who waits to join."""
 
     __slots__ = (
-        "_lane", "accepts", "advanced_s", "fallen", "filter", "flushing", "form", "held", "joiners", "level",
+        "_lane", "accepts", "advanced_s", "coder", "fallen", "filter", "flushing", "form", "held", "joiners", "level",
         "pending", "pending_bytes", "sent", "shape",
     )  # fmt: skip
 
-    def __init__(self, wanted: Filter, form: Form, level: Cursor, now_s: float) -> None:
+    def __init__(
+        self, wanted: Filter, form: Form, level: Cursor, now_s: float, coder: Coder | None = None
+    ) -> None:
+        """`coder`: what compresses it; None where its form is not gzip."""
         self.filter = wanted
         self.form = form
-        self.shape = shape_of(wanted)
+        self.shape = shape_of(wanted, form.body)
+        self.coder = coder
         self.accepts = acceptor(wanted)
         self._lane = Lane()
         self.joiners: list[Member] = []
@@ -149,7 +111,7 @@ class LiveSet:
         last = taken[-1]
         self.level = self.sent = self.level.at(last.position, last.record.fingerprint)
         self.advanced_s = now_s
-        if sockets := self.write_all(self.form.piece(data)):
+        if sockets := self._write(data, now_s):
             for entry in taken:
                 if not entry.written:
                     entry.first_s = now_s
@@ -160,7 +122,7 @@ class LiveSet:
         """Write every member, quiet until then, a block with the id of `level`."""
         self.sent = level
         self.advanced_s = now_s
-        self.write_all(self.form.position(level))
+        self._write(self.form.moved(level), now_s)
 
     def _take(self, bytes_max: int) -> list[Entry]:
         pending = self.pending
@@ -179,13 +141,30 @@ class LiveSet:
         self.pending_bytes -= size
         return pending[:count]
 
-    def write_all(self, data: bytes) -> int:
-        """Hand the same bytes to every member; how many sockets took them. Members that pause meanwhile wait in `fallen` for
-        the caller.
+    def beat(self, member: Member, now_s: float) -> bool:
+        """A visit of the wheel to a member. Whether its heartbeat is that of all who share a window, and not its own."""
+        if self.coder is None or not 0 <= member.place < self._lane.in_step:
+            return False
+        self.flushing = True
+        try:
+            return self.coder.beat(self._lane, now_s)
+        finally:
+            self.flushing = False
+
+    def close(self) -> None:
+        """Let go of what it compressed with. It is discarded."""
+        if self.coder is not None:
+            self.coder.end(self._lane)
+
+    def _write(self, data: bytes, now_s: float) -> int:
+        """Hand the same frames to every member; how many sockets took them. Members that pause meanwhile wait in `fallen`
+        for the caller.
         """
         self.flushing = True
         try:
-            return self._lane.write(data)
+            if self.coder is None:
+                return self._lane.write(self.form.piece(data))
+            return self.coder.write(data, self._lane, now_s)
         finally:
             self.flushing = False
 

@@ -47,6 +47,7 @@ class Streams:
         Only the opening is written here: until the transport is handed over, its pauses do not reach the stream.
         """
         ground, limits, start = self._ground, self._ground.limits, subscription.start
+        head += subscription.form.preamble
         transport.set_write_buffer_limits(high=limits.write_buffer_bytes_max)
         level = ground.fanout.level
         own = choose_cursor(start.after, level) if start.after else None

@@ -219,7 +219,9 @@ class Subscriber(Outgoing, asyncio.Protocol):
         else:
             acknowledged = self.ground.acknowledged_bytes(self.transport)
             self._judge(None if acknowledged is None else -acknowledged, now_s)
-            self.write(self._heartbeat())
+            shared = self.live_set
+            if shared is None or shared.coder is None or not self.ground.fanout.beat(shared, self, now_s):
+                self.write(self._heartbeat())
 
     def _heartbeat(self) -> bytes:
         """A comment, or the event that the client asked for; before the first block only a comment may be sent."""
@@ -256,12 +258,11 @@ class Subscriber(Outgoing, asyncio.Protocol):
 
     def end_in(self, delay_s: float, end: Callable[[], None]) -> None:
         """`retire` or `expire` after a delay. Of several ends the earliest counts: a drain prolongs no grant."""
-        loop = self.ground.loop
         if self._timer is not None:
-            if self._timer.when() <= loop.time() + delay_s:
+            if self._timer.when() <= self.ground.clock() + delay_s:
                 return
             self._timer.cancel()
-        self._timer = loop.call_later(delay_s, end)
+        self._timer = self.ground.loop.call_later(delay_s, end)
 
     def come_back(self, retry_ms: int, head: bytes = b"") -> None:
         """Tell the client when to reconnect, and close."""

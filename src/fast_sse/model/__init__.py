@@ -6,9 +6,12 @@ channel    channels, filters, and the rule of matching
 cursor     places in a log, and the text of Last-Event-ID
 moment     a time to begin at, as a client writes it
 message    draft, record and envelope
+inflating  a stranger's gzip, under caps
+payload    envelopes that are packed, and data that its publisher compressed
 keys       idempotency keys
 letter     a dead letter
 frame      records and events of the hub as SSE bytes
+deflate    gzip blocks that many connections share
 parser     SSE bytes as events
 signature  two signature formats, checked against a keyring
 secret     secrets that are too weak

@@ -81,6 +81,14 @@ def channel(event_id: str, event_type: str) -> Channel:
     return Channel(check_segment(event_id), check_segment(event_type))
 
 
+def channel_of(text: str) -> Channel:
+    """The channel of `ID/TYPE`, decoded, with one slash in it. Raises BadChannelError."""
+    event_id, slash, event_type = text.partition("/")
+    if not slash or "/" in event_type:
+        raise BadChannelError("a channel is ID/TYPE with a single '/'")
+    return channel(event_id, event_type)
+
+
 @lru_cache(maxsize=1024)  # of channels, none longer than a segment may be: what raises is not kept
 def channel_from_path(raw_id: str, raw_type: str) -> Channel:
     """A channel from two percent-encoded path segments. Raises BadChannelError."""

@@ -11,6 +11,7 @@ from tests.http.rig import JSON, NOW, PUBLISH, SECRET, SUBSCRIBE, V1, Rig, opene
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.cors import Cors
 from fast_sse.http.api.endpoints import Endpoints
+from fast_sse.http.api.forms import Forms
 from fast_sse.http.api.page import DemoPages
 from fast_sse.http.message import Admission, Request, Response, Stream
 from fast_sse.hub.form import Prime
@@ -20,13 +21,17 @@ from fast_sse.model.signature import Keyring, Scope, sign_v2
 
 
 async def test_refusals_are_counted_by_code(rig: Rig) -> None:
-    """By the code of the answer, a word of ours, and never by a path or a channel that a client chose."""
+    """By the code of the answer and, of a right, by why: words of ours, and never a path or a channel that a client chose."""
     for path in ("/nothing", "/nothing/else"):
         await rig.ask(publish(path=path))
     await rig.ask(publish(x_signature="0" * 64))
     await rig.ask(publish())
     found = {sample.labels: sample.value for sample in rig.endpoints.samples()}
-    assert found == {(("code", "not_found"),): 2, (("code", "unauthorized"),): 1}
+    assert found == {
+        (("code", "not_found"),): 2,
+        (("code", "unauthorized"),): 1,
+        (("reason", "wrong"),): 1,
+    }
 
 
 async def test_a_publish_is_answered_with_the_id_that_subscribers_see(rig: Rig) -> None:
@@ -327,7 +332,7 @@ async def test_a_form_or_a_start_that_is_not_known_is_refused(rig: Rig, query: s
 @pytest.mark.parametrize("form", ["event", "id", "off"])
 async def test_the_setting_names_the_form_that_a_request_may_change(form: Prime) -> None:
     """`prime` of the settings counts where the query has none."""
-    async with rigged(Limits(), prime=form) as rig:
+    async with rigged(Limits(), forms=Forms(prime=form)) as rig:
         first = {"event": b"event: fast-sse.start", "id": b"id: ", "off": b""}
         for query, told in (("", form), ("prime=event", "event"), ("prime=id", "id"), ("prime=0", "off")):
             lines = opened(rig, subscribe(query)).written.split(b"\n", 3)  # size of the chunk, retry

@@ -13,6 +13,7 @@ drafting        from a checked body to the draft of a message
 publish_routes  what the publish routes share, and the words of a 2xx
 publishing      one message; the load route
 batching        many messages
+forms           the wire form that a request asks for
 subscribing     event streams
 delivery        how far a message has come, and acks
 page            the demo page

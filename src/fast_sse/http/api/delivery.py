@@ -19,11 +19,11 @@ from fast_sse.http.api.access import Access
 from fast_sse.http.api.body import JSON, is_gzip
 from fast_sse.http.api.later import Later
 from fast_sse.http.api.routes import Segments
-from fast_sse.http.api.subscribing import channel_of, parse_query
+from fast_sse.http.api.subscribing import parse_query
 from fast_sse.http.indicator import indicator_response
 from fast_sse.http.message import Admission, Answer, Request, Response
 from fast_sse.hub.delivery import Delivery, Found
-from fast_sse.model.channel import Channel, Filter
+from fast_sse.model.channel import Channel, Filter, channel_of
 from fast_sse.model.errors import (
     BadRequestError,
     NotFoundError,
@@ -120,13 +120,13 @@ class DeliveryRoutes:
         except NotFoundError as error:
             if claim.named:
                 raise
-            raise UnauthorizedError(_REFUSAL) from error
+            raise UnauthorizedError(_REFUSAL, reason="unknown_message") from error
         finally:
             self._looking -= 1
         if not claim.named:
             check(claim, (found.channel,))
         elif not Filter.of(*claim.named).matches(found.channel):
-            raise UnauthorizedError(_REFUSAL)
+            raise UnauthorizedError(_REFUSAL, reason="channel")
         return found
 
     def _check_reader(self, access: Access, claim: _Claim, channels: tuple[Channel, ...]) -> None:
@@ -156,7 +156,7 @@ def _claim(request: Request) -> _Claim:
     if signature is None:
         signature, in_query = dict(query).get("signature", ""), True
     if not signature:
-        raise UnauthorizedError(_REFUSAL)
+        raise UnauthorizedError(_REFUSAL, reason="missing")
     named = tuple({channel_of(value): None for name, value in query if name == "channel"})
     return _Claim(signature, in_query, Filter.of(*named).patterns if named else ())
 

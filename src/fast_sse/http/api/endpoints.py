@@ -25,6 +25,7 @@ from fast_sse.http.api.clients import Clients
 from fast_sse.http.api.cors import Cors
 from fast_sse.http.api.delivery import ACK_BYTES_MAX, DeliveryRoutes
 from fast_sse.http.api.drafting import Drafting
+from fast_sse.http.api.forms import Forms
 from fast_sse.http.api.headers import READ, RESERVED, SINGLE
 from fast_sse.http.api.health import healthy
 from fast_sse.http.api.later import Later
@@ -35,7 +36,6 @@ from fast_sse.http.api.routes import Route, Routes
 from fast_sse.http.api.subscribing import Subscribing
 from fast_sse.http.errors import error_response
 from fast_sse.http.message import Admission, Answer, Deferred, Intake, Request, Response, Stream
-from fast_sse.hub.form import Prime
 from fast_sse.hub.hub import Hub
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import FastSseError
@@ -68,10 +68,11 @@ class Endpoints:
         clients: Clients | None = None,
         pages: DemoPages | None = None,
         health_path: str | None = None,
-        prime: Prime = "event",
+        forms: Forms | None = None,
     ) -> None:
         self.access = access  # verdicts hold under this very value: a new one voids them all
         self._refused: Counter[str] = Counter()
+        self._denied: Counter[str] = Counter()
         self._hub = hub
         self._cors = cors or Cors()
         self._limits = limits
@@ -81,7 +82,7 @@ class Endpoints:
         drafting, later = Drafting(limits), Later(self._refuse)
         self._publishing = Publishing(hub, limits, clients, now, drafting, later)
         self._batching = Batching(hub, limits, clients, now, drafting, later)
-        self._subscribing = Subscribing(hub, limits, clients, now, prime=prime)
+        self._subscribing = Subscribing(hub, limits, clients, now, forms or Forms())
         self._delivery = DeliveryRoutes(hub.delivery, now, later)
         most = limits.body_bytes_max
         table = [
@@ -143,6 +144,8 @@ class Endpoints:
 
     def _refuse(self, error: FastSseError) -> Response:
         self._refused[error.code] += 1
+        if error.reason:
+            self._denied[error.reason] += 1
         return error_response(error)
 
     def check(self, channel: Channel) -> None:
@@ -161,7 +164,9 @@ class Endpoints:
     def samples(self) -> Iterable[Sample]:
         """Refusals by code; what the store refuses is the hub's to count."""
         text = "Requests refused before the store was asked, by the code of the answer."
-        return counted("refused_total", text, "code", self._refused)
+        yield from counted("refused_total", text, "code", self._refused)
+        text = "Of those, requests whose signature or rights did not do, by why. Clients are told one word for all."
+        yield from counted("auth_failures_total", text, "reason", self._denied)
 
     def _marked(self, request: Request, answer: Answer) -> Answer:
         """The answer with the headers of CORS; a preflight has them."""

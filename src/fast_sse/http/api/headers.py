@@ -11,6 +11,7 @@ from typing import Final
 #: Lower-case names.
 READ: Final = {
     "accept": "`subscribing`: only a client that asks for an event stream is refused inside one",
+    "accept-encoding": "`forms`: gzip for streams",
     "content-encoding": "`body`: gzip",
     "content-type": "`body`, `delivery`: JSON or NDJSON",
     "host": "`page`: the demo page is shown under its own names only",

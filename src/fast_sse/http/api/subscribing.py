@@ -14,12 +14,13 @@ from urllib.parse import parse_qsl
 
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.clients import Clients
+from fast_sse.http.api.forms import Fields, Forms
 from fast_sse.http.api.routes import Segments
 from fast_sse.http.message import Answer, Request, Stream, Verdict
-from fast_sse.hub.form import Form, Heartbeat, Prime
+from fast_sse.hub.form import Form
 from fast_sse.hub.hub import Hub
 from fast_sse.hub.subscription import Start, Subscription
-from fast_sse.model.channel import Channel, Filter, channel, channel_from_path
+from fast_sse.model.channel import Channel, Filter, channel_from_path, channel_of
 from fast_sse.model.cursor import parse_cursor
 from fast_sse.model.errors import BadChannelError, BadRequestError, GrantEndedError, OverloadedError
 from fast_sse.model.limits import Limits
@@ -34,10 +35,6 @@ _SELF_JUDGED = frozenset({"last_event_id", "lastEventId", "channel"})
 #: Share of `connection_age_s` at which streams begin to end, so that they do not all end at once.
 _AGE_SHARE_MIN = 0.8
 
-#: What may stand in `?prime=` and `?heartbeat=`.
-_PRIMES: dict[str, Prime] = {"event": "event", "id": "id", "0": "off"}
-_HEARTBEATS: dict[str, Heartbeat] = {"comment": "comment", "event": "event"}
-
 Query = list[tuple[str, str]]
 
 
@@ -50,11 +47,9 @@ class Subscribing:
         limits: Limits,
         clients: Clients,
         now: Callable[[], float],
-        *,
-        prime: Prime = "event",
+        forms: Forms,
     ) -> None:
-        """`prime` is the form of position blocks for a request that names none."""
-        self._prime = prime
+        self._forms = forms
         self._hub = hub
         self._limits = limits
         self._clients = clients
@@ -88,21 +83,24 @@ class Subscribing:
                 raise
             return self._expired(request, wanted, query)
         start = self._start(headers, query, fields)
-        form = self._form(request, fields)
+        form, said = self._forms.of(request, wanted, fields)
         if grant.expires_at is not None:
             rest_s = grant.expires_at - now
             # Accepted within the skew of two clocks, yet by ours it has ended: the stream would end at once.
             if rest_s <= 0 and _takes_events(headers):
                 return self._expired(request, wanted, query)
-            return self._open(wanted, form, start, grant, max(0.0, rest_s), request)
+            return self._open(wanted, form, said, start, grant, max(0.0, rest_s), request)
         if request.head is not None:  # a grant without an end is right for the next request, too
-            request.head.verdict = Verdict(access, partial(self._open, wanted, form, start, grant, None))
-        return self._open(wanted, form, start, grant, None, request)
+            request.head.verdict = Verdict(
+                access, partial(self._open, wanted, form, said, start, grant, None)
+            )
+        return self._open(wanted, form, said, start, grant, None, request)
 
     def _open(
         self,
         wanted: Filter,
         form: Form,
+        said: Fields,
         start: Start,
         grant: Grant,
         expires_in_s: float | None,
@@ -130,25 +128,15 @@ class Subscribing:
                 self._clients.opened(address)
             return self._hub.subscribe(transport, subscription, head)
 
-        return Stream(attach)
+        return Stream(attach, said)
 
     def _expired(self, request: Request, wanted: Filter, query: Query) -> Answer:
         """A stream that says only that its signature has expired, so that the page fetches a new one and goes on."""
         fields = dict(query)
-        form, start = self._form(request, fields), self._start(request.headers, query, fields)
+        form, said = self._forms.of(request, wanted, fields)
+        start = self._start(request.headers, query, fields)
         subscription = Subscription(filter=wanted, form=form, start=start, expired=True)
-        return Stream(lambda transport, head: self._hub.subscribe(transport, subscription, head))
-
-    def _form(self, request: Request, fields: dict[str, str]) -> Form:
-        """The wire form that a request asks for. Raises BadRequestError."""
-        prime, heartbeat = self._prime, _HEARTBEATS.get(fields.get("heartbeat", "comment"))
-        if "prime" in fields:
-            if fields["prime"] not in _PRIMES:
-                raise BadRequestError("prime must be event, id or 0")
-            prime = _PRIMES[fields["prime"]]
-        if heartbeat is None:
-            raise BadRequestError("heartbeat must be comment or event")
-        return Form(chunked=request.http11, prime=prime, heartbeat=heartbeat)
+        return Stream(lambda transport, head: self._hub.subscribe(transport, subscription, head), said)
 
     def _check_waits(self, request: Request) -> None:
         """Raise OverloadedError unless the client asked for an event stream: such a stream can say when to come back."""
@@ -197,14 +185,6 @@ def _is_earliest(cursors: str) -> bool:
 def _takes_events(headers: dict[str, str]) -> bool:
     """Whether a request asks for an event stream, as EventSource does."""
     return "text/event-stream" in headers.get("accept", "").lower()
-
-
-def channel_of(value: str) -> Channel:
-    """`ID/TYPE` with one slash in it, decoded already. Raises BadChannelError."""
-    event_id, slash, event_type = value.partition("/")
-    if not slash or "/" in event_type:
-        raise BadChannelError("a channel is ID/TYPE with a single '/'")
-    return channel(event_id, event_type)
 
 
 def parse_query(query: str) -> Query:
