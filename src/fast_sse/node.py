@@ -116,7 +116,7 @@ class Node:
         if self._hub is None:
             self._hub = make_hub(self.config, self._store, self.observer)
         await self._hub.start()
-        self._endpoints = make_endpoints(self.config, self._hub, demo=self._demo)
+        self._endpoints = make_endpoints(self.config, self._hub, self.observer, demo=self._demo)
         self._letters = make_letter_desk(self.config, self._hub, self.observer, self._endpoints.check)
         self.samplers += [self._hub.samples, self._endpoints.samples, self._letters.samples]
         return self._endpoints

@@ -23,6 +23,7 @@ from fast_sse.http.api.cors import Cors
 from fast_sse.http.api.endpoints import Endpoints
 from fast_sse.http.api.forms import Forms
 from fast_sse.http.api.page import DemoPages, demo_pages
+from fast_sse.http.api.refusals import Refusals
 from fast_sse.http.boundary import OnDefect
 from fast_sse.http.front.acknowledged import acknowledged_bytes
 from fast_sse.http.front.deadlines import Deadlines
@@ -134,7 +135,7 @@ def make_letter_desk(
     )
 
 
-def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints:
+def make_endpoints(config: Config, hub: Hub, observer: Observer, *, demo: bool = False) -> Endpoints:
     """The public routes as the configuration wants them, for any server: the front's or an ASGI one."""
     access, limits = make_access(config, demo=demo), config.bounds
     # A PROXY header has said who the client is, so that nothing it writes into a head is asked.
@@ -150,6 +151,7 @@ def make_endpoints(config: Config, hub: Hub, *, demo: bool = False) -> Endpoints
         clients=Clients(trusted, limits.publish_rate, limits.streams_per_address_max),
         pages=DemoPages(pages, config.host),
         health_path=config.health_path,
+        refusals=Refusals(observer),
         forms=Forms(config.prime, config.compression, config.compression_secret),
     )
 

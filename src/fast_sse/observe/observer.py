@@ -87,6 +87,18 @@ class HandlerFailed(Fact, frozen=True, gc=False):
     request_id: str = ""
 
 
+class RequestsRefused(Fact, frozen=True, gc=False):
+    """Requests whose signature or rights did not do, by why: `code` is the answer's, `reason` one word that no client is told.
+
+    The first for a reason is a fact of its own; later ones are counted and told together, with the `request_id` of the last.
+    """
+
+    code: str
+    reason: str
+    count: int
+    request_id: str
+
+
 class DefectSeen(Fact, frozen=True, gc=False):
     """A broken invariant was noticed and contained: `where` names the place, `error` what was found."""
 

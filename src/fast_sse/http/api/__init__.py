@@ -1,6 +1,7 @@
 """The rules of the public interface: what a request asks for, and what it is answered. No server, no socket.
 
 paths           the paths of the routes
+refusals        why a signature was refused, for the log
 headers         the headers that are read
 routes          the table of routes, and the look-up in it
 access          who may do what: keyring, allow-lists, where a signature may stand

@@ -32,6 +32,7 @@ from fast_sse.http.api.later import Later
 from fast_sse.http.api.page import DemoPages
 from fast_sse.http.api.paths import ACK, BATCH, DELIVERY, LOAD, MESSAGE, PUBLISH, SUBSCRIBE, SUBSCRIBE_SEVERAL
 from fast_sse.http.api.publishing import Publishing
+from fast_sse.http.api.refusals import Refusals
 from fast_sse.http.api.routes import Route, Routes
 from fast_sse.http.api.subscribing import Subscribing
 from fast_sse.http.errors import error_response
@@ -41,6 +42,7 @@ from fast_sse.model.channel import Channel
 from fast_sse.model.errors import FastSseError
 from fast_sse.model.limits import Limits
 from fast_sse.observe.metrics import Sample, counted
+from fast_sse.observe.observer import NullObserver
 from fast_sse.store.base import Appended
 
 #: Methods whose requests have no body that is read.
@@ -68,11 +70,13 @@ class Endpoints:
         clients: Clients | None = None,
         pages: DemoPages | None = None,
         health_path: str | None = None,
+        refusals: Refusals | None = None,
         forms: Forms | None = None,
     ) -> None:
         self.access = access  # verdicts hold under this very value: a new one voids them all
         self._refused: Counter[str] = Counter()
         self._denied: Counter[str] = Counter()
+        self._refusals = refusals or Refusals(NullObserver())
         self._hub = hub
         self._cors = cors or Cors()
         self._limits = limits
@@ -146,7 +150,10 @@ class Endpoints:
         self._refused[error.code] += 1
         if error.reason:
             self._denied[error.reason] += 1
-        return error_response(error)
+        answer = error_response(error)
+        if error.reason:
+            self._refusals.note(error, answer.request_id)
+        return answer
 
     def check(self, channel: Channel) -> None:
         """Raise ForbiddenError when the allow-lists in force now do not name the channel."""
