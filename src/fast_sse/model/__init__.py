@@ -9,6 +9,7 @@ message    draft, record and envelope
 inflating  a stranger's gzip, under caps
 payload    envelopes that are packed, and data that its publisher compressed
 keys       idempotency keys
+trace      the trace that a message belongs to
 letter     a dead letter
 frame      records and events of the hub as SSE bytes
 deflate    gzip blocks that many connections share

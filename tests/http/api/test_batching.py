@@ -1,6 +1,7 @@
 """Rules of `http.api.batching`: many messages in one request."""
 
 import asyncio
+import base64
 import gzip
 import json
 from random import Random
@@ -287,3 +288,31 @@ async def test_without_a_key_of_v2_no_batch_is_received(rig: Rig) -> None:
     answer = rig.endpoints.admit(batch(line(1)))
     assert isinstance(answer, Response)
     assert answer.status == 401
+
+
+async def test_a_line_whose_data_is_not_what_it_says_spoils_no_neighbour(rig: Rig) -> None:
+    """Data that its publisher compressed is checked line by line: bombs are `too_large`, damage is `bad_request`."""
+
+    def said(number: int, member: bytes) -> dict[str, Any]:
+        text = base64.b64encode(member).decode()
+        return line(number, data=text, headers={"message_compressed": "true"})
+
+    long = gzip.compress(Random(1).randbytes(200_000))
+    given = [
+        said(1, gzip.compress(b"{}")),
+        said(2, gzip.compress(bytes(1 << 20))),
+        said(3, long[:-1]),
+        said(4, long),
+        line(5),
+    ]
+    codes = [result.get("code", "stored") for result in await results(rig, batch(*given))]
+    assert codes == ["stored", "too_large", "bad_request", "stored", "stored"]
+    assert len(await rig.log()) == 3
+
+
+async def test_every_line_carries_the_trace_of_its_request(rig: Rig) -> None:
+    """But for one that brings its own: a batch is one request of one trace."""
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    given = [line(1), line(2, headers={"traceparent": "mine"})]
+    await results(rig, batch(*given, traceparent=trace))
+    assert [json.loads(record.headers)["traceparent"] for record in await rig.log()] == [trace, "mine"]

@@ -1,8 +1,10 @@
 """Rules of `http.api.publishing` beyond the plain publish: heads, gzip, keys, the publish rate."""
 
+import base64
 import gzip
 import json
 from random import Random
+from typing import Any
 
 import pytest
 from tests.http.rig import NOW, PUBLISH, SECRET, Rig, publish, rigged
@@ -11,6 +13,7 @@ from tests.support.clock import ManualClock
 from fast_sse.http.api.clients import Clients
 from fast_sse.http.message import Admission, Response
 from fast_sse.model.channel import Channel
+from fast_sse.model.errors import TooLargeError
 from fast_sse.model.limits import Limits
 from fast_sse.model.signature import Scope, sign_v1, sign_v2
 
@@ -137,3 +140,68 @@ async def test_a_head_is_judged_before_its_body(
     assert (found.status if isinstance(found, Response) else found) == expected
     refused = sum(sample.value for sample in rig.endpoints.samples())
     assert refused == isinstance(found, Response)
+
+
+def compressed(data: bytes, *, cut: int = 0) -> dict[str, Any]:
+    """The body of a publish whose data its publisher compressed; `cut` bytes are missing at its end."""
+    member = gzip.compress(data)
+    text = base64.b64encode(member[: len(member) - cut]).decode()
+    return {"data": text, "headers": {"message_compressed": "true"}}
+
+
+@pytest.mark.parametrize("bytes_", [100, 300_000], ids=["at once", "in a thread"])
+async def test_data_that_its_publisher_compressed_is_stored_or_refused(rig: Rig, bytes_: int) -> None:
+    """Whole it is stored byte for byte; cut it is 400, and so it is inside a body that is gzip itself."""
+    data = Random(bytes_).randbytes(bytes_)
+    good, bad = compressed(data), compressed(data, cut=1)
+    assert (await rig.ask(publish(good, idempotency_key="k"))).status == 200
+    again = json.loads((await rig.ask(publish(good, idempotency_key="k"))).body)
+    assert again["data"]["duplicate"] is True
+    assert await rig.code(publish(bad)) == (400, "bad_request")
+    twice = publish(gzip.compress(json.dumps(bad).encode()), content_encoding="gzip")
+    assert await rig.code(twice) == (400, "bad_request")
+    (record,) = await rig.log()
+    assert json.loads(record.data) == good["data"]
+
+
+async def test_a_bomb_in_compressed_data_is_413(rig: Rig) -> None:
+    """The caps of a gzip body are those of compressed data (CWE-409), for the callers of this process, too."""
+    bomb = compressed(bytes(8 << 20))
+    answer = await rig.ask(publish(bomb))
+    assert (answer.status, json.loads(answer.body)["code"]) == (413, "too_large")
+    assert json.loads(answer.body)["message"].startswith("data ")
+    with pytest.raises(TooLargeError):
+        await rig.endpoints.put(Channel("cart1", "changed"), json.dumps(bomb).encode(), "x")
+    assert await rig.log() == []
+
+
+async def test_a_message_of_this_process_may_be_compressed(rig: Rig) -> None:
+    """Its data is checked like that of a request, also where that takes a thread."""
+    for size in (100, 300_000):
+        body = compressed(Random(size).randbytes(size))
+        await rig.endpoints.put(Channel("cart1", "changed"), json.dumps(body).encode(), "x")
+    assert len(await rig.log()) == 2
+
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    ("own", "sent", "kept"),
+    [
+        (None, TRACE, {"traceparent": TRACE}),
+        ({"X-A": "b"}, TRACE, {"X-A": "b", "traceparent": TRACE}),
+        ({"Traceparent": "mine"}, TRACE, {"Traceparent": "mine"}),
+        (None, "00-nonsense", {}),
+    ],
+)
+async def test_a_message_carries_the_trace_of_its_request(
+    rig: Rig, own: dict[str, str] | None, sent: str, kept: dict[str, str]
+) -> None:
+    """So a subscriber can go on with it; a trace that is none is ignored, and never a reason to refuse a message."""
+    body = {"data": 1} if own is None else {"data": 1, "headers": own}
+    assert (await rig.code(publish(body, traceparent=sent)))[0] == 200
+    (record,) = await rig.log()
+    headers = json.loads(record.headers)
+    assert headers.pop("send_time")
+    assert headers == kept

@@ -23,6 +23,7 @@ from fast_sse.model.limits import KIB
 from fast_sse.model.message import Draft, PublishBody, parse_publish
 from fast_sse.model.payload import check_compressed
 from fast_sse.model.signature import Grant, claimed_scope
+from fast_sse.model.trace import carrying
 from fast_sse.store.base import Appended, Outcome
 
 #: Lines of a batch, and bytes of them, that are parsed before the loop gets a turn.
@@ -66,7 +67,7 @@ class Batching(PublishRoutes):
             else:
                 lines.append(line)
         self._clients.charge(request, len(lines), now)
-        return await self._answer(await self._read(lines, access, grant, now))
+        return await self._answer(await self._read(lines, access, grant, headers.get("traceparent", ""), now))
 
     async def _inflated(self, body: bytes) -> bytes:
         inflating = Inflating(body, self._limits.batch_bytes_max, self._limits.inflate_ratio_max)
@@ -74,9 +75,9 @@ class Batching(PublishRoutes):
         return await self._later.dear(inflating.finish) if text is None else text
 
     async def _read(
-        self, lines: list[bytes], access: Access, grant: Grant, now: float
+        self, lines: list[bytes], access: Access, grant: Grant, traceparent: str, now: float
     ) -> list[Draft | FastSseError]:
-        """A draft or an error for each line."""
+        """A draft or an error for each line; `traceparent` is that of the request, empty for none."""
         results: list[Draft | FastSseError] = []
         targets: Targets = {}
         size = 0
@@ -89,6 +90,8 @@ class Batching(PublishRoutes):
                 body = self._parsed(line)
                 if body.headers and (rest := check_compressed(body, self._limits)) is not None:
                     await self._later.dear(rest.finish)
+                if traceparent:
+                    body.headers = carrying(body.headers, traceparent)
                 results.append(self._draft(line, body, index, targets, access, grant, now))
             except FastSseError as error:
                 results.append(error)

@@ -18,13 +18,13 @@ READ: Final = {
     "idempotency-key": "`publishing`; `batching` refuses it",
     "last-event-id": "`subscribing`: the cursor",
     "origin": "`cors`",
+    "traceparent": "`publishing`, `batching`: the publisher's trace, for the headers of its message",
     "x-forwarded-for": "`clients`, as far as the proxies are trusted",
     "x-signature": "`publishing`, `batching`, `subscribing`, `delivery`",
 }
 #: Kept although nothing reads them yet, with the reason.
 RESERVED: Final = {
     "authorization": "a bearer token may stand in place of a signature",
-    "traceparent": "the caller's trace, for tracing across the hub",
 }
 #: Headers of which there is one: two would be two messages.
 SINGLE: Final = frozenset({"idempotency-key"})

@@ -25,6 +25,7 @@ from fast_sse.model.limits import KIB
 from fast_sse.model.message import PublishBody, parse_publish
 from fast_sse.model.payload import check_compressed
 from fast_sse.model.signature import Grant
+from fast_sse.model.trace import carrying
 from fast_sse.store.base import Appended, Outcome
 
 _encode = msgspec.json.Encoder().encode
@@ -117,6 +118,8 @@ class Publishing(PublishRoutes):
         own, header = body.idempotency_key, request.headers.get("idempotency-key")
         if own is not None or header is not None:
             own = self._drafting.own_key(own, header)
+        if "traceparent" in request.headers:
+            body.headers = carrying(body.headers, request.headers["traceparent"])
         message = self._drafting.draft(target, body, raw, grant, own, now)
         if self._clients.counts_messages:
             self._clients.charge(request, 1, now)
