@@ -11,11 +11,12 @@ from tests.hub.transport import FakeTransport
 
 from fast_sse.hub import telling
 from fast_sse.hub.telling import LetterRules
+from fast_sse.model.errors import NotStoredError, UnavailableError, UnknownOutcomeError
 from fast_sse.model.letter import Letter
 from fast_sse.model.message import Draft, Key
 from fast_sse.observe.observer import LettersDropped, LettersMade
 from fast_sse.store.base import Retention
-from fast_sse.store.letters import LetterBounds, Wanted
+from fast_sse.store.letters import LetterBounds, Turn, Wanted
 from fast_sse.store.memory.store import MemoryStore
 
 GRACE_S = RULES.grace_s
@@ -175,6 +176,35 @@ async def test_a_stream_that_stands_still_was_handed_nothing() -> None:
         peer.transport.read()
         await manual().elapse(TURN_S)
         assert await dead(hub) == []
+
+
+@pytest.mark.parametrize("error", [NotStoredError("away"), UnknownOutcomeError("away")])
+async def test_a_store_that_was_away_lets_nothing_die_on_its_return(error: UnavailableError) -> None:
+    """What became due meanwhile is due a few turns later, unless the store may have taken the turn that says so."""
+    store, away = Shared(), False
+    store.letters.shared = False
+
+    def refuse(_turn: Turn) -> None:
+        if away:
+            raise error
+
+    store.before_turn = refuse
+    await store.open()
+    async with bench(store) as hub:
+        first, *_ = await hub.publish("a/t", 1, 2)
+        await hub.publish("b/t", 3)
+        await manual().elapse(5.0)
+        away = True
+        await manual().elapse(3 * GRACE_S)
+        away = False
+        await manual().elapse(1.5 * TURN_S)
+        peer = await hub.joined("a/t", after=first.at(0).text)
+        assert peer.messages == [1, 2]
+        await manual().elapse(LATE_S)
+        assert await dead(hub) == [3]
+        report, sure = hub.hub.dead_letters.report, isinstance(error, NotStoredError)
+        assert (report.made["no_subscriber"], report.late) == ((1, 0) if sure else (3, 2))
+    await store.close()
 
 
 async def test_a_transport_that_raises_was_handed_nothing() -> None:

@@ -13,6 +13,7 @@ from tests.hub.transport import FakeTransport
 
 from fast_sse.hub import handover
 from fast_sse.hub.handover import Handover
+from fast_sse.hub.waiting import Wait
 from fast_sse.model.message import Draft
 from fast_sse.store.memory.store import MemoryStore
 
@@ -197,7 +198,7 @@ async def test_a_letter_whose_message_is_handed_over_is_late() -> None:
         made.sweep_all()
         made.waiting.clear()
         made.dead |= {2, 5}
-        made.asked |= {6}
+        made.asked = {6: Wait(0.0)}
         for _ in range(2):
             await hub.joined("a/t", after=cursors[0].text)
         assert set(made.late) == {cursors[1].text, cursors[4].text, cursors[5].text}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fast_sse.hub.waiting import Wait, Waiting
-from fast_sse.store.letters import Due
 
 
 def waiting(older: dict[int, float], newer: dict[int, float], records_max: int = 100) -> Waiting:
@@ -19,11 +18,11 @@ def test_what_was_loaded_later_holds_up_nothing_that_came_meanwhile() -> None:
     some = waiting({1: 5.0, 2: 9.0}, {7: 6.0, 8: 7.0, 9: 8.0})
     assert some.first == 1
     assert some.since_s == 5.0
-    assert some.take_due(7.0, 2, 1) == [Due(1), Due(7)]
+    assert list(some.take_due(7.0, 2, 1)) == [1, 7]
     assert some.is_due(7.0)
-    assert some.take_due(7.0, 2, 1) == [Due(8)]
+    assert list(some.take_due(7.0, 2, 1)) == [8]
     assert not some.is_due(7.0)
-    assert some.take_due(7.0, 2, 1) == []
+    assert list(some.take_due(7.0, 2, 1)) == []
     assert (some.first, some.since_s, len(some)) == (2, 8.0, 2)
 
 
@@ -32,9 +31,21 @@ def test_what_is_due_is_taken_up_to_its_size() -> None:
     some = Waiting(100)
     some.older = {1: Wait(0.0, "", 9), 2: Wait(0.0, "", 3)}
     some.newer = {7: Wait(0.0, "", 2), 8: Wait(0.0, "", 0), 9: Wait(0.0, "", 1)}
-    assert some.take_due(0.0, 9, 5) == [Due(1)]
-    assert some.take_due(0.0, 9, 5) == [Due(2), Due(7), Due(8)]
-    assert some.take_due(0.0, 9, 5) == [Due(9)]
+    assert list(some.take_due(0.0, 9, 5)) == [1]
+    assert list(some.take_due(0.0, 9, 5)) == [2, 7, 8]
+    assert list(some.take_due(0.0, 9, 5)) == [9]
+
+
+def test_what_was_taken_can_be_put_back() -> None:
+    """In the part it came from, before all that is left of it."""
+    some = waiting({1: 5.0, 2: 6.0, 3: 9.0}, {7: 6.0, 8: 9.0})
+    taken = some.take_due(6.0, 9, 1)
+    del taken[2]
+    some.put_back(taken, 3)
+    assert [list(part.items()) for part in (some.older, some.newer)] == [
+        [(1, Wait(5.0)), (3, Wait(9.0))],
+        [(7, Wait(6.0)), (8, Wait(9.0))],
+    ]
 
 
 def test_above_its_bound_the_oldest_are_let_go_and_counted() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fast_sse.hub.acks import Acks
 from fast_sse.hub.fanout import Fanout
@@ -40,6 +40,7 @@ class DeadLetters:
 
     Args:
         who: the node's name, and a text that is another one for each process.
+        now_ms: the store's time.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class DeadLetters:
         limits: Limits,
         observer: Observer,
         who: tuple[str, str],
+        now_ms: Callable[[], int],
     ) -> None:
         self._store = store
+        self._now_ms = now_ms
         self._letters = store.letters
         self._fanout = fanout
         self._handover = fanout.handover
@@ -269,7 +272,7 @@ class DeadLetters:
         except StoreClosedError:
             raise
         except UnavailableError as error:
-            self.telling.failed()
+            self.telling.failed(error)
             self.report.failed(error.message)
         finally:
             self.report.tell()
@@ -279,7 +282,7 @@ class DeadLetters:
         tally = self.report.tally
         if tally is None or not tally.oldest_ms:
             return False
-        if self._store.now_ms() - tally.oldest_ms <= self._rules.max_age_s * 1000:
+        if self._now_ms() - tally.oldest_ms <= self._rules.max_age_s * 1000:
             return False
         aged = (tally.total, tally.oldest_ms)
         if aged == self._aged and now_s - self._aged_s < _AGED_S:

@@ -37,7 +37,7 @@ class Handover:
         swept: the position through which entries were looked at.
         handed: hand-overs that no turn told yet: sockets by position.
         ahead: what other nodes handed over (or decided: 0) above `swept`.
-        asked: positions of the turn that is under way, which it calls due.
+        asked: what the turn that is under way calls due, but for what was handed over meanwhile.
         dead: positions of the letters of this epoch: never too few, but perhaps some that are gone.
         late: ids of letters whose message was handed over after all.
         heard: while the log before this node's start is loaded, what was settled of it meanwhile; None afterwards.
@@ -60,7 +60,7 @@ class Handover:
         self.swept: Position = 0
         self.handed: dict[Position, int] = {}
         self.ahead: dict[Position, int] = {}
-        self.asked: set[Position] = set()
+        self.asked: dict[Position, Wait] = {}
         self.dead: set[Position] = set()
         self.late: dict[str, None] = {}
         self.heard: set[Position] | None = None
@@ -104,7 +104,7 @@ class Handover:
 
     def _forget(self) -> None:
         self.waiting.clear()
-        for some in (self.handed, self.ahead, self.dead, self.late, self._early, self._doubtful):
+        for some in (self.handed, self.ahead, self.asked, self.dead, self.late, self._early, self._doubtful):
             some.clear()
 
     def _doubt(self) -> None:
@@ -117,8 +117,16 @@ class Handover:
                 untold = self.handed.get(entry.position, 0)
                 self._doubtful[entry.position] = (entry.record.fingerprint, untold, entry.written)
         self.waiting.clear()
-        for some in (self.handed, self.ahead, self._early):
+        for some in (self.handed, self.ahead, self.asked, self._early):
             some.clear()
+
+    def put_back(self) -> Position | None:
+        """Nothing came of the turn under way: what it called due waits again. The first place of that."""
+        asked, self.asked = self.asked, {}
+        if asked:
+            assert self.origin is not None
+            self.waiting.put_back(asked, self.origin.position)
+        return next(iter(asked), None)
 
     def erase(self, target: Channel) -> None:
         """What was published to exactly this channel waits no more. The tail still has it."""
@@ -226,7 +234,7 @@ class Handover:
                     self._early[position] = self._early.get(position, 0) + 1
         loading = self.heard is not None and positions[-1] > self.decided
         if not loading and all(
-            some.isdisjoint(positions) for some in (self.dead, self.asked, *self.waiting.places)
+            some.isdisjoint(positions) for some in (self.dead, self.asked.keys(), *self.waiting.places)
         ):
             return
         for record in records:
@@ -254,3 +262,4 @@ class Handover:
             assert self.origin is not None
             self.late[self.origin.at(position, record.fingerprint).text] = None
             self.dead.discard(position)
+            self.asked.pop(position, None)

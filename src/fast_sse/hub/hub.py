@@ -73,7 +73,7 @@ class Hub:
             store, ground.fanout, limits, observer, now_ms=now_ms, on_erased=self._streams.end_channel
         )
         acks, who = Acks(limits), (node, secrets.token_hex(8))
-        self.dead_letters = DeadLetters(store, ground.fanout, acks, rules, limits, observer, who)
+        self.dead_letters = DeadLetters(store, ground.fanout, acks, rules, limits, observer, who, now_ms)
         self.delivery = Delivery(
             store, ground.fanout, acks, self.dead_letters.telling, clock=loop.time, now_ms=now_ms
         )

@@ -17,6 +17,7 @@ from fast_sse.hub.acks import Acks
 from fast_sse.hub.handover import UNTOLD_MAX, Handover
 from fast_sse.hub.tail import Tail
 from fast_sse.model.cursor import Position
+from fast_sse.model.errors import DiskFullError, NotStoredError, UnavailableError
 from fast_sse.store.letters import (
     DUE_KIB_MAX,
     DUE_MAX,
@@ -106,6 +107,8 @@ class Telling:
         self.under_way: Turn | None = None
         self.turners: Sequence[Turner] | None = None
         self.wanted = self.changed = False
+        #: The store may have taken the turn that is under way.
+        self._unsure = False
         self._number = 0
         self._seen = ""
         self._told: tuple[Position, Position | None] = (0, None)
@@ -148,9 +151,17 @@ class Telling:
 
     # -- what is said -------------------------------------------------------------------------------
 
-    def failed(self) -> None:
-        """The store did not take the turn."""
+    def failed(self, error: UnavailableError) -> None:
+        """The store did not answer the turn. Where it certainly did not take it, what became due while the store was away waits
+        on: who comes on its return is still in time.
+        """
         self._due_from_s = self._handover.lived_s + 2 * self._rules.turn_s
+        turn = self.under_way
+        self._unsure = self._unsure or not isinstance(error, (NotStoredError, DiskFullError))
+        if turn is None or self._unsure or (first := self._handover.put_back()) is None:
+            return
+        decided = None if turn.decided is None else min(turn.decided, first - 1)
+        self.under_way = msgspec.structs.replace(turn, due=(), decided=decided)
 
     def next_turn(self, *, goodbye: bool = False) -> Turn | None:
         """What there is to say; None when that is nothing."""
@@ -172,7 +183,7 @@ class Telling:
         if not (handed or late or acks or due or goodbye or place != self._told or self._listens()):
             return None
         self._number += 1
-        self.wanted = self.changed = False
+        self.wanted = self.changed = self._unsure = False
         self.under_way = Turn(
             node=self._node,
             start=self._start,
@@ -219,8 +230,8 @@ class Telling:
             handover.waiting.take_due(since_s, len(handover.waiting), sys.maxsize)
             return ()
         due = handover.waiting.take_due(since_s, DUE_MAX, DUE_KIB_MAX)
-        handover.asked.update(one.position for one in due)
-        return due
+        handover.asked = due
+        return [Due(place, wait.fingerprint) for place, wait in due.items()]
 
     @property
     def _due_since_s(self) -> float:

@@ -12,7 +12,6 @@ from itertools import islice, takewhile
 import msgspec
 
 from fast_sse.model.cursor import Position
-from fast_sse.store.letters import Due
 
 
 class Wait(msgspec.Struct, frozen=True, gc=False):
@@ -66,22 +65,27 @@ class Waiting:
         first_s = self.since_s
         return first_s is not None and first_s <= since_s
 
-    def take_due(self, since_s: float, count: int, kib_max: int) -> list[Due]:
+    def take_due(self, since_s: float, count: int, kib_max: int) -> dict[Position, Wait]:
         """Remove what waits since then or longer, at most so many and so many KiB (or one larger), the oldest first."""
-        found: list[Due] = []
+        found: dict[Position, Wait] = {}
         kib = 0
         for part in self._parts:
-            some: list[Due] = []
+            some: dict[Position, Wait] = {}
             for place, wait in part.items():
                 taken = len(found) + len(some)
                 if wait.since_s > since_s or taken == count or (taken and kib + wait.kib > kib_max):
                     break
-                some.append(Due(place, wait.fingerprint))
+                some[place] = wait
                 kib += wait.kib
-            for one in some:
-                del part[one.position]
-            found += some
+            for place in some:
+                del part[place]
+            found |= some
         return found
+
+    def put_back(self, some: dict[Position, Wait], origin: Position) -> None:
+        """What was taken waits again, as before. `origin`: where this node began to follow the log."""
+        self.older = {place: wait for place, wait in some.items() if place <= origin} | self.older
+        self.newer = {place: wait for place, wait in some.items() if place > origin} | self.newer
 
     def let_go(self) -> int:
         """Keep only the newest `records_max`; how many were let go, the oldest."""
