@@ -54,7 +54,7 @@ _RATES = {
     "evicted": "streams_evicted_total",
     "gaps": "gaps_total",
     "auth_failed": "auth_failures_total",
-    "died": "dead_letters_total",
+    "died": "dead_letters_made_total",
     "acked": "acks_total",
 }
 _LEVELS = {
