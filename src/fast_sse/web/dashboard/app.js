@@ -61,8 +61,8 @@ const waiting = {
   ),
 };
 
-/** Show the pages, or ask for the key first; until the node says which. */
-async function enter() {
+/** Show the pages, or ask for the key first, as soon as the node says which; `focus` goes to the page. */
+async function enter(focus = false) {
   inside?.abort();
   inside = null;
   forget();
@@ -70,7 +70,7 @@ async function enter() {
   try {
     const { needed, signed_in: signed } = await get("v1/session");
     if (needed && !signed) {
-      draw(login, { page: "", entered: enter }, true);
+      draw(login, { page: "", entered: () => enter(true) }, false);
       return;
     }
     inside = new AbortController();
@@ -83,7 +83,7 @@ async function enter() {
   $("fresh").hidden = false;
   listen(inside.signal);
   watch(freshness, inside.signal);
-  show(false);
+  show(focus);
 }
 
 /** The line above: never silent about an old number. */

@@ -7,10 +7,12 @@ import { moment, text } from "./format.js";
 import { WINDOW_S } from "./live.js";
 
 const HEIGHT = 56;
-const DASHES = [[], [5, 3], [1.5, 3]];
+/** How strong each line is, in percent: of several the first is the one that most see. */
+const STRONG = [100, 60, 35];
 const alive = new Set();
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const faded = (percent) => `color-mix(in srgb, ${colour("--accent")} ${percent}%, transparent)`;
 // A canvas does not follow a change of day and night by itself.
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { for (const plot of alive) plot.redraw(); });
 
@@ -59,10 +61,9 @@ export function chart(name, { labels = [""], format, signal }) {
     say(read, `${moment(self.data[0][at] * 1000)}  ${values.join("  ")}`);
   };
   const series = labels.map((_, n) => ({
-    stroke: () => colour("--accent"),
-    fill: n || labels.length > 1 ? undefined : () => `color-mix(in srgb, ${colour("--accent")} 12%, transparent)`,
+    stroke: () => faded(STRONG[n]),
+    fill: n || labels.length > 1 ? undefined : () => faded(12),
     width: 1.5,
-    dash: DASHES[n],
     points: { show: false },
   }));
   const make = () => new uPlot({

@@ -5,14 +5,17 @@ import { bytes, count, rate, took } from "./format.js";
 const level = (name, label = "") => ({ label, lines: [name], value: ({ values }) => values[name], format: count });
 const perSecond = (name) => ({ label: "", lines: [name], value: ({ values }) => values[name], format: rate });
 
-/** How many in the window, from the rates of its steps. */
+/** How many there were in the last 15 minutes, from the rates of the steps; a hole counts as nothing. */
+function total({ at, values, step }, name) {
+  const rates = values[name] ?? [];
+  if (!rates.some((each) => each !== null)) return undefined;
+  return Math.round(rates.reduce((sum, each, i) => sum + (each ?? 0) * Math.min(2.5 * step, at[i] - (at[i - 1] ?? at[i] - step)), 0));
+}
+
 const inWindow = (name, label) => ({
   label,
   lines: [name],
-  value: (_frame, { values, step }) => {
-    const known = (values[name] ?? []).filter((value) => value !== null);
-    return known.length ? Math.round(known.reduce((sum, value) => sum + value, 0) * step) : undefined;
-  },
+  value: (_frame, past) => total(past, name),
   format: (number) => count(number),
   look: (number) => number > 0,
 });
@@ -27,16 +30,16 @@ const spread = (name) => ["p50", "p95", "p99"].map((quantile) => ({
 
 /** Each is `{title, about, parts, wide, chart}`: `chart` writes the values on the lines where that differs. */
 export const FIGURES = [
-  { title: "Published", about: "messages stored", parts: [perSecond("published")] },
-  { title: "Delivered", about: "messages written to sockets", parts: [perSecond("delivered")] },
-  { title: "Replayed", about: "of the delivered, from the log", parts: [perSecond("replayed")] },
-  { title: "Open streams", about: "", parts: [level("streams")] },
-  { title: "Publish to flushed, 15 min", about: "", parts: spread("flushed"), wide: true },
-  { title: "Commit, 15 min", about: "", parts: spread("commit"), wide: true },
-  { title: "Fell behind, evicted", about: "in 15 min", parts: [inWindow("fell_behind", "behind"), inWindow("evicted", "evicted")], chart: rate },
-  { title: "Letters", about: "", parts: [level("waiting", "waiting"), { ...level("dead_letters", "dead"), look: (n) => n > 0, page: "dead-letters" }] },
-  { title: "Ingest lag", about: "entries in foreign queues", parts: [level("ingest_lag")] },
-  { title: "Memory", about: "", parts: [{ label: "", lines: ["memory"], value: ({ values }) => values.memory, format: bytes }] },
-  { title: "Loop lag, 15 min", about: "", parts: spread("loop_lag"), wide: true },
-  { title: "Replay page, 15 min", about: "", parts: spread("replay_page"), wide: true },
+  { title: "Published", about: "stored", parts: [perSecond("published")] },
+  { title: "Delivered", about: "written to sockets", parts: [perSecond("delivered")] },
+  { title: "Replayed", about: "out of the log", parts: [perSecond("replayed")] },
+  { title: "Streams", about: "open now", parts: [level("streams")] },
+  { title: "Latency", about: "from publish to flushed, 15 min", parts: spread("flushed"), wide: true },
+  { title: "Commit", about: "what the store takes, 15 min", parts: spread("commit"), wide: true },
+  { title: "Slow", about: "in 15 min", parts: [inWindow("fell_behind", "behind"), inWindow("evicted", "evicted")], chart: rate },
+  { title: "Letters", about: "now", parts: [level("waiting", "waiting"), { ...level("dead_letters", "dead"), look: (n) => n > 0, page: "dead-letters" }] },
+  { title: "Ingest lag", about: "entries not read", parts: [level("ingest_lag")] },
+  { title: "Memory", about: "resident", parts: [{ label: "", lines: ["memory"], value: ({ values }) => values.memory, format: bytes }] },
+  { title: "Loop lag", about: "how late turns are, 15 min", parts: spread("loop_lag"), wide: true },
+  { title: "Replay page", about: "one read of the log, 15 min", parts: spread("replay_page"), wide: true },
 ];

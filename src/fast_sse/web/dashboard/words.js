@@ -2,13 +2,25 @@
 
 import { ago, moment, plural } from "./format.js";
 
+const STORES = { memory: "memory", sqlite: "SQLite", redis: "Redis", kafka: "Kafka" };
+/** What an acknowledged message survives, by the word that publishers are told. */
 const DURABLE = {
-  fsync: "each message is on disk before its publisher hears yes",
-  none: "messages are lost when the process ends",
+  fsync: "is on disk",
+  process: "is in this process, and ends with it",
+  "redis-memory": "is in the memory of Redis",
+  "redis-everysec": "is in Redis, and within two seconds on its disk",
+  "redis-always": "is on the disk of Redis",
+  "redis-no": "is in Redis, and on its disk when the kernel likes",
+  "redis-unknown": "is in Redis",
+  "acks-all": "is on every in-sync replica of Kafka",
 };
 const RESTART_SHOWN_MS = 60_000;
 
-const durable = ({ name, durability }) => `${name} (${DURABLE[durability] ?? durability})`;
+const named = (name) => STORES[name] ?? name;
+function durable({ name, durability }) {
+  const [word, replicas] = durability.split("+wait");
+  return `What ${named(name)} acknowledged ${DURABLE[word] ?? word}${replicas ? `, and on ${plural(Number(replicas), "replica")}` : ""}.`;
+}
 
 /**
  * `{kind, text, page}` of what `live.now` holds: kind is empty where all is well, `look`, `act`, or `off` where it is not
@@ -22,14 +34,14 @@ export function stateWords({ phase, why, frame, restartedMs }, ageS, nowMs) {
     return { kind: "look", text: `No news from ${node} for ${ago(ageS)}: the numbers are those of ${moment(frame.at_ms)}. ${next}` };
   }
   if (store.up === false) {
-    return { kind: "act", text: `The store (${store.name}) does not answer: publishes are refused, streams stay open and wait. Look at ${store.name} first.` };
+    return { kind: "act", text: `The store does not answer: publishes are refused, streams stay open and wait. Look at ${named(store.name)} first.` };
   }
   if (state === "draining") return { kind: "look", text: `${node} is draining: it ends its streams, and clients go to other nodes.` };
   if (state !== "ready") return { kind: "look", text: `${node} is ${state}: it takes no publishes and no streams yet.` };
-  if (!store.following) return { kind: "act", text: `${node} does not read the log of ${store.name} now: what is published is stored and reaches nobody here. Its log says why.` };
+  if (!store.following) return { kind: "act", text: `${node} does not read the log of ${named(store.name)} now: what is published is stored and reaches nobody here. Its log says why.` };
   if (store.damaged) return { kind: "act", text: `${node} found a part of its log unreadable; what was there is named in its log. Restore a backup, or erase the channel.` };
-  const streams = `${plural(values.streams, "stream")} open`;
+  const streams = values.streams ? `${plural(values.streams, "stream")} open` : "no stream open";
   const dead = values.dead_letters > 0 ? { page: "dead-letters", link: `${plural(values.dead_letters, "dead letter")} to decide on` } : {};
   const back = restartedMs && nowMs - restartedMs < RESTART_SHOWN_MS ? ` It was restarted ${ago((nowMs - restartedMs) / 1000)} ago.` : "";
-  return { kind: "", text: `${node} is ready, with ${streams}. It stores with ${durable(store)}.${back}`, ...dead };
+  return { kind: "", text: `${node} is ready, with ${streams}. ${durable(store)}${back}`, ...dead };
 }

@@ -59,7 +59,7 @@ function overview(main, { query }, signal) {
   };
   main.append(
     el("div", { class: "top" }, el("h1", {}, "Channels"), part.asof),
-    el("form", { class: "fields", role: "search", on: { submit } },
+    el("form", { class: "bar", role: "search", on: { submit } },
       field("Search, or id/type to open", search),
       tabs("Order", [["rate", "By rate"], ["subscribers", "By subscribers"]], top, (chosen) => { top = chosen; again(); })),
     el("div", { class: "card" }, part.node),

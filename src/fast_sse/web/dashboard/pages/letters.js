@@ -12,6 +12,8 @@ import { purgeMany, replayMany } from "./letters_run.js";
 
 const REASONS = [["", "any"], ["no_subscriber", "no subscriber"], ["expired", "expired"], ["poison", "poison"]];
 const PAGE = 50;
+/** Where filters are not in the way of what they find. */
+const WIDE = "(min-width: 48rem)";
 
 const list = () => table("Dead letters", [
   { title: "Died", make: ({ id, dead_ms: at }) => el("a", { href: to("dead-letters", [id]) }, moment(at)) },
@@ -80,8 +82,8 @@ function overview(main, { query }, signal) {
     button("Replay all of these…", run(replayMany)), button("Purge all of these…", run(purgeMany), { kind: "danger" }));
   main.append(
     el("div", { class: "top" }, el("h1", {}, "Dead letters"), part.asof),
-    el("form", { class: "card", role: "search", on: { submit } }, el("div", { class: "fields" }, controls),
-      el("div", { class: "row" }, el("button", { class: "main" }, "Show"))),
+    el("details", { class: "card", open: Object.keys(used).length > 0 || matchMedia(WIDE).matches }, el("summary", {}, "Filter"),
+      el("form", { class: "fields", role: "search", on: { submit } }, controls, el("button", {}, "Show"))),
     el("div", { class: "card" }, bulk, part.node),
   );
 }

@@ -24,7 +24,8 @@ export const login = {
         key.select();
       }
     };
-    main.append(el("h1", {}, "Sign in"), el("form", { class: "card", on: { submit } },
+    const whose = el("input", { type: "text", name: "username", autocomplete: "username", value: "operator", hidden: true }); // for those who keep keys
+    main.append(el("h1", {}, "Sign in"), el("form", { class: "card", on: { submit } }, whose,
       field("Admin key", key, "The setting admin.key. You stay signed in for 12 hours, or until the key changes."),
       trouble, el("div", { class: "row end" }, go)));
     key.focus();

@@ -74,8 +74,8 @@ export const messages = {
     });
     main.append(
       el("div", { class: "top" }, el("h1", {}, "Messages"), part ? part.asof : null),
-      el("form", { class: "fields wide", role: "search", on: { submit } },
-        field("Id of a message", input), el("div", { class: "row" }, el("button", { class: "main" }, "Look up"))),
+      el("form", { class: "bar", role: "search", on: { submit } },
+        field("Id of a message", input), el("button", { class: "main" }, "Look up")),
       part ? part.node : word("quiet", "A publish is answered with an id, and each event has it as its id: line. Paste one here."),
     );
     if (!id) input.focus();

@@ -10,7 +10,7 @@ import { stateWords } from "../words.js";
 
 /** One figure: `{node, numbers(), picture()}`. */
 function figure({ title, about, parts, wide, chart: format }, signal) {
-  const old = el("span", { class: "age" }, "–");
+  const old = el("span", { class: "age" });
   const shown = parts.map(({ label, page }) => {
     const value = el("span", {}, "–");
     const unit = el("span", { class: "unit" });
@@ -20,9 +20,11 @@ function figure({ title, about, parts, wide, chart: format }, signal) {
   });
   const lines = parts.flatMap(({ lines: names }) => names);
   const drawn = chart(title, { labels: parts.map(({ label }) => label), format: format ?? parts[0].format, signal });
-  const node = el("section", { class: wide ? "figure span" : "figure", "aria-label": title },
-    el("h3", {}, el("span", {}, title, about ? el("span", { class: "about" }, ` · ${about}`) : null), old),
-    el("dl", { class: "values" }, shown.map(({ pair }) => pair)), drawn.node);
+  const node = el("section", { class: `figure ${wide ? "span" : ""} ${parts.length > 1 ? "several" : ""}`, "aria-label": title },
+    el("div", { class: "head" },
+      el("div", {}, el("h2", {}, title), el("div", { class: "note" }, el("span", { class: "about" }, about), old)),
+      el("dl", { class: "values" }, shown.map(({ pair }) => pair))),
+    drawn.node);
 
   function numbers() {
     const frame = now.frame;
@@ -47,7 +49,8 @@ export const overview = {
     const link = el("a", { hidden: true });
     const state = el("p", { class: "state off", id: "state" }, el("span", {}, text, link));
     const figures = FIGURES.map((each) => figure(each, signal));
-    main.append(el("h1", { class: "visually-hidden" }, "Overview"), state, el("div", { class: "figures" }, figures.map(({ node }) => node)));
+    main.append(el("h1", { class: "visually-hidden" }, "Overview"), state, el("div", { class: "figures" }, figures.map(({ node }) => node)),
+      el("p", { class: "note" }, "Each line is the last 15 minutes, from zero to the number above it; a hole is time of which nothing is known."));
     let drawnAt = null;
     watch(() => {
       const { kind, text: words, page, link: linked } = stateWords(now, age(), Date.now());

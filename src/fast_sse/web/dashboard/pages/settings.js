@@ -41,8 +41,8 @@ export const settings = {
     only.addEventListener("change", filter);
     main.append(
       el("div", { class: "top" }, el("h1", {}, "Settings in force"), part.asof),
-      el("div", { class: "fields" }, field("Search", search),
-        el("div", { class: "row" }, only, el("label", { for: only.id }, "only what is not the default"))),
+      el("div", { class: "bar" }, field("Search", search),
+        el("div", { class: "row control" }, only, el("label", { for: only.id }, "only what is not the default"))),
       el("div", { class: "card" }, part.node),
     );
   },

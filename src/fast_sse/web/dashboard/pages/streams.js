@@ -81,10 +81,10 @@ export const streams = {
     };
     main.append(
       el("div", { class: "top" }, el("h1", {}, "Streams"), part.asof),
-      el("form", { class: "fields", role: "search", on: { submit } },
+      el("form", { class: "bar", role: "search", on: { submit } },
         field("Of a channel, id/type", filter),
-        el("div", { class: "row" }, el("button", {}, "Filter"),
-          tabs("Order", ORDERS, asked.order, (chosen) => { asked.order = chosen; again(); }))),
+        el("button", {}, "Filter"),
+        tabs("Order", ORDERS, asked.order, (chosen) => { asked.order = chosen; again(); })),
       el("div", { class: "card" }, part.node),
     );
   },
