@@ -33,7 +33,7 @@ from fast_sse.model.errors import ConfigError
 from fast_sse.node import Node
 from fast_sse.observe.access import AccessLog
 from fast_sse.observe.logging import Log
-from fast_sse.parts import make_introductions, make_public_access, on_defect
+from fast_sse.parts import make_interface, make_introductions, make_public_access, on_defect
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Connections that may wait to be accepted: a whole fleet of browsers comes back at once after a restart.
@@ -151,7 +151,7 @@ class App:
         descriptors = Descriptors(for_clients(_open_files_max()), self._on_full)
         access = make_public_access(self._config, self._access_log)
         front = Front(
-            endpoints,
+            make_interface(endpoints, self._node.spans),
             self._limits,
             clock=asyncio.get_running_loop().time,
             on_defect=on_defect(self._node.observer),

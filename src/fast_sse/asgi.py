@@ -31,10 +31,11 @@ from fast_sse.hub.delivery import Indicator
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.model.channel import channel
 from fast_sse.model.errors import BadRequestError, NotStoredError, UnknownOutcomeError
+from fast_sse.model.trace import carrying
 from fast_sse.node import Node
 from fast_sse.observe.logging import Log, form_of, make_log
 from fast_sse.observe.metrics import Sample
-from fast_sse.parts import make_public_access, make_sources, make_store, on_defect
+from fast_sse.parts import make_interface, make_public_access, make_sources, make_store, on_defect
 
 #: Owner of the idempotency keys of `HubApp.publish`.
 _PRINCIPAL = "hub:app"
@@ -86,6 +87,8 @@ class HubApp(AsgiApp):
         if endpoints is None or self._node is None or self._node.state != "ready":
             raise NotStoredError(_NOT_RUNNING)
         self._at_home()
+        if (spans := self._node.spans) is not None:
+            headers = carrying(None if headers is None else dict(headers), spans.here())
         body = {
             "data": data,
             "event": event,
@@ -193,7 +196,7 @@ class HubApp(AsgiApp):
             if self._config.proxy_protocol:
                 self._log.warning(_NO_PROXY_PROTOCOL, setting="proxy_protocol")
             node.serve()
-            yield endpoints
+            yield make_interface(endpoints, node.spans)
             await node.drain()  # what the server has left open
         finally:
             await node.close()

@@ -34,7 +34,16 @@ from fast_sse.observe.observer import Observer
 from fast_sse.observe.observers import Observers
 from fast_sse.observe.process import process_samples
 from fast_sse.observe.prometheus import exposition
-from fast_sse.parts import MakeSources, make_access, make_endpoints, make_hub, make_letter_desk, warn
+from fast_sse.observe.spans import Spans
+from fast_sse.parts import (
+    MakeSources,
+    make_access,
+    make_endpoints,
+    make_hub,
+    make_letter_desk,
+    make_spans,
+    warn,
+)
 from fast_sse.store.base import Store
 
 #: How long the numbers wait for a store that is slow to say where its log ends.
@@ -59,6 +68,7 @@ class Node:
         log: as given.
         name: of this process among those that share a store.
         observer: all observers as one.
+        spans: what traces publishes, once the node is open; None where tracing is off.
         samplers: the numbers of all parts; a server adds its own.
         state: `starting`, `ready` while it serves, `draining` from then on.
     """
@@ -88,6 +98,7 @@ class Node:
             self.observer.samples,
             store.samples,
         ]
+        self.spans: Spans | None = None
         self._limits = config.bounds
         self._demo = demo
         self._store = store
@@ -110,14 +121,18 @@ class Node:
             UnavailableError: the store is away.
         """
         self._loop_lag.start()
+        if self.config.tracing and self.spans is None:
+            self.spans = await asyncio.to_thread(make_spans, self.config)  # it looks at files and the machine
         if not self._store_is_open:
             await self._store.open()
             self._store_is_open = True
         if self._hub is None:
-            self._hub = make_hub(self.config, self._store, self.observer)
+            self._hub = make_hub(self.config, self._store, self.observer, self.spans)
         await self._hub.start()
         self._endpoints = make_endpoints(self.config, self._hub, self.observer, demo=self._demo)
-        self._letters = make_letter_desk(self.config, self._hub, self.observer, self._endpoints.check)
+        self._letters = make_letter_desk(
+            self.config, self._hub, self.observer, self._endpoints.check, self.spans
+        )
         self.samplers += [self._hub.samples, self._endpoints.samples, self._letters.samples]
         return self._endpoints
 
@@ -164,6 +179,8 @@ class Node:
         if self._hub is not None:
             await self._hub.close()
         await self._store.close()
+        if self.spans is not None:
+            await self.spans.close()
 
     async def _release_queues(self) -> None:
         await asyncio.gather(*(source.stop() for source in self._sources))

@@ -24,15 +24,18 @@ from fast_sse.http.api.endpoints import Endpoints
 from fast_sse.http.api.forms import Forms
 from fast_sse.http.api.page import DemoPages, demo_pages
 from fast_sse.http.api.refusals import Refusals
+from fast_sse.http.api.traced import Traced
 from fast_sse.http.boundary import OnDefect
 from fast_sse.http.front.acknowledged import acknowledged_bytes
 from fast_sse.http.front.deadlines import Deadlines
 from fast_sse.http.front.descriptors import Descriptors
 from fast_sse.http.front.front import Front
 from fast_sse.http.front.introductions import Introductions, OnCut
+from fast_sse.http.message import Interface
 from fast_sse.hub.hub import Hub
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.hub.replays import ReplayDrafts
+from fast_sse.hub.traced import TracedHub, traced_replays
 from fast_sse.ingest.poison import imported, reread
 from fast_sse.ingest.source import QueueSource
 from fast_sse.model.channel import Channel
@@ -42,6 +45,7 @@ from fast_sse.observe.access import AccessLog
 from fast_sse.observe.logging import Log
 from fast_sse.observe.observer import HandlerFailed, Observer
 from fast_sse.observe.observers import Observers
+from fast_sse.observe.spans import Spans
 from fast_sse.store.base import Clocked, Store, Windows
 from fast_sse.store.clock import wall_ms
 from fast_sse.store.memory.store import MemoryStore
@@ -103,9 +107,16 @@ def _redis_store(config: Config) -> Store:
     )
 
 
-def make_hub(config: Config, store: Store, observer: Observer) -> Hub:
+def make_spans(config: Config) -> Spans:
+    """What makes spans. Raises ConfigError when OpenTelemetry is not installed, or is told what is not spoken here."""
+    make: Callable[[str], Spans] = needs_extra("otel", "tracing", "fast_sse.observe.tracing", "make_spans")
+    return make(config.node_name)
+
+
+def make_hub(config: Config, store: Store, observer: Observer, spans: Spans | None = None) -> Hub:
     """A hub over an open store, not yet started; needs a running loop."""
-    return Hub(
+    kind = Hub if spans is None else partial(TracedHub, spans)
+    return kind(
         store,
         config.bounds,
         observer,
@@ -118,7 +129,11 @@ def make_hub(config: Config, store: Store, observer: Observer) -> Hub:
 
 
 def make_letter_desk(
-    config: Config, hub: Hub, observer: Observer, check: Callable[[Channel], None]
+    config: Config,
+    hub: Hub,
+    observer: Observer,
+    check: Callable[[Channel], None],
+    spans: Spans | None = None,
 ) -> LetterDesk:
     """What operators do with dead letters; `check` raises ForbiddenError for a channel that is not allowed here."""
     limits = config.bounds
@@ -127,7 +142,7 @@ def make_letter_desk(
     )
     return LetterDesk(
         hub.store.letters,
-        hub.publish,
+        hub.publish if spans is None else traced_replays(spans, hub.publish),
         Observers([observer, hub.dead_letters]),
         drafts,
         lambda source, raw: imported(source, raw, limits, config.node_name),
@@ -154,6 +169,11 @@ def make_endpoints(config: Config, hub: Hub, observer: Observer, *, demo: bool =
         refusals=Refusals(observer),
         forms=Forms(config.prime, config.compression, config.compression_secret),
     )
+
+
+def make_interface(endpoints: Endpoints, spans: Spans | None) -> Interface:
+    """What a server calls: the routes themselves, or what traces them."""
+    return endpoints if spans is None else Traced(endpoints, spans)
 
 
 def make_introductions(

@@ -35,6 +35,7 @@
     letter_run    a run over many letters: where it stands, and where it ends
     letters       what operators do with dead letters: list, show, replay, purge
     hub           the front door
+    traced        the same door where tracing is on
 
 The list is an order: each file imports only files above it, and tests/test_layout.py keeps it so.
 """

@@ -5,6 +5,8 @@ observers   several observers as one
 logging     facts and everything else as lines, cleaned
 console     a line for a person at a terminal
 lines       lines on a descriptor whose reader may be slow or gone
+spans       what the hub asks of tracing
+tracing     the same by OpenTelemetry
 metrics     samples: what a part counts, read when asked
 prometheus  samples as the text that Prometheus reads
 history     the last quarter of an hour of them, for charts

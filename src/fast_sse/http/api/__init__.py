@@ -20,4 +20,5 @@ delivery        how far a message has come, and acks
 page            the demo page
 health          the path for balancers
 endpoints       all of it put together: what a server calls
+traced          the same where tracing is on
 """
