@@ -142,7 +142,7 @@ async def test_numbers_of_dead_letters() -> None:
         assert found["dead_letters_bytes"] > 0
         assert found["dead_letters_oldest_ms"] > 0
         assert found["dead_letters_waiting"] == 1
-        assert found["dead_letters_made_total no_subscriber"] == found["dead_letters_total expired"] == 1
+        assert found["dead_letters_made_total no_subscriber"] == found["dead_letters_made_total expired"] == 1
         assert (found["dead_letters_maybe_total"], found["dead_letters_late_total"]) == (0, 1)
         assert found["written_total catch_up"] == 1
         assert (found["turns_total failed"], found["acks_total"]) == (0, 0)

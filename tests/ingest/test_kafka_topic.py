@@ -145,6 +145,7 @@ async def test_tombstones_are_passed_over_and_counted(
     await topic.until_committed(5)
     assert await store.payloads() == [1, 2]
     assert (source.figures.tombstones, source.figures.poison, facts.of(IngestPoisoned)) == (3, 0, [])
+    assert {one.name: one.value for one in source.samples()}["ingest_tombstones_total"] == 3
 
 
 async def test_a_schema_registrys_bytes_are_passed_over_where_they_are_told(

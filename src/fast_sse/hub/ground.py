@@ -40,6 +40,7 @@ class Ground:
         fell_behind, came_back: members that were paused by their peer, and read on.
         replayed: records sent by catch-ups.
         gaps, evicted: by reason.
+        starts: streams by the place where they began, a word of `streams.py`.
         arrivals: of publishes, until a flush has written them.
     """
 
@@ -70,6 +71,7 @@ class Ground:
         self.opened = self.expired = self.fell_behind = self.came_back = self.replayed = 0
         self.gaps: Counter[str] = Counter()
         self.evicted: Counter[str] = Counter()
+        self.starts: Counter[str] = Counter()
         self._observer = observer
         self._asking = asyncio.Semaphore(limits.reads_concurrent_max)
         self._pages = Histogram()
@@ -114,6 +116,8 @@ class Ground:
         """Who is connected, and what became of those who were slow or came back."""
         yield Sample("streams_open", "gauge", "Open streams.", self.open_count)
         yield Sample("streams_opened_total", "counter", "Streams that began.", self.opened)
+        text = "Of those, streams that were neither refused nor expired, by where they began."
+        yield from counted("stream_starts_total", text, "at", self.starts)
         text = "Streams told that their signature ran out or was revoked, at once or later."
         yield Sample("streams_expired_total", "counter", text, self.expired)
         yield from counted("streams_evicted_total", "Streams cut by the hub.", "reason", self.evicted)

@@ -74,6 +74,7 @@ class Streams:
             subscriber.end_in(subscription.expires_in_s, subscriber.expire)
         if subscription.age_s is not None:
             subscriber.retire_in(subscription.age_s)
+        ground.starts[_place_of(start, own)] += 1
         # A cursor ahead of this node may be ahead of the log: then the gap is the first that the client is told.
         known = start.is_now or (own is not None and not _ahead(own, level))
         subscriber.open(ground.jittered_ms(limits.retry_ms), head, known=known)
@@ -136,6 +137,17 @@ class Streams:
         self._cut_all()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+
+def _place_of(start: Start, own: Cursor | None) -> str:
+    """Where a stream begins, in one word for the operators."""
+    if start.after is not None:
+        return "unreadable" if own is None else "cursor"
+    if start.earliest:
+        return "earliest"
+    if start.since is not None:
+        return "since"
+    return "last" if start.last else "now"
 
 
 def _ahead(cursor: Cursor, level: Cursor) -> bool:
