@@ -16,12 +16,15 @@ import os
 import resource
 import signal
 import ssl
+import time
 from collections.abc import Callable
 
 from starlette.types import ASGIApp
 
 from fast_sse.config import Config
 from fast_sse.http.admin.app import admin_app
+from fast_sse.http.admin.event_stream import OpenStreams
+from fast_sse.http.admin.live import Live
 from fast_sse.http.admin.logged import Logged
 from fast_sse.http.admin.server import CONNECTIONS_MAX, AdminServer
 from fast_sse.http.api.endpoints import Endpoints
@@ -29,6 +32,8 @@ from fast_sse.http.front.descriptors import Descriptors, for_clients, for_operat
 from fast_sse.http.front.front import Front
 from fast_sse.http.front.listener import Listener, bind
 from fast_sse.http.front.tls import renew, tls_context
+from fast_sse.hub.supervised import supervised
+from fast_sse.model.backoff import Backoff
 from fast_sse.model.errors import ConfigError
 from fast_sse.node import Node
 from fast_sse.observe.access import AccessLog
@@ -122,7 +127,10 @@ class App:
             for number in SIGNALS:
                 loop.add_signal_handler(number, self.stop)
             loop.add_signal_handler(signal.SIGHUP, self.reload)
-            admins = self._make_admins(operators)
+            streams = OpenStreams()
+            live = Live(self._node, streams, time.time)
+            admins = self._make_admins(operators, live, streams)
+            watching = self._watch(live)
             try:
                 for admin in admins:
                     await admin.start()
@@ -130,17 +138,35 @@ class App:
                 if endpoints := await self._node.open_unless(self._stop):
                     await self._serve(endpoints, public, operators.address)
             finally:
+                streams.stop()
                 await asyncio.gather(*(admin.stop() for admin in admins))
+                for task in watching:
+                    task.cancel()
                 await self._node.close()
                 for number in (*SIGNALS, signal.SIGHUP):
                     loop.remove_signal_handler(number)
         self._log.info("stopped")
 
-    def _make_admins(self, operators: Listener) -> list[AdminServer]:
+    def _watch(self, live: Live) -> list[asyncio.Task[None]]:
+        """What the dashboard shows, taken from now on."""
+        loop, observer = asyncio.get_running_loop(), self._node.observer
+        return [
+            loop.create_task(supervised("dashboard", work, observer, Backoff(1.0, 60.0)), name="dashboard")
+            for work in (live.take_points, live.look_on)
+        ]
+
+    def _make_admins(self, operators: Listener, live: Live, streams: OpenStreams) -> list[AdminServer]:
         """One server for each socket of the operators' listener."""
         config, clock = self._config, asyncio.get_running_loop().time
         key = config.admin.key.get_secret_value().encode() if config.admin.key else b""
-        app: ASGIApp = admin_app(self._node, key, config.admin_host, metrics_open=config.admin.metrics_open)
+        app: ASGIApp = admin_app(
+            self._node,
+            key,
+            [config.admin_host],
+            metrics_open=config.admin.metrics_open,
+            viewers=live,
+            streams=streams,
+        )
         if self._access_log is not None:
             app = Logged(app, AccessLog(self._access_log, "admin"))
         most = for_operators(_open_files_max(), CONNECTIONS_MAX) // len(operators.sockets)

@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -27,6 +29,8 @@ from fast_sse.ingest.source import QueueSource
 from fast_sse.model.backoff import Backoff
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import NotStoredError, UnavailableError
+from fast_sse.model.letter import Reason
+from fast_sse.observe.history import History
 from fast_sse.observe.logging import Log, LogObserver
 from fast_sse.observe.loop_lag import LoopLag
 from fast_sse.observe.metrics import Sample, Sampler
@@ -44,7 +48,7 @@ from fast_sse.parts import (
     make_spans,
     warn,
 )
-from fast_sse.store.base import Store
+from fast_sse.store.base import Appended, Store
 
 #: How long the numbers wait for a store that is slow to say where its log ends.
 LOOK_S = 1.0
@@ -70,6 +74,9 @@ class Node:
         observer: all observers as one.
         spans: what traces publishes, once the node is open; None where tracing is off.
         samplers: the numbers of all parts; a server adds its own.
+        history: the last of them; a server that shows them takes its points.
+        instance: a mark that no other process has.
+        started_ms: when it was made, in milliseconds since 1970.
         state: `starting`, `ready` while it serves, `draining` from then on.
     """
 
@@ -98,6 +105,9 @@ class Node:
             self.observer.samples,
             store.samples,
         ]
+        self.history = History(self.samplers)
+        self.instance = secrets.token_hex(8)
+        self.started_ms = int(time.time() * 1000)
         self.spans: Spans | None = None
         self._limits = config.bounds
         self._demo = demo
@@ -246,6 +256,26 @@ class Node:
         if self._hub is None:
             raise NotStoredError(_NOT_OPEN)
         return await self._hub.erase(target)
+
+    @property
+    def hub(self) -> Hub:
+        """The hub, to be looked at. Raises UnavailableError before the store is open."""
+        if self._hub is None or self._endpoints is None:
+            raise UnavailableError(_NOT_OPEN)
+        return self._hub
+
+    @property
+    def letters_by_reason(self) -> Mapping[Reason, int] | None:
+        """Dead letters that the store keeps, as of this node's last turn; None while that is not known."""
+        tally = None if self._hub is None else self._hub.dead_letters.report.tally
+        return None if tally is None else tally.by_reason
+
+    async def put(self, target: Channel, raw: bytes) -> Appended:
+        """Publish what an operator tries. The body and the rules are those of HTTP. Raises FastSseError."""
+        if self._endpoints is None:
+            raise NotStoredError(_NOT_OPEN)
+        self._endpoints.check(target)
+        return await self._endpoints.put(target, raw, "hub:operator")
 
     @property
     def letters(self) -> LetterDesk:

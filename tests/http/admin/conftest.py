@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 from urllib.parse import unquote
+
+from starlette.types import ASGIApp
 
 from fast_sse.http.admin.app import admin_app
 from fast_sse.hub.hub import Erased
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import UnavailableError
+from fast_sse.model.letter import Reason
+from fast_sse.observe.history import History
 
 KEY = b"operators-only"
 
@@ -24,6 +29,9 @@ class FakeNode:
         self.error = error
         self.probes = 0
         self.erased: list[Channel] = []
+        self.instance, self.started_ms, self.history = "0f" * 8, 1_000, History([])
+        self.letters_by_reason: dict[Reason, int] | None = None
+        self.looks: asyncio.Queue[None] = asyncio.Queue()
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         """One number, in whatever form was asked for."""
@@ -35,6 +43,10 @@ class FakeNode:
             raise self.error
         self.erased.append(target)
         return Erased(3, 2)
+
+    async def look(self) -> None:
+        """Say that it was asked."""
+        self.looks.put_nowait(None)
 
     async def probe_publish(self) -> None:
         """The store's answer."""
@@ -70,11 +82,24 @@ async def ask(
     *,
     metrics_open: bool = False,
     body: bytes = b"",
+    now_s: float = 1_000_000.0,
+    names: tuple[str, ...] = (),
+    **named: str,
 ) -> Answer:
-    """One request to the application, from 10.0.0.1; a body is JSON."""
+    """One request to the application, from 10.0.0.1; a body is JSON. `named`: headers, with `_` for `-`."""
+    app = admin_app(node, key, names, metrics_open=metrics_open, now=lambda: now_s)
+    return await ask_app(app, path, method, body=body, authorization=authorization, **named)
+
+
+async def ask_app(app: ASGIApp, path: str, method: str = "GET", *, body: bytes = b"", **named: str) -> Answer:
+    """One request to any application."""
     sent: list[Any] = []
     path, _, query = path.partition("?")
-    headers = [(b"host", b"127.0.0.1:30001"), (b"authorization", authorization.encode("latin-1"))]
+    host = named.pop("host", "127.0.0.1:30001")
+    headers = [(b"host", host.encode())]
+    headers += [
+        (name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in named.items() if value
+    ]
     if body:
         headers += [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
     scope = {
@@ -90,14 +115,18 @@ async def ask(
         "http_version": "1.1",
     }
 
+    requests = iter([{"type": "http.request", "body": body, "more_body": False}])
+
     async def receive() -> Any:
-        return {"type": "http.request", "body": body, "more_body": False}
+        if (request := next(requests, None)) is None:
+            await asyncio.Event().wait()  # the client stays
+        return request
 
     async def send(part: Any) -> None:
         sent.append(part)
 
     try:
-        await admin_app(node, key, metrics_open=metrics_open)(scope, receive, send)
+        await app(scope, receive, send)
     except ZeroDivisionError:
         assert sent, "a defect is answered before it is passed on to the server's log"
     return Answer(sent)

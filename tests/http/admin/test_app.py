@@ -9,9 +9,11 @@ from tests.http.admin.conftest import KEY, FakeNode, ask
 @pytest.mark.parametrize(
     "shown", ["", "Bearer ", "Bearer wrong", "operators-only", "Basic operators-only", "Bearer é"]
 )
-@pytest.mark.parametrize("path", ["/", "/metrics", "/v1/channels", "/healthz/", "/readyz", "/v1/sse/events"])
+@pytest.mark.parametrize(
+    "path", ["/static", "/metrics", "/v1/channels", "/v1/live", "/healthz/", "/readyz", "/v1/sse/events"]
+)
 async def test_everything_else_needs_the_key(path: str, shown: str) -> None:
-    """With admin.key set, no path but the probes answers anything else without it (S24)."""
+    """With admin.key set, no path but the probes and the dashboard's own files answers anything else without it (S24)."""
     answer = await ask(FakeNode(), path, KEY, authorization=shown)
     assert answer.status_code == 401
     assert answer.json()["code"] == "unauthorized"

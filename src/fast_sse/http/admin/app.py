@@ -2,11 +2,14 @@
 
 A subject has its own file with `routes(node)`, and says in a Protocol what it asks of the node: `http` stands below the
 node and does not know it. The guards stand before any route is looked for, so that nothing can be probed without the
-key. Errors have the form of the public protocol, Starlette's own refusals included.
+key. Only the files of the dashboard are open: they hold nothing. Errors have the form of the public protocol, Starlette's
+own refusals included.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 from typing import Protocol
 
@@ -16,32 +19,57 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fast_sse.http.admin import channels, health, letters, metrics
+from fast_sse.http.admin import channels, health, letters, live, metrics, pages, session
 from fast_sse.http.admin.answers import refusal
 from fast_sse.http.admin.channels import Erasing
+from fast_sse.http.admin.event_stream import OpenStreams
 from fast_sse.http.admin.guard import KeyGuard, MutationGuard
 from fast_sse.http.admin.health import PROBES, Probed
 from fast_sse.http.admin.letters import Lettered
+from fast_sse.http.admin.live import Live, Watched
 from fast_sse.http.admin.metrics import METRICS, Metered
+from fast_sse.http.admin.pages import PAGE, STATIC
+from fast_sse.http.admin.session import Sessions
 from fast_sse.model.errors import DefectError, MethodNotAllowedError, NotFoundError
 
 
-class Operated(Probed, Metered, Erasing, Lettered, Protocol):
+class Operated(Probed, Metered, Watched, Erasing, Lettered, Protocol):
     """All that the listener asks of the node behind it."""
 
 
-def admin_app(node: Operated, key: bytes, host: str = "", *, metrics_open: bool = False) -> Starlette:
+def admin_app(
+    node: Operated,
+    key: bytes,
+    names: Collection[str] = (),
+    *,
+    metrics_open: bool = False,
+    viewers: Live | None = None,
+    streams: OpenStreams | None = None,
+    now: Callable[[], float] = time.time,
+) -> Starlette:
     """The ASGI application of the operators' listener.
 
-    With an empty `key` no request needs one; with `metrics_open` the numbers need none either. `host`: the name that the
-    listener is reached by.
+    With an empty `key` no request needs one; with `metrics_open` the numbers need none either. `names`: those that the
+    listener is reached by. `viewers`, `streams`: where somebody else takes the points, and ends the streams. `now`: seconds
+    since 1970.
     """
-    open_paths = PROBES | {METRICS} if metrics_open else PROBES
+    streams = streams or OpenStreams()
+    viewers = viewers or Live(node, streams, now)
+    sessions, ours = Sessions(key, now), frozenset(name.lower() for name in names)
+    without_key = {*PROBES, PAGE, STATIC, *((METRICS,) if metrics_open or not key else ())}
     app = Starlette(
-        routes=[*health.routes(node), *metrics.routes(node), *channels.routes(node), *letters.routes(node)],
+        routes=[
+            *pages.routes(),
+            *session.routes(sessions),
+            *health.routes(node),
+            *metrics.routes(node),
+            *live.routes(viewers, now),
+            *channels.routes(node),
+            *letters.routes(node),
+        ],
         middleware=[
-            Middleware(KeyGuard, key=key, open_paths=open_paths),
-            Middleware(MutationGuard, host=host),
+            Middleware(KeyGuard, sessions=sessions, open_paths=without_key, names=ours),
+            Middleware(MutationGuard, names=ours),
         ],
         exception_handlers={HTTPException: _http_error, Exception: _defect},
     )

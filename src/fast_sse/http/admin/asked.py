@@ -6,12 +6,22 @@ otherwise be no filter, and a purge would take everything.
 
 from __future__ import annotations
 
-from starlette.requests import Request
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import TypeVar
 
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fast_sse.http.admin.answers import refusal
 from fast_sse.http.api.subscribing import parse_query
-from fast_sse.model.errors import BadRequestError, TooLargeError
+from fast_sse.model.errors import BadRequestError, FastSseError, TooLargeError
 
 _DIGITS_MAX = 18
+
+T = TypeVar("T")
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 def parameters(request: Request, known: frozenset[str]) -> dict[str, str]:
@@ -41,3 +51,29 @@ async def body_of(request: Request, bytes_max: int) -> bytes:
         if len(body) > bytes_max:
             raise TooLargeError(f"the body is larger than {bytes_max} bytes")
     return body
+
+
+def decoded(body: bytes, kind: type[T]) -> T:
+    """A body as JSON of this kind. Raises BadRequestError naming the field."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequestError(f"the body is not valid: {error}") from error
+
+
+def refusing(handle: Handler) -> Handler:
+    """Answers with the error that a handler raises."""
+
+    @wraps(handle)
+    async def answer(request: Request) -> Response:
+        try:
+            return await handle(request)
+        except FastSseError as error:
+            return refusal(error)
+
+    return answer
+
+
+def address_of(request: Request) -> str:
+    """Of the operator, for the log."""
+    return "" if request.client is None else request.client.host

@@ -16,6 +16,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from fast_sse.http.admin.event_stream import CUT
 from fast_sse.http.front.deadlines import NEVER, Deadlines
 from fast_sse.model.limits import KIB, Limits
 
@@ -100,6 +101,11 @@ class Visitor(HttpToolsProtocol):
         super().data_received(data)
         if self._waited_bytes > WAITED_BYTES_MAX:
             self.abort()
+
+    def on_message_begin(self) -> None:
+        """A request begins. Its answer may have to cut the connection: what waits for a peer that does not read stays for ever."""
+        super().on_message_begin()
+        self.scope["extensions"] = {CUT: {"cut": self.abort}}
 
     def on_headers_complete(self) -> None:
         """One more request. Raises OverflowError, which uvicorn answers with 400, when too many wait already."""

@@ -6,23 +6,21 @@ the progress and the end of it are the caller's.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from functools import wraps
-from typing import Annotated, Any, Literal, Protocol, TypeVar, cast, get_args
+from typing import Annotated, Any, Literal, Protocol, cast, get_args
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fast_sse.http.admin.answers import ok, refusal, sent
-from fast_sse.http.admin.asked import body_of, number, parameters
+from fast_sse.http.admin.answers import ok, sent
+from fast_sse.http.admin.asked import address_of, body_of, decoded, number, parameters, refusing
 from fast_sse.http.admin.views import bytes_of, head_json, whole_json
 from fast_sse.http.indicator import indicator_response
 from fast_sse.hub.delivery import Indicator
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.model.channel import Channel, channel, check_segment
-from fast_sse.model.errors import BadRequestError, FastSseError
+from fast_sse.model.errors import BadRequestError
 from fast_sse.model.letter import Reason, Source
 from fast_sse.model.limits import KIB, MIB
 from fast_sse.store.letters import PAGE_MAX, Wanted
@@ -38,9 +36,6 @@ _PAGING = frozenset({"limit", "cursor"})
 _NONE: frozenset[str] = frozenset()
 _REASONS = get_args(Reason)
 _LIMIT = "100"
-
-T = TypeVar("T")
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Lettered(Protocol):
@@ -85,26 +80,13 @@ def routes(node: Lettered) -> list[Route]:
     """All of them; a path that takes several methods is one route."""
     desk = _Routes(node)
     return [
-        Route("/v1/dead-letters", _refusing(desk.many), methods=["GET", "DELETE"]),
-        Route("/v1/dead-letters/replay", _refusing(desk.replay_many), methods=["POST"]),
-        Route("/v1/dead-letters/import", _refusing(desk.take_over), methods=["POST"]),
-        Route("/v1/dead-letters/{id}", _refusing(desk.one), methods=["GET", "DELETE"]),
-        Route("/v1/dead-letters/{id}/replay", _refusing(desk.replay), methods=["POST"]),
-        Route("/v1/messages/{id}/delivery", _refusing(desk.delivery), methods=["GET"]),
+        Route("/v1/dead-letters", refusing(desk.many), methods=["GET", "DELETE"]),
+        Route("/v1/dead-letters/replay", refusing(desk.replay_many), methods=["POST"]),
+        Route("/v1/dead-letters/import", refusing(desk.take_over), methods=["POST"]),
+        Route("/v1/dead-letters/{id}", refusing(desk.one), methods=["GET", "DELETE"]),
+        Route("/v1/dead-letters/{id}/replay", refusing(desk.replay), methods=["POST"]),
+        Route("/v1/messages/{id}/delivery", refusing(desk.delivery), methods=["GET"]),
     ]
-
-
-def _refusing(handle: Handler) -> Handler:
-    """Answers with the error that a handler raises."""
-
-    @wraps(handle)
-    async def answer(request: Request) -> Response:
-        try:
-            return await handle(request)
-        except FastSseError as error:
-            return refusal(error)
-
-    return answer
 
 
 class _Routes:
@@ -136,7 +118,7 @@ class _Routes:
             raise BadRequestError("either a filter or all=true is needed: this removes letters")
         limit = number("limit", fields.get("limit", str(PAGE_MAX)))
         purged = await self._node.letters.purge_many(
-            _wanted(fields), limit, fields.get("cursor", ""), by=_address(request)
+            _wanted(fields), limit, fields.get("cursor", ""), by=address_of(request)
         )
         return ok(msgspec.structs.asdict(purged))
 
@@ -145,7 +127,7 @@ class _Routes:
         fields = parameters(request, _FILTERS | _PAGING)
         limit = number("limit", fields.get("limit", _LIMIT))
         done = await self._node.letters.replay_many(
-            _wanted(fields), limit, fields.get("cursor", ""), await _to(request), by=_address(request)
+            _wanted(fields), limit, fields.get("cursor", ""), await _to(request), by=address_of(request)
         )
         return ok(cast("dict[str, Any]", msgspec.to_builtins(done)))
 
@@ -154,7 +136,7 @@ class _Routes:
         letter_id = request.path_params["id"]
         if request.method == "DELETE":
             parameters(request, _NONE)
-            await self._node.letters.purge(letter_id, by=_address(request))
+            await self._node.letters.purge(letter_id, by=address_of(request))
             return ok({"purged": 1})
         form = parameters(request, frozenset({"form"})).get("form", "json")
         if form not in ("json", "raw"):
@@ -175,15 +157,15 @@ class _Routes:
         """`POST /v1/dead-letters/{id}/replay`."""
         parameters(request, _NONE)
         to = await _to(request)
-        done = await self._node.letters.replay(request.path_params["id"], to, by=_address(request))
+        done = await self._node.letters.replay(request.path_params["id"], to, by=address_of(request))
         return ok(msgspec.structs.asdict(done))
 
     async def take_over(self, request: Request) -> Response:
         """`POST /v1/dead-letters/import`. Of a body that is not valid nothing is kept."""
         parameters(request, _NONE)
-        asked = _decoded(await body_of(request, IMPORT_BYTES_MAX), _ImportBody)
+        asked = decoded(await body_of(request, IMPORT_BYTES_MAX), _ImportBody)
         found = [(Source(item.kind, item.queue, item.place), item.raw) for item in asked.items]
-        kept, known = await self._node.letters.take_over(found, by=_address(request))
+        kept, known = await self._node.letters.take_over(found, by=address_of(request))
         return ok({"kept": kept, "known": known})
 
     async def delivery(self, request: Request) -> Response:
@@ -207,17 +189,5 @@ async def _to(request: Request) -> Channel | None:
     body = await body_of(request, BODY_BYTES_MAX)
     if not body.strip():
         return None
-    to = _decoded(body, _ReplayBody).to
+    to = decoded(body, _ReplayBody).to
     return None if to is None else channel(to.event_id, to.event_type)
-
-
-def _decoded(body: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequestError(f"the body is not valid: {error}") from error
-
-
-def _address(request: Request) -> str:
-    """Of the operator, for the log."""
-    return "" if request.client is None else request.client.host
