@@ -69,7 +69,8 @@ class Watched:
 
     async def begun(self) -> Watched:
         """Wait until both listeners answer."""
-        await asyncio.wait({self.ready, self.task}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {self.ready, self.task}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not self.ready.done():
             await self.task
         return self

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from tests.numbers.conftest import Watch
 from tests.support.redis_server import RedisServer, need_redis
 
 from fast_sse.model.errors import NotStoredError
+from fast_sse.model.message import Draft
+from fast_sse.store.base import Outcome
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
 
@@ -31,14 +34,13 @@ class Unwilling(StubbornStore):
 
     refuses = False
 
-    def append(self, drafts):  # type: ignore[no-untyped-def]
+    def append(self, drafts: Sequence[Draft]) -> asyncio.Future[list[Outcome]]:
         """Refuse, or store."""
-        future = super().append(drafts)
-        if self.refuses:
-            refused = future.get_loop().create_future()
-            refused.set_result([NotStoredError("not now")] * len(drafts))
-            return refused
-        return future
+        if not self.refuses:
+            return super().append(drafts)
+        refused: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        refused.set_result([NotStoredError("not now")] * len(drafts))
+        return refused
 
 
 async def test_a_queue_is_counted(watch: Watch, redis: RedisServer) -> None:
