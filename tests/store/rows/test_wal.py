@@ -29,7 +29,8 @@ class Written:
         self.connection = connect(path, writer=True)
         self.connection.execute("CREATE TABLE t (x BLOB)")
         self.gate = Gate()
-        self.wal = Wal(path, self.gate, BYTES_MAX)
+        self.now_s = 0.0
+        self.wal = Wal(path, self.gate, BYTES_MAX, lambda: self.now_s)
 
     def write(self, size: int) -> None:
         self.connection.execute("INSERT INTO t VALUES (zeroblob(?))", (size,))
@@ -119,11 +120,14 @@ def test_a_reader_of_ours_is_no_stranger(written: Written, caplog: pytest.LogCap
 def test_a_stranger_is_told_refused_and_forgotten(
     written: Written, stranger: sqlite3.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One line and the number at the first checkpoint, a full disk at the bound; when it has ended, all of it is gone."""
+    """The number at the first checkpoint, one line after two seconds, a full disk at the bound; when it has ended, all of it
+    is gone.
+    """
     written.write(MIB)
-    for _ in range(3):
+    for now_s, lines in ((0.0, 0), (1.9, 0), (2.0, 1), (9.0, 1)):
+        written.now_s = now_s
         written.wal.checkpoint(written.connection)
-    assert len(caplog.records) == 1
+        assert (written.wal.held, len(caplog.records)) == (True, lines)
     assert "held" in caplog.text
     written.wal.check(written.connection)
     written.write(MIB)
@@ -137,6 +141,21 @@ def test_a_stranger_is_told_refused_and_forgotten(
     assert written.size < BYTES_MAX
     assert not written.wal.held
     assert "held no more" in caplog.text
+
+
+def test_who_reads_for_a_moment_is_no_news(
+    written: Written, stranger: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A backup in short reads is met by a checkpoint now and then: each time is a time of its own."""
+    for now_s in (0.0, 9.0):
+        written.now_s = now_s
+        written.write(MIB)
+        written.wal.checkpoint(written.connection)
+        stranger.execute("ROLLBACK")
+        written.wal.checkpoint(written.connection)
+        assert (written.wal.held, caplog.records) == (False, [])
+        stranger.execute("BEGIN")
+        stranger.execute("SELECT count(*) FROM t").fetchone()
 
 
 def test_nobody_waits_for_a_stranger(written: Written, stranger: sqlite3.Connection) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +29,8 @@ _BYTES_MAX = 64 * MIB
 _PART_OF_LOG = 8
 #: How long a checkpoint waits for our own readers, each of which reads one page, and at the bound.
 _SHUT_S, _SHUT_S_MAX = 0.2, 5.0
+#: How long a stranger has read when it is said.
+_HELD_S = 2.0
 #: How long a reader waits for a checkpoint before it reads beside it.
 _WAIT_S = 5.0
 
@@ -98,8 +101,17 @@ class Gate:
 class Wal:
     """The file of one database. For the thread that writes; its numbers are read from any."""
 
-    def __init__(self, database: Path, gate: Gate, bytes_max: int = _BYTES_MAX) -> None:
+    def __init__(
+        self,
+        database: Path,
+        gate: Gate,
+        bytes_max: int = _BYTES_MAX,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.path = wal_of(database)
+        self._clock_s = clock_s
+        self._held_since_s: float | None = None
+        self._said = False
         self._gate = gate
         self._bytes_max = bytes_max
         #: Of the last look.
@@ -169,12 +181,18 @@ class Wal:
         return self.size_bytes
 
     def _tell(self, held: bool) -> None:
-        if held and not self.held:
+        """A stranger that reads for a moment is no news: what is said is that one does not end."""
+        self.held = held
+        if not held:
+            if self._said:
+                _log.warning("%s is held no more", self.path.name)
+            self._held_since_s, self._said = None, False
+        elif self._held_since_s is None:
+            self._held_since_s = self._clock_s()
+        elif not self._said and self._clock_s() - self._held_since_s >= _HELD_S:
+            self._said = True
             _log.warning(
                 "%s is held: another process reads the log in one transaction; at %d MiB nothing more is written",
                 self.path.name,
                 self._bytes_max // MIB,
             )
-        elif self.held and not held:
-            _log.warning("%s is held no more", self.path.name)
-        self.held = held

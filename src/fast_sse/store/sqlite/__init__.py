@@ -14,6 +14,9 @@ its own, and looking for damage another one.
   erasing   a channel overwritten in steps
   damage    what is known to be unreadable; pages read past it
   audit     looking through the whole log for damage, again and again
+  verify    whether a backup is whole
+  backup    all that a log holds in one file, while the hub runs
+  restore   a backup made the log of an empty directory
   failures  what an error says about the write that met it
   letters   the dead letters, on the writer's thread
   files     opening a directory: its lock, and what was lost since last time

@@ -15,7 +15,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -58,6 +58,23 @@ class Walk:
         self._connection = connection
         self._damage = damage
         self._ends = ends
+
+    def pieces(self) -> Iterator[bool]:
+        """Everything but the structure: each `next` is one piece, and True while more of it is to come."""
+        self.tables()
+        yield True
+        after: Position | None = self._ends().trimmed
+        while after is not None:
+            after = self.records(max(after, self._ends().trimmed))
+            yield True
+        digest: bytes | None = b""
+        while digest is not None:
+            digest = self.keys(digest)
+            yield True
+        letter: LetterPlace | None = BEGINNING
+        while letter is not None:
+            letter = self.letters(letter)
+            yield letter is not None
 
     def tables(self) -> None:
         """The tables themselves, and what is said twice."""
@@ -192,27 +209,12 @@ class Audit:
         """Look through all of the log once. Raises sqlite3.Error when it cannot be opened, or is busy."""
         with closing(connect(self._path, writer=False)) as connection:
             walk = Walk(connection, self._damage, self._ends)
-            with self._gate.reading():
-                walk.tables()
-            after: Position | None = self._ends().trimmed
-            while after is not None:
+            pieces = walk.pieces()
+            more = True
+            while more:
                 began_s = time.monotonic()
                 with self._gate.reading():
-                    after = walk.records(max(after, self._ends().trimmed))
-                if not rest(time.monotonic() - began_s):
-                    return
-            digest: bytes | None = b""
-            while digest is not None:
-                began_s = time.monotonic()
-                with self._gate.reading():
-                    digest = walk.keys(digest)
-                if not rest(time.monotonic() - began_s):
-                    return
-            letter: LetterPlace | None = BEGINNING
-            while letter is not None:
-                began_s = time.monotonic()
-                with self._gate.reading():
-                    letter = walk.letters(letter)
+                    more = next(pieces, False)
                 if not rest(time.monotonic() - began_s):
                     return
             if self._structure(connection, walk, rest) or self._structure(connection, walk, None):

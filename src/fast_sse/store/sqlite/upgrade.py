@@ -10,7 +10,6 @@ read in the old log stays a gap in the new one.
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sqlite3
@@ -30,12 +29,13 @@ from fast_sse.store.record import OVERHEAD_BYTES
 from fast_sse.store.rows.body import body_of, records_of
 from fast_sse.store.rows.channels import CONTROL, Numbers, name_of
 from fast_sse.store.rows.checksums import checked_paced
-from fast_sse.store.rows.connect import connect, error_code
+from fast_sse.store.rows.connect import connect
 from fast_sse.store.rows.entries import KEY_VALUES, add_keys
 from fast_sse.store.rows.log import SqliteLog, Totals
 from fast_sse.store.rows.schema import IN_PLACE_FROM, SCHEMA_VERSION, prepare, version_of
 from fast_sse.store.sqlite.damage import is_damage
 from fast_sse.store.sqlite.earlier import Earlier, Row
+from fast_sse.store.sqlite.failures import is_out_of_space
 from fast_sse.store.sqlite.replace import new_file, remove, replace
 
 _log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def upgrade(path: Path) -> None:
             with closing(_opened(made, Earlier(old, version).identity(path))) as new:
                 Rewriting(Earlier(old, version), new).run()
         except (sqlite3.Error, OSError) as error:
-            if not _is_full(error):
+            if not is_out_of_space(error):
                 raise
             remove(made)
             raise _no_room(needed) from error
@@ -223,7 +223,7 @@ def _begun(made: Path, identity: str) -> sqlite3.Connection | None:
         if connection.execute("SELECT identity FROM upgrade").fetchone() == (identity,):
             return connection
     except sqlite3.Error as error:
-        if _is_full(error):
+        if is_out_of_space(error):
             raise
     if connection is not None:
         connection.close()
@@ -263,9 +263,3 @@ def _no_room(needed: int) -> DiskFullError:
     return DiskFullError(
         f"the log is as it was: writing it anew in schema {SCHEMA_VERSION} needs up to {needed // MIB + 1} MiB beside it"
     )
-
-
-def _is_full(error: Exception) -> bool:
-    if isinstance(error, sqlite3.Error):
-        return error_code(error) == sqlite3.SQLITE_FULL
-    return isinstance(error, OSError) and error.errno == errno.ENOSPC
