@@ -1,10 +1,9 @@
-"""What docs/deploying.md says of backups: how one is taken while the hub runs, and what a restored one tells clients."""
+"""What docs/backups.md says of a backup that is put back: what clients are told, with log.reserve and without."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,20 +11,26 @@ from tests.support.publisher import Pair, publish_once, signed, subscribe_target
 from tests.support.server import Hub
 from tests.support.sse import Client
 
+from fast_sse.store.sqlite.backup import back_up
+from fast_sse.store.sqlite.restore import restore
+
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
 
 
-def back_up(directory: Path, to: Path) -> None:
-    """What `sqlite3 log.db ".backup ..."` does."""
-    with closing(sqlite3.connect(directory / "log.db")) as log, closing(sqlite3.connect(to)) as copy:
-        log.backup(copy)
+def silent(_what: str, _percent: int) -> None:
+    pass
 
 
-def put_back(copy: Path, directory: Path, *, keep_reserve: bool) -> None:
-    """Restore by the book: the copy in place of the log and of what belongs to it."""
-    for name in ("log.db", "log.db-wal", "log.db-shm", *(() if keep_reserve else ("log.reserve",))):
+def put_back(backup: Path, directory: Path, *, keep_reserve: bool) -> None:
+    """By the page: restored into a directory without a log; or put in place of the log alone."""
+    for name in ("log.db", "log.db-wal", "log.db-shm"):
         (directory / name).unlink(missing_ok=True)
-    (directory / "log.db").write_bytes(copy.read_bytes())
+    if keep_reserve:
+        (directory / "log.db").write_bytes(backup.read_bytes())
+        return
+    for name in ("log.reserve", "log.ballast"):
+        (directory / name).unlink()
+    restore(backup, directory, silent)
 
 
 async def publish(hub: Hub, channel: Pair, numbers: range) -> list[str]:
@@ -49,13 +54,13 @@ async def test_a_restored_backup_names_what_is_missing(
 ) -> None:
     """A backup of a running hub, restored: clients that saw more are told, no id is given twice, the rest is served.
 
-    Without log.reserve the log is a new one: gap `epoch`, then everything kept. With the reserve of the log that was
+    Restored, the log is a new one: gap `epoch`, then everything kept. With the reserve of the log that was
     lost, it is the same one with a hole: gap `lost_tail` for who was in it, and nothing for who was behind it.
     """
     data, copy = tmp_path / "data", tmp_path / "copy.db"
     async with Hub(tmp_path) as hub:
         kept = await publish(hub, channel, range(5))
-        back_up(data, copy)
+        await asyncio.to_thread(back_up, data, copy, silent)
         lost = await publish(hub, channel, range(5, 10))
         hub.kill_now()
         await hub.await_exit()

@@ -5,6 +5,8 @@ serve         `fast-sse serve`
 demo          `fast-sse demo`
 config        `fast-sse config`
 doctor        `fast-sse doctor`
+backup        `fast-sse backup`
+restore       `fast-sse restore`
 compact       `fast-sse compact`
 publishing    `fast-sse publish`
 subscribe     `fast-sse subscribe`
@@ -16,6 +18,7 @@ bench_hub     the hub that a benchmark starts when it is given none
 bench_target  a hub as the load generator sees it
 bench_show    what a benchmark prints
 process       what one process does around the application
+log_place     where a command finds the log of SQLite
 origins       from where each value of a configuration is
 credentials   where the commands find a secret
 remote        a hub as the commands see it: address, paths, curl lines

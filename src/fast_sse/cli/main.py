@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from fast_sse import __version__
+from fast_sse.cli.backup import backup
 from fast_sse.cli.bench import bench
 from fast_sse.cli.compact import compact
 from fast_sse.cli.config import config_app
@@ -21,13 +22,14 @@ from fast_sse.cli.demo import demo
 from fast_sse.cli.dlq.command import dlq_app
 from fast_sse.cli.doctor.command import doctor
 from fast_sse.cli.publishing.command import publish
+from fast_sse.cli.restore import restore
 from fast_sse.cli.serve import serve
 from fast_sse.cli.sign import sign
 from fast_sse.cli.subscribe import subscribe
 from fast_sse.model.errors import ConfigError, FastSseError, HeldError
 from fast_sse.observe.logging import visible
 
-COMMANDS = (serve, demo, publish, subscribe, delivery, sign, doctor, bench, compact)
+COMMANDS = (serve, demo, publish, subscribe, delivery, sign, doctor, bench, backup, restore, compact)
 
 
 def make_app() -> typer.Typer:
