@@ -17,9 +17,10 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import CancelledError
-from typing import Any
+from functools import partial
+from typing import Any, TextIO
 
 import msgspec
 
@@ -33,7 +34,8 @@ from fast_sse.model.channel import channel
 from fast_sse.model.errors import BadRequestError, NotStoredError, UnknownOutcomeError
 from fast_sse.model.trace import carrying
 from fast_sse.node import Node
-from fast_sse.observe.logging import Log, form_of, make_log
+from fast_sse.observe.lines import CLOSE_S, Lines
+from fast_sse.observe.logging import Log, dropped_notice, form_of, make_log
 from fast_sse.observe.metrics import Sample
 from fast_sse.parts import make_interface, make_public_access, make_sources, make_store, on_defect
 
@@ -53,11 +55,19 @@ class HubApp(AsgiApp):
     From start-up to shutdown it is one node, with a store of its own; it may be started again after a shutdown.
     """
 
-    def __init__(self, config: Config, log: Log, access_log: Log | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        log: Log,
+        access_log: Log | None = None,
+        written: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`written` waits until the lines of the log are, for a bounded time."""
         access = make_public_access(config, access_log)
         super().__init__(self._life, config.bounds, self._on_defect, access)
         self._config = config
         self._log = log
+        self._written = written
         self._make_sources = make_sources(config)
         #: Those of this life, or of the last one.
         self._node: Node | None = None
@@ -201,6 +211,7 @@ class HubApp(AsgiApp):
         finally:
             await node.close()
             self._log.info("stopped")
+            await asyncio.to_thread(self._written)
 
     def _on_defect(self, request_id: str, error: BaseException) -> None:
         assert self._node is not None
@@ -224,7 +235,17 @@ def app(config: Config | None = None) -> HubApp:
     Raises ConfigError when a setting is wrong.
     """
     config = config or load()
-    form = form_of(config.log_format, terminal=sys.stderr.isatty())
+    form = form_of(config.log_format, terminal=sys.stderr is not None and sys.stderr.isatty())
     name = config.of_worker(os.getpid()).node_name
-    access_log = make_log("info", sys.stderr, name, form) if config.access_log else None
-    return HubApp(config, make_log(config.log_level, sys.stderr, name, form), access_log)
+    errors = _standard_error(dropped_notice(name, form))
+    access_log = make_log("info", errors, name, form) if config.access_log else None
+    written = partial(errors.drain, CLOSE_S) if isinstance(errors, Lines) else errors.flush
+    return HubApp(config, make_log(config.log_level, errors, name, form), access_log, written)
+
+
+def _standard_error(notice: Callable[[int], str]) -> Lines | TextIO:
+    """Standard error, whose reader the loop never waits for; as it is where the application put something else there."""
+    try:
+        return Lines(None if sys.stderr is None else sys.stderr.fileno(), notice)
+    except OSError:  # no file
+        return sys.stderr
