@@ -4,6 +4,7 @@ observer    the facts, and who takes them
 observers   several observers as one
 logging     facts and everything else as lines, cleaned
 console     a line for a person at a terminal
+access      a line for each request, and for each stream that ended
 lines       lines on a descriptor whose reader may be slow or gone
 spans       what the hub asks of tracing
 tracing     the same by OpenTelemetry
