@@ -10,6 +10,7 @@ import os
 import resource
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from fast_sse import __version__
@@ -35,7 +36,11 @@ def process_samples() -> Iterator[Sample]:
     yield Sample("build_info", "gauge", "The version that runs.", 1, (("version", __version__),))
 
 
+@lru_cache(maxsize=1)
 def _started_s() -> float:
-    """When this process began, in seconds since 1970: field 22 of proc_pid_stat(5) counts ticks since boot."""
+    """When this process began, in seconds since 1970: field 22 of proc_pid_stat(5) counts ticks since boot.
+
+    Found once: made of two clocks, it would be another number at each scrape, and each would look like a restart.
+    """
     ticks = int(_STAT.read_text().rpartition(")")[2].split()[19])
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
