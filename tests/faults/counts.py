@@ -82,10 +82,11 @@ CLOCK_STEPS = {"ci": 30, "chaos": 2_000}
 FILES_MOVED = {"ci": Moves(2, 100), "chaos": Moves(50, 1_000)}
 FLIPS = {"ci": 40, "chaos": 1_000}
 REPLAYS = {"ci": 16, "chaos": 1_500}
-#: Messages that become dead letters, or must not, in each case; records of a log that never had any; messages to subscribers who
-#: leave and come back.
+#: Messages that become dead letters, or must not, in each case; records of a log that never had any; letters that are listed;
+#: messages to subscribers who leave and come back.
 LETTERS = {"ci": 20, "chaos": 500}
 UPGRADED = {"ci": 1_000, "chaos": 100_000}
+LISTED = {"ci": 2_500, "chaos": 100_000}
 COMINGS = {"ci": 500, "chaos": 10_000}
 
 _MARKS = {"ci": [pytest.mark.slow], "chaos": [pytest.mark.chaos, pytest.mark.timeout(1800)]}

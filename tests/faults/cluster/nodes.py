@@ -65,11 +65,16 @@ class Cluster:
         return [int(await metric(node, "fast_sse_streams_open")) for node in self.nodes]
 
 
-async def metric(node: Hub, name: str) -> float:
-    """One number of a node's /metrics: the sum over its labels."""
+async def metric(node: Hub, name: str, label: str = "") -> float:
+    """One number of a node's /metrics: the sum over its labels, or over those with `label` (as `name="value"`).
+
+    One that is not there is not 0: it has another name now.
+    """
     reply = await request(node.admin, "GET", "/metrics")
     lines = reply.body.decode().splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
+    found = [line for line in lines if line.startswith((f"{name}{{", f"{name} ")) and label in line]
+    assert found, f"{name} {label} is no metric"
+    return sum(float(line.rpartition(" ")[2]) for line in found)
 
 
 @asynccontextmanager

@@ -89,7 +89,7 @@ class Desk:
 
     async def told(self) -> Told:
         """What the judge is shown."""
-        names = ("total", "maybe_total", "late_total")
+        names = ("made_total", "maybe_total", "late_total")
         counts = [int(await metric(self.node, f"fast_sse_dead_letters_{name}")) for name in names]
         return Told(await self.letters(), *counts)
 
@@ -138,11 +138,19 @@ class Run:
         after: str = "",
         channel: Pair = TAKEN,
         leave_after: Callable[[], int] | None = None,
+        receive_bytes: int = 0,
     ) -> Client:
         """A subscriber that is on its stream: from now on, or from `after`."""
         name = f"s{len(self.clients)}"
         target, headers = subscribe_target(channel), signed(channel)
-        client = Client(name, self.nodes[node].public, target, headers, leave_after=leave_after)
+        client = Client(
+            name,
+            self.nodes[node].public,
+            target,
+            headers,
+            leave_after=leave_after,
+            receive_bytes=receive_bytes,
+        )
         client.last_event_id = after
         self.clients.append(client)
         return await client.start().ready()

@@ -9,6 +9,7 @@ import pytest
 from tests.faults.cluster.nodes import Log, on_kafka, on_redis
 from tests.faults.counts import LETTERS, Record, at_scales, each_scale
 from tests.faults.letters.scenarios import clocks_step, purged_while_stopped, stopped, store_away
+from tests.faults.letters.standing import log_moved_away, stream_stands_still
 from tests.support.kafka_broker import Broker
 from tests.support.redis_server import RedisServer
 
@@ -71,6 +72,29 @@ async def test_nothing_dies_of_a_kafka_that_stands_still(
     verdict = await store_away(tmp_path, log, messages=count, grace_s=2.0, pause=pause, resume=resume)
     record(f"{2 * count:,} messages waited while kafka stood still", verdict.figure)
     verdict.assert_sure()
+
+
+@each_scale
+async def test_nothing_dies_of_a_log_that_was_moved_away(tmp_path: Path, scale: str, record: Record) -> None:
+    """Until after the grace; who comes on its return is handed what became due meanwhile."""
+    count = LETTERS[scale]
+    verdict = await log_moved_away(tmp_path, messages=count)
+    record(f"{2 * count:,} messages became due while the file of sqlite was away", verdict.figure)
+    verdict.assert_sure()
+
+
+@at_scales("store", ci=["sqlite", "redis"], chaos=["sqlite", "redis", "kafka"])
+async def test_what_a_stream_that_stands_still_is_not_handed_dies_until_it_reads_on(
+    tmp_path: Path, log_on: Callable[[str], Log], scale: str, store: str, record: Record
+) -> None:
+    """Longer than the grace: letters on every node, and each of them is removed when the stream has it."""
+    count = LETTERS[scale]
+    paused = await stream_stands_still(tmp_path, log_on(store), messages=count)
+    figure = f"{len(paused.letters):,} letters, {paused.late:,} removed, {len(paused.left)} left"
+    record(f"{count:,} messages behind a stream that stood still, {store}", figure)
+    assert paused.behind <= paused.letters
+    assert (paused.left, paused.late) == (set(), len(paused.letters))
+    assert paused.made == len(paused.letters)
 
 
 @each_scale
