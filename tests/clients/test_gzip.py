@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import zlib
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,8 @@ from tests.clients.tap import Tap, tapped
 from tests.deploy.curl import line, running
 from tests.deploy.nginx import Nginx
 from tests.deploy.proxy import Certificate
-from tests.support.http1 import Address, Dechunker
+from tests.support.gzip_stream import gzip_stream
+from tests.support.http1 import Address
 from tests.support.publisher import publish_once, subscribe_target
 from tests.support.server import ROOT, Hub
 from tests.support.sign import v2
@@ -57,36 +56,6 @@ def payload(number: int) -> dict[str, Any]:
     return {"number": number, "text": "Grüße, 价格 🛒", "more": "x" * (number % 5) * 700}
 
 
-class Raw:
-    """A gzip stream read by nothing but a socket and zlib: one of the crowd."""
-
-    def __init__(self, reader: asyncio.StreamReader) -> None:
-        self._reader = reader
-        self._chunks, self._gzip = Dechunker(), zlib.decompressobj(31)
-        self.text = b""
-
-    async def until(self, text: bytes) -> None:
-        """Read until this has come."""
-        async with asyncio.timeout(SOON_S):
-            while text not in self.text:
-                data = await self._reader.read(65_536)
-                assert data, "the stream ended"
-                self.text += self._gzip.decompress(self._chunks.feed(data))
-
-
-@asynccontextmanager
-async def raw_stream(at: Address, target: str) -> AsyncIterator[Raw]:
-    """An open gzip stream."""
-    reader, writer = await asyncio.open_connection(*at)
-    try:
-        writer.write(f"GET {target} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n".encode())
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert b"Content-Encoding: gzip" in head, head
-        yield Raw(reader)
-    finally:
-        writer.close()
-
-
 class Listener:
     """A client of the field on a wire of its own."""
 
@@ -116,7 +85,7 @@ def target() -> str:
 async def turns(hub: Hub, entrance: Address, clients: list[Client]) -> None:
     """Play it."""
     async with AsyncExitStack() as stack:
-        crowd = [await stack.enter_async_context(raw_stream(hub.public, target())) for _ in range(CROWD)]
+        crowd = [await stack.enter_async_context(gzip_stream(hub.public, target(), {})) for _ in range(CROWD)]
         for one in crowd:
             await one.until(b"fast-sse.start")
         environment = await stack.enter_async_context(shared_chromium(clients))

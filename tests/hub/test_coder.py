@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -214,3 +216,50 @@ async def test_what_was_saved_is_counted_by_socket() -> None:
         assert samples["compression_plain_bytes_total"] == counts.plain_bytes
         assert samples["compression_sent_bytes_total"] == counts.sent_bytes
         assert samples["compression_epochs"] == 1
+
+
+async def come_and_go(hub: Bench, joins: int) -> None:
+    """Streams come at random moments of many epochs, and each is told what was published while it was there."""
+    rng = random.Random(joins)
+    number, there = 0, list[tuple[int, Peer]]()
+    for _ in range(joins):
+        there.append((number, hub.join("a/t", body="gzip")))
+        if rng.random() < 0.7:
+            await manual().idle()
+        for _ in range(rng.choice([0, 0, 1, 2])):
+            await hub.publish("a/t", number)
+            number += 1
+        while len(there) > rng.randrange(4, 30):
+            await manual().idle()
+            since, peer = there.pop(rng.randrange(len(there)))
+            assert peer.messages == list(range(since, number))
+            peer.transport.hang_up()
+    await manual().idle()
+    assert all(peer.messages == list(range(since, number)) for since, peer in there)
+    assert compression(hub).blocks["epoch"] > number / 2
+
+
+@pytest.mark.slow
+async def test_joins_at_random_moments_of_epochs() -> None:
+    """Whenever one of 10,000 streams begins, all that it is written can be read."""
+    async with gzipped(epoch_flushes_max=50) as hub:
+        await come_and_go(hub, 10_000)
+
+
+async def test_a_drain_in_the_middle_of_an_epoch() -> None:
+    """Streams end one after another while messages and epochs go on; each has its last words, behind whole messages."""
+    async with gzipped() as hub:
+        peers = await members(hub, 12)
+        await hub.publish("a/t", 0)
+        draining = asyncio.ensure_future(hub.hub.drain(10.0))
+        number = 1
+        while not draining.done():
+            await manual().elapse(0.5)
+            await hub.publish("a/t", number)
+            number += 1
+        for peer in peers:
+            assert peer.messages == list(range(len(peer.messages)))
+            assert peer.messages
+            assert len(peer.retries) == 2
+        assert len({len(peer.messages) for peer in peers}) > 3
+        assert compression(hub).blocks["epoch"] > 3
