@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -39,6 +39,7 @@ from fast_sse.hub.telling import LetterRules
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.limits import MIB, Limits
 from fast_sse.model.signature import Keyring
+from fast_sse.origins import origins, shown
 from fast_sse.settings import TOP_LEVEL_LIMITS, Group, Settings
 from fast_sse.store.base import Retention
 from fast_sse.store.letters import LetterBounds
@@ -58,6 +59,20 @@ class Config(Settings):
         env_nested_delimiter="__",
         enable_decoding=False,  # the fields say themselves how their text is read
     )
+
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def read_from(self, origins: dict[str, str]) -> None:
+        """Keep where each setting is from, by its name."""
+        self._origins = origins
+
+    def effective(self) -> Iterator[tuple[str, str, str]]:
+        """Name, value and origin of every setting, in the order of their names. Of a secret it is only said that it is set."""
+        for name in setting_names():
+            value: Any = self
+            for part in name.split("."):
+                value = getattr(value, part)
+            yield name, shown(value), self._origins.get(name, "default")
 
     @property
     def node_name(self) -> str:
@@ -220,7 +235,10 @@ def _sourced(file: Path | None, flags: Mapping[str, Any] | None) -> Config:
             env_settings.env_vars = {name.lower(): value for name, value in settings_of(os.environ).items()}
             return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
 
-    return Sourced(**{name: value for name, value in (flags or {}).items() if value is not None})
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    config = Sourced(**given)
+    config.read_from(origins(setting_names(), given, os.environ, from_file))
+    return config
 
 
 def setting_names() -> list[str]:

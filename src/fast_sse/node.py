@@ -30,6 +30,7 @@ from fast_sse.model.backoff import Backoff
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import NotStoredError, UnavailableError
 from fast_sse.model.letter import Reason
+from fast_sse.model.limits import Limits
 from fast_sse.observe.history import History
 from fast_sse.observe.logging import Log, LogObserver
 from fast_sse.observe.loop_lag import LoopLag
@@ -109,6 +110,7 @@ class Node:
         self.instance = secrets.token_hex(8)
         self.started_ms = int(time.time() * 1000)
         self.spans: Spans | None = None
+        self._reloaded = config  # of which only some is in force
         self._limits = config.bounds
         self._demo = demo
         self._store = store
@@ -201,6 +203,7 @@ class Node:
         The node is open.
         """
         assert self._endpoints is not None
+        self._reloaded = config
         return self._endpoints.reload(make_access(config, demo=self._demo))
 
     # -- what operators ask ---------------------------------------------------------------------------------
@@ -256,6 +259,16 @@ class Node:
         if self._hub is None:
             raise NotStoredError(_NOT_OPEN)
         return await self._hub.erase(target)
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of this node."""
+        return self._limits
+
+    def settings(self) -> Iterator[tuple[str, str, str]]:
+        """Name, value and origin of every setting in force; a secret is only said to be set."""
+        for now, at_start in zip(self._reloaded.effective(), self.config.effective(), strict=True):
+            yield now if now[0].startswith("auth.") else at_start
 
     @property
     def hub(self) -> Hub:

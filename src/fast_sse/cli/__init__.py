@@ -19,7 +19,6 @@ bench_target  a hub as the load generator sees it
 bench_show    what a benchmark prints
 process       what one process does around the application
 log_place     where a command finds the log of SQLite
-origins       from where each value of a configuration is
 credentials   where the commands find a secret
 remote        a hub as the commands see it: address, paths, curl lines
 admin         its operators' listener

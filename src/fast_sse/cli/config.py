@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from typer import Option, echo
 
-from fast_sse.cli.origins import effective
 from fast_sse.config import load, problems
 from fast_sse.model.errors import ConfigError
 from fast_sse.observe.logging import visible
@@ -135,9 +134,7 @@ def show(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
         "reuse_port": reuse_port,
         "log_level": log_level,
     }
-    lines = [
-        (f"{name} = {value}", origin) for name, value, origin in effective(load(config, flags), config, flags)
-    ]
+    lines = [(f"{name} = {value}", origin) for name, value, origin in load(config, flags).effective()]
     width = min(60, max(len(line) for line, _ in lines))
     for line, origin in lines:
         echo(visible(f"{line:{width}}  # {origin}"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from fast_sse.http.message import Response
@@ -10,7 +12,12 @@ from fast_sse.hub.delivery import Indicator
 
 def indicator_response(shown: Indicator) -> Response:
     """200 with all of it."""
-    data = {
+    return Response(200, msgspec.json.encode({"code": "ok", "data": indicator_json(shown)}))
+
+
+def indicator_json(shown: Indicator) -> dict[str, Any]:
+    """All of it."""
+    return {
         "message_id": shown.message_id,
         "event_id": shown.channel.event_id,
         "event_type": shown.channel.event_type,
@@ -23,4 +30,3 @@ def indicator_response(shown: Indicator) -> Response:
         "complete": shown.complete,
         "silent": shown.silent,
     }
-    return Response(200, msgspec.json.encode({"code": "ok", "data": data}))

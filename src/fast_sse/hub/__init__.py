@@ -22,6 +22,9 @@
     subscriber    one stream and its states
     catch_up      moves a stream that is behind, by pages of the store and along the tail
     streams       the registry: open, revoke, drain
+    busy          which channels have the most messages
+    watch         streams and channels, as operators see them
+    retained      what the log holds, for operators
     supervised    loud, and alive: attempt after attempt
     dead_letter   the turns of one process, from its beginning to its goodbye
     delivery      the delivery indicator: how far a message has come

@@ -7,7 +7,7 @@ It takes nothing while the live sets are full; the log holds the rest.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from typing import cast
 
@@ -42,13 +42,16 @@ class Follower:
         *,
         now_ms: Callable[[], int],
         on_erased: Callable[[Channel], None],
+        on_taken: Callable[[Sequence[Record]], None] = lambda _records: None,
     ) -> None:
+        """`on_taken` gets each group of records once, when all of it is with the live sets."""
         self._store = store
         self._fanout = fanout
         self._limits = limits
         self._observer = observer
         self._now_ms = now_ms
         self._on_erased = on_erased
+        self._on_taken = on_taken
         #: Whether the last attempt is still reading.
         self.following = False
         self._records = self._attempts = 0
@@ -94,6 +97,7 @@ class Follower:
                         rest = self._take(rest)
                 taken += len(group)
                 self._records += len(group)
+                self._on_taken(group)
                 if taken >= TURN_RECORDS_MAX:
                     taken = 0
                     await asyncio.sleep(0)

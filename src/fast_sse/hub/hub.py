@@ -13,23 +13,28 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from fast_sse.hub.acks import Acks
+from fast_sse.hub.busy import BusyChannels
 from fast_sse.hub.dead_letter import DeadLetters
 from fast_sse.hub.delivery import Delivery
 from fast_sse.hub.follower import Follower
 from fast_sse.hub.ground import AcknowledgedBytes, Ground
 from fast_sse.hub.probe import Probe
 from fast_sse.hub.publishes import Publishes
+from fast_sse.hub.retained import RetainedPages
 from fast_sse.hub.retention import Trimmer
 from fast_sse.hub.streams import Streams
 from fast_sse.hub.subscriber import Subscriber
 from fast_sse.hub.subscription import Subscription
 from fast_sse.hub.telling import LetterRules
+from fast_sse.hub.watch import Watch
 from fast_sse.model.channel import Channel, Filter
+from fast_sse.model.cursor import Cursor
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft
 from fast_sse.observe.metrics import Sample
 from fast_sse.observe.observer import Drained, HubStarted, HubStopped, Observer
 from fast_sse.store.base import Outcome, Store
+from fast_sse.store.letters import Turner
 
 
 class Erased(NamedTuple):
@@ -43,9 +48,11 @@ class Hub:
     """One node's hub over one open store. Create it on a running loop, `start` it, `drain` and `close` it.
 
     Attributes:
-        store, limits: as given.
+        store, limits, now_ms: as given; the last is the clock of the log.
         delivery: how far messages have come.
         dead_letters: the turns of this node.
+        watch: what operators see of its streams and channels.
+        retained: what they see of the log.
     """
 
     def __init__(
@@ -63,16 +70,25 @@ class Hub:
         """`node`: the name of this process among those that share the store. `rules`: of its dead letters."""
         self.store = store
         self.limits = limits
+        self.now_ms = now_ms
         self._observer = observer
         self._loop = loop = asyncio.get_running_loop()
         self._ground = ground = Ground(
             store, limits, observer, now_ms=now_ms, rng=rng, acknowledged_bytes=acknowledged_bytes
         )
         self._streams = Streams(ground)
+        busy = BusyChannels(loop.time)
         self._follower = Follower(
-            store, ground.fanout, limits, observer, now_ms=now_ms, on_erased=self._streams.end_channel
+            store,
+            ground.fanout,
+            limits,
+            observer,
+            now_ms=now_ms,
+            on_erased=self._streams.end_channel,
+            on_taken=busy.take,
         )
         acks, who = Acks(limits), (node, secrets.token_hex(8))
+        self.watch, self.retained = Watch(ground, busy, secrets.token_hex(4)), RetainedPages(store)
         self.dead_letters = DeadLetters(store, ground.fanout, acks, rules, limits, observer, who, now_ms)
         self.delivery = Delivery(
             store, ground.fanout, acks, self.dead_letters.telling, clock=loop.time, now_ms=now_ms
@@ -90,6 +106,16 @@ class Hub:
     def following(self) -> bool:
         """Whether this node is reading the log."""
         return self._follower.following
+
+    @property
+    def level(self) -> Cursor:
+        """The last record that this node has taken from the log. The hub has started."""
+        return self._ground.fanout.level
+
+    @property
+    def nodes(self) -> Sequence[Turner] | None:
+        """The processes that share the log, as their store named them with the last turn; None where none was answered."""
+        return self.dead_letters.telling.turners
 
     @property
     def streams(self) -> int:

@@ -42,7 +42,7 @@ class Outgoing:
     """The bytes of one stream and its client's place in the log. Only a stream that is catching up moves it by itself."""
 
     __slots__ = (
-        "cursor", "filter", "form", "ground", "primed", "resumed", "sent", "shown", "state", "transport",
+        "cursor", "filter", "form", "ground", "opened_s", "primed", "resumed", "sent", "shown", "state", "transport",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +56,7 @@ class Outgoing:
         shown: str = "",
     ) -> None:
         self.ground = ground
+        self.opened_s = ground.clock()
         self.transport = transport
         self.filter: Filter = subscription.filter
         self.form: Form = subscription.form

@@ -110,7 +110,7 @@ class Subscriber(Outgoing, asyncio.Protocol):
 
     def level_from_tail(self) -> bool:
         """Try to become level without the store. True when nothing is left to do for the catch-up."""
-        if not self._near():
+        if not (self.near and self.packed_ahead):
             return False
         self.prime()
         if self.state != CATCHING_UP:
@@ -124,10 +124,6 @@ class Subscriber(Outgoing, asyncio.Protocol):
             self._join(live_set)
         return True
 
-    def _near(self) -> bool:
-        tail, at = self.ground.fanout.tail, self.cursor
-        return tail.covers(at) and tail.count_after(at.position) <= self.ground.limits.tail_scan_records_max
-
     def flushed(self, live_set: LiveSet) -> None:
         """The live set that this joiner waited for has just flushed, perhaps only a piece of what is pending."""
         if self.state != JOINING:
@@ -137,7 +133,7 @@ class Subscriber(Outgoing, asyncio.Protocol):
             return
         self.live_set = None
         self.state = CATCHING_UP
-        if self._near():
+        if self.near and self.packed_ahead:
             self._join(live_set)
         else:
             self.catch_up()
@@ -234,6 +230,10 @@ class Subscriber(Outgoing, asyncio.Protocol):
     def _debt(self, queued: int) -> int:
         """What falls with every byte that the peer takes: from our queue, or, unseen there, from the kernel's."""
         return queued - (self.ground.acknowledged_bytes(self.transport) or 0)
+
+    def stands_s(self, now_s: float) -> float | None:
+        """Seconds since the peer took a byte; None while nothing waits for it."""
+        return None if self._mark is None else now_s - self._since_s
 
     def _judge(self, debt: int | None, now_s: float) -> None:
         """Progress lowers the mark and moves the deadline; standing still past the deadline is the end."""

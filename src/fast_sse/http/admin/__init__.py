@@ -5,9 +5,14 @@ health        is the loop alive, and may this node be sent publishers or subscri
 metrics       the numbers, for Prometheus
 live          the same as a stream, for the dashboard
 pages         the dashboard's own files
-channels      erase what was published to a channel
+channels      which channels are busy and listened to; erase what was published to one
+messages      what the log holds of a channel, and of one message
+tail          a channel as it is written, as a stream
+subscribers   streams that are slow, behind, or old; end one
+trial         publish by hand
+nodes         settings in force, and the nodes that share the log
 letters       dead letters: list, show, replay, purge; and how far a message has come
-views         a dead letter as JSON: its head, and the whole of it
+views         messages and dead letters as JSON
 guard         what a request must show: the key or a session, and that no page of a stranger sent it
 session       the key in exchange for a cookie
 event_stream  answers that go on: how many, and how they end

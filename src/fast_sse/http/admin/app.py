@@ -19,7 +19,20 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fast_sse.http.admin import channels, health, letters, live, metrics, pages, session
+from fast_sse.http.admin import (
+    channels,
+    health,
+    letters,
+    live,
+    messages,
+    metrics,
+    nodes,
+    pages,
+    session,
+    subscribers,
+    tail,
+    trial,
+)
 from fast_sse.http.admin.answers import refusal
 from fast_sse.http.admin.channels import Erasing
 from fast_sse.http.admin.event_stream import OpenStreams
@@ -28,12 +41,14 @@ from fast_sse.http.admin.health import PROBES, Probed
 from fast_sse.http.admin.letters import Lettered
 from fast_sse.http.admin.live import Live, Watched
 from fast_sse.http.admin.metrics import METRICS, Metered
+from fast_sse.http.admin.nodes import Made
 from fast_sse.http.admin.pages import PAGE, STATIC
 from fast_sse.http.admin.session import Sessions
+from fast_sse.http.admin.trial import Trying
 from fast_sse.model.errors import DefectError, MethodNotAllowedError, NotFoundError
 
 
-class Operated(Probed, Metered, Watched, Erasing, Lettered, Protocol):
+class Operated(Probed, Metered, Watched, Erasing, Trying, Made, Lettered, Protocol):
     """All that the listener asks of the node behind it."""
 
 
@@ -65,6 +80,11 @@ def admin_app(
             *metrics.routes(node),
             *live.routes(viewers, now),
             *channels.routes(node),
+            *messages.routes(node),
+            *tail.routes(node, streams, now),
+            *subscribers.routes(node),
+            *trial.routes(node),
+            *nodes.routes(node),
             *letters.routes(node),
         ],
         middleware=[

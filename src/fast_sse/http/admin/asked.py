@@ -6,21 +6,25 @@ otherwise be no filter, and a purge would take everything.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import TypeVar
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from fast_sse.http.admin.answers import refusal
 from fast_sse.http.api.subscribing import parse_query
+from fast_sse.model.channel import Channel, channel_from_path
 from fast_sse.model.errors import BadRequestError, FastSseError, TooLargeError
 
 _DIGITS_MAX = 18
 
 T = TypeVar("T")
+W = TypeVar("W", bound=str)
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -43,6 +47,22 @@ def number(name: str, text: str) -> int:
     return int(text)
 
 
+def bounded(fields: dict[str, str], name: str, otherwise: int, most: int) -> int:
+    """A number from 1 to `most`, `otherwise` where it is absent. Raises BadRequestError."""
+    value = number(name, fields[name]) if name in fields else otherwise
+    if not 1 <= value <= most:
+        raise BadRequestError(f"{name} must be 1 to {most}")
+    return value
+
+
+def one_of(fields: dict[str, str], name: str, words: Sequence[W]) -> W:
+    """One of a few words, the first where it is absent. Raises BadRequestError."""
+    for word in words:
+        if fields.get(name, words[0]) == word:
+            return word
+    raise BadRequestError(f"{name} must be one of {', '.join(words)}")
+
+
 async def body_of(request: Request, bytes_max: int) -> bytes:
     """The body. Raises TooLargeError as soon as it is longer."""
     body = b""
@@ -59,6 +79,21 @@ def decoded(body: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequestError(f"the body is not valid: {error}") from error
+
+
+class RawRoute(Route):
+    """Matches the path as sent, so that a `%2F` is part of a segment, as on the public listener, and not one more."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """See Starlette."""
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        return super().matches({**scope, "path": str(scope["raw_path"], "latin-1")})
+
+
+def channel_in(request: Request) -> Channel:
+    """The channel that the path of a RawRoute names. Raises BadChannelError."""
+    return channel_from_path(request.path_params["event_id"], request.path_params["event_type"])
 
 
 def refusing(handle: Handler) -> Handler:

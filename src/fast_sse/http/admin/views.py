@@ -1,4 +1,4 @@
-"""A dead letter as JSON: its head, and the whole of it."""
+"""Messages and dead letters as JSON for operators."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from fast_sse.model.letter import Letter
+from fast_sse.model.message import Record
 
 
 class _Meta(msgspec.Struct):
@@ -18,6 +19,25 @@ class _Meta(msgspec.Struct):
 
 
 _decode_meta = msgspec.json.Decoder(_Meta).decode
+
+
+def message_json(record: Record, record_id: str, bytes_max: int) -> dict[str, Any]:
+    """A message of the log. Its data is text, cut at `bytes_max`: a page that parsed it would round numbers."""
+    meta = _decode_meta(record.meta or b"{}")
+    data, user = record.data, bytes(meta.user)
+    return {
+        "id": record_id,
+        "time_ms": record.time_ms,
+        **record.channel._asdict(),
+        "event": record.event or None,
+        "expires_ms": record.expires_ms or None,
+        "headers": msgspec.Raw(record.headers),
+        "event_name": meta.event_name,
+        "user_text": None if user == b"null" else user[:bytes_max].decode("utf-8", "ignore"),
+        "data_text": data[:bytes_max].decode("utf-8", "ignore"),
+        "data_bytes": len(data),
+        "truncated": len(data) > bytes_max,
+    }
 
 
 def head_json(letter: Letter) -> dict[str, Any]:

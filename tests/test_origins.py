@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from fast_sse.cli.origins import _shown, effective
 from fast_sse.config import load, setting_names
+from fast_sse.origins import shown
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -16,7 +16,7 @@ SECRET = "0123456789abcdef0123456789abcdef"
 def test_every_setting_is_shown_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting is left out, and each has one origin."""
     monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
-    found = list(effective(load(), None, {}))
+    found = list(load().effective())
     assert [name for name, _, _ in found] == setting_names()
     assert {origin for _, _, origin in found} == {"default", "environment FAST_SSE_AUTH__SECRET"}
 
@@ -25,7 +25,7 @@ def test_keys_may_come_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable for one key of a table is where the table is from; case does not matter to the environment."""
     monkeypatch.setenv("fast_sse_auth__secret", SECRET)
     monkeypatch.setenv("FAST_SSE_AUTH__KEYS__web", SECRET)
-    found = {name: (value, origin) for name, value, origin in effective(load(), None, {})}
+    found = {name: (value, origin) for name, value, origin in load().effective()}
     assert found["auth.keys"] == ("{web = (set)}", "environment FAST_SSE_AUTH__KEYS")
     assert found["auth.secret"] == ("(set)", "environment FAST_SSE_AUTH__SECRET")
 
@@ -44,4 +44,4 @@ def test_keys_may_come_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_values_are_shown_without_secrets(value: object, text: str) -> None:
     """A secret, also one inside an URL, is only said to be set."""
-    assert _shown(value) == text
+    assert shown(value) == text
