@@ -172,7 +172,7 @@ class Watch:
             "port": 0,
             "admin_port": 0,
             "store": "memory",
-            "drain_s": 0.05,
+            "drain_s": 0,
             "node": "n1",
             "auth": {"secret": SECRET, "keys": {KID: KEY}},
             "data_dir": str(self._directory),

@@ -13,6 +13,8 @@ from tests.numbers.conftest import CAR, Watch, read
 from tests.support.http1 import request
 from tests.support.publisher import Pair, publish_target, signed
 
+from fast_sse.observe.history import SERIES
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PAGE = (ROOT / "docs" / "metrics.md").read_text()
@@ -49,6 +51,15 @@ def test_each_number_has_a_test_that_moves_it() -> None:
     assert len(here) > 60, "no number found: a rule that looks at nothing proves nothing"
     assert here & ELSEWHERE.keys() == set()
     assert here | ELSEWHERE.keys() == described()
+
+
+def test_each_line_of_a_chart_is_made_of_numbers_that_there_are() -> None:
+    """By their kind: a rate of a counter, a level of a gauge, a percentile of a histogram. Its words are those of the page."""
+    kinds = {"rate": "counter", "level": "gauge", "quantile": "histogram"}
+    for one in SERIES:
+        row = re.search(rf"^\| `(?:fast_sse_)?{one.metric}` \| {kinds[one.kind]} \|.*", PAGE, re.MULTILINE)
+        assert row, one
+        assert all(f"`{word}`" in row[0] for word in one.only | one.but), one
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
