@@ -62,10 +62,11 @@ async def _append(store: Store, count: int) -> Sequence[Cursor]:
 
 async def with_messages(log: Log, directory: Path, count: int) -> Cursor:
     """Messages of a version that knew no dead letters, so no process ever began; the newest."""
+    newest = Cursor("", "", 0)
     async with _opened(log, directory) as store:
         for _ in range(0, count, DUE_MAX):
-            cursors = await _append(store, DUE_MAX)
-    return cursors[-1]
+            newest = (await _append(store, DUE_MAX))[-1]
+    return newest
 
 
 async def with_letters(log: Log, directory: Path, count: int) -> list[str]:

@@ -90,7 +90,9 @@ class Desk:
     async def told(self) -> Told:
         """What the judge is shown."""
         names = ("made_total", "maybe_total", "late_total")
-        counts = [int(await metric(self.node, f"fast_sse_dead_letters_{name}")) for name in names]
+        counts = [
+            int(await metric(self.node, f"fast_sse_dead_letters_{name}", always=True)) for name in names
+        ]
         return Told(await self.letters(), *counts)
 
 

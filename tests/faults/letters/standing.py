@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ _FILL_BYTES = 50_000
 
 
 class Paused(NamedTuple):
-    """Of the messages behind what the kernel held: their ids, those that were letters, and those left when the stream read on.
+    """Messages behind what the kernel held, letters on all nodes, and those that were left when the stream had read on.
 
     `made` and `late` are what all nodes counted.
     """
@@ -40,9 +39,15 @@ async def stream_stands_still(directory: Path, log: Log, *, messages: int) -> Pa
         run.taken += [(await filler.publish_surely(TAKEN)).message_id for _ in range(_FILL)]
         filler.close()
         behind = {*await run.publish(TAKEN, messages)}
-        await asyncio.gather(*(run.dead(number, messages) for number in range(nodes)))
-        await asyncio.gather(*(run.swept_out(number) for number in range(nodes)))
-        letters = {letter.id for letter in await run.desks[0].letters()}
+        letters: set[str] = set()
+
+        async def listed() -> bool:
+            nonlocal letters
+            found = [{letter.id for letter in await desk.letters()} for desk in run.desks]
+            letters = set[str].intersection(*found)
+            return behind <= letters
+
+        await until(listed, "what is behind is dead on every node")
         client.resume()
         await run.handed(client)
 
@@ -55,17 +60,17 @@ async def stream_stands_still(directory: Path, log: Log, *, messages: int) -> Pa
         return Paused(behind, letters, left, sum(one.made for one in told), sum(one.late for one in told))
 
 
-async def log_moved_away(directory: Path, *, messages: int) -> Verdict:
+async def log_moved_away(directory: Path, *, messages: int, grace_s: float) -> Verdict:
     """The file of the log is elsewhere while messages become due; who comes on its return, before the next turn, has them."""
     file, away = directory / "n0" / "data" / "log.db", directory / "away.db"
-    async with running(directory, Log("sqlite", {}), 1) as run:
+    async with running(directory, Log("sqlite", {}), 1, grace_s=grace_s) as run:
         (place,) = await run.publish(LONELY, 1)
         await run.mix(2 * messages)
         await run.swept(0, 2 * messages)
         file.rename(away)
 
         async def refused() -> bool:
-            return await metric(run.nodes[0], "fast_sse_turns_total", 'outcome="failed"') > 0
+            return await metric(run.nodes[0], "fast_sse_turns_total", 'outcome="failed"', always=True) > 0
 
         try:
             await until(refused, "a turn that decides is refused")
