@@ -67,10 +67,11 @@ def test_publishing(tmp_path: Path) -> None:
 @pytest.mark.timeout(120)
 def test_subscribing(tmp_path: Path) -> None:
     """Streams begin where the page says: at the last, the first, after a gap; and its Python client hears all."""
-    _, last, commands, python, gap, several = follow("subscribing.md", tmp_path)
+    _, last, fetched, commands, python, gap, several = follow("subscribing.md", tmp_path)
     (shown,) = (block for block in blocks((DOCS / "subscribing.md").read_text(), "text") if "retry" in block)
     assert outline(shown).startswith(outline(last))
     assert [data["data"] for _, data in events(last)] == [{"n": 3}]  # type: ignore[index]
+    assert [one["data"] for one in json.loads(fetched)["data"]["messages"]] == [{"n": n} for n in (1, 2, 3)]
     assert [data["data"] for _, data in events(commands)] == [{"n": n} for n in (1, 2, 3)]  # type: ignore[index]
     lines = [json.loads(line) for line in commands.splitlines() if line.startswith("{")]
     assert [(line["data"] if "id" in line else line)["data"]["n"] for line in lines] == [2, 3, 1, 2, 3]

@@ -22,7 +22,7 @@ def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     assert deflate.large.__name__ == "isal.isal_zlib"
     if request.param == "zlib":
         monkeypatch.setattr(deflate, "large", zlib)
-    return
+    yield
 
 
 def unpacked(*blocks: bytes) -> bytes:

@@ -17,11 +17,13 @@ from fast_sse.http.api.access import Access
 from fast_sse.http.api.cors import Cors
 from fast_sse.http.api.delivery import CLIENT_BYTES_MAX
 from fast_sse.http.api.endpoints import Endpoints
+from fast_sse.http.api.forms import Forms
 from fast_sse.http.api.paths import DELIVERY
 from fast_sse.http.api.subscribing import _QUERY_FIELDS_MAX
 from fast_sse.http.message import Request, Response, Stream
 from fast_sse.http.wire import response_fields, stream_fields
-from fast_sse.model.channel import FILTER_CHANNELS_MAX, SEGMENT_BYTES_MAX
+from fast_sse.hub.retained import PAGE_MAX as RETAINED_MAX
+from fast_sse.model.channel import FILTER_CHANNELS_MAX, SEGMENT_BYTES_MAX, Channel, Filter
 from fast_sse.model.cursor import parse_cursor
 from fast_sse.model.errors import ConfigError, FastSseError
 from fast_sse.model.frame import HEARTBEAT, HEARTBEAT_EVENT, expired, frame, moved, retry, started
@@ -88,7 +90,7 @@ def test_no_reference_is_dead_and_no_component_unused() -> None:
 @pytest.fixture
 def public() -> Endpoints:
     """The public routes, the load route among them."""
-    hub: Any = SimpleNamespace(store=SimpleNamespace(durability="process"), delivery=None)
+    hub: Any = SimpleNamespace(store=SimpleNamespace(durability="process"), delivery=None, now_ms=None)
     return Endpoints(hub, Limits(), Access(keyring=Keyring()), now=lambda: 0.0, load_route=True)
 
 
@@ -148,9 +150,11 @@ def test_every_answer_header_is_documented() -> None:
     framing = {"Content-Type", "Content-Length"}
     request = Request("OPTIONS", "/", "", {"origin": "https://shop.example"})
     cors = Cors(frozenset({"https://shop.example"}), credentials=True)
+    takes_gzip = Request("GET", "/", "", {"accept-encoding": "gzip"})
+    _, gzip = Forms(compression="auto").of(takes_gzip, Filter.of(Channel("a", "t")), {})
     answer, stream = (
         cors.mark(request, Response(200)),
-        cors.mark(request, Stream(lambda transport, _: transport)),
+        cors.mark(request, Stream(lambda transport, _: transport, gzip)),
     )
     responses = TEXT["components"]["responses"]
     for fields, name in (
@@ -185,6 +189,8 @@ def test_bounds_are_those_of_the_code() -> None:
     assert f"At most {FILTER_CHANNELS_MAX} different" in parameters["channel"]["description"]
     assert parameters["channel"]["schema"]["maxItems"] == _QUERY_FIELDS_MAX
     assert parameters["last"]["schema"]["maximum"] == limits.last_records_max
+    assert parameters["last_of_a_page"]["schema"]["maximum"] == RETAINED_MAX
+    assert parameters["limit_of_a_page"]["schema"]["maximum"] == RETAINED_MAX
     assert set(message) == set(PublishBody.__struct_fields__)
     assert schemas["Ack"]["properties"]["client"]["maxLength"] == CLIENT_BYTES_MAX
     assert parameters["channel_of_a_stream"]["schema"]["maxItems"] == FILTER_CHANNELS_MAX

@@ -16,6 +16,7 @@ publishing      one message; the load route
 batching        many messages
 forms           the wire form that a request asks for
 subscribing     event streams
+history         what is retained, a page at a time
 delivery        how far a message has come, and acks
 page            the demo page
 health          the path for balancers

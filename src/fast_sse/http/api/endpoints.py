@@ -28,9 +28,20 @@ from fast_sse.http.api.drafting import Drafting
 from fast_sse.http.api.forms import Forms
 from fast_sse.http.api.headers import READ, RESERVED, SINGLE
 from fast_sse.http.api.health import healthy
+from fast_sse.http.api.history import HistoryRoute
 from fast_sse.http.api.later import Later
 from fast_sse.http.api.page import DemoPages
-from fast_sse.http.api.paths import ACK, BATCH, DELIVERY, LOAD, MESSAGE, PUBLISH, SUBSCRIBE, SUBSCRIBE_SEVERAL
+from fast_sse.http.api.paths import (
+    ACK,
+    BATCH,
+    DELIVERY,
+    HISTORY,
+    LOAD,
+    MESSAGE,
+    PUBLISH,
+    SUBSCRIBE,
+    SUBSCRIBE_SEVERAL,
+)
 from fast_sse.http.api.publishing import Publishing
 from fast_sse.http.api.refusals import Refusals
 from fast_sse.http.api.routes import Route, Routes
@@ -87,6 +98,7 @@ class Endpoints:
         self._publishing = Publishing(hub, limits, clients, now, drafting, later)
         self._batching = Batching(hub, limits, clients, now, drafting, later)
         self._subscribing = Subscribing(hub, limits, clients, now, forms or Forms())
+        self._history = HistoryRoute(hub, now, later)
         self._delivery = DeliveryRoutes(hub.delivery, now, later)
         most = limits.body_bytes_max
         table = [
@@ -113,6 +125,7 @@ class Endpoints:
             yield Route("POST", LOAD, one.load, most, one.admit_load)
         yield Route("GET", SUBSCRIBE, streams.one, most)
         yield Route("GET", SUBSCRIBE_SEVERAL, streams.several, most)
+        yield Route("GET", HISTORY, self._history.show, most)
         yield Route("GET", DELIVERY, self._delivery.show, most)
         yield Route("POST", ACK, self._delivery.ack, ACK_BYTES_MAX, self._delivery.admit_ack)
 

@@ -20,6 +20,8 @@ LOAD: Final = "/v1/sse/events"
 SUBSCRIBE: Final = f"/v1/subscribe{CHANNEL}"
 #: Several channels on one stream.
 SUBSCRIBE_SEVERAL: Final = "/v1/subscribe"
+#: What is retained, as JSON.
+HISTORY: Final = "/v1/messages"
 #: Of one message, by its id.
 DELIVERY: Final = f"/v1/messages/{MESSAGE}/delivery"
 ACK: Final = f"/v1/messages/{MESSAGE}/ack"

@@ -1,0 +1,178 @@
+"""`GET /v1/messages`: what a stream would replay, as JSON, a page at a time; and the end of one is the start of the other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from tests.e2e.conftest import Listen
+from tests.e2e.test_gaps import TRIMS, UNREADABLE, publish
+from tests.support.http1 import request
+from tests.support.publisher import Pair, publish_once, publish_target, signed
+from tests.support.server import Hub
+from tests.support.sign import v2
+
+pytestmark = pytest.mark.wire
+
+
+async def page(hub: Hub, channel: Pair, status: int = 200, **fields: Any) -> dict[str, Any]:
+    """One answer: its `data`, or an error as it is."""
+    query = urlencode({"channel": "/".join(channel), **fields}, quote_via=quote, safe="*")
+    reply = await request(hub.public, "GET", f"/v1/messages?{query}", signed(channel))
+    assert reply.status == status, reply
+    answer: dict[str, Any] = reply.json()
+    return answer["data"] if status == 200 else answer
+
+
+async def pages(hub: Hub, channel: Pair, limit: int, after: str = "") -> list[dict[str, Any]]:
+    """All messages from there to the end, page by page."""
+    found: list[dict[str, Any]] = []
+    while True:
+        one = await page(hub, channel, limit=limit, after=after)
+        assert len(one["messages"]) <= limit
+        assert "gap" not in one
+        found += one["messages"]
+        after = one["next"]
+        if not one["more"]:
+            return found
+
+
+@pytest.mark.parametrize("wild", [False, True])
+@pytest.mark.parametrize("limit", [1, 3, 200])
+async def test_pages_are_what_a_stream_replays(
+    hub: Hub, channel: Pair, listen: Listen, limit: int, wild: bool
+) -> None:
+    """The same messages, ids, event names and envelopes, however small the pages; and on another channel nothing of it."""
+    asked = (channel[0], "*") if wild else channel
+    for number in range(7):
+        to = channel if number % 3 else (channel[0], "*")
+        body = {"data": {"n": number}, "headers": {"X-Trace-ID": f"t{number}"}}
+        if number % 2:
+            body["event"] = "cart"
+        reply = await request(
+            hub.public,
+            "POST",
+            publish_target(to),
+            {"Content-Type": "application/json", **signed(to)},
+            json.dumps(body).encode(),
+        )
+        assert reply.status == 200
+        await publish_once(hub.public, (f"{channel[0]}-other", channel[1]), number)
+    client = await listen(asked, "earliest").count(7)
+    found = await pages(hub, asked, limit)
+    assert [(one["id"], one.get("event", "message")) for one in found] == [
+        (one.id, one.event) for one in client.events
+    ]
+    envelopes = [{"data": one["data"], "headers": one["headers"]} for one in found]
+    assert envelopes == [json.loads(one.data) for one in client.events]
+    assert ("event_id" in found[0]["headers"]) is wild
+
+
+async def test_a_stream_goes_on_where_a_page_ended(hub: Hub, channel: Pair, listen: Listen) -> None:
+    """`next` is a cursor: what is published between the fetch and the stream comes, once."""
+    await publish(hub, channel, 1, 2)
+    first = await page(hub, channel)
+    assert [one["data"] for one in first["messages"]] == [1, 2]
+    assert first["more"] is False
+    await publish(hub, channel, 3)
+    client = await listen(channel, first["next"]).count(1)
+    assert client.payloads == [3]
+    assert not client.gaps
+    again = await page(hub, channel, after=first["next"])
+    assert [one["data"] for one in again["messages"]] == [3]
+
+
+async def test_where_a_page_begins(hub: Hub, channel: Pair) -> None:
+    """At the oldest, behind a cursor, at the last so many, or at a time; an empty channel has an empty page and a cursor."""
+    empty = await page(hub, channel)
+    assert (empty["messages"], empty["more"]) == ([], False)
+    ids = await publish(hub, channel, *range(5))
+
+    async def values(**fields: Any) -> list[int]:
+        return [one["data"] for one in (await page(hub, channel, **fields))["messages"]]
+
+    assert await values() == await values(after="earliest") == await values(since="15m") == [0, 1, 2, 3, 4]
+    assert await values(after=ids[1]) == [2, 3, 4]
+    assert await values(last=2) == [3, 4]
+    assert await values(after=empty["next"], limit=2) == [0, 1]
+    assert await values(since=4_000_000_000_000) == []
+
+
+@pytest.mark.parametrize("cursor", [one for one in UNREADABLE if one], ids=lambda cursor: cursor[:20])
+async def test_a_cursor_that_cannot_be_read_is_named(hub: Hub, channel: Pair, cursor: str) -> None:
+    """As on a stream: the gap says so, and it goes on from now."""
+    (newest,) = await publish(hub, channel, "before")
+    found = await page(hub, channel, after=cursor)
+    assert found["gap"]["reason"] in ("unreadable", "epoch")
+    if found["gap"]["reason"] == "unreadable":
+        assert found["gap"] == {"reason": "unreadable", "from": cursor, "resumed_at": newest}
+        assert (found["messages"], found["next"], found["more"]) == ([], newest, False)
+
+
+async def test_pages_that_trimming_overtook_name_the_gap(tmp_path: Path) -> None:
+    """The place is gone: the page says from where it goes on, and begins there."""
+    channel: Pair = ("a", "t")
+    settings = TRIMS | {"FAST_SSE_RETENTION__MAX_MESSAGES": "5"}
+    async with Hub(tmp_path, settings=settings) as hub:
+        ids = await publish(hub, channel, *range(3))
+        first = await page(hub, channel, limit=1)
+        assert first["more"] is True
+        await publish(hub, channel, *range(3, 20))
+        found = first
+        while "gap" not in found:
+            found = await page(hub, channel, after=ids[0])
+        assert (found["gap"]["reason"], found["gap"]["from"]) == ("trimmed", ids[0])
+        later = await pages(hub, channel, 2, found["gap"]["resumed_at"])
+        assert later == found["messages"]
+        assert [one["data"] for one in later][-1] == 19
+
+
+async def test_what_expired_and_what_was_erased_is_not_shown(hub: Hub, channel: Pair) -> None:
+    """A page shows what a stream would be sent now."""
+    reply = await request(
+        hub.public,
+        "POST",
+        publish_target(channel),
+        {"Content-Type": "application/json", **signed(channel)},
+        b'{"data": 1, "ttl_s": 0.001}',
+    )
+    assert reply.status == 200
+    await publish(hub, channel, 2)
+    assert [one["data"] for one in (await page(hub, channel))["messages"]] == [2]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"limit": "0"}, "limit must be 1 to 200"),
+        ({"limit": "201"}, "limit must be 1 to 200"),
+        ({"limit": "many"}, "limit must be 1 to 200"),
+        ({"last": "-1"}, "last must be 1 to 200"),
+        ({"limt": "5"}, "there is no field 'limt' here"),
+        ({"after": "earliest", "last": "3"}, "after and last both say where to begin"),
+        ({"since": "yesterday"}, "since"),
+    ],
+)
+async def test_a_field_that_cannot_be_read_is_named(
+    hub: Hub, channel: Pair, fields: dict[str, str], said: str
+) -> None:
+    """400, and the answer says which."""
+    assert said in (await page(hub, channel, 400, **fields))["message"]
+
+
+async def test_it_takes_the_signature_of_the_stream(hub: Hub, channel: Pair) -> None:
+    """One for these channels and no other, in the header or, format v2, in the query; without one nothing is said."""
+    await publish(hub, channel, 1)
+    target = f"/v1/messages?channel={'/'.join(channel)}"
+    shown = v2("sub", *channel)
+    assert (await request(hub.public, "GET", f"{target}&signature={shown}", {})).status == 200
+    assert (await request(hub.public, "GET", target, {})).status == 401
+    assert (await request(hub.public, "GET", target, signed((channel[0], "other")))).status == 401
+    several = f"{target}&channel={channel[0]}/other"
+    assert (await request(hub.public, "GET", several, {"x-signature": shown})).status == 401
+    wrong = v2("pub", *channel, body=b"")
+    assert (await request(hub.public, "GET", target, {"x-signature": wrong})).status in (401, 403)
+    assert (await request(hub.public, "GET", "/v1/messages", signed(channel))).status == 400
