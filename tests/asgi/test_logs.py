@@ -19,6 +19,7 @@ from tests.support.sign import SECRET, v1
 from fast_sse.asgi import HubApp, app
 from fast_sse.config import load
 from fast_sse.model.cursor import parse_cursor
+from fast_sse.observe.logging import make_log
 
 PATH = "/v1/sse/events/cart1/types/changed"
 BODY = b'{"data":1}'
@@ -84,6 +85,16 @@ async def test_requests_under_another_server_have_their_lines() -> None:
         ("POST", PATH, 401, "192.0.2.7"),
     ]
     assert "request_id" in found[1]
+
+
+async def test_the_last_line_is_written_before_the_end() -> None:
+    """A server ends the process as soon as the application has ended: lines that still waited would be lost."""
+    stream, last = io.StringIO(), []
+    hub = HubApp(load(), make_log("info", stream), written=lambda: last.append(stream.getvalue()))
+    async with hub.lifespan():
+        assert last == []
+    (said,) = last
+    assert json.loads(said.splitlines()[-1])["event"] == "stopped"
 
 
 async def test_a_reader_that_stopped_holds_up_no_request() -> None:

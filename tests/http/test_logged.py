@@ -138,12 +138,13 @@ async def test_a_render_that_fails_is_a_500_of_one_defect() -> None:
 
 async def test_a_cancelled_answer_has_no_line() -> None:
     """There is no answer to tell of."""
-    log = Log()
-    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    log, loop, failures = Log(), asyncio.get_running_loop(), []
+    loop.set_exception_handler(lambda _loop, context: failures.append(context))
+    future: asyncio.Future[int] = loop.create_future()
     log.around(lambda _: Deferred(future, lambda done: Response(done.result()))).ask(GET)
     future.cancel()
     await asyncio.sleep(0)
-    assert log.lines == []
+    assert log.lines == failures == []
 
 
 def test_a_refusal_by_the_head_is_one_line() -> None:

@@ -86,9 +86,14 @@ async def test_what_the_guards_refuse_is_a_line() -> None:
     assert line["status"] == 401
 
 
-async def test_a_defect_is_a_line() -> None:
-    """With the status that the client got."""
-    (line,) = await asked("/broken")
+async def silent(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise LookupError
+
+
+@pytest.mark.parametrize("app", [APP, silent])
+async def test_a_defect_is_a_line(app: ASGIApp) -> None:
+    """With the status that the client got, also where only the server was left to answer."""
+    (line,) = await asked("/broken", app)
     assert line["status"] == 500
 
 
