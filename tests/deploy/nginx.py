@@ -47,7 +47,7 @@ class Nginx(Proxy):
         ours = rendered(
             recipe or RECIPE.read_text(),
             {
-                "server 127.0.0.1:30000;": f"server {hub[0]}:{hub[1]};",
+                "server 127.0.0.1:30000": f"server {hub[0]}:{hub[1]}",
                 "listen 443 ssl http2;": f"listen {secure} ssl http2; listen {plain};",
                 "/etc/ssl/fast-sse.pem": str(certificate.chain),
                 "/etc/ssl/fast-sse.key": str(certificate.key),

@@ -1,13 +1,13 @@
 """deploy/compose is held to the hub and to the servers: no daemon runs here, so each part of it is run or read by itself.
 
-The Redis flags start a real redis-server, the Kafka variables become a real broker's properties, and what is given
-to the hub is read by the hub's own settings.
+The Redis flags start a real redis-server, the Kafka variables become a real broker's properties, nginx's command writes
+what a real nginx takes, and what is given to the hubs is read by the hub's own settings.
 """
 
 from __future__ import annotations
 
-import json
 import re
+import shlex
 import subprocess
 from itertools import takewhile
 from pathlib import Path
@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # of schemathesis, without types
+from tests.deploy.dockerfile import stages
 from tests.deploy.test_systemd import SPARE_S
 from tests.support.kafka_broker import Broker, need_kafka
+from tests.support.programs import need, program
 from tests.support.redis_server import need_redis
 from tests.support.server import ROOT, stable_port
 from tests.support.sign import SECRET
@@ -25,127 +27,160 @@ from fast_sse.cli.doctor.ask_kafka import ask_kafka
 from fast_sse.cli.doctor.check_redis import redis
 from fast_sse.config import load, problems, setting_names
 from fast_sse.environment import PREFIX
-from fast_sse.http.admin.app import admin_app
+from fast_sse.http.admin.health import PROBES
 from fast_sse.model.limits import Limits
 from fast_sse.store.kafka.settings import KafkaSettings
 
 DIRECTORY = ROOT / "deploy" / "compose"
-COMPOSE = yaml.safe_load((DIRECTORY / "compose.yaml").read_text())
-DOCKERFILE = (DIRECTORY / "Dockerfile").read_text()
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-HUBS = [name for name in SERVICES if name.startswith("hub-")]
-SERVERS = {"redis": "redis", "kafka": "apache/kafka"}
+IMAGE = stages((ROOT / "deploy" / "container" / "Dockerfile").read_text())[-1]
 SECRETS = {"FAST_SSE_AUTH__SECRET": SECRET, "FAST_SSE_AUTH__PUBLISH_SECRET": SECRET[::-1]}
+#: Every setup: its file, the store, and its hubs.
+SETUPS = {
+    "compose.yaml": ("sqlite", ["hub"]),
+    "redis.yaml": ("redis", ["hub-1", "hub-2"]),
+    "kafka.yaml": ("kafka", ["hub-1", "hub-2"]),
+}
+CLUSTERS = [file for file, (_store, hubs) in SETUPS.items() if len(hubs) > 1]
+HUBS = [(file, hub) for file, (_store, hubs) in SETUPS.items() for hub in hubs]
+SERVERS = {"redis": "redis", "kafka": "apache/kafka"}
+DATA = IMAGE.last("VOLUME")
 
 
-def environment(hub: str) -> dict[str, str]:
+def setup(file: str) -> dict[str, Any]:
+    """A file as it stands."""
+    found: dict[str, Any] = yaml.safe_load((DIRECTORY / file).read_text())
+    return found
+
+
+def service(file: str, name: str) -> dict[str, Any]:
+    """A service with what it extends: mappings are merged, everything else is its own."""
+    own: dict[str, Any] = setup(file)["services"][name]
+    if "extends" not in own:
+        return own
+    base = service(own["extends"]["file"], own["extends"]["service"])
+    merged = {**base, **own}
+    return merged | {"environment": base["environment"] | own.get("environment", {})}
+
+
+def environment(file: str, hub: str) -> dict[str, str]:
     """What a hub is given, its two secrets filled in as a shell would."""
-    given: dict[str, str] = SERVICES[hub]["environment"]
+    given: dict[str, str] = service(file, hub)["environment"]
     return {name: SECRETS[name] if "${" in value else value for name, value in given.items()}
 
 
-def instructions() -> list[tuple[str, str]]:
-    """The Dockerfile, one instruction a pair, continued lines joined."""
-    lines = [line for line in DOCKERFILE.splitlines() if line and not line.startswith("#")]
-    joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
-    return [(word, rest) for word, _, rest in (line.partition(" ") for line in joined.splitlines())]
-
-
-@pytest.mark.parametrize("hub", HUBS)
-def test_a_hub_starts_with_what_it_is_given(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every variable is a setting, the values are taken, and together they name the profile's store and a node."""
-    given = environment(hub)
+@pytest.mark.parametrize(("file", "hub"), HUBS)
+def test_a_hub_starts_with_what_it_is_given(file: str, hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every variable is a setting, the values are taken, and together they name the file's store and a node of its own."""
+    given = environment(file, hub)
     keys = {name.removeprefix(PREFIX).lower().replace("__", ".") for name in given}
     assert keys <= set(setting_names())
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     assert problems() == []
     config = load()
-    assert [config.store] == SERVICES[hub]["profiles"]
-    assert config.node_name == hub.removeprefix("hub-")
+    store, hubs = SETUPS[file]
+    assert config.store == store
+    assert len(hubs) == 1 or config.node_name == hub
 
 
 def test_the_secrets_are_asked_for() -> None:
-    """Nothing secret stands in the file: without the two variables compose refuses and says how to make them."""
+    """Nothing secret stands in a file: without the two variables compose refuses and says how to make them."""
+    given = setup("hub.yaml")["services"]["hub"]["environment"]
     for name in SECRETS:
-        assert re.fullmatch(
-            rf"\$\{{{name}:\?.*openssl rand -hex 32\}}", SERVICES[HUBS[0]]["environment"][name]
-        )
-        assert (
-            f"export {' '.join(f'{name}=$(openssl rand -hex 32)' for name in SECRETS)}"
-            in (DIRECTORY / "compose.yaml").read_text()
-        )
+        assert re.fullmatch(rf"\$\{{{name}:\?.*openssl rand -hex 32\}}", given[name])
+    export = f"export {' '.join(f'{name}=$(openssl rand -hex 32)' for name in SECRETS)}"
+    assert [file for file in SETUPS if export not in (DIRECTORY / file).read_text()] == []
 
 
-def test_a_hub_may_do_what_it_needs_and_no_more() -> None:
+@pytest.mark.parametrize(("file", "hub"), HUBS)
+def test_a_hub_may_do_what_it_needs_and_no_more(file: str, hub: str) -> None:
     """Time to drain, open files for streams, no capability, a file system it cannot write but for its volume."""
-    limits = Limits()
-    for hub in HUBS:
-        service = SERVICES[hub]
-        assert int(service["stop_grace_period"].removesuffix("s")) >= (
-            max(limits.drain_s, limits.append_s) + SPARE_S
-        )
-        assert service["ulimits"]["nofile"] >= 65536
-        assert (service["cap_drop"], service["read_only"]) == (["ALL"], True)
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-        assert service["build"] == {"context": "../..", "dockerfile": "deploy/compose/Dockerfile"}
+    limits, found = Limits(), service(file, hub)
+    patience_s = int(found["stop_grace_period"].removesuffix("s"))
+    assert patience_s >= max(limits.drain_s, limits.append_s) + SPARE_S
+    assert found["ulimits"]["nofile"] >= 65536
+    assert (found["cap_drop"], found["read_only"]) == (["ALL"], True)
+    build = DIRECTORY / found["build"]["context"]
+    assert (build / found["build"]["dockerfile"]).resolve() == ROOT / "deploy" / "container" / "Dockerfile"
+    keeps = SETUPS[file][0] != "redis"
+    assert [volume.partition(":")[2] for volume in found.get("volumes", [])] == [DATA] * keeps
 
 
 def test_health_is_asked_where_the_hub_answers() -> None:
-    """The probe is a line of Python that compiles, and its path is a route of the operators' listener."""
-    words = SERVICES[HUBS[0]]["healthcheck"]["test"]
-    assert words[:3] == ["CMD", "python", "-c"]
-    compile(words[3], "healthcheck", "exec")
-    (path,) = re.findall(r"127\.0\.0\.1:30001(/[a-z/]+)'", words[3])
-    node: Any = None
-    routes: Any = admin_app(node, b"").routes
-    assert path in [route.path for route in routes]
+    """The probe is the image's own script, with a path that the operators' listener answers without a key."""
+    words = setup("hub.yaml")["services"]["hub"]["healthcheck"]["test"]
+    copied = [
+        step.rest
+        for stage in stages((ROOT / "deploy/container/Dockerfile").read_text())
+        for step in stage.steps
+    ]
+    assert f"deploy/container/health.py {words[2]}" in copied
+    assert (words[:2], words[3] in PROBES) == (["CMD", "python"], True)
 
 
-def test_each_profile_is_one_server_and_two_nodes() -> None:
-    """Official images; the hubs wait for their server's health; nothing is shared but the server; its data are kept."""
-    for profile, image in SERVERS.items():
-        members = {name for name, service in SERVICES.items() if service["profiles"] == [profile]}
-        assert members == {profile, f"hub-{profile}-1", f"hub-{profile}-2"}
-        assert re.fullmatch(rf"{image}:\d[\d.]*", SERVICES[profile]["image"])
-        assert "healthcheck" in SERVICES[profile]
-        assert [volume.partition(":")[0] for volume in SERVICES[profile]["volumes"]] == [profile]
-        for hub in members - {profile}:
-            assert SERVICES[hub]["depends_on"] == {profile: {"condition": "service_healthy"}}
-    named = {
-        volume.partition(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])
+@pytest.mark.parametrize("file", SETUPS)
+def test_clients_come_in_at_one_port_of_this_machine(file: str) -> None:
+    """127.0.0.1:30000 leads to the one hub, or to nginx where there are two, and nothing else is published."""
+    published = {
+        name: service(file, name)["ports"]
+        for name in setup(file)["services"]
+        if "ports" in service(file, name)
     }
-    assert named == set(COMPOSE["volumes"])
-    assert set(SERVICES) == {*SERVERS, *HUBS}
+    entry = "hub" if file not in CLUSTERS else "nginx"
+    inside = IMAGE.last("EXPOSE") if file not in CLUSTERS else "8080"
+    assert published == {entry: [f"127.0.0.1:30000:{inside}"]}
 
 
-def test_the_image_runs_the_hub_as_nobody_special() -> None:
-    """No root, the exec form (a shell would keep SIGTERM to itself), the signal that drains, a command that exists."""
-    found = instructions()
-    after_build = found[[index for index, (word, _) in enumerate(found) if word == "FROM"][-1] :]
-    last = dict(after_build)
-    user = re.fullmatch(r"(\d+):(\d+)", last["USER"])
-    assert user
-    assert int(user[1]) > 999
-    assert f"--uid {user[1]}" in last["RUN"]
-    assert last["STOPSIGNAL"] == "SIGTERM"
-    assert (json.loads(last["ENTRYPOINT"]), json.loads(last["CMD"])) == (["fast-sse"], ["serve"])
-    assert last["VOLUME"] == "/var/lib/fast-sse"
-    assert "FAST_SSE_DATA_DIR=/var/lib/fast-sse" in last["ENV"]
-    order = [word for word, _ in after_build]
-    assert order.index("RUN") < order.index("VOLUME") < order.index("USER")
+@pytest.mark.parametrize("file", SETUPS)
+def test_what_is_kept_has_a_volume_of_its_own(file: str) -> None:
+    """Every named volume is declared, and no two services share one."""
+    services = setup(file)["services"]
+    named = [one.partition(":")[0] for name in services for one in service(file, name).get("volumes", [])]
+    named = [name for name in named if not name.startswith(".")]
+    assert sorted(named) == sorted(setup(file)["volumes"])
 
 
-def test_the_image_holds_what_it_takes_to_build_and_no_more() -> None:
-    """What the build needs is let in, and nothing else: no `.git`, no data of a hub, no settings with secrets."""
-    lines = (DIRECTORY / "Dockerfile.dockerignore").read_text().splitlines()
-    rules = [line for line in lines if line and not line.startswith("#")]
-    assert rules[0] == "*"
-    let_in = {rule.removeprefix("!") for rule in rules[1:]}
-    assert let_in == {"src", "pyproject.toml", "LICENSE"}
-    assert all((ROOT / name).exists() for name in let_in)
-    extras = re.findall(r"/src\[([\w,]+)\]", DOCKERFILE)
-    assert extras == ["redis,kafka"]
+@pytest.mark.parametrize("file", CLUSTERS)
+def test_a_cluster_is_one_server_two_nodes_and_nginx(file: str) -> None:
+    """Official images with a version; hubs wait for their server's health, and nginx for theirs."""
+    store, hubs = SETUPS[file]
+    assert set(setup(file)["services"]) == {"nginx", store, *hubs}
+    assert re.fullmatch(rf"{SERVERS[store]}:\d[\d.]*", service(file, store)["image"])
+    assert re.fullmatch(r"nginx:\d[\d.]*", service(file, "nginx")["image"])
+    assert "healthcheck" in service(file, store)
+    healthy = {"condition": "service_healthy"}
+    assert [service(file, hub)["depends_on"] for hub in hubs] == [{store: healthy}] * 2
+    assert service(file, "nginx")["depends_on"] == dict.fromkeys(hubs, healthy)
+
+
+@pytest.mark.parametrize("file", CLUSTERS)
+def test_nginx_takes_what_its_command_writes(file: str, tmp_path: Path) -> None:
+    """The command makes of the recipe one for the two hubs, at the published port; a real nginx finds nothing wrong in it."""
+    need("nginx")
+    found = service(file, "nginx")
+    (mounted,) = found["volumes"]
+    source, target, mode = mounted.split(":")
+    assert (target, mode) == ("/recipe", "ro")
+    shell, flag, line = found["command"]
+    write, start = line.split(" > /etc/nginx/conf.d/default.conf && ")
+    assert (shell, flag, shlex.split(start)) == ("sh", "-c", ["exec", "nginx", "-g", "daemon off;"])
+    recipe = subprocess.run(
+        [shell, flag, write.replace("/recipe", str(DIRECTORY / source))],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    servers = re.findall(r"^    server (\S+) fail_timeout=1s;$", recipe, re.MULTILINE)
+    assert servers == [f"{hub}:{IMAGE.last('EXPOSE')}" for hub in SETUPS[file][1]]
+    assert "listen 8080;" in recipe
+    for name in servers:  # which nothing here can look up
+        recipe = recipe.replace(name, "127.0.0.1:30000")
+    (tmp_path / "recipe.conf").write_text(recipe.replace("/dev/std", f"{tmp_path}/"))
+    main = f"pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}} http {{ include {tmp_path}/recipe.conf; }}"
+    (tmp_path / "nginx.conf").write_text(main)
+    command = [str(program("nginx")), "-t", "-p", str(tmp_path), "-c", "nginx.conf"]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
 
 
 @pytest.mark.wire
@@ -156,11 +191,11 @@ def test_the_redis_flags_start_a_server_that_the_doctor_likes(
     """The command line itself, on a port and a directory of the test: every check of the server is green."""
     need_redis()
     port = stable_port()
-    for name, value in environment("hub-redis-1").items():
+    for name, value in environment("redis.yaml", "hub-1").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("FAST_SSE_REDIS__URL", f"redis://127.0.0.1:{port}")
     command = [
-        *SERVICES["redis"]["command"],
+        *service("redis.yaml", "redis")["command"],
         "--port",
         str(port),
         "--bind",
@@ -189,7 +224,7 @@ def test_the_kafka_variables_start_a_broker(tmp_path: Path) -> None:
     need_kafka()
     given = {
         name.removeprefix("KAFKA_").lower().replace("_", "."): value
-        for name, value in SERVICES["kafka"]["environment"].items()
+        for name, value in service("kafka.yaml", "kafka")["environment"].items()
         if name.startswith("KAFKA_")
     }
     broker = Broker(tmp_path)

@@ -1,4 +1,4 @@
-"""What docs/deploying.md says of a shared port when one of its nodes stops listening, shown by the kernel itself.
+"""What docs/nodes.md says of a shared port when one of its nodes stops listening, shown by the kernel itself.
 
 A network of the test's own (`unshare --net`), so that the setting is this test's alone.
 """

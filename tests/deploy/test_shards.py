@@ -27,8 +27,7 @@ def sharded(second: Hub) -> str:
     recipe, times = UPSTREAM.subn("", RECIPE.read_text())
     assert times == 1
     recipe = recipe.replace("http://fast_sse", "http://$fast_sse_shard")
-    shards = SHARDS.replace("127.0.0.1:30000 max_fails=0;", "127.0.0.1:30000;")
-    shards = rendered(shards, {"127.0.0.1:30010": f"{second.public[0]}:{second.public[1]}"})
+    shards = rendered(SHARDS, {"127.0.0.1:30010": f"{second.public[0]}:{second.public[1]}"})
     return shards + rendered(recipe, {"    server_tokens off;": f"    server_tokens off;\n    {rule}"})
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tomllib
 from collections import defaultdict
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.programs import need
 from tests.support.publisher import Pair, publish_once, signed, subscribe_target
 from tests.support.server import ROOT, Hub
 from tests.support.sse import Client
+from tests.support.systemd import Systemd
 
 from fast_sse.cli.main import make_app
 from fast_sse.config import load, setting_names
@@ -28,7 +30,7 @@ from fast_sse.model.limits import Limits
 
 UNIT = ROOT / "deploy" / "systemd" / "fast-sse.service"
 TEMPLATE = ROOT / "deploy" / "systemd" / "fast-sse@.service"
-PAGE = (ROOT / "docs" / "deploying.md").read_text()
+PAGES = "\n".join((ROOT / "docs" / f"{name}.md").read_text() for name in ("deploying", "nodes"))
 #: Seconds for closing the store and whatever else a machine under load does slowly.
 SPARE_S = 10
 
@@ -58,8 +60,8 @@ def reload_signal() -> str:
 
 
 def block(language: str, first: str) -> str:
-    """The code block of docs/deploying.md that begins with a line."""
-    found = re.findall(rf"^```{language}\n({re.escape(first)}\n.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    """The code block of docs/deploying.md or docs/nodes.md that begins with a line."""
+    found = re.findall(rf"^```{language}\n({re.escape(first)}\n.*?)^```", PAGES, re.MULTILINE | re.DOTALL)
     assert len(found) == 1, f"{len(found)} blocks begin with {first!r}"
     return str(found[0])
 
@@ -128,7 +130,7 @@ def test_what_a_node_owns_is_its_own() -> None:
 
 
 def test_files_of_the_docs_start_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """nodes.toml of docs/deploying.md and what the template sets are settings that a node takes, each its own."""
+    """nodes.toml of docs/nodes.md and what the template sets are settings that a node takes, each its own."""
     file = tmp_path / "nodes.toml"
     file.write_text(block("toml", "# /etc/fast-sse/nodes.toml"))
     monkeypatch.setenv("FAST_SSE_AUTH__SECRET", "0123456789abcdef0123456789abcdef")
@@ -175,11 +177,10 @@ def test_only_a_wrong_setting_is_not_tried_again() -> None:
     assert found["StartLimitIntervalSec"] == ["0"]
 
 
-def test_the_unit_waits_for_no_word_that_never_comes() -> None:
-    """The hub does not speak sd_notify, so the unit is of a type that does not wait for it."""
-    speaks = any("NOTIFY_SOCKET" in file.read_text() for file in (ROOT / "src").rglob("*.py"))
-    assert directives()["Type"] == ["notify" if speaks else "exec"]
-    assert "WatchdogSec" not in directives()
+def test_a_loop_that_stands_still_is_begun_anew() -> None:
+    """The unit waits for READY=1 and watches, for longer than any pause of a hub that is well and for less than clients bear."""
+    assert directives()["Type"] == ["notify"]
+    assert Limits().stall_s <= seconds("WatchdogSec") <= 2 * Limits().stall_s
 
 
 # -- what the hub does, against what the unit allows --------------------------------------------------------
@@ -205,13 +206,13 @@ def call_names(sets: list[str]) -> set[str]:
     return found
 
 
-async def life_under_strace(directory: Path, channel: Pair) -> list[str]:
+async def life_under_strace(directory: Path, channel: Pair, systemd: Systemd) -> list[str]:
     """Every system call of a hub that starts, stores, streams, reloads, restarts on its log and drains."""
     trace = directory / "trace"
     hub = Hub(
         directory,
         prefix=("strace", "-f", "-qq", "-s", "200", "-o", str(trace), "-e", "signal=none"),
-        settings={"FAST_SSE_DRAIN_S": "0.1"},
+        settings={"NOTIFY_SOCKET": systemd.address, "FAST_SSE_DRAIN_S": "0.1"},
     )
     lines: list[str] = []
     for number in range(2):
@@ -243,9 +244,11 @@ def reloads(hub: Hub) -> int:
 async def test_the_unit_forbids_nothing_that_a_hub_does(tmp_path: Path, channel: Pair) -> None:
     """Each system call, address family, executable mapping and file of /proc that a hub uses is allowed by the unit."""
     need("strace", "systemd-analyze")
-    calls = await life_under_strace(tmp_path, channel)
+    with closing(Systemd()) as systemd:
+        systemd.listen()
+        calls = await life_under_strace(tmp_path, channel, systemd)
     names = {found[1] for line in calls if (found := re.match(r"(\w+)\(", line))}
-    assert {"accept4", "fdatasync", "execve"} <= names, "a trace without these saw no hub"
+    assert {"accept4", "fdatasync", "execve", "sendto"} <= names, "a trace without these saw no hub"
 
     allowed, denied = directives()["SystemCallFilter"]
     assert denied.startswith("~")
