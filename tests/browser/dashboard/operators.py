@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +14,8 @@ from tests.support.server import Hub, stable_port
 from tests.support.sse import Client
 
 KEY = "the operators' key of these tests"
+#: Markup that would run if any page took it for some.
+XSS = "<img src=x onerror=window.pwned=1>"
 #: Letters die soon, and a tail has something to do.
 QUICK = {"FAST_SSE_DEAD_LETTERS__GRACE_S": "0.5", "FAST_SSE_DRAIN_S": "0.2"}
 
@@ -83,6 +86,15 @@ class Operator:
         """A button."""
         await self.page.get_by_role("button", name=name, exact=True).click()
 
+    async def until(self, true: Callable[[], Awaitable[bool]], within_s: float = 20.0) -> None:
+        """Ask again until it is so: nothing announces it."""
+        try:
+            async with asyncio.timeout(within_s):
+                while not await true():  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise TimeoutError(f"{self.page.url}: {await self.page.locator('main').inner_text()}") from None
+
     def text(self, selector: str) -> Locator:
         """Something to look at in the page itself."""
         return self.page.locator(f"main {selector}")
@@ -98,8 +110,3 @@ class Operator:
     async def told(self, words: str) -> None:
         """What was done was said."""
         await expect(self.page.locator("#toast")).to_contain_text(words)
-
-
-def text_of(value: Any) -> str:
-    """A value as the hub keeps its JSON."""
-    return json.dumps(value, separators=(",", ":"))

@@ -31,7 +31,7 @@ const spread = (name) => ["p50", "p95", "p99"].map((quantile) => ({
 /** Each is `{title, about, parts, wide, chart}`: `chart` writes the values on the lines where that differs. */
 export const FIGURES = [
   { title: "Published", about: "stored", parts: [perSecond("published")] },
-  { title: "Delivered", about: "written to sockets", parts: [perSecond("delivered")] },
+  { title: "Delivered", about: "to sockets", parts: [perSecond("delivered")] },
   { title: "Replayed", about: "out of the log", parts: [perSecond("replayed")] },
   { title: "Streams", about: "open now", parts: [level("streams")] },
   { title: "Latency", about: "from publish to flushed, 15 min", parts: spread("flushed"), wide: true },

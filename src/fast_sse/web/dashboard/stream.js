@@ -6,7 +6,7 @@ import { get, session } from "./api.js";
 const AGAIN_MS = 2000;
 
 /**
- * Follow a stream until `signal` aborts.
+ * Follow a stream until `signal` aborts; `again()` leaves the connection, as one that may be dead, for another.
  *
  * @param url       (lastId) => address; the browser sends the id by itself, but for a stream that is opened anew
  * @param events    listeners by the name of the event; each is called with the parsed data and the id
@@ -56,6 +56,7 @@ export function follow(url, { events, opened = () => {}, lost = () => {}, silent
     close();
     source = new EventSource(url(last));
     const mine = source;
+    heard(); // a connection that is never answered is silent, too
     const on = (type, act) => source.addEventListener(type, (event) => { if (mine === source) act(event); });
     on("open", () => { pause = 0; heard(); opened(); });
     on("error", () => {
@@ -79,4 +80,5 @@ export function follow(url, { events, opened = () => {}, lost = () => {}, silent
   }
   signal.addEventListener("abort", close);
   open();
+  return { again: open };
 }

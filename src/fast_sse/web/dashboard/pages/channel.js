@@ -44,7 +44,7 @@ export function channel(main, { params, query }, outer) {
   const chosenNow = () => (new URLSearchParams(location.hash.split("?")[1]).get("view") === "kept" ? "kept" : "tail");
   const start = VIEWS[query.get("view")] ? query.get("view") : "tail";
   main.append(
-    el("div", { class: "top" }, el("h1", { class: "mono big" }, name)),
+    el("div", { class: "top" }, el("h1", { class: "mono" }, name)),
     el("div", { class: "row" },
       tabs("View", [["tail", "Live"], ["kept", "Retained"]], start, show),
       el("a", { href: to("streams", [], { channel: name }) }, "Its streams"),

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { el, field } from "../dom.js";
-import { count, rate, text } from "../format.js";
+import { count, plural, rate, text } from "../format.js";
 import { loaded, word } from "../loading.js";
 import { channelOf, channelText, go, note, to } from "../routes.js";
 import { table } from "../table.js";
@@ -30,7 +30,7 @@ function overview(main, { query }, signal) {
     load: (stop) => get("v1/channels", { top, search: search.value.trim(), limit: 50 }, stop),
     render: ({ items, more, counted, half_life_s: half, streams }) => {
       update(items);
-      about.textContent = `${counted} channels counted over about ${half} s, ${streams} streams on this node.${more ? " There are more: search for a part of the name." : ""}`;
+      about.textContent = `${plural(counted, "channel")} counted over about ${half} s, ${plural(streams, "stream")} on this node.${more ? " There are more: search for a part of the name." : ""}`;
       return items.length ? [node, about] : [nothing(), about];
     },
     every_ms: EVERY_MS,

@@ -14,8 +14,8 @@ export const nodes = {
     const { node, update } = table("Nodes", [
       { title: "Node", make: ({ node: name, self }) => el("span", {}, el("code", {}, name), self ? " (this one)" : null) },
       { title: "State", make: () => el("span"), draw: (badge, { current }) => {
-        badge.className = current ? "badge" : "badge look";
-        badge.textContent = current ? "heard" : "silent";
+        badge.className = `badge ${current ? "" : current === null ? "plain" : "look"}`;
+        badge.textContent = current ? "heard" : current === null ? "not asked lately" : "silent";
       } },
       { title: "Behind", number: ({ behind }) => text(count(behind ?? undefined)) },
     ], ({ node: name }) => name);
@@ -23,11 +23,11 @@ export const nodes = {
       load: (stop) => get("v1/nodes", {}, stop),
       render: ({ shared, known, items }) => {
         update(items);
-        const silent = items.filter(({ current }) => !current).length;
+        const silent = items.filter(({ current }) => current === false).length;
         const words = !shared ? word("quiet", "This node has a log of its own: there are no others to show.")
-          : !known ? word("quiet", "The others were not heard yet: they tell their turns about once a second.")
+          : !known ? word("quiet", "The others were not heard yet: they tell each other where they are when something was published.")
             : silent ? word("look", `${plural(silent, "node")} silent for three turns: stopped, killed, or stuck. A stopped one goes from this list by itself.`)
-              : el("p", { class: "note" }, `${plural(items.length, "node")} on this store, all heard.`);
+              : el("p", { class: "note" }, `${plural(items.length, "node")} on this store. They tell each other where they are when something was published.`);
         return items.length ? [words, node] : [words];
       },
       every_ms: EVERY_MS,

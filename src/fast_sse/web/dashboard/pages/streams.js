@@ -48,7 +48,7 @@ const list = (part, signal) => table("Streams", [
   { title: "Open for", number: ({ age_s: age }) => ago(age) },
   { title: "Waiting", number: ({ queued_bytes: queued, stands_s: stands }) => text(bytes(queued)) + (stands === null ? "" : `, ${ago(stands)}`) },
   { title: "Behind", number: ({ behind }) => text(count(behind ?? undefined)) },
-  { title: "End", act: true, make: (_item, current) => button("End…", () => end(current, part, signal), { kind: "danger small" }) },
+  { title: "End", act: true, make: (_item, current) => button("End…", () => end(current, part, signal), { kind: "small" }) },
 ], ({ id }) => id);
 
 export const streams = {
@@ -62,7 +62,7 @@ export const streams = {
       load: (stop) => get("v1/subscribers", { ...asked, limit: 100 }, stop),
       render: ({ items, more, total, states }) => {
         update(items);
-        const parts = Object.entries(states).filter(([, number]) => number).map(([state, number]) => `${number} ${STATES[state] ?? state}`);
+        const parts = Object.entries(states).filter(([, number]) => number).map(([state, number]) => `${count(number).value} ${STATES[state] ?? state}`);
         about.textContent = `${plural(total, "stream")} on this node${parts.length ? `: ${parts.join(", ")}` : ""}.${more ? " The first 100 are shown." : ""}`;
         if (items.length) return [about, node];
         return [about, word("quiet", asked.channel ? `No such stream gets what is published to ${asked.channel}.` : EMPTY[asked.order])];

@@ -4,6 +4,7 @@
 import { path } from "../api.js";
 import { button, el, say } from "../dom.js";
 import { count, plural } from "../format.js";
+import { fresh, watch } from "../live.js";
 import { messageRow } from "../message_row.js";
 import { follow } from "../stream.js";
 
@@ -25,8 +26,9 @@ export function tail(place, params, signal) {
   let drawing = 0;
   let came = 0;
   let unseen = 0;
+  let away = "connecting";
 
-  const state = el("span", { class: "asof", role: "status" }, "connecting");
+  const state = el("span", { class: "asof push", role: "status" }, "connecting");
   const counted = el("span", { class: "note live-number" });
   const list = el("ol", { class: "tail", "aria-label": "Messages, newest first", tabindex: "0" });
   const empty = el("p", { class: "word quiet" }, "Nothing yet. What is published to this channel appears here.");
@@ -53,6 +55,9 @@ export function tail(place, params, signal) {
     const lost = unseen ? `, ${count(unseen).value} not shown` : "";
     say(counted, `${plural(came, "message")}${waiting}${lost}`);
   }
+  function standing() {
+    say(state, away ? `not live: ${away}` : fresh() ? "live" : "not live: no news from the node");
+  }
   const soon = () => { drawing ||= requestAnimationFrame(draw); };
   function keep(make) {
     held.push(make);
@@ -63,7 +68,7 @@ export function tail(place, params, signal) {
     soon();
   }
   const target = path("v1", "channels", ...params, "tail");
-  follow((last) => `${target}?${new URLSearchParams(last ? { after: last } : { last: BEGIN })}`, {
+  const connection = follow((last) => `${target}?${new URLSearchParams(last ? { after: last } : { last: BEGIN })}`, {
     events: {
       start: () => {},
       message: (message) => {
@@ -73,10 +78,17 @@ export function tail(place, params, signal) {
       gap: ({ reason }) => keep(() => el("li", { class: "gap" }, `Gap (${reason}): ${GAPS[reason] ?? reason}.`)),
       position: () => {},
     },
-    opened: () => say(state, "live"),
-    lost: (why) => say(state, `not live: ${why}`),
+    opened: () => { away = ""; standing(); },
+    lost: (why) => { away = why; standing(); },
     signal,
   });
+  // A quiet tail cannot tell a quiet channel from a dead connection; the numbers beside it, one a second, can.
+  let well = fresh();
+  watch(() => {
+    if (fresh() && !well) connection.again();
+    well = fresh();
+    standing();
+  }, signal);
   signal.addEventListener("abort", () => cancelAnimationFrame(drawing));
   place.append(el("div", { class: "card" },
     el("div", { class: "row" }, hold, clear, counted, state), empty, list));
