@@ -61,8 +61,8 @@ class BusyChannels:
             self._step_s = now_s
         new = self._new
         for record in records:
-            channel = record.channel
-            new[channel] = new.get(channel, 0) + 1
+            if not record.is_control:
+                new[record.channel] = new.get(record.channel, 0) + 1
 
     def rates(self) -> Rates:
         """Those that are kept, as of now."""

@@ -53,7 +53,9 @@ class RetainedPages:
         """The last messages; where they weigh more than a page, the first of those, and the rest behind `through`."""
         async with self._asking:
             newest = (await self._store.bounds()).newest
-            return _made(await self._store.last(wanted, count, PAGE_BYTES_MAX), newest, newest)
+            page = await self._store.last(wanted, count, PAGE_BYTES_MAX)
+            made = _made(page, newest, newest)
+            return msgspec.structs.replace(made, ended=made.ended or len(page.records) >= count)
 
     async def after(
         self, wanted: Filter, cursor: Cursor | None, count: int, before_ms: int | None = None
