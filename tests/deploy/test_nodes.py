@@ -114,6 +114,13 @@ async def ten_more(publisher: Publisher, crowd: list[Client]) -> None:
         await client.until_payload(newest)
 
 
+async def gone(node: Hub) -> None:
+    """Kill -9, if it runs."""
+    if node.alive():
+        node.kill_now()
+        await node.await_exit()
+
+
 async def back(pair: Pairs, node: Hub) -> None:
     """Start a node, and wait until nginx asks it again: one of the publishes here has reached it."""
     await node.astart()
@@ -134,24 +141,13 @@ def test_the_settings_of_the_page_are_a_nodes(tmp_path: Path, monkeypatch: pytes
 async def test_a_node_that_is_back_gets_the_new_streams(pair: Pairs, channel: Pair, listen: Listen) -> None:
     """While it was away the other one took all; from then on it gets new streams until it has as many."""
     node, other = pair.nodes
-    node.kill_now()
-    await node.await_exit()
+    await gone(node)
     for _ in range(STREAMS):
         await listen(pair.nginx.plain, channel).ready()
     await back(pair, node)
     for _ in range(STREAMS):
         await listen(pair.nginx.plain, channel).ready()
     assert [await metric(each, "fast_sse_streams_open") for each in (node, other)] == [STREAMS, STREAMS]
-
-
-async def test_a_killed_node_costs_a_reconnect(pair: Pairs, channel: Pair, listen: Listen) -> None:
-    """Kill -9 of a node under publishes: every stream has every message once, from the node that is left."""
-    async with nothing_lost(pair, channel, listen) as (publisher, crowd):
-        await ten_more(publisher, crowd)
-        pair.nodes[0].kill_now()
-        await pair.nodes[0].await_exit()
-        await ten_more(publisher, crowd)
-    assert sum(len(client.opened) for client in crowd) > STREAMS, "nobody was on the node that was killed"
 
 
 async def test_nodes_are_restarted_one_after_the_other(pair: Pairs, channel: Pair, listen: Listen) -> None:
@@ -167,25 +163,31 @@ async def test_nodes_are_restarted_one_after_the_other(pair: Pairs, channel: Pai
     assert len(unknown) <= len(pair.nodes), "one that was on its way to a connection that just closed"
 
 
-async def test_a_publish_goes_to_the_node_that_is_left(pair: Pairs, channel: Pair) -> None:
+async def test_a_killed_node_costs_a_reconnect(pair: Pairs, channel: Pair, listen: Listen) -> None:
+    """Kill -9 of a node under publishes: every stream has every message once, from the node that is left."""
+    async with nothing_lost(pair, channel, listen) as (publisher, crowd):
+        await ten_more(publisher, crowd)
+        await gone(pair.nodes[0])
+        await ten_more(publisher, crowd)
+    assert sum(len(client.opened) for client in crowd) > STREAMS, "nobody was on the node that was killed"
+
+
+async def test_a_publish_goes_to_the_node_that_is_left(shared: Pairs, channel: Pair) -> None:
     """A node that refuses costs a publish nothing, with or without a key: the other one is asked."""
-    node, _ = pair.nodes
-    node.kill_now()
-    await node.await_exit()
-    statuses = [(await publish_once(pair.nginx.plain, channel, number)).status for number in range(10)]
+    await gone(shared.nodes[0])
+    statuses = [(await publish_once(shared.nginx.plain, channel, number)).status for number in range(10)]
     assert statuses == [200] * 10
 
 
-async def test_with_both_away_no_browser_gives_up(pair: Pairs, channel: Pair) -> None:
+async def test_with_both_away_no_browser_gives_up(shared: Pairs, channel: Pair) -> None:
     """200 with `retry:`, while nginx still asks and once it knows that nobody is there; a publish is `unknown`."""
-    for node in pair.nodes:
-        node.kill_now()
-        await node.await_exit()
+    for node in shared.nodes:
+        await gone(node)
     for _ in range(4):
         headers = {"Accept": "text/event-stream", **signed(channel)}
-        reply = await request(pair.nginx.plain, "GET", subscribe_target(channel), headers)
+        reply = await request(shared.nginx.plain, "GET", subscribe_target(channel), headers)
         assert (reply.status, reply.body[:7]) == (200, b"retry: ")
-        assert (await publish_once(pair.nginx.plain, channel, 1)).code == "unknown"
+        assert (await publish_once(shared.nginx.plain, channel, 1)).code == "unknown"
 
 
 @pytest.mark.parametrize("unanswered", [0, 1], ids=["new connection", "kept connection"])
