@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 
-from fast_sse.cli.main import make_app
+from fast_sse.cli.main import whole_commands
 from fast_sse.config import Config, setting_names
 from fast_sse.http.admin.app import admin_app
 from fast_sse.http.api import paths
@@ -142,9 +141,8 @@ def test_every_page_is_in_the_index() -> None:
 
 def commands() -> dict[str, Any]:
     """Every command as the parser knows it, those of a group under both names."""
-    group: Any = typer.main.get_command(make_app())
-    found = dict(group.commands)
-    for name, command in group.commands.items():
+    found = whole_commands()
+    for name, command in list(found.items()):
         found |= {f"{name} {inner}": one for inner, one in getattr(command, "commands", {}).items()}
     return found
 

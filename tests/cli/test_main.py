@@ -9,9 +9,10 @@ import pytest
 from tests.cli.conftest import Command
 
 from fast_sse import __version__
-from fast_sse.cli.main import COMMANDS, make_app
+from fast_sse.cli.commands import COMMANDS
+from fast_sse.cli.main import make_app
 
-NAMES = [*(command.__name__ for command in COMMANDS), "config"]
+NAMES = [name for name in COMMANDS if name != "dlq"]
 
 
 def test_version(command: Command, capsys: pytest.CaptureFixture[str]) -> None:

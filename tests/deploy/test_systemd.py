@@ -13,7 +13,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import typer.main
 from tests.support.http1 import Connection, request_bytes
 from tests.support.kernel import eventually
 from tests.support.programs import need
@@ -22,7 +21,7 @@ from tests.support.server import ROOT, Hub
 from tests.support.sse import Client
 from tests.support.systemd import Systemd
 
-from fast_sse.cli.main import make_app
+from fast_sse.cli.main import whole_commands
 from fast_sse.config import load, setting_names
 from fast_sse.environment import PREFIX
 from fast_sse.http.admin.server import STOP_S
@@ -92,8 +91,7 @@ def test_the_unit_runs_a_command_that_exists() -> None:
     (line,) = directives()["ExecStart"]
     program, command, *options = shlex.split(line)
     assert Path(program).name == "fast-sse"
-    group = typer.main.get_command(make_app())
-    group.commands[command].make_context(command, options)  # type: ignore[attr-defined]
+    whole_commands()[command].make_context(command, options)
 
 
 def test_the_unit_sets_only_settings_that_exist() -> None:

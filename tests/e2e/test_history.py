@@ -144,25 +144,6 @@ async def test_what_expired_and_what_was_erased_is_not_shown(hub: Hub, channel: 
     assert [one["data"] for one in (await page(hub, channel))["messages"]] == [2]
 
 
-@pytest.mark.parametrize(
-    ("fields", "said"),
-    [
-        ({"limit": "0"}, "limit must be 1 to 200"),
-        ({"limit": "201"}, "limit must be 1 to 200"),
-        ({"limit": "many"}, "limit must be 1 to 200"),
-        ({"last": "-1"}, "last must be 1 to 200"),
-        ({"limt": "5"}, "there is no field 'limt' here"),
-        ({"after": "earliest", "last": "3"}, "after and last both say where to begin"),
-        ({"since": "yesterday"}, "since"),
-    ],
-)
-async def test_a_field_that_cannot_be_read_is_named(
-    hub: Hub, channel: Pair, fields: dict[str, str], said: str
-) -> None:
-    """400, and the answer says which."""
-    assert said in (await page(hub, channel, 400, **fields))["message"]
-
-
 async def test_it_takes_the_signature_of_the_stream(hub: Hub, channel: Pair) -> None:
     """One for these channels and no other, in the header or, format v2, in the query; without one nothing is said."""
     await publish(hub, channel, 1)

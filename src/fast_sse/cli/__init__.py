@@ -1,6 +1,7 @@
 """The command `fast-sse`: each file of a command reads its options, calls the application, and prints.
 
-main          which commands there are, and how each of them ends
+main          the command line, and how each command ends
+commands      which commands there are; none is imported before it is asked for
 serve         `fast-sse serve`
 demo          `fast-sse demo`
 config        `fast-sse config`
@@ -13,6 +14,7 @@ subscribe     `fast-sse subscribe`
 delivery      `fast-sse delivery`
 dlq           `fast-sse dlq`
 sign          `fast-sse sign`
+wait          `fast-sse wait`
 bench         `fast-sse bench`
 bench_hub     the hub that a benchmark starts when it is given none
 bench_target  a hub as the load generator sees it

@@ -16,7 +16,6 @@ from typing import Annotated, Literal
 import msgspec
 from typer import Option
 
-from fast_sse.config import load
 from fast_sse.environment import PREFIX
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError
@@ -107,6 +106,8 @@ def find_signer(
     if demo_dir is not None:
         return Signer(_demo_keyring(demo_dir), kid or "")
     if config is not None or any(name.startswith(f"{PREFIX}AUTH__") for name in os.environ):
+        from fast_sse.config import load  # noqa: PLC0415  a tenth of a second, which other ways need not wait for
+
         return Signer(load(config).keyring, kid or "")
     if (DEMO_DIR / "secret").exists():
         return Signer(_demo_keyring(DEMO_DIR), kid or "")

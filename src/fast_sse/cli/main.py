@@ -8,34 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from fast_sse import __version__
-from fast_sse.cli.backup import backup
-from fast_sse.cli.bench import bench
-from fast_sse.cli.compact import compact
-from fast_sse.cli.config import config_app
-from fast_sse.cli.delivery import delivery
-from fast_sse.cli.demo import demo
-from fast_sse.cli.dlq.command import dlq_app
-from fast_sse.cli.doctor.command import doctor
-from fast_sse.cli.publishing.command import publish
-from fast_sse.cli.restore import restore
-from fast_sse.cli.serve import serve
-from fast_sse.cli.sign import sign
-from fast_sse.cli.subscribe import subscribe
+from fast_sse.cli.commands import COMMANDS, LazyGroup, line_of, loaded
 from fast_sse.model.errors import ConfigError, FastSseError, HeldError
-from fast_sse.observe.logging import visible
-
-COMMANDS = (serve, demo, publish, subscribe, delivery, sign, doctor, bench, backup, restore, compact)
 
 
 def make_app() -> typer.Typer:
-    """The command line, built anew so that nothing happens on import."""
+    """The command line, built anew so that nothing happens on import. A command is imported when it is asked for."""
     app = typer.Typer(
         name="fast-sse",
+        cls=LazyGroup,
         help="A hub for server-sent events in which nothing acknowledged disappears without being named.",
         epilog="Begin with: fast-sse demo",
         no_args_is_help=True,
@@ -44,11 +30,14 @@ def make_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for command in COMMANDS:
-        app.command()(command)
-    app.add_typer(dlq_app(), name="dlq")
-    app.add_typer(config_app(), name="config")
+    for name, entry in COMMANDS.items():
+        app.command(name)(line_of(entry))
     return app
+
+
+def whole_commands() -> dict[str, Any]:
+    """Every command as click knows it, imported: for those who read what each of them takes."""
+    return {name: loaded(name) for name in COMMANDS}
 
 
 def _show_version(wanted: bool) -> None:
@@ -77,6 +66,8 @@ def app_main() -> None:
 
 def _end(sentence: str, status: int) -> NoReturn:
     """One line, whatever the sentence holds: part of it may have come from a file or a server."""
+    from fast_sse.observe.logging import visible  # noqa: PLC0415  most commands end well, and without a log
+
     with contextlib.suppress(OSError):  # standard error is closed: the status still says it
         typer.echo(f"fast-sse: {visible(sentence)}", err=True)
     sys.exit(status)
