@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Command
+from tests.deploy.proxy import Certificate
 
 from fast_sse.cli.remote import Remote, channel_argument
 from fast_sse.model.channel import Channel, channel_from_path
@@ -66,3 +73,63 @@ def test_a_bad_channel_is_a_wrong_argument() -> None:
     """It is refused before anything is sent."""
     with pytest.raises(ConfigError, match=r"^ID TYPE: "):
         channel_argument("a/b", "c")
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A server over TLS that answers as a hub that is ready, and its certificate, which nobody has signed but itself."""
+    certificate = Certificate(tmp_path)
+
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"code":"bad_channel","message":"","request_id":""}'
+            self.send_response(400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Ready) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.chain, certificate.key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # the client hangs up in the handshake
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_address[1]}", certificate.chain
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.wire
+@pytest.mark.parametrize(
+    "arguments", [["publish", "a", "t", "--data", "1"], ["subscribe", "a", "t"], ["wait"]]
+)
+def test_a_certificate_that_is_not_trusted_ends_at_once(
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    secure: tuple[str, Path],
+    arguments: list[str],
+) -> None:
+    """Trying again would change nothing: 2, and the line names the option that does."""
+    monkeypatch.setenv("HUB_SECRET", "a-secret-of-the-test-0123456789abcdef")
+    secret = [] if arguments == ["wait"] else ["--secret-env", "HUB_SECRET"]
+    assert command(*arguments, *secret, "--url", secure[0]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("fast-sse: --cacert: the certificate of 127.0.0.1 is not trusted (self")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.wire
+def test_a_certificate_that_is_given_is_trusted(
+    command: Command, secure: tuple[str, Path], tmp_path: Path
+) -> None:
+    """With --cacert the same server is taken for what it is; a file that is no PEM is named."""
+    url, chain = secure
+    assert command("wait", "--url", url, "--cacert", str(chain), "--timeout", "5") == 0
+    (tmp_path / "no.pem").write_text("no certificate")
+    assert command("wait", "--url", url, "--cacert", str(tmp_path / "no.pem")) == 2
+    assert command("wait", "--url", url, "--cacert", str(tmp_path / "gone.pem")) == 2

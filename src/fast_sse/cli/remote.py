@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import shlex
+import ssl
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 
@@ -19,6 +20,10 @@ DEFAULT_URL = "http://127.0.0.1:30000"
 EventIdArgument = Annotated[str, Argument(metavar="ID", help="First half of the channel, or *.")]
 EventTypeArgument = Annotated[str, Argument(metavar="TYPE", help="Second half of the channel, or *.")]
 UrlOption = Annotated[str, Option("--url", help="Where the hub is.")]
+CacertOption = Annotated[
+    str | None,
+    Option("--cacert", metavar="FILE", help="Trust the certificates in this PEM file, and no others."),
+]
 
 #: What can go wrong on the way to a hub and back; a retry may help.
 NETWORK_ERRORS = (OSError, http.client.HTTPException)
@@ -41,10 +46,11 @@ class Remote(msgspec.Struct, frozen=True):
     host: str
     port: int | None
     prefix: str = ""
+    tls: ssl.SSLContext | None = None
 
     @classmethod
-    def at(cls, url: str, option: str = "--url") -> Remote:
-        """Take an URL apart. `option`: where it was given. Raises ConfigError."""
+    def at(cls, url: str, option: str = "--url", cacert: str | None = None) -> Remote:
+        """Take an URL apart. `option`: where it was given; `cacert`: whose certificates are trusted. Raises ConfigError."""
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -52,12 +58,17 @@ class Remote(msgspec.Struct, frozen=True):
             raise ConfigError(option, "is not a URL") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(option, "must begin with http:// or https:// and name a host")
-        return cls(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
+        tls = _trusting(cacert) if parts.scheme == "https" else None
+        return cls(parts.scheme, parts.hostname, port, parts.path.rstrip("/"), tls)
 
     def connect(self, timeout_s: float) -> http.client.HTTPConnection:
-        """A connection that opens with its first request; each wait on it is bounded."""
-        kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection
-        return kind(self.host, self.port, timeout=timeout_s)
+        """A connection that opens with its first request; each wait on it is bounded.
+
+        Over TLS that raises ConfigError when the hub's certificate is not trusted: trying again would change nothing.
+        """
+        if self.scheme == "https":
+            return _Secure(self.host, self.port, timeout=timeout_s, context=self.tls)
+        return http.client.HTTPConnection(self.host, self.port, timeout=timeout_s)
 
     def publish_path(self, to: Channel) -> str:
         """Path of the publish route."""
@@ -92,6 +103,24 @@ class Remote(msgspec.Struct, frozen=True):
             f"curl --location {_quoted(self.url(self.publish_path(to)))} \\\n{_header(signature)} \\\n"
             f"--header 'Content-Type: application/json' \\\n--data{'-binary' * data.startswith('@')} {_quoted(data)}"
         )
+
+
+class _Secure(http.client.HTTPSConnection):
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except ssl.SSLCertVerificationError as error:
+            raise ConfigError(
+                "--cacert",
+                f"the certificate of {self.host} is not trusted ({error.verify_message}); say which file to trust",
+            ) from error
+
+
+def _trusting(cacert: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=cacert)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError("--cacert", f"cannot read {cacert}: {error.strerror or 'it is not PEM'}") from error
 
 
 def _for_channel(path: str, to: Channel) -> str:

@@ -31,6 +31,7 @@ from fast_sse.cli.exact import checked, one_line
 from fast_sse.cli.remote import (
     DEFAULT_URL,
     NETWORK_ERRORS,
+    CacertOption,
     EventIdArgument,
     EventTypeArgument,
     Remote,
@@ -78,6 +79,7 @@ def subscribe(  # noqa: PLR0913, PLR0917  the options of a command are its argum
     demo_dir: DemoDirOption = None,
     secret_env: SecretEnvOption = None,
     url: UrlOption = DEFAULT_URL,
+    cacert: CacertOption = None,
 ) -> None:
     """Print what is published to a channel, one message a line, from now on or from where you say.
 
@@ -91,7 +93,7 @@ def subscribe(  # noqa: PLR0913, PLR0917  the options of a command are its argum
       fast-sse subscribe carid000001 cart_changed --since 15m
       fast-sse subscribe orders created --from earliest --json | jq .data
     """
-    to, hub = channel_argument(event_id, event_type), Remote.at(url)
+    to, hub = channel_argument(event_id, event_type), Remote.at(url, cacert=cacert)
     if sum(option is not None for option in (start, last, from_id, since)) > 1:
         raise ConfigError("--from", "only one of --from, --last, --from-id and --since says where to begin")
     begin = Begin(last, _checked(since) if since is not None else None)

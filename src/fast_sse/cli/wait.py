@@ -7,14 +7,13 @@ subscription without a channel, which a hub refuses by a word that nothing else 
 from __future__ import annotations
 
 import http.client
-import ssl
 import time
 from typing import Annotated
 
 import msgspec
 from typer import Option, echo
 
-from fast_sse.cli.remote import DEFAULT_URL, Remote, UrlOption
+from fast_sse.cli.remote import DEFAULT_URL, CacertOption, Remote, UrlOption
 from fast_sse.http.api.paths import SUBSCRIBE_SEVERAL
 from fast_sse.model.errors import BadChannelError, UnavailableError
 
@@ -28,6 +27,7 @@ class _Refusal(msgspec.Struct):
 
 def wait(
     url: UrlOption = DEFAULT_URL,
+    cacert: CacertOption = None,
     timeout: Annotated[float, Option(metavar="SECONDS", help="How long to wait.", min=0.0)] = 30.0,
 ) -> None:
     """Wait until a hub is ready, and say so when it is not in time.
@@ -40,7 +40,7 @@ def wait(
       fast-sse serve & fast-sse wait && fast-sse doctor
       fast-sse wait --url https://hub.example.com --timeout 120
     """
-    hub, end_s = Remote.at(url), time.monotonic() + timeout
+    hub, end_s = Remote.at(url, cacert=cacert), time.monotonic() + timeout
     while (seen := _seen(hub)) != "":
         left_s = end_s - time.monotonic()
         if left_s <= 0:
@@ -56,8 +56,6 @@ def _seen(hub: Remote) -> str:
         connection.request("GET", hub.prefix + SUBSCRIBE_SEVERAL)
         answer = connection.getresponse()
         body = answer.read()
-    except ssl.SSLCertVerificationError as error:
-        return f"its certificate is not trusted ({error.verify_message})"
     except OSError as error:
         return f"nothing answers there ({error.strerror or error})"
     except http.client.HTTPException:

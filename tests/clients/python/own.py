@@ -62,6 +62,6 @@ def plain(url: str) -> None:
     prefix, _, path = parts.path.partition("/v1/subscribe/events/")
     event_id, _, event_type = path.partition("/types/")
     at = Remote.at(f"{parts.scheme}://{parts.netloc}{prefix}")
-    hub = _Hub(at.scheme, at.host, at.port, at.prefix, urlencode(fields))
+    hub = _Hub(at.scheme, at.host, at.port, at.prefix, query=urlencode(fields))
     for event in _EventSource(hub, channel(unquote(event_id), unquote(event_type)), signature).events():
         say_event(event.type, event.last_event_id, event.text)

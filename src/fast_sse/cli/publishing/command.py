@@ -28,7 +28,7 @@ from fast_sse.cli.publishing.batch import BatchRun, run_batch
 from fast_sse.cli.publishing.link import HubLink
 from fast_sse.cli.publishing.senders import make_sender
 from fast_sse.cli.publishing.waiting import goal, wait_for
-from fast_sse.cli.remote import DEFAULT_URL, Remote, UrlOption, channel_argument
+from fast_sse.cli.remote import DEFAULT_URL, CacertOption, Remote, UrlOption, channel_argument
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError, UnavailableError
 
@@ -84,6 +84,7 @@ def publish(  # noqa: PLR0913, PLR0917  the options of a command are its argumen
     demo_dir: DemoDirOption = None,
     secret_env: SecretEnvOption = None,
     url: UrlOption = DEFAULT_URL,
+    cacert: CacertOption = None,
 ) -> None:
     """Publish one message and print its id, or publish a file of them.
 
@@ -99,7 +100,7 @@ def publish(  # noqa: PLR0913, PLR0917  the options of a command are its argumen
       fast-sse publish carid000001 alarm --data '"call back"' --wait acked --timeout 60 || echo "send a mail"
       fast-sse publish --batch messages.ndjson
     """
-    hub, wanted = Remote.at(url), None if wait is None else goal(wait)
+    hub, wanted = Remote.at(url, cacert=cacert), None if wait is None else goal(wait)
     if batch is None:
         to = channel_argument(event_id, event_type)
         typed = sys.stdin.buffer.read() if data is None or data == "-" else os.fsencode(data)
