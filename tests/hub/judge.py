@@ -10,6 +10,7 @@ from tests.hub.support import Peer
 from tests.support.events import Block, Parser
 
 from fast_sse.model.channel import Channel, Filter
+from fast_sse.model.payload import unpacked
 
 
 class Published(NamedTuple):
@@ -86,5 +87,5 @@ class Stream:
             assert position > at, f"{position} twice"
             (entry,) = [entry for entry in log.entries if entry.position == position]
             assert self.wanted.matches(entry.channel), f"{entry} leaks"
-            assert json.loads(block.data)["data"][0] == entry.number
+            assert json.loads(unpacked(block.data.encode()))["data"][0] == entry.number
         return position

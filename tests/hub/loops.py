@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 
@@ -42,6 +44,19 @@ class ManualLoop(asyncio.SelectorEventLoop):
             await self.idle()
         self.now_s = target
         await self.idle()
+
+
+class AtOnce(ThreadPoolExecutor):
+    """An executor without threads: what it is given is done at once, and its result comes a turn of the loop later."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **more: Any) -> Future[Any]:
+        """The result of the work, or what it raised."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*args, **more))
+        except BaseException as error:  # noqa: BLE001  the caller's, whatever it is
+            future.set_exception(error)
+        return future
 
 
 def manual() -> ManualLoop:

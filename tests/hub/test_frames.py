@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast_sse.hub.frames import BARE, SHAPES, _joined, frame_of, frames_of, id_texts, pieces
+from fast_sse.hub.frames import (
+    ADDRESSED,
+    BARE,
+    PAYLOAD,
+    SHAPES,
+    _joined,
+    frame_of,
+    frames_of,
+    id_texts,
+    pieces,
+)
 from fast_sse.hub.tail import Entry
 from fast_sse.model.channel import Channel
 from fast_sse.model.cursor import Cursor, parse_cursor
 from fast_sse.model.message import Record
+from fast_sse.model.parser import EventParser
+from fast_sse.model.payload import unpacked
 
+#: Long enough to be packed.
+LONG = b'"%b"' % (b"x" * 1100)
 LOGS = {kind: Cursor(kind, "0" * 13, 0) for kind in ("m1", "s1", "r1", "k1")}
 
 records = st.builds(
     Record,
     st.integers(1, 1 << 62),
     st.builds(Channel, st.sampled_from(["a", "b é"]), st.just("*")),
-    st.sampled_from([b"1", b'{"a":"\xc3\xa9"}', b"[1,\n2]", b"[1,\r\n2]"]),
-    st.just(b'{"send_time":"x"}'),
+    st.sampled_from([b"1", b'{"a":"\xc3\xa9"}', b"[1,\n2]", b"[1,\r\n2]", LONG, b"[%b,\n%b]" % (LONG, LONG)]),
+    st.sampled_from([b'{"send_time":"x"}', b'{"message_compressed":"true","send_time":"x"}']),
     st.sampled_from(["", "tick"]),
     st.just(b""),
     st.just(0),
@@ -38,6 +53,17 @@ def test_a_replayed_frame_is_the_live_one(some: list[Record], kind: str, shape: 
     bytes_max = max(1, len(whole) // 2)
     found = list(frames_of(some, log, shape=shape, bytes_max=bytes_max))
     assert found == list(pieces(one_by_one, bytes_max))
+
+
+@given(records, st.sampled_from([BARE, ADDRESSED]))
+def test_a_packed_frame_holds_the_plain_envelope(record: Record, plain: int) -> None:
+    """A long one is packed and a short one is not, nor one that its publisher compressed; id and event are the same."""
+    text = LOGS["m1"].at(record.position).text
+    (expected,) = EventParser().feed(frame_of(record, text, plain))
+    (found,) = EventParser().feed(frame_of(record, text, plain + PAYLOAD))
+    assert (found.type, found.last_event_id) == (expected.type, expected.last_event_id)
+    assert json.loads(unpacked(found.data)) == json.loads(expected.data)
+    assert (found.data != expected.data) is (len(record.data) > 1000 and b"compressed" not in record.headers)
 
 
 @given(st.lists(records, min_size=1, max_size=5), st.sampled_from(sorted(LOGS)), st.sampled_from(SHAPES))

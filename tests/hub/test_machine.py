@@ -17,6 +17,13 @@ from fast_sse.store.sqlite.store import SqliteStore
 UNHURRIED = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.fixture
+def _little_is_packed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the longer messages is packed in a thread, which here is a turn of the loop, and two are a portion."""
+    monkeypatch.setattr("fast_sse.hub.packing.AT_ONCE_BYTES", 150)
+    monkeypatch.setattr("fast_sse.hub.packing._PORTION_BYTES", 300)
+
+
 class SqliteMachine(HubMachine):
     """The same over the store of real life."""
 
@@ -39,6 +46,7 @@ def drive(machine: type[HubMachine], examples: int, steps: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_little_is_packed_at_once")
 def test_every_stream_is_the_log() -> None:
     """Whatever publishers, peers, retention and restarts do: each stream is its filter of the log, in order, once,
     or it names its gap and goes on exactly there.
@@ -48,6 +56,7 @@ def test_every_stream_is_the_log() -> None:
 
 @pytest.mark.chaos
 @pytest.mark.timeout(1800)
+@pytest.mark.usefixtures("_little_is_packed_at_once")
 def test_every_stream_is_the_log_at_length() -> None:
     """As above, for long."""
     drive(HubMachine, 3000, 80)

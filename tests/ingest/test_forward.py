@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import gzip
+import threading
+from random import Random
 from types import SimpleNamespace
 
 import msgspec
@@ -26,6 +30,9 @@ from fast_sse.model.errors import (
     TooLargeError,
     UnknownOutcomeError,
 )
+from fast_sse.model.limits import Limits
+from fast_sse.model.message import PublishBody
+from fast_sse.model.payload import check_all_compressed
 from fast_sse.observe.observer import DefectSeen
 
 
@@ -121,6 +128,30 @@ async def test_poison_does_not_stop_its_neighbours(way: Way, store: FailingStore
     assert poison.entry is bad
     assert poison.error.status == 400
     assert await store.payloads() == [1, 3]
+
+
+async def test_a_package_that_inflates_is_read_in_a_thread(
+    way: Way, store: FailingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds up nobody meanwhile, keeps its place in the queue, and damage in it is poison as any other."""
+    threads: list[str] = []
+
+    def check(body: PublishBody, limits: Limits) -> None:
+        threads.append(threading.current_thread().name)
+        check_all_compressed(body, limits)
+
+    monkeypatch.setattr("fast_sse.ingest.package.check_all_compressed", check)
+    member = gzip.compress(Random(1).randbytes(100_000))
+    headers = {"message_compressed": "true"}
+    good, cut = (base64.b64encode(one).decode() for one in (member, member[:-1]))
+    one, _, _, four = entries(1, 2, 3, 4)
+    whole = QueueEntry("2-0", package(good, headers=headers))
+    broken = QueueEntry("3-0", package(cut, headers=headers))
+    (poison,) = await way.forwarder.forward([one, whole, broken, four])
+    assert poison.entry is broken
+    assert poison.error.status == 400
+    assert await store.payloads() == [1, good, 4]
+    assert [name == "MainThread" for name in threads] == [True, False, False, True]
 
 
 @pytest.mark.parametrize("error", [KeyConflictError("used"), TooLargeError("the broker says so")])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
+import random
 from hashlib import sha256
 from typing import Any
 
@@ -33,6 +36,14 @@ ORIGINAL = {
     "headers": {"X-Trace-ID": "trace-abc-def"},
     "send_direct": False,
 }
+
+
+COMPRESSED = {"message_compressed": "true"}
+
+
+def zipped(data: bytes) -> str:
+    """As a producer compresses it."""
+    return base64.b64encode(gzip.compress(data)).decode()
 
 
 def allow_all(_channel: Channel) -> None:
@@ -84,6 +95,21 @@ def test_the_queue_may_name_the_channel() -> None:
     assert draft.channel == Channel("é", "t")
 
 
+def test_data_that_its_producer_compressed_is_passed_on() -> None:
+    """It is checked, and reaches the subscriber as it is."""
+    text = zipped(random.Random(1).randbytes(200_000))
+    assert json.loads(drafted(package(text, headers=COMPRESSED)).data) == text
+
+
+def test_only_what_may_inflate_is_dear() -> None:
+    """A package of some size that says it is compressed; all others are read at once."""
+    packages = Packages("hub:q", LIMITS, lambda: 0.0, allow_all)
+    text = zipped(random.Random(1).randbytes(2000))
+    assert packages.dear(QueueEntry("1-0", package(text, headers=COMPRESSED)))
+    assert not packages.dear(QueueEntry("1-0", package(text)))
+    assert not packages.dear(QueueEntry("1-0", package(zipped(b"1"), headers=COMPRESSED)))
+
+
 BAD = {
     "empty": (b"", BadRequestError),
     "not JSON": (b"hello", BadRequestError),
@@ -116,6 +142,8 @@ BAD = {
     "far too deep": (package("D").replace(b'"D"', b"[" * 100_000 + b"]" * 100_000), BadRequestError),
     "user too deep": (package(1, user="D").replace(b'"D"', b"[" * 65 + b"]" * 65), BadRequestError),
     "too large": (package("x" * LIMITS.body_bytes_max), TooLargeError),
+    "compressed data that is none": (package("plain", headers=COMPRESSED), BadRequestError),
+    "a bomb": (package(zipped(bytes(1 << 20)), headers=COMPRESSED), TooLargeError),
 }
 
 
