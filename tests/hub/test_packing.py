@@ -197,7 +197,7 @@ async def test_a_long_backlog_is_handed_on_in_portions(
         await hub.publish("a/t", LONG, LONG + "2", 3)
         pool = asyncio.get_running_loop()
         workshop.gate.set()
-        seen = []
+        seen: list[Any] = []
         while len(seen) < 3:
             await pool.run_in_executor(None, int)
             await manual().idle()
