@@ -278,10 +278,15 @@ async def test_what_was_told_of_a_topic_that_was_made_anew_is_refused(cluster: C
 async def test_letters_that_outlive_their_messages_in_vain_are_warned_of(
     cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The topic keeps for an hour, dead letters are to be kept for a week: said once at start; not where it keeps for ever."""
+    """The topic keeps for an hour, dead letters are to be kept for two: said at start; not where it keeps for ever, nor where
+    nobody set an age of dead letters.
+    """
+    two_hours = LetterBounds(max_age_s=7200.0)
     with caplog.at_level(logging.WARNING):
-        await cluster.open("a")
-        assert "dead letter" not in caplog.text
+        await cluster.open("a", letters=two_hours)
         cluster.topic += "-short"
-        await cluster.open("b", retention=Retention(max_age_s=3600.0, max_bytes=None))
-    assert "retention.ms is 3600000, and dead_letters.max_age_s 604800" in caplog.text
+        hour = Retention(max_age_s=3600.0, max_bytes=None)
+        await cluster.open("b", retention=hour)
+        assert "dead letter" not in caplog.text
+        await cluster.open("c", retention=hour, letters=two_hours)
+    assert "retention.ms is 3600000, and dead_letters.max_age_s 7200" in caplog.text

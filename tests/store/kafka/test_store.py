@@ -27,14 +27,13 @@ from fast_sse.model.errors import (
     UnavailableError,
 )
 from fast_sse.model.message import Record
-from fast_sse.store.base import Appended, Gap, OvertakenError, Retention, Windows
+from fast_sse.store.base import Appended, Gap, OvertakenError, Windows
 from fast_sse.store.clock import wall_ms
 from fast_sse.store.kafka.entry import encode
 from fast_sse.store.kafka.fold import FoldedGroup
 from fast_sse.store.kafka.store import KafkaStore
 from fast_sse.store.kafka.topic import Facts
 from fast_sse.store.kafka.topic_reader import _SuspectError
-from fast_sse.store.letters import LetterBounds
 from fast_sse.store.record import record_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.wire, pytest.mark.timeout(180)]
@@ -163,16 +162,6 @@ async def test_erasures_leave_nothing_behind(cluster: Cluster) -> None:
     await until_level(other, (await one.bounds()).newest)
     for store in (one, other):
         assert [name for name, value in vars(store).items() if isinstance(value, dict) and value] == []
-
-
-@pytest.mark.parametrize("days", [7, 2])
-async def test_a_letter_that_outlives_the_topic_is_said_where_it_was_asked_for(
-    cluster: Cluster, caplog: pytest.LogCaptureFixture, days: int
-) -> None:
-    """Who set no age of dead letters is content with that of the topic, and not told so at each start."""
-    await cluster.open(retention=Retention(max_age_s=86_400), letters=LetterBounds(max_age_s=days * 86_400))
-    said = [line.message for line in caplog.records if "dead_letters.max_age_s" in line.message]
-    assert len(said) == (days == 2)
 
 
 async def test_one_node_an_hour_ahead_changes_nothing(cluster: Cluster) -> None:
