@@ -39,6 +39,7 @@ from fast_sse.node import Node
 from fast_sse.observe.access import AccessLog
 from fast_sse.observe.logging import Log
 from fast_sse.parts import make_interface, make_introductions, make_public_access, on_defect
+from fast_sse.systemd import ServiceManager
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Connections that may wait to be accepted: a whole fleet of browsers comes back at once after a restart.
@@ -52,6 +53,7 @@ class App:
 
     `reload` reads the settings again, at SIGHUP; `missed_reload` says whether one came before there was an `App` to take
     it. `end_at_once` ends the process as a crash would. `access_log` gets a line for each request, where there is one.
+    `manager` is told how far the node is.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class App:
         missed_reload: Callable[[], bool] = lambda: False,
         end_at_once: Callable[[], object] = lambda: os._exit(1),
         access_log: Log | None = None,
+        manager: ServiceManager | None = None,
     ) -> None:
         self._node = node
         self._config = node.config
@@ -74,6 +77,7 @@ class App:
         self._reload_waits = False
         self._end_at_once = end_at_once
         self._access_log = access_log
+        self._manager = manager or ServiceManager()
         self._tls: ssl.SSLContext | None = None
         self._stop = asyncio.Event()
 
@@ -84,6 +88,7 @@ class App:
             self._end_at_once()
         self._log.info("stop", state=self._node.state)
         self._node.withdraw()
+        self._manager.stopping()
         self._stop.set()
 
     def reload(self) -> None:
@@ -98,8 +103,12 @@ class App:
         if not self._node.is_open:
             self._reload_waits = True
             return
+        with self._manager.reloading():
+            self._take_over(self._reload)
+
+    def _take_over(self, read: Callable[[], Config]) -> None:
         try:
-            config = self._reload()
+            config = read()
             if self._tls is not None and config.chain is not None:
                 renew(self._tls, config.chain)
         except ConfigError as error:
@@ -127,6 +136,7 @@ class App:
             for number in SIGNALS:
                 loop.add_signal_handler(number, self.stop)
             loop.add_signal_handler(signal.SIGHUP, self.reload)
+            self._manager.begin()
             streams = OpenStreams()
             live = Live(self._node, streams, time.time)
             admins = self._make_admins(operators, live, streams)
@@ -145,6 +155,7 @@ class App:
                 await self._node.close()
                 for number in (*SIGNALS, signal.SIGHUP):
                     loop.remove_signal_handler(number)
+                self._manager.end()
         self._log.info("stopped")
 
     def _watch(self, live: Live) -> list[asyncio.Task[None]]:
@@ -198,6 +209,7 @@ class App:
             self._node.serve()
             self._log.info("ready", public=public.address, admin=admin_address)
             self._announce(public.address, admin_address)
+            self._manager.ready(public.address)
         await self._stop.wait()
         public.stop()
         if introductions is not None:

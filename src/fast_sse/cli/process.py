@@ -6,6 +6,7 @@ Everything here changes the whole process, so nothing else may, and nothing here
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import logging
 import os
@@ -23,6 +24,7 @@ from fast_sse.observe.lines import Lines
 from fast_sse.observe.logging import Log, StandardHandler, dropped_notice, form_of, make_log
 from fast_sse.parts import make_sources, make_store
 from fast_sse.store.sqlite.writer import SWITCH_INTERVAL_S
+from fast_sse.systemd import ServiceManager
 
 #: How long a process that is ended at once waits for the line that says so.
 LAST_WORDS_S = 0.2
@@ -50,6 +52,8 @@ def run(
     log = make_log(config.log_level, errors, config.node_name, form)
     access_log = make_log("info", errors, config.node_name, form) if config.access_log else None
     logging.basicConfig(handlers=[StandardHandler(log)], level=logging.WARNING)
+    faulthandler.enable(_STANDARD_ERROR)  # whoever is ended by the watchdog says where it stood
+    manager = ServiceManager.of(os.environ, os.getpid(), log)
     _raise_file_limit(log)
     # The store's thread comes back from an fsync while the loop computes. By default it then waits 5 ms for the
     # interpreter, longer than the fsync took, and every publish of that group with it.
@@ -75,6 +79,7 @@ def run(
             missed_reload=lambda: bool(missed),
             end_at_once=end_at_once,
             access_log=access_log,
+            manager=manager,
         )
         await app.run()
 
