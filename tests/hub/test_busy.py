@@ -128,7 +128,7 @@ def test_the_busiest_are_found_among_many() -> None:
         busy.take(of(*names))
         clock.now_s += 1
     rates = busy.rates()
-    first, second, *_ = sorted(rates.per_s, key=rates.per_s.__getitem__, reverse=True)
-    assert (first, second) == (at("loud"), at("less"))
-    assert rates.per_s[first] <= 31
-    assert rates.per_s[first] + rates.error >= 29
+    loudest, next_one, *_ = sorted(rates.per_s, key=rates.per_s.__getitem__, reverse=True)
+    assert (loudest, next_one) == (at("loud"), at("less"))
+    assert rates.per_s[loudest] <= 31
+    assert rates.per_s[loudest] + rates.error >= 29

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
 from starlette.types import ASGIApp
+from tests.support.sign import SECRET
 
+from fast_sse.config import load
 from fast_sse.http.admin.app import admin_app
 from fast_sse.hub.hub import Erased
 from fast_sse.model.channel import Channel
+from fast_sse.model.cursor import parse_cursor
 from fast_sse.model.errors import UnavailableError
 from fast_sse.model.letter import Reason
+from fast_sse.node import Node
 from fast_sse.observe.history import History
+from fast_sse.observe.logging import make_log
+from fast_sse.parts import make_sources, make_store
 
 KEY = b"operators-only"
 
@@ -53,6 +62,42 @@ class FakeNode:
         self.probes += 1
         if self.error:
             raise self.error
+
+
+@pytest.fixture
+async def real(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Node]:
+    """A node that serves, on a log in memory."""
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
+    config = load(None, {"store": "memory", "drain_s": 0.05, "node": "n1"})
+    node = Node(config, make_store(config), make_sources(config), make_log("debug", io.StringIO()))
+    await node.open()
+    node.serve()
+    yield node
+    await node.drain()
+    await node.close()
+
+
+async def published(node: Node, channel: str = "a/t", *data: object, **fields: object) -> list[str]:
+    """Messages by an operator; their ids."""
+    event_id, event_type = channel.split("/")
+    ids = []
+    for value in data:
+        body = {"event_id": event_id, "event_type": event_type, "data": value, **fields}
+        answer = await ask(
+            node, "/v1/publish-test", method="POST", body=json.dumps(body, ensure_ascii=False).encode()
+        )
+        assert answer.status_code == 200, answer.text
+        ids.append(answer.json()["data"]["message_id"])
+    await settled(node, ids)
+    return ids
+
+
+async def settled(node: Node, ids: list[str]) -> None:
+    """Wait until the node has read what was published."""
+    place = parse_cursor(ids[-1])
+    assert place is not None
+    async with asyncio.timeout(5):
+        await node.hub._ground.fanout.reached(place.position)
 
 
 class Answer:

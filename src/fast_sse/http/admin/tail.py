@@ -42,6 +42,8 @@ BUFFER_BYTES_MAX = 256 * 1024
 #: Looks without a message after which the id is moved on, so that the stream says that it lives.
 QUIET_LOOKS = 75
 LAST_MAX = 100
+#: Seconds until a store that is away is asked again.
+AWAY_S = 1.0
 
 _RETRY_MS = 2_000
 
@@ -176,7 +178,7 @@ class Tail:
             except StoreClosedError:
                 raise
             except UnavailableError:
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(AWAY_S)
             else:
                 return page
 

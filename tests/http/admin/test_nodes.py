@@ -1,0 +1,71 @@
+"""Settings in force, and the nodes that share a log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.http.admin.conftest import ask, published
+from tests.support.sign import SECRET
+
+from fast_sse.config import load, setting_names
+from fast_sse.http.admin.nodes import _nodes_json
+from fast_sse.node import Node
+from fast_sse.store.letters import Turner
+
+
+async def found(node: Node) -> dict[str, tuple[str, str]]:
+    """Value and origin of each setting."""
+    items = (await ask(node, "/v1/settings")).json()["data"]["items"]
+    return {item["name"]: (item["value"], item["origin"]) for item in items}
+
+
+async def test_every_setting_is_shown_with_its_origin(real: Node) -> None:
+    """As `fast-sse config show` has them, and no secret."""
+    settings = await found(real)
+    assert list(settings) == setting_names()
+    assert settings["auth.secret"] == ("(set)", "environment FAST_SSE_AUTH__SECRET")
+    assert settings["store"] == ('"memory"', "flag")
+    assert settings["port"] == ("30000", "default")
+    assert SECRET not in (await ask(real, "/v1/settings")).text
+
+
+async def test_what_a_reload_took_over_is_in_force(real: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing else of what was read then: it waits for a start."""
+    monkeypatch.setenv("FAST_SSE_AUTH__ALLOWED_EVENT_IDS", "b")
+    monkeypatch.setenv("FAST_SSE_LOAD_ROUTE", "true")
+    real.reload(load(None, {"store": "memory", "node": "n1"}))
+    settings = await found(real)
+    assert settings["auth.allowed_event_ids"] == ('["b"]', "environment FAST_SSE_AUTH__ALLOWED_EVENT_IDS")
+    assert settings["load_route"] == ("false", "default")
+
+
+async def test_a_node_alone(real: Node) -> None:
+    """It names itself, and that nobody shares its log."""
+    await published(real, "a/t", 1)
+    data = (await ask(real, "/v1/nodes")).json()["data"]
+    assert data["shared"] is False
+    assert data["items"] == [{"node": "n1", "self": True, "current": True, "behind": 0}]
+
+
+async def test_the_others_are_as_their_store_names_them(real: Node) -> None:
+    """Itself first, then the others by name, with how far each was behind when it told last."""
+    await published(real, "a/t", 1, 2, 3)
+    level = real.hub.level.position
+    turners: list[Any] = [
+        Turner(node="n3", start="c", through=0, current=False),
+        Turner(node="n1", start="a", through=level, current=True),
+        Turner(node="n2", start="b", through=level - 1, current=True),
+    ]
+    assert _nodes_json(real, turners) == [
+        {"node": "n1", "self": True, "current": True, "behind": 0},
+        {"node": "n2", "self": False, "current": True, "behind": 1},
+        {"node": "n3", "self": False, "current": False, "behind": level},
+    ]
+
+
+@pytest.mark.parametrize("path", ["/v1/settings", "/v1/nodes"])
+async def test_there_is_nothing_to_ask_for(real: Node, path: str) -> None:
+    """An unknown parameter is named."""
+    answer = await ask(real, path + "?all=1")
+    assert (answer.status_code, "all" in answer.json()["message"]) == (400, True)
