@@ -51,6 +51,14 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+def watched(page: Page, complaints: list[str]) -> Page:
+    """Keep what a page complains of."""
+    page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
+    page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
+    page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+    return page
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_page(chromium: Browser, complaints: list[str]) -> AsyncIterator[OpenPage]:
     """Pages whose complaints are kept; all are closed after the test."""
@@ -59,11 +67,7 @@ async def open_page(chromium: Browser, complaints: list[str]) -> AsyncIterator[O
     async def open_page(**options: Any) -> Page:
         context = await chromium.new_context(**options)
         contexts.append(context)
-        page = await context.new_page()
-        page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
-        page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
-        page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
-        return page
+        return watched(await context.new_page(), complaints)
 
     yield open_page
     for context in contexts:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
-from tests.browser.conftest import OpenPage, need
+from playwright.async_api import Browser, BrowserContext, expect
+from tests.browser.conftest import need, watched
 from tests.browser.dashboard.operators import KEY, XSS, Operated, Operator
 
 
@@ -31,20 +30,22 @@ def mortal(tmp_path: Path) -> Iterator[Operated]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def signed_in(chromium: Browser, hub: Operated) -> Any:
-    """The cookies of a session, for contexts that are not about signing in."""
+async def desk(chromium: Browser, hub: Operated) -> AsyncIterator[BrowserContext]:
+    """A browser whose operator is signed in, and which keeps the pages' files as browsers do."""
     context = await chromium.new_context()
     answer = await context.request.post(f"{hub.origin}/v1/session", data={"key": KEY})
     assert answer.ok, await answer.text()
-    state = await context.storage_state()
+    yield context
     await context.close()
-    return state
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def operator(open_page: OpenPage, hub: Operated, signed_in: Any) -> Operator:
-    """One who is signed in and sees the overview; its numbers may be yet to come."""
-    operator = Operator(await open_page(storage_state=signed_in), hub)
-    await operator.page.goto(hub.origin)
-    await expect(operator.page.locator("h1")).to_be_attached()
-    return operator
+async def operator(desk: BrowserContext, hub: Operated, complaints: list[str]) -> AsyncIterator[Operator]:
+    """One who sees the overview; its numbers may be yet to come."""
+    page = await desk.new_page()
+    watched(page, complaints)
+    operator = Operator(page, hub)
+    await page.goto(hub.origin)
+    await expect(page.locator("h1")).to_be_attached()
+    yield operator
+    await page.close()

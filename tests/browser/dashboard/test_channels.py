@@ -123,7 +123,7 @@ async def test_an_erasure_asks_for_the_name(operator: Operator, complaints: list
     """Nothing is erased before the name is typed again; then the history is gone, and its count is told."""
     channel = ("erase", "me")
     for number in range(3):
-        await operator.hub.publish(channel, number)
+        await operator.hub.publish(channel, number, dead_letter=False)
     await operator.go("channels/erase/me?view=kept")
     await expect(operator.text(".tail li")).to_have_count(3)
     await operator.click("Erase…")

@@ -28,7 +28,7 @@ SIGHTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("sight", SIGHTS)
 async def test_every_page_is_readable(
-    open_page: OpenPage, hub: Operated, signed_in: Any, artefacts: Path, sight: str
+    open_page: OpenPage, hub: Operated, artefacts: Path, sight: str
 ) -> None:
     """No serious violation of axe-core's rules, nothing wider than the window, no control too small to hit."""
     ids = [await hub.publish(CHANNEL, {"sku": "SKU-45678", "quantity": n}) for n in range(5)]
@@ -36,10 +36,8 @@ async def test_every_page_is_readable(
     async def dead() -> bool:
         return (await hub.operate("GET", f"/v1/dead-letters/{ids[0]}")).status == 200
 
-    page = await open_page(storage_state=signed_in, **SIGHTS[sight])
-    operator = Operator(page, hub)
-    await page.goto(hub.origin)
-    await operator.is_live()
+    page = await open_page(**SIGHTS[sight])
+    operator = await Operator.at(page, hub)
     await operator.until(dead)
     subscriber = hub.subscriber(CHANNEL).start()
     try:

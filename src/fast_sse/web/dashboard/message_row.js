@@ -6,11 +6,10 @@ import { channelText, to } from "./routes.js";
 
 /** A row of a tail or of retained messages. `wide`: the list holds several channels. */
 export function messageRow(message, wide) {
-  const { id, event, event_id: channel, event_type: type, headers, time_ms: at } = message;
-  const when = at === undefined ? headers.send_time ?? "" : moment(at);
+  const { id, event, event_id: channel, event_type: type, time_ms: at } = message;
   return el("li", {},
     el("div", { class: "line" },
-      el("span", {}, when),
+      el("span", {}, moment(at)),
       wide ? el("a", { href: to("channels", [channel, type]) }, channelText(channel, type)) : null,
       event ? el("span", { class: "badge plain" }, event) : null,
       message.truncated ? el("span", {}, `the beginning of ${text(bytes(message.data_bytes))}`) : el("span", {}, text(bytes(message.data_bytes))),

@@ -8,7 +8,7 @@ import { el, say } from "./dom.js";
  *
  * @param columns  of `{title, text(item)}` for a text, `{title, number(item)}` for a number with its unit,
  *                 `{title, make(item, current)}` for an element that is made once (`current()` is the item now) and, if it
- *                 has `draw(element, item)`, drawn again
+ *                 has `draw(element, item)`, drawn again; `wide` where it needs a line of its own on a phone, `act` of buttons
  * @param key      (item) => what the row is known by
  */
 export function table(caption, columns, key) {
@@ -21,9 +21,9 @@ export function table(caption, columns, key) {
 
   function made(item) {
     const row = { item };
-    row.cells = columns.map(({ title, number, make, act }) => {
+    row.cells = columns.map(({ title, number, make, act, wide }) => {
       const child = make?.(item, () => row.item);
-      const kind = [number ? "number live-number" : "", act ? "act-column" : ""].join(" ").trim();
+      const kind = [number ? "number live-number" : "", act ? "act-column" : "", wide ? "wide" : ""].join(" ").trim();
       return el("td", { class: kind || null, data: { label: title } }, child);
     });
     row.node = el("tr", {}, row.cells);

@@ -1,6 +1,6 @@
 // What the log keeps of a channel, from a time, from behind an id, or the newest.
 
-import { ask, path } from "../api.js";
+import { get, path } from "../api.js";
 import { button, choice, el, field } from "../dom.js";
 import { loaded, word } from "../loading.js";
 import { messageRow } from "../message_row.js";
@@ -17,6 +17,7 @@ export function kept(place, params, signal) {
   const until = el("input", { type: "datetime-local", step: "1" });
   const id = el("input", { type: "text", autocomplete: "off", spellcheck: "false", class: "mono" });
   const fields = { time: field("From (your clock)", time), id: field("Id", id) };
+  const end = field("Up to (your clock)", until);
   const list = el("ol", { class: "tail", "aria-label": "Retained messages, oldest first", tabindex: "0" });
   const more = button("Later ones", () => part.refresh());
   let next = null; // continues the list where set
@@ -27,15 +28,16 @@ export function kept(place, params, signal) {
     if (from.value === "id") return { after: id.value.trim() };
     return { after: from.value === "earliest" ? "earliest" : "" };
   };
+  /** A page as long as was asked for: the node's own are short where messages are large, or of other channels. */
   async function load(stop) {
-    const fields = { ...asked(), before_ms: localMs(until.value), limit: PAGE };
     const continued = next !== null;
-    let page = await ask("GET", path("v1", "channels", ...params, "messages"), { fields, signal: stop });
-    // A page may be empty although more follows: what lies between is of other channels.
-    while (!page.items.length && page.next) {
-      page = await ask("GET", path("v1", "channels", ...params, "messages"), {
-        fields: { after: page.next, before_ms: fields.before_ms, limit: PAGE }, signal: stop,
-      });
+    const bound = { before_ms: end.hidden ? "" : localMs(until.value) };
+    const pageOf = (fields) => get(path("v1", "channels", ...params, "messages"), { ...fields, ...bound, limit: PAGE }, stop);
+    const page = await pageOf(asked());
+    while (page.items.length < PAGE && page.next) {
+      const following = await pageOf({ after: page.next });
+      page.items.push(...following.items);
+      page.next = following.next;
     }
     return { ...page, continued };
   }
@@ -54,12 +56,15 @@ export function kept(place, params, signal) {
     next = null;
     part.refresh();
   };
-  const choose = () => { for (const [name, node] of Object.entries(fields)) node.hidden = from.value !== name; };
+  const choose = () => {
+    for (const [name, node] of Object.entries(fields)) node.hidden = from.value !== name;
+    end.hidden = from.value === "newest"; // the newest have no end
+  };
   from.addEventListener("change", choose);
   choose();
   place.append(el("div", { class: "card" },
     el("form", { class: "fields", on: { submit } },
-      field("Begin at", from), fields.time, fields.id, field("Up to (your clock)", until),
+      field("Begin at", from), fields.time, fields.id, end,
       el("div", { class: "row" }, el("button", { class: "main" }, "Show"), part.asof)),
     part.node));
 }

@@ -17,10 +17,10 @@ const WIDE = "(min-width: 48rem)";
 
 const list = () => table("Dead letters", [
   { title: "Died", make: ({ id, dead_ms: at }) => el("a", { href: to("dead-letters", [id]) }, moment(at)) },
-  { title: "Channel", make: ({ event_id: id, event_type: type, source }) => el("span", { class: "mono" },
+  { title: "Channel", wide: true, make: ({ event_id: id, event_type: type, source }) => el("span", { class: "mono" },
     id === null ? source?.queue ?? "none" : channelText(id, type)) },
   { title: "Reason", make: ({ reason }) => el("span", { class: `badge ${reason === "poison" ? "act" : "look"}` }, reason.replace("_", " ")) },
-  { title: "Why", text: ({ description }) => description },
+  { title: "Why", wide: true, text: ({ description }) => description },
   { title: "Tries", number: ({ attempts }) => text(count(attempts)) },
   { title: "Size", number: ({ size_bytes: size }) => text(bytes(size)) },
 ], ({ id }) => id);

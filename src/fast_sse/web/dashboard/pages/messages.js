@@ -25,29 +25,33 @@ function road({ state, stored_ms: stored, written, acked }) {
   return el("ol", { class: "road" }, steps);
 }
 
-function shown({ message, envelope_text: envelope, letter, delivery }) {
-  const { event_id: id, event_type: type } = message;
-  return [
-    card("Where it is now", el("p", {}, SAYS[delivery.state] ?? delivery.state), road(delivery),
-      delivery.complete ? null : word("look", delivery.silent.length
-        ? `Not yet heard: ${delivery.silent.join(", ")}. What they handed over is missing in the counts.`
-        : "This node holds the message no more: the counts are not known."),
-      delivery.clients.length ? el("p", {}, `Acknowledged by ${delivery.clients.join(", ")}.`) : null,
-      letter ? el("p", {}, el("a", { href: to("dead-letters", [letter.id]) }, "Its dead letter"), `: ${letter.description}`) : null),
-    card("What was published", pairs({
-      Channel: el("a", { class: "mono", href: to("channels", [id, type]) }, channelText(id, type)),
-      Published: moment(message.time_ms),
-      Event: message.event,
-      "Event name": message.event_name,
-      "Expires": message.expires_ms === null ? null : moment(message.expires_ms),
-      Size: text(bytes(message.data_bytes)),
-    }), el("h3", {}, "Data"), block("Data", indented(message.data_text)),
-    message.truncated ? word("look", "Only the beginning is shown.") : null,
-    el("h3", {}, "Headers"), block("Headers", JSON.stringify(message.headers, null, 2)),
-    message.user_text ? [el("h3", {}, "User"), block("User", indented(message.user_text))] : null),
-    envelope === null ? null : card("As subscribers see it", block("Envelope", envelope)),
-  ].filter(Boolean);
-}
+const where = ({ delivery, letter }) => card("Where it is now",
+  el("p", {}, SAYS[delivery.state] ?? delivery.state), road(delivery),
+  delivery.complete ? null : word("look", delivery.silent.length
+    ? `Not yet heard: ${delivery.silent.join(", ")}. What they handed over is missing in the counts.`
+    : "This node holds the message no more: the counts are not known."),
+  delivery.clients.length ? el("p", {}, `Acknowledged by ${delivery.clients.join(", ")}.`) : null,
+  letter ? el("p", {}, el("a", { href: to("dead-letters", [letter.id]) }, "Its dead letter"), `: ${letter.description}`) : null);
+
+const what = (message) => card("What was published", pairs({
+  Channel: el("a", { class: "mono", href: to("channels", [message.event_id, message.event_type]) }, channelText(message.event_id, message.event_type)),
+  Published: moment(message.time_ms),
+  Event: message.event,
+  "Event name": message.event_name,
+  Expires: message.expires_ms === null ? null : moment(message.expires_ms),
+  Size: text(bytes(message.data_bytes)),
+}),
+el("h3", {}, "Data"), block("Data", indented(message.data_text)),
+message.truncated ? word("look", "Only the beginning is shown.") : null,
+el("h3", {}, "Headers"), block("Headers", JSON.stringify(message.headers, null, 2)),
+message.user_text ? [el("h3", {}, "User"), block("User", indented(message.user_text))] : null);
+
+/** All of it; bytes that never became a message have a letter and nothing else. */
+const shown = (found) => [
+  where(found),
+  found.message ? what(found.message) : null,
+  found.envelope_text === null ? null : card("As subscribers see it", block("Envelope", found.envelope_text)),
+].filter(Boolean);
 
 const missing = (error) => {
   if (error instanceof ApiError && error.status === 404) {

@@ -13,8 +13,8 @@ export const settings = {
     const only = el("input", { type: "checkbox", id: "set-only" });
     const { node, update } = table("Settings", [
       { title: "Setting", make: ({ name }) => el("code", {}, name) },
-      { title: "Value", make: () => el("code"), draw: (cell, { value }) => { cell.textContent = value === "" ? "not set" : value; cell.classList.toggle("hint", value === ""); } },
-      { title: "From", make: () => el("span"), draw: (cell, { origin }) => { cell.textContent = origin; cell.className = origin === "default" ? "hint" : "mono"; } },
+      { title: "Value", wide: true, make: () => el("code"), draw: (cell, { value }) => { cell.textContent = value === "" ? "not set" : value; cell.classList.toggle("hint", value === ""); } },
+      { title: "From", wide: true, make: () => el("span"), draw: (cell, { origin }) => { cell.textContent = origin; cell.className = origin === "default" ? "hint" : "mono"; } },
     ], ({ name }) => name);
     const about = el("p", { class: "note", role: "status" });
     const none = word("quiet", "No setting has this in its name or value.");

@@ -76,6 +76,7 @@ export function tail(place, params, signal) {
         keep(() => messageRow(message, wide));
       },
       gap: ({ reason }) => keep(() => el("li", { class: "gap" }, `Gap (${reason}): ${GAPS[reason] ?? reason}.`)),
+      skipped: () => keep(() => el("li", { class: "gap" }, "More came than can be shown: some are left out here, and are in the log.")),
       position: () => {},
     },
     opened: () => { away = ""; standing(); },
