@@ -120,11 +120,11 @@ def test_a_reader_of_ours_is_no_stranger(written: Written, caplog: pytest.LogCap
 def test_a_stranger_is_told_refused_and_forgotten(
     written: Written, stranger: sqlite3.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The number at the first checkpoint, one line after two seconds, a full disk at the bound; when it has ended, all of it
+    """The number at the first checkpoint, one line after half a minute, a full disk at the bound; when it has ended, all of it
     is gone.
     """
     written.write(MIB)
-    for now_s, lines in ((0.0, 0), (1.9, 0), (2.0, 1), (9.0, 1)):
+    for now_s, lines in ((0.0, 0), (29.9, 0), (30.0, 1), (90.0, 1)):
         written.now_s = now_s
         written.wal.checkpoint(written.connection)
         assert (written.wal.held, len(caplog.records)) == (True, lines)
@@ -147,7 +147,7 @@ def test_who_reads_for_a_moment_is_no_news(
     written: Written, stranger: sqlite3.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A backup in short reads is met by a checkpoint now and then: each time is a time of its own."""
-    for now_s in (0.0, 9.0):
+    for now_s in (0.0, 90.0):
         written.now_s = now_s
         written.write(MIB)
         written.wal.checkpoint(written.connection)
@@ -156,6 +156,17 @@ def test_who_reads_for_a_moment_is_no_news(
         assert (written.wal.held, caplog.records) == (False, [])
         stranger.execute("BEGIN")
         stranger.execute("SELECT count(*) FROM t").fetchone()
+
+
+def test_at_the_bound_it_is_said_at_once(
+    written: Written, stranger: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However short it has read: from now on publishes are refused."""
+    written.write(2 * MIB)
+    for _ in range(2):
+        with pytest.raises(DiskFullError):
+            written.wal.check(written.connection)
+    assert len(caplog.records) == 1
 
 
 def test_nobody_waits_for_a_stranger(written: Written, stranger: sqlite3.Connection) -> None:

@@ -29,8 +29,9 @@ _BYTES_MAX = 64 * MIB
 _PART_OF_LOG = 8
 #: How long a checkpoint waits for our own readers, each of which reads one page, and at the bound.
 _SHUT_S, _SHUT_S_MAX = 0.2, 5.0
-#: How long a stranger has read when it is said.
-_HELD_S = 2.0
+#: How long a stranger has read when it is said, unless the bound is reached before. One that reads in short pieces may be
+#: met several times in a row.
+_HELD_S = 30.0
 #: How long a reader waits for a checkpoint before it reads beside it.
 _WAIT_S = 5.0
 
@@ -153,6 +154,7 @@ class Wal:
             return
         self.checkpoint(connection, _SHUT_S_MAX, empty_it=True)
         if self.size_bytes >= self._bytes_max:
+            self._say_held()
             raise DiskFullError("the write-ahead log is full: another process reads the log and does not end")
 
     def tend(self, connection: sqlite3.Connection) -> None:
@@ -189,7 +191,11 @@ class Wal:
             self._held_since_s, self._said = None, False
         elif self._held_since_s is None:
             self._held_since_s = self._clock_s()
-        elif not self._said and self._clock_s() - self._held_since_s >= _HELD_S:
+        elif self._clock_s() - self._held_since_s >= _HELD_S:
+            self._say_held()
+
+    def _say_held(self) -> None:
+        if not self._said:
             self._said = True
             _log.warning(
                 "%s is held: another process reads the log in one transaction; at %d MiB nothing more is written",
