@@ -173,7 +173,7 @@ class App:
         app: ASGIApp = admin_app(
             self._node,
             key,
-            [config.admin_host],
+            [config.admin_host, *config.admin.names],
             metrics_open=config.admin.metrics_open,
             viewers=live,
             streams=streams,

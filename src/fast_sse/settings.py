@@ -217,6 +217,7 @@ class Admin(Group):
     key: SecretStr | None = None
     key_file: Path | None = None
     metrics_open: bool = False
+    names: Words = frozenset()
 
 
 class RetentionBounds(Group):
