@@ -1,7 +1,8 @@
 """What a publish costs between socket and socket, in calls: through the front, the rules, the hub and a memory store.
 
 Counted and not timed, so that a machine that is busy changes nothing. Only calls that the project makes count, of functions
-of its own and of functions in C. The bounds are what was measured: they may go down.
+of its own and of functions in C. The bounds are what was measured: they may go down. Three Python calls
+and four of C of each are its place in the histograms of how long it took.
 """
 
 from __future__ import annotations
@@ -71,9 +72,9 @@ def counted(feed: Any, data: bytes) -> Cost:
 @pytest.mark.parametrize(
     ("make", "most"),
     [
-        pytest.param(lambda _number: request(V1), Cost(38, 51), id="a head that came before"),
-        pytest.param(lambda number: request(V1, f"X-Trace: {number}\r\n"), Cost(68, 118), id="a new head"),
-        pytest.param(of_v2, Cost(71, 133), id="a signature of its own"),
+        pytest.param(lambda _number: request(V1), Cost(41, 55), id="a head that came before"),
+        pytest.param(lambda number: request(V1, f"X-Trace: {number}\r\n"), Cost(71, 122), id="a new head"),
+        pytest.param(of_v2, Cost(74, 137), id="a signature of its own"),
     ],
 )
 async def test_a_publish_costs_no_more_calls(make: Any, most: Cost) -> None:

@@ -10,12 +10,12 @@ import pytest
 from fast_sse.model import limits
 from fast_sse.model.limits import Limits
 
-UNITS = {"max", "warn", "s", "ms", "rate"}
+UNITS = {"max", "min", "warn", "s", "ms", "rate"}
 
 
 def test_every_limit_has_its_unit_last():
-    """A name ends in seconds, milliseconds, a rate a second, or the maximum (or what is too much to pass
-    without a word) of what stands before it.
+    """A name ends in seconds, milliseconds, a rate a second, or the maximum or minimum (or what is too
+    much to pass without a word) of what stands before it.
     """
     for name in Limits.__struct_fields__:
         assert name.rpartition("_")[2] in UNITS, name

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -140,8 +140,14 @@ def address(channel: Channel) -> bytes:
     return b',"event_id":%b,"event_type":%b}' % tuple(map(msgspec.json.encode, channel))
 
 
-class PublishBody(msgspec.Struct, gc=False):
-    """The JSON of a publish. Unknown fields are ignored; `null` means absent; of duplicates the last wins."""
+class PublishBody(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """The JSON of a publish. `null` means absent; of duplicates the last wins.
+
+    Attributes:
+        odd: it came with fields that are not known. They are ignored, and the answer names them.
+    """
+
+    odd: ClassVar[bool] = False
 
     data: msgspec.Raw
     event_name: str | None = None
@@ -155,7 +161,14 @@ class PublishBody(msgspec.Struct, gc=False):
     event_type: str | None = None
 
 
+class OddBody(PublishBody, gc=False, forbid_unknown_fields=False):
+    """One with fields that are not known."""
+
+    odd: ClassVar[bool] = True
+
+
 _decoder = msgspec.json.Decoder(PublishBody)
+_odd_decoder = msgspec.json.Decoder(OddBody)
 
 
 def parse_publish(body: bytes, limits: Limits) -> PublishBody:
@@ -167,7 +180,12 @@ def parse_publish(body: bytes, limits: Limits) -> PublishBody:
     body = body.removeprefix(BOM)
     try:
         body.decode("utf-8", "strict")
-        parsed = _decoder.decode(body)
+        try:
+            parsed = _decoder.decode(body)
+        except (
+            msgspec.ValidationError
+        ):  # a field that is not known, or one that is wrong: then this raises, too
+            parsed = _odd_decoder.decode(body)
     except UnicodeDecodeError as error:
         raise BadRequestError("the body is not valid UTF-8") from error
     except RecursionError as error:

@@ -11,6 +11,7 @@ body            media types, and gzip under caps
 ndjson          the lines of a batch
 later           answers that take longer than a turn of the loop
 drafting        from a checked body to the draft of a message
+ignored         fields of a publish that are not known
 publish_routes  what the publish routes share, and the words of a 2xx
 publishing      one message; the load route
 batching        many messages

@@ -12,6 +12,7 @@ import msgspec
 
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.body import NDJSON, is_gzip
+from fast_sse.http.api.ignored import ignored_tail
 from fast_sse.http.api.ndjson import find_lines
 from fast_sse.http.api.publish_routes import PublishRoutes, Tails
 from fast_sse.http.api.routes import Segments
@@ -67,7 +68,9 @@ class Batching(PublishRoutes):
             else:
                 lines.append(line)
         self._clients.charge(request, len(lines), now)
-        return await self._answer(await self._read(lines, access, grant, headers.get("traceparent", ""), now))
+        odd: dict[int, bytes] = {}
+        results = await self._read(lines, access, grant, headers.get("traceparent", ""), now, odd)
+        return await self._answer(results, odd)
 
     async def _inflated(self, body: bytes) -> bytes:
         inflating = Inflating(body, self._limits.batch_bytes_max, self._limits.inflate_ratio_max)
@@ -75,9 +78,18 @@ class Batching(PublishRoutes):
         return await self._later.dear(inflating.finish) if text is None else text
 
     async def _read(
-        self, lines: list[bytes], access: Access, grant: Grant, traceparent: str, now: float
+        self,
+        lines: list[bytes],
+        access: Access,
+        grant: Grant,
+        traceparent: str,
+        now: float,
+        odd: dict[int, bytes],
     ) -> list[Draft | FastSseError]:
-        """A draft or an error for each line; `traceparent` is that of the request, empty for none."""
+        """A draft or an error for each line; `traceparent` is that of the request, empty for none.
+
+        What the answer adds about a line with unknown fields goes into `odd`, by the number of the line.
+        """
         results: list[Draft | FastSseError] = []
         targets: Targets = {}
         size = 0
@@ -93,6 +105,8 @@ class Batching(PublishRoutes):
                 if traceparent:
                     body.headers = carrying(body.headers, traceparent)
                 results.append(self._draft(line, body, index, targets, access, grant, now))
+                if body.odd:
+                    odd[index] = ignored_tail(line)
             except FastSseError as error:
                 results.append(error)
         return results
@@ -123,7 +137,7 @@ class Batching(PublishRoutes):
         own = self._drafting.own_key(body.idempotency_key, None)
         return self._drafting.draft(target, body, line, grant, own, now, f".{index}")
 
-    async def _answer(self, results: list[Draft | FastSseError]) -> Response:
+    async def _answer(self, results: list[Draft | FastSseError], odd: dict[int, bytes]) -> Response:
         """Publish the drafts, and answer with the result of each line, in the order of the lines."""
         messages = [result for result in results if isinstance(result, Draft)]
         try:
@@ -133,14 +147,19 @@ class Batching(PublishRoutes):
         word = self._store.durability
         tails = self._tails if word is self._durability else self._renewed(word)
         items: list[bytes] = []
-        for result in results:
-            items.append(_item(next(outcomes) if isinstance(result, Draft) else result, tails))
+        for index, result in enumerate(results):
+            items.append(
+                _item(next(outcomes) if isinstance(result, Draft) else result, tails, odd.get(index))
+            )
             if len(items) % _RESULTS_A_TURN == 0:
                 await asyncio.sleep(0)
         return Response(200, b'{"code":"ok","data":{"results":[%b]}}' % b",".join(items))
 
 
-def _item(outcome: Outcome, tails: Tails) -> bytes:
+def _item(outcome: Outcome, tails: Tails, more: bytes | None) -> bytes:
     if isinstance(outcome, Appended):
+        if more:
+            tail = tails[outcome.duplicate][:-1]
+            return b'{"message_id":"%b%b%b}' % (outcome.cursor.text.encode(), tail, more)
         return b'{"message_id":"%b%b' % (outcome.cursor.text.encode(), tails[outcome.duplicate])
     return _encode({"code": outcome.code, "message": outcome.message})

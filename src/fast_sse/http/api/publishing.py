@@ -14,6 +14,7 @@ import msgspec
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.body import JSON, is_gzip
 from fast_sse.http.api.drafting import check_agrees
+from fast_sse.http.api.ignored import ignored_tail
 from fast_sse.http.api.publish_routes import PublishRoutes
 from fast_sse.http.api.routes import Segments
 from fast_sse.http.errors import error_response
@@ -124,6 +125,8 @@ class Publishing(PublishRoutes):
         if self._clients.counts_messages:
             self._clients.charge(request, 1, now)
         future = self._hub.publish((message,))
+        if body.odd:
+            return Deferred(future, partial(self._published, more=ignored_tail(raw)))
         return self._published(future) if future.done() else Deferred(future, self._published)
 
     async def put(self, target: Channel, raw: bytes, principal: str) -> Appended:
@@ -174,7 +177,8 @@ class Publishing(PublishRoutes):
         future = self._hub.publish((message,))
         return self._published(future) if future.done() else Deferred(future, self._published)
 
-    def _published(self, future: Future[list[Outcome]]) -> Response:
+    def _published(self, future: Future[list[Outcome]], more: bytes = b"") -> Response:
+        """`more`: what the answer says beside the message's own."""
         try:
             outcome = future.result()[0]
         except FastSseError as error:
@@ -183,4 +187,7 @@ class Publishing(PublishRoutes):
             return error_response(outcome)
         word = self._store.durability
         tails = self._tails if word is self._durability else self._renewed(word)
-        return Response(200, b"%b%b%b}" % (_STORED, outcome.cursor.text.encode(), tails[outcome.duplicate]))
+        tail = tails[outcome.duplicate]
+        if more:
+            tail = b"%b%b}" % (tail[:-1], more)
+        return Response(200, b"%b%b%b}" % (_STORED, outcome.cursor.text.encode(), tail))
