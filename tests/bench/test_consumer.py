@@ -8,6 +8,7 @@ from tests.bench.test_target import TARGET
 
 from fast_sse.bench.consumer import Consumer
 from fast_sse.bench.loop import Loop
+from fast_sse.model.payload import packed
 
 
 def test_the_window_of_a_consumer() -> None:
@@ -41,3 +42,17 @@ def test_it_goes_when_it_has_all_that_it_is_owed() -> None:
         late.leave(time.monotonic_ns() - 1, lambda: None)
         late.check()
         assert late.gone
+
+
+def test_what_comes_packed_is_unpacked() -> None:
+    """Each is timed, a plain one is not; one that cannot be unpacked has not arrived. Bytes are those on the wire."""
+    whole = packed(b'{"data":"%b","headers":{}}' % (b"x" * 5000))
+    plain, broken = b'{"data":1,"headers":{}}', whole.replace(b"H4sI", b"H4sJ")
+    with Loop() as loop:
+        consumer = Consumer(loop, TARGET, 0, 1.0)
+    for name, data in (("whole", whole), ("plain", plain), ("broken", broken)):
+        consumer._take(b"data: %b\nid: %b\n\n" % (data, name.encode()))
+    assert list(consumer.received_ns) == ["whole", "plain"]
+    assert len(consumer.unpack_ns) == 1
+    assert consumer.unpack_ns[0] > 0
+    assert consumer.data_bytes == len(whole + plain + broken)

@@ -47,6 +47,13 @@ def test_the_originals_lines_are_there() -> None:
     assert "4.73 %" in text
 
 
+def test_unpacking_is_measured_where_messages_were_packed() -> None:
+    """It is the original's line, of as many as were unpacked."""
+    figures = FIGURES | {f"unpack_{key}_ms": value for key, value in TREND.items()} | {"unpack_samples": 139}
+    trend = "avg=3.80ms min=2.00ms med=3.00ms max=8.00ms p(90)=6.00ms p(95)=7.00ms"
+    assert line(report(figures), "decompress_latency_ms") == f"{trend} of 139"
+
+
 def test_what_was_not_measured_is_not_made_up() -> None:
     """No compression, no samples, nobody connected: n/a, and not 0."""
     text = report(FIGURES | {"latency_samples": 0, "expected": 0, "lost": 0})

@@ -48,9 +48,9 @@ def hub() -> Iterator[OwnHub]:
         yield hub
 
 
-def target_of(hub: OwnHub, channels: int) -> LoadTarget:
+def target_of(hub: OwnHub, channels: int, query: str = "") -> LoadTarget:
     """The real hub as a target."""
-    return make_target(Remote.at(hub.url), hub.signer, channels, hub.pid, batch_kid=KID)
+    return make_target(Remote.at(hub.url), hub.signer, channels, hub.pid, KID, query=query)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +132,19 @@ def test_the_original_plays_its_whole_script(played: dict[str, dict[str, Any]]) 
     assert figures["expected"] + figures["unheard"] == 150
     assert figures["expected"] >= 75
     assert figures["received_bytes"] >= figures["expected"] * 51200
+    assert figures["unpack_samples"] == 0
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+def test_the_original_unpacks_what_it_asked_for_packed(hub: OwnHub) -> None:
+    """Every message is unpacked, none is lost, and on the wire each is a small part of its 50 KB."""
+    figures = play("original", target_of(hub, 50, "compression=payload"), TINY["original"])
+    assert figures["expected"] >= 75
+    assert (figures["lost"], figures["duplicates"]) == (0, 0)
+    assert figures["unpack_samples"] == figures["delivered"]
+    assert figures["unpack_p50_ms"] > 0
+    assert figures["received_bytes"] < figures["delivered"] * 5120
 
 
 @pytest.mark.wire

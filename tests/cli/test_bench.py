@@ -144,6 +144,7 @@ def test_a_hub_that_is_away_is_named(
         (["resume", "--messages", "10", "--missed", "10"], "--missed"),
         (["channels", "--channels", "10", "--subscribers", "9"], "--channels"),
         (["fanout", "--pid", "1"], "--pid"),
+        (["fanout", "--compression", "payload"], "--compression: is an option of original"),
         (["fanout", "--url", "https://hub", "--secret-env", "HUB_SECRET"], "bench speaks http only"),
         (["fanout", "--url", "ftp://hub", "--secret-env", "HUB_SECRET"], "must begin with http"),
     ],

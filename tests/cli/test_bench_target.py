@@ -22,6 +22,13 @@ def test_a_target_is_signed_for_every_channel() -> None:
     assert (target.authority, target.kid, target.signs_publishes) == ("127.0.0.1:8080", "", False)
 
 
+def test_a_subscription_may_have_a_query() -> None:
+    """It stands behind each path to listen at, and behind none to publish to."""
+    target = make_target(Remote.at("http://127.0.0.1:8080"), SIGNER, 2, 0, query="compression=payload")
+    assert {route.subscribe_path.partition("?")[2] for route in target.routes} == {"compression=payload"}
+    assert not any("?" in route.publish_path for route in target.routes)
+
+
 def test_a_host_without_an_address_is_told() -> None:
     """Before any load is made."""
     with pytest.raises(ConfigError, match="no address"):

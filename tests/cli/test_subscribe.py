@@ -13,6 +13,8 @@ import pytest
 from tests.cli.conftest import Command
 from tests.cli.scripted import Scripted, answer, stream
 
+from fast_sse.model.payload import packed
+
 CHANNEL = ("carid000001", "cart_changed")
 HERE = ("--secret-env", "HUB_SECRET")
 
@@ -74,6 +76,28 @@ def test_events_of_the_hub_move_the_cursor_and_are_no_messages(
         assert command("subscribe", *CHANNEL, *HERE, "--url", server.url, "--count", "1") == 0
     assert cursors(server) == ["", "a1", "a2"]
     assert capsys.readouterr().out == "x\n"
+
+
+def test_packed_messages_are_printed_as_they_were_published(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether the hub packs messages or not, the output is the same."""
+    plain = b'{"data":"%b","headers":{"send_time":"x"}}' % (b"red blue " * 500)
+    for data in (plain, packed(plain)):
+        with Scripted(stream(f"data: {data.decode()}\nid: a1\n\n")) as server:
+            assert command("subscribe", *CHANNEL, *HERE, "--url", server.url, "--count", "1") == 0
+        assert capsys.readouterr().out == plain.decode() + "\n"
+    assert len(packed(plain)) < len(plain)
+
+
+def test_a_message_that_cannot_be_unpacked_is_named(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Damage ends the command with the id of the message: half of it is no message."""
+    data = packed(b'{"data":"%b"}' % (b"x" * 5000)).replace(b"H4sI", b"H4sJ")
+    with Scripted(stream(f"data: {data.decode()}\nid: a1\n\n")) as server:
+        assert command("subscribe", *CHANNEL, *HERE, "--url", server.url, "--count", "1") == 1
+    assert "the message a1 cannot be unpacked: data is not valid gzip" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

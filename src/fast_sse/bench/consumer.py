@@ -1,4 +1,7 @@
-"""A subscriber that keeps what it got: for few streams and slow rates, where each message is followed by its id."""
+"""A subscriber that keeps what it got: for few streams and slow rates, where each message is followed by its id.
+
+A packed message is unpacked, as a client has to; one that cannot be has not arrived.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from fast_sse.bench.connections import HEAD_BYTES_MAX, open_socket
 from fast_sse.bench.counters import Dechunker
 from fast_sse.bench.loop import Loop
 from fast_sse.bench.target import LoadTarget
+from fast_sse.model.errors import ClientFaultError
 from fast_sse.model.parser import EventParser
+from fast_sse.model.payload import unpacked
 
 READ_BYTES = 256 * 1024
 
@@ -23,12 +28,15 @@ class Consumer:
         received_ns: by message id, when it came, as often as it came.
         ready_ns: when the stream was there; 0 before.
         leave_ns: when it was told to go; from then on nothing is owed to it. 0 before.
+        unpack_ns: how long each packed message took to unpack.
+        data_bytes: of messages, as they came.
     """
 
     def __init__(self, loop: Loop, target: LoadTarget, channel: int, patience_s: float) -> None:
         self.received_ns: dict[str, list[int]] = {}
         self.ready_ns = self.leave_ns = 0
         self.attempts = self.ok = self.cut = self.data_bytes = 0
+        self.unpack_ns: list[int] = []
         self.gone = True
         self._loop, self._target, self._channel, self._patience_s = loop, target, channel, patience_s
         self._owed: Callable[[], list[str] | None] = list
@@ -107,5 +115,17 @@ class Consumer:
         content = self._dechunker.feed(data) if self._dechunker else data
         for event in self._parser.feed(content):
             if not event.type.startswith("fast-sse."):
-                self.received_ns.setdefault(event.last_event_id, []).append(now_ns)
                 self.data_bytes += len(event.data)
+                if self._unpack(event.data):
+                    self.received_ns.setdefault(event.last_event_id, []).append(now_ns)
+
+    def _unpack(self, data: bytes) -> bool:
+        """Whether there is a whole message in it."""
+        began_ns = time.perf_counter_ns()
+        try:
+            plain = unpacked(data)
+        except ClientFaultError:
+            return False
+        if plain is not data:
+            self.unpack_ns.append(time.perf_counter_ns() - began_ns)
+        return True

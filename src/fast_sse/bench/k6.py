@@ -8,7 +8,7 @@ ARTEFACT = (
     "The original's report shows a loss of 4.73 %: an artefact of its script. It numbers consumers by virtual user, two "
     "of the numbers belong to the producers, so two of the fifty channels have no consumer."
 )
-NOT_THERE = "n/a (messages are not compressed)"
+NOT_THERE = "n/a (no message was compressed: --compression payload)"
 
 
 def report(figures: dict[str, Any]) -> str:
@@ -23,7 +23,7 @@ def report(figures: dict[str, Any]) -> str:
     }
     lines = [
         "CUSTOM",
-        _line("decompress_latency_ms", NOT_THERE),
+        _line("decompress_latency_ms", _trend(figures, "unpack", NOT_THERE)),
         _line("message_latency_ms", _trend(figures, "latency")),
         *(_line(name, f"{count:<12} {count / seconds:.6g}/s") for name, (count, _) in counts.items()),
         _line("sse_connection_ok", _share(figures["connections_ok"], figures["connections"])),
@@ -54,9 +54,9 @@ def _line(name: str, value: str) -> str:
     return f"    {name:.<31}: {value}"
 
 
-def _trend(figures: dict[str, Any], name: str) -> str:
+def _trend(figures: dict[str, Any], name: str, absent: str = "n/a (no samples)") -> str:
     if not figures.get(f"{name}_samples"):
-        return "n/a (no samples)"
+        return absent
     keys = {"avg": "avg", "min": "min", "med": "p50", "max": "max", "p(90)": "p90", "p(95)": "p95"}
     shown = (f"{word}={figures[f'{name}_{key}_ms']:.2f}ms" for word, key in keys.items())
     return " ".join([*shown, f"of {figures[f'{name}_samples']}"])

@@ -203,7 +203,10 @@ def _has_load_route(crew: Crew) -> bool:
 
 def _figures(play: Play, scale: float) -> dict[str, Any]:
     messages, consumers = play.messages, play.consumers
-    outcome, latency, posts = judge(messages, consumers), Samples(), Samples()
+    outcome, latency, posts, unpack = judge(messages, consumers), Samples(), Samples(), Samples()
+    for consumer in consumers:
+        for duration_ns in consumer.unpack_ns:
+            unpack.add(duration_ns)
     for message in messages:
         posts.add(message.answered_ns - message.due_ns)
         for at_ns in consumers[message.channel].received_ns.get(message.message_id, ())[:1]:
@@ -227,5 +230,6 @@ def _figures(play: Play, scale: float) -> dict[str, Any]:
         "connections_ok": sum(consumer.ok for consumer in consumers),
         "closed_by_server": sum(consumer.cut for consumer in consumers),
     }
-    spreads = Spread([latency.counts()]).figures("latency") | Spread([posts.counts()]).figures("post")
-    return figures | spreads
+    for name, samples in (("latency", latency), ("post", posts), ("unpack", unpack)):
+        figures |= Spread([samples.counts()]).figures(name)
+    return figures

@@ -63,6 +63,9 @@ PatienceOption = Annotated[
 ProcessesOption = Annotated[
     int | None, Option(min=1, help="Processes of the generator; one less than there are cores.")
 ]
+CompressionOption = Annotated[
+    Literal["payload"] | None, Option(help="original: messages come packed, and are unpacked.")
+]
 JsonFileOption = Annotated[Path | None, Option("--json", metavar="FILE", help="Write all figures here.")]
 
 
@@ -83,6 +86,7 @@ def bench(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
     stuck: StuckOption = None,
     patience: PatienceOption = 5.0,
     processes: ProcessesOption = None,
+    compression: CompressionOption = None,
     json_file: JsonFileOption = None,
     kid: KidOption = None,
     config: ConfigOption = None,
@@ -97,6 +101,7 @@ def bench(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
     \b
     Examples:
       fast-sse bench original --quick
+      fast-sse bench original --compression payload
       fast-sse bench all --store sqlite --json figures.json
       fast-sse bench fanout --url http://127.0.0.1:30000 --demo-dir var/demo --pid 4711 --subscribers 5000
     """
@@ -112,6 +117,10 @@ def bench(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
         "stuck": stuck,
     }
     names = _names(scenario, given := {name: value for name, value in given.items() if value is not None})
+    if compression is not None and scenario != "original":
+        raise ConfigError(
+            "--compression", "is an option of original: the others count bytes that they do not unpack"
+        )
     if pid is not None and (url is None or not Path(f"/proc/{pid}").exists()):
         raise ConfigError("--pid", "is the process of the hub at --url, on this machine")
     signer = None if url is None else find_signer(config, demo_dir, secret_env, kid)
@@ -122,7 +131,7 @@ def bench(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
         _check(options)
         count = 1 if of.one_process else processes or max(1, len(os.sched_getaffinity(0)) - 1)
         _check_files(of.sockets(options), count)
-        with _target(url, pid, signer, store, of.channels(options)) as target:
+        with _target(url, pid, signer, store, of.channels(options), compression) as target:
             run = _run(CrewJob(target, name, options, patience_s=patience), count)
         runs.append(run)
         if "error" in run:
@@ -167,15 +176,21 @@ def _check_files(sockets: int, processes: int) -> None:
 
 @contextmanager
 def _target(
-    url: str | None, pid: int | None, signer: Signer | None, store: str, channels: int
+    url: str | None,
+    pid: int | None,
+    signer: Signer | None,
+    store: str,
+    channels: int,
+    compression: str | None,
 ) -> Iterator[LoadTarget]:
     """What to load: the hub at the URL, or one of our own."""
+    query = "" if compression is None else f"compression={compression}"
     if url is not None:
         assert signer is not None
-        yield make_target(Remote.at(url), signer, channels, pid or 0)
+        yield make_target(Remote.at(url), signer, channels, pid or 0, query=query)
         return
     with own_hub(store) as hub:
-        yield make_target(Remote.at(hub.url), hub.signer, channels, hub.pid, batch_kid=KID)
+        yield make_target(Remote.at(hub.url), hub.signer, channels, hub.pid, KID, query=query)
 
 
 def _run(job: CrewJob, processes: int) -> Figures:

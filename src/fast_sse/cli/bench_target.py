@@ -13,8 +13,10 @@ from fast_sse.model.errors import ConfigError
 EVENT_TYPE = "cart_changed"
 
 
-def make_target(hub: Remote, signer: Signer, channels: int, pid: int, batch_kid: str = "") -> LoadTarget:
-    """The hub with its channels, signed. Streams and v1 publishes are signed here, once.
+def make_target(
+    hub: Remote, signer: Signer, channels: int, pid: int, batch_kid: str = "", *, query: str = ""
+) -> LoadTarget:
+    """The hub with its channels, signed. Streams and v1 publishes are signed here, once. `query`: of a subscription.
 
     Raises:
         ConfigError: https, a host that has no address, or nothing to sign with.
@@ -29,7 +31,8 @@ def make_target(hub: Remote, signer: Signer, channels: int, pid: int, batch_kid:
     kid = batch_kid or signer.kid or signer.keyring.signing_kid
     key = signer.keyring.keys.get(kid, b"")
     routes = [
-        _route(hub, signer, Channel(f"carid{number:06d}", EVENT_TYPE)) for number in range(1, channels + 1)
+        _route(hub, signer, Channel(f"carid{number:06d}", EVENT_TYPE), query)
+        for number in range(1, channels + 1)
     ]
     return LoadTarget(
         name="fast-sse",
@@ -49,12 +52,12 @@ def make_target(hub: Remote, signer: Signer, channels: int, pid: int, batch_kid:
     )
 
 
-def _route(hub: Remote, signer: Signer, to: Channel) -> LoadRoute:
+def _route(hub: Remote, signer: Signer, to: Channel, query: str) -> LoadRoute:
     listen = signer.sign("sub", [to], None)
     publish = signer.sign("pub", [to], b"")
     signed = {} if publish.startswith("v2.") else {"x-signature": publish}  # v2 covers the body: one for each
     return LoadRoute(
-        subscribe_path=hub.subscribe_path(to),
+        subscribe_path=hub.subscribe_path(to) + (f"?{query}" if query else ""),
         publish_path=hub.publish_path(to),
         subscribe_headers={"Accept": "text/event-stream", "x-signature": listen},
         publish_headers={"Content-Type": "application/json", **signed},

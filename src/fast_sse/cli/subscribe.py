@@ -40,9 +40,16 @@ from fast_sse.cli.remote import (
 )
 from fast_sse.model.backoff import Backoff
 from fast_sse.model.channel import Channel
-from fast_sse.model.errors import BadRequestError, ConfigError, TooLargeError, UnavailableError
+from fast_sse.model.errors import (
+    BadRequestError,
+    ClientFaultError,
+    ConfigError,
+    TooLargeError,
+    UnavailableError,
+)
 from fast_sse.model.moment import Moment, parse_moment
 from fast_sse.model.parser import Event, EventParser
+from fast_sse.model.payload import unpacked
 
 GAP = "fast-sse.gap"
 EXPIRED = "fast-sse.expired"
@@ -235,8 +242,10 @@ class EventSource:
                 if event.type == EXPIRED:
                     self._expire()
                 self._began = True
-                if event.type == GAP or not event.type.startswith(OWN):
+                if event.type == GAP:
                     yield event
+                elif not event.type.startswith(OWN):
+                    yield _plain(event)
             self.cursor = parser.last_event_id or self.cursor
 
     def _expire(self) -> None:
@@ -246,6 +255,17 @@ class EventSource:
                 "a new signature had run out when the hub read it: is this machine's clock right?"
             )
         self._expired = True
+
+
+def _plain(event: Event) -> Event:
+    """A message as it was published, also where the hub packs messages."""
+    try:
+        data = unpacked(event.data)
+    except ClientFaultError as error:
+        raise UnavailableError(
+            f"the message {event.last_event_id} cannot be unpacked: {error.message}"
+        ) from error
+    return event._replace(data=data)
 
 
 def _check(response: http.client.HTTPResponse) -> None:
