@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from urllib.parse import urlencode
 
 import pytest
 from tests.http.rig import V1, rigged
 
+from fast_sse.http.api.history import READS_MAX
 from fast_sse.http.message import Request
 from fast_sse.model.errors import BadChannelError
 from fast_sse.model.limits import Limits
@@ -47,3 +50,13 @@ async def test_without_a_channel_nothing_is_looked_up() -> None:
     async with rigged(Limits()) as rig:
         answer = await rig.ask(Request("GET", "/v1/messages", "", {}))
     assert (answer.status, BadChannelError.code in answer.body.decode()) == (400, True)
+
+
+async def test_pages_that_wait_are_bounded() -> None:
+    """A crowd of readers holds no more than so many requests: the next is told to come back. Nothing is kept of those who were."""
+    async with rigged(Limits()) as rig:
+        request = Request("GET", "/v1/messages", "channel=cart1/changed", {"x-signature": V1})
+        answers = await asyncio.gather(*(rig.ask(request) for _ in range(READS_MAX + 3)))
+        assert Counter(answer.status for answer in answers) == {200: READS_MAX, 503: 3}
+        assert ("Retry-After", "1") in answers[-1].headers
+        assert (await rig.ask(request)).status == 200

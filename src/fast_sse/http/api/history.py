@@ -22,10 +22,12 @@ from fast_sse.hub.hub import Hub
 from fast_sse.hub.retained import PAGE_MAX, Retained, RetainedPages
 from fast_sse.model.channel import Filter, channel_of
 from fast_sse.model.cursor import choose_cursor
-from fast_sse.model.errors import BadChannelError, BadRequestError
+from fast_sse.model.errors import BadChannelError, BadRequestError, OverloadedError
 from fast_sse.model.message import Record, addressed_envelope, bare_envelope
 from fast_sse.model.moment import Moment, parse_moment
 
+#: Pages that are read at once or wait for their turn.
+READS_MAX = 256
 #: What may stand in the query.
 FIELDS = frozenset({"channel", "after", "since", "last", "limit", "signature"})
 _LIMIT = 100
@@ -59,6 +61,7 @@ class HistoryRoute:
         self._now = now
         self._now_ms = hub.now_ms
         self._later = later
+        self._reading = 0
 
     def show(self, request: Request, _segments: Segments, access: Access) -> Answer:
         """`GET /v1/messages?channel=ID/TYPE`, signed as the stream of these channels would be."""
@@ -72,10 +75,17 @@ class HistoryRoute:
         if signature is None:
             signature, in_query = fields.get("signature", ""), True
         access.grant(signature, "sub", wanted.patterns, body=None, now=self._now(), in_query=in_query)
-        return self._later.answer(self._page(wanted, _asked([name for name, _ in query], fields)))
+        asked = _asked([name for name, _ in query], fields)
+        if self._reading == READS_MAX:
+            raise OverloadedError("too many pages are read at once", retry_after_s=1)
+        self._reading += 1
+        return self._later.answer(self._page(wanted, asked))
 
     async def _page(self, wanted: Filter, asked: _Asked) -> Response:
-        found, gap = await self._read(wanted, asked)
+        try:
+            found, gap = await self._read(wanted, asked)
+        finally:
+            self._reading -= 1
         log, now_ms = found.through, self._now_ms()
         text = id_texts(log)
         messages = [_message(one, text(one), wanted) for one in found.records if one.due(now_ms)]
