@@ -2,6 +2,8 @@
 # Shell logic lives in scripts/. Where Python is elsewhere: make PYTHON=/path/to/python3
 
 BIN := .venv/bin
+# Two stamps in one .venv: what runs a hub, and all that tests take.
+HUB := .venv/.hub
 READY := .venv/.ready
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 export PYTHON
@@ -12,7 +14,7 @@ export PYTHON
 help:
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 18
 
-demo: $(READY) ## start a hub on this machine and open a page that shows it at work
+demo: $(HUB) ## start a hub on this machine and open a page that shows it at work
 	$(BIN)/fast-sse demo
 
 test: check ## everything CI asks for: check, then every test but the full counts of chaos
@@ -52,6 +54,10 @@ clean: ## remove what tools left behind; .venv and a hub's data in var/ stay
 	rm -rf dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache benchmarks/scratch
 	find src tests scripts benchmarks -name __pycache__ -prune -exec rm -rf {} + 2> /dev/null || true
 
-$(READY): requirements.lock pyproject.toml scripts/setup-venv
-	@scripts/setup-venv
+$(HUB): requirements-core.lock pyproject.toml scripts/setup-venv
+	@scripts/setup-venv requirements-core.lock
 	@touch $@
+
+$(READY): requirements.lock pyproject.toml scripts/setup-venv
+	@scripts/setup-venv requirements.lock
+	@touch $(HUB) $@
