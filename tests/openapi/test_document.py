@@ -13,6 +13,7 @@ import schemathesis
 from tests.openapi.fuzzing import DOCUMENT
 
 from fast_sse.http.admin.app import admin_app
+from fast_sse.http.admin.pages import PAGE, STATIC
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.cors import Cors
 from fast_sse.http.api.delivery import CLIENT_BYTES_MAX
@@ -120,6 +121,8 @@ def test_every_operators_route_is_documented_and_no_other() -> None:
     node: Any = None
     routes: Any = admin_app(node, b"").routes
     taken = {route.path: {method.lower() for method in route.methods} - {"head"} for route in routes}
+    for path in (PAGE, STATIC + "{name:path}"):  # files of the dashboard, which are for browsers
+        assert taken.pop(path) == {"get"}
     assert taken.pop(DELIVERY) == {"get"}
     assert "operators' listener answers this path, too" in PATHS[DELIVERY]["get"]["description"]
     assert taken == {path: METHODS & PATHS[path].keys() for path in OPERATORS}

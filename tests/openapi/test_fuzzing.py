@@ -36,6 +36,7 @@ SEEN = {
 }
 
 
+LOOKS = ("session", "listChannels", "listMessages", "listStreams", "publishTest", "settings", "nodes")
 LETTERS = ("listDeadLetters", "replayDeadLetters", "purgeDeadLetters")
 
 
@@ -63,7 +64,7 @@ def test_generated_requests_to_the_operators_listener(tmp_path: Path) -> None:
     """The same of the operators' listener."""
     with Hub(tmp_path, store="memory", settings=SETTINGS, port=0) as hub:
         done = checked(hub, run(hub.admin, tmp_path, "--include-tag", "operators", "-n", "8", "--seed", "1"))
-    for operation in ("alive", "readyToPublish", "readyToSubscribe", "eraseChannel", *LETTERS):
+    for operation in ("alive", "readyToPublish", "readyToSubscribe", "eraseChannel", *LETTERS, *LOOKS):
         assert 200 in done.statuses(operation), done.answers
 
 
