@@ -33,6 +33,7 @@ from pydantic_settings import (
 )
 
 from fast_sse.checks import problems_of
+from fast_sse.complaints import said
 from fast_sse.environment import PREFIX, key_of, settings_of
 from fast_sse.http.front.tls import Chain
 from fast_sse.hub.telling import LetterRules
@@ -40,7 +41,8 @@ from fast_sse.model.errors import ConfigError
 from fast_sse.model.limits import MIB, Limits
 from fast_sse.model.signature import Keyring
 from fast_sse.origins import origins, shown
-from fast_sse.settings import TOP_LEVEL_LIMITS, Group, Settings
+from fast_sse.setting_groups import Group
+from fast_sse.settings import TOP_LEVEL_LIMITS, Settings
 from fast_sse.store.base import Retention
 from fast_sse.store.letters import LetterBounds
 
@@ -267,7 +269,7 @@ def _unknown_environment() -> Iterator[ConfigError]:
     """pydantic-settings looks up names it knows; we want to hear of those it does not."""
     for name in sorted(settings_of(os.environ)):
         if (key := key_of(name)).partition(".")[0] not in Config.model_fields:
-            yield ConfigError(key, f"unknown setting (in {name})")
+            yield ConfigError(key, f"{_unknown(key)} (in {name})")
 
 
 def _config_error(error: ValidationError) -> ConfigError:
@@ -281,13 +283,15 @@ def _config_error(error: ValidationError) -> ConfigError:
 def _mistakes(error: ValidationError) -> dict[str, str]:
     """Key and problem of every value of the wrong shape."""
     found = {}
-    for mistake in error.errors(include_url=False, include_context=False, include_input=False):
-        key, problem = _key_of(mistake["loc"]), mistake["msg"].removeprefix("Value error, ")
-        if mistake["type"] == "extra_forbidden":
-            close = difflib.get_close_matches(key, setting_names(), n=1)
-            problem = "unknown setting" + (f"; did you mean {close[0]}?" if close else "")
-        found[key] = problem
+    for mistake in error.errors(include_url=False, include_input=False):
+        key = _key_of(mistake["loc"])
+        found[key] = _unknown(key) if mistake["type"] == "extra_forbidden" else said(mistake)
     return found
+
+
+def _unknown(key: str) -> str:
+    close = difflib.get_close_matches(key, setting_names(), n=1)
+    return "unknown setting" + (f"; did you mean {close[0]}?" if close else "")
 
 
 def _key_of(place: tuple[int | str, ...]) -> str:

@@ -6,23 +6,19 @@ A group is frozen and refuses what it does not know. Whatever may be a secret is
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
     SecretStr,
     create_model,
-    model_validator,
 )
 from pydantic_settings import BaseSettings
 
@@ -30,6 +26,7 @@ from fast_sse.http.addresses import UNIX, Proxy
 from fast_sse.model.channel import Channel, channel_of
 from fast_sse.model.errors import BadChannelError, ConfigError
 from fast_sse.model.limits import MIB, Limits
+from fast_sse.setting_groups import Group, Words, json_value, words
 from fast_sse.store.redis.target import target
 
 #: Limits that are settings of their own, and limits whose 0 has a meaning.
@@ -46,25 +43,9 @@ _ZERO_LIMITS = (
 _OUTSIDE_V1 = re.compile(r"/(?!v1(?:/|\Z))[A-Za-z0-9._~%/-]*").fullmatch
 
 
-def _json(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        raise ValueError("is not JSON") from None
-
-
-def _words(value: Any) -> Any:
-    """A list given as text: a JSON array, or words between commas; empty text is the empty list."""
-    if not isinstance(value, str) or value.lstrip().startswith("["):
-        return _json(value)
-    return [word.strip() for word in value.split(",") if word.strip()]
-
-
 def _options(value: Any) -> Any:
     """Librdkafka's settings are texts; TOML and JSON may give numbers and booleans."""
-    given = _json(value)
+    given = json_value(value)
     if not isinstance(given, dict):
         return given
     return {
@@ -109,10 +90,9 @@ def _health_path(path: str) -> str:
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Bound = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Words = Annotated[frozenset[str], BeforeValidator(_words)]
-Proxies = Annotated[frozenset[Annotated[Proxy, PlainValidator(_proxy)]], BeforeValidator(_words)]
+Proxies = Annotated[frozenset[Annotated[Proxy, PlainValidator(_proxy)]], BeforeValidator(words)]
 #: Channels as `ID/TYPE`, wildcards included.
-Channels = Annotated[frozenset[Annotated[Channel, PlainValidator(_channel)]], BeforeValidator(_words)]
+Channels = Annotated[frozenset[Annotated[Channel, PlainValidator(_channel)]], BeforeValidator(words)]
 HealthPath = Annotated[str, AfterValidator(_health_path)]
 #: As a browser sends it: no path, no wildcard, no slash at the end. Apps have schemes of their own (`capacitor://localhost`,
 #: `chrome-extension://…`); a file or a sandboxed frame has the origin `null`.
@@ -120,6 +100,10 @@ Origin = Annotated[str, Field(pattern=r"\A([a-z][a-z0-9+.-]*://[^/*\s]+|null)\z"
 #: Of a request (RFC 9110 §5.1).
 HeaderName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9!#$%&'*+.^_`|~-]+\z")]
 Kid = Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{1,32}\z")]
+#: How a token may be signed (RFC 7518 §3.1, RFC 8037 §3.1).
+Algorithm = Literal[
+    "HS256", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]  # fmt: skip
 #: Part of file names, of log lines and of labels of metrics.
 NodeName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9._-]{1,64}\z")]
 
@@ -135,41 +119,22 @@ TopicName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}\
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 
 
-class Group(BaseModel):
-    """Settings that belong together: `[group]` in TOML, `FAST_SSE_GROUP__` in the environment.
+class Jwt(Group):
+    """Tokens of an identity provider, as a second way to subscribe: on as soon as one of these is set."""
 
-    A secret may stand in a file: `name_file` beside `name` names it, and is read before the group is checked.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-    #: The dotted name of the group.
-    place: ClassVar[str] = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_files(cls, given: Any) -> Any:
-        """Put what files hold in its place. Raises ConfigError, which names the key."""
-        if not isinstance(given, dict):
-            return given
-        for name in cls.model_fields:
-            value = name.removesuffix("_file")
-            if value == name or value not in cls.model_fields or given.get(name) is None:
-                continue
-            key = f"{cls.place}.{name}"
-            if given.get(value) is not None:
-                raise ConfigError(key, f"and {cls.place}.{value} are both set; one of them is enough")
-            given = {**given, value: _text_of(Path(str(given[name])), key)}
-        return given
-
-
-def _text_of(file: Path, key: str) -> str:
-    """What a file of a secret holds, without one line end at its end, which editors put there."""
-    try:
-        text = file.read_bytes().decode()
-    except (OSError, ValueError) as error:
-        problem = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError(key, f"cannot read {file}: {problem}") from None
-    return text.removesuffix("\n").removesuffix("\r")
+    place = "auth.jwt"
+    issuer: Annotated[str, Field(min_length=1)] | None = None
+    audience: Annotated[str, Field(min_length=1)] | None = None
+    algorithms: Annotated[frozenset[Algorithm], BeforeValidator(words)] | None = None
+    secret: SecretStr | None = None
+    secret_file: Path | None = None
+    public_key: SecretStr | None = None
+    public_key_file: Path | None = None
+    jwks: SecretStr | None = None
+    jwks_file: Path | None = None
+    jwks_url: Annotated[str, Field(pattern=r"\Ahttps://[^\s/?#@]+[^\s#@]*\z")] | None = None
+    claim: Annotated[str, Field(min_length=1)] = "fast_sse.subscribe"
+    leeway_s: Annotated[float, Field(ge=0, le=60)] = 60.0
 
 
 class Auth(Group):
@@ -185,18 +150,19 @@ class Auth(Group):
     publish_secret_file: Path | None = None
     publish_secret_previous: SecretStr | None = None
     publish_secret_previous_file: Path | None = None
-    keys: Annotated[dict[Kid, SecretStr], BeforeValidator(_json)] = {}
+    keys: Annotated[dict[Kid, SecretStr], BeforeValidator(json_value)] = {}  # noqa: RUF012  pydantic copies it
     keys_file: Path | None = None
     signing_kid: Kid | None = None
     allowed_event_ids: Words | None = None
     allowed_event_types: Words | None = None
+    jwt: Jwt = Jwt()
 
 
 class CorsRules(Group):
     """Pages of other origins that may use the hub."""
 
-    origins: Annotated[frozenset[Origin], BeforeValidator(_words)] = frozenset()
-    headers: Annotated[frozenset[HeaderName], BeforeValidator(_words)] = frozenset()
+    origins: Annotated[frozenset[Origin], BeforeValidator(words)] = frozenset()
+    headers: Annotated[frozenset[HeaderName], BeforeValidator(words)] = frozenset()
     credentials: bool = False
 
 
@@ -248,7 +214,7 @@ class KafkaCluster(Group):
     topic: TopicName = "fast-sse"
     min_insync_replicas: Annotated[int, Field(ge=1)] = 1
     replication_factor: Annotated[int, Field(ge=1)] | None = None
-    options: Options = {}
+    options: Options = {}  # noqa: RUF012
     options_file: Path | None = None
 
 
