@@ -103,7 +103,7 @@ def test_a_misspelt_key_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line says which key was probably meant, and which other keys are wrong too."""
     monkeypatch.setenv("FAST_SSE_AUTH__SECRT", SECRET)
     assert refused(port=99999) == (
-        "port: Input should be less than or equal to 65535 (also wrong: auth.secrt)"
+        "port: must be at most 65535 (also wrong: auth.secrt)"
     )
     assert refused() == "auth.secrt: unknown setting; did you mean auth.secret?"
 
@@ -363,7 +363,7 @@ def test_processes_on_one_port_need_names_and_the_port() -> None:
 
 def test_a_store_that_does_not_exist_is_refused() -> None:
     """The line lists those that do."""
-    assert refused(store="sqlit") == "store: Input should be 'sqlite', 'memory', 'redis' or 'kafka'"
+    assert refused(store="sqlit") == "store: must be sqlite, memory, redis or kafka"
 
 
 def test_options_of_kafka_are_texts_and_secret(monkeypatch: pytest.MonkeyPatch) -> None:

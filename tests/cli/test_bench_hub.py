@@ -24,5 +24,5 @@ def test_it_ends_with_the_bench(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_a_hub_that_does_not_start_says_why() -> None:
     """The end of its log is in the error."""
-    with pytest.raises(UnavailableError, match="should be"), own_hub("nonsense"):
+    with pytest.raises(UnavailableError, match="must be"), own_hub("nonsense"):
         pass

@@ -6,9 +6,10 @@ that completes a word would wait for at every key.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import typer
 from typer.core import TyperGroup
@@ -83,11 +84,16 @@ COMMANDS: dict[str, Entry] = {
 }
 
 
+def markup() -> Literal["rich"] | None:
+    """How help and mistakes are drawn: in boxes for a person at a terminal, else as lines that a log or a pipe can hold."""
+    return "rich" if sys.stderr.isatty() else None
+
+
 def loaded(name: str) -> Any:
     """The command itself, imported now, as click knows it."""
     entry = COMMANDS[name]
     found = getattr(import_module(f"fast_sse.cli.{entry.module}"), entry.name)
-    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=markup())
     if entry.is_group:
         alone.add_typer(found(), name=name)
         group: Any = typer.main.get_command(alone)

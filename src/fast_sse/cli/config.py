@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from typer import Option, echo
 
+from fast_sse.cli.commands import markup
 from fast_sse.config import load, problems
 from fast_sse.model.errors import ConfigError
 from fast_sse.observe.logging import visible
@@ -51,7 +52,7 @@ publish_secret = "{publish_secret}"
 
 def config_app() -> typer.Typer:
     """The group of commands."""
-    app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+    app = typer.Typer(no_args_is_help=True, rich_markup_mode=markup())
     app.callback()(_root)
     for command in (init, show, check):
         app.command()(command)

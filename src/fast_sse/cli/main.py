@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from fast_sse import __version__
-from fast_sse.cli.commands import COMMANDS, LazyGroup, line_of, loaded
+from fast_sse.cli.commands import COMMANDS, LazyGroup, line_of, loaded, markup
 from fast_sse.model.errors import ConfigError, FastSseError, HeldError
 
 
@@ -26,7 +26,7 @@ def make_app() -> typer.Typer:
         epilog="Begin with: fast-sse demo",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich",
+        rich_markup_mode=markup(),
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)

@@ -16,7 +16,7 @@ def test_there_are_five_commands(command: Command, capsys: pytest.CaptureFixture
     group: Any = typer.main.get_command(dlq_app())
     assert list(group.commands) == ["list", "show", "replay", "purge", "import"]
     assert command("dlq") == 2
-    assert "import" in capsys.readouterr().out
+    assert "import" in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("name", ["list", "show", "replay", "purge", "import"])

@@ -61,7 +61,7 @@ async def test_a_field_that_is_wrong_is_refused_as_before() -> None:
 
 async def test_each_line_of_a_batch_says_its_own() -> None:
     """A line without unknown fields says nothing, and a refused one only why."""
-    lines = [{"data": 1}, {"data": 2, "ttl": 1}, {"ttl": 1}, {"data": 3, "user_": {}}]
+    lines: list[dict[str, Any]] = [{"data": 1}, {"data": 2, "ttl": 1}, {"ttl": 1}, {"data": 3, "user_": {}}]
     body = b"\n".join(json.dumps({"event_id": "a", "event_type": "t", **line}).encode() for line in lines)
     async with rigged(Limits()) as rig:
         answer = await rig.ask(batch(body))

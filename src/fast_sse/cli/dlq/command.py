@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from fast_sse.cli.commands import markup
 from fast_sse.cli.dlq.importing import import_letters
 from fast_sse.cli.dlq.looking import list_letters, show
 from fast_sse.cli.dlq.purging import purge
@@ -12,7 +13,7 @@ from fast_sse.cli.dlq.replaying import replay
 
 def dlq_app() -> typer.Typer:
     """The group of commands."""
-    app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+    app = typer.Typer(no_args_is_help=True, rich_markup_mode=markup())
     app.callback()(_root)
     app.command("list")(list_letters)
     for command in (show, replay, purge):
