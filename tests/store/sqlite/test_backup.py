@@ -324,6 +324,17 @@ async def test_it_says_how_far_it_is(
     assert all(0 <= percent <= 100 for _, percent in said)
 
 
+def test_a_directory_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no directory without a log."""
+
+    def refuse(_path: Path, **_: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(ConfigError, match="data_dir: cannot be read: Permission denied"):
+        back_up(tmp_path, tmp_path / "backup.db", silent)
+
+
 async def test_a_name_in_no_directory_is_a_wrong_argument(open_store: Opener, tmp_path: Path) -> None:
     """It says which, and why."""
     store = await open_store()

@@ -106,7 +106,7 @@ def test_what_root_makes_is_the_hub_s(backup: Path, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(os, "chown", lambda path, user, group: given.update({path.name: (user, group)}))
     restore(backup, directory, silent)
-    assert given == dict.fromkeys(("log.db", "log.lock", "log.reserve"), (owner.st_uid, owner.st_gid))
+    assert given == dict.fromkeys(("log.restore.db", "log.lock", "log.reserve"), (owner.st_uid, owner.st_gid))
 
 
 @pytest.mark.parametrize("name", ["log.db", "log.db-wal", "log.reserve"])
@@ -117,6 +117,19 @@ def test_a_directory_that_holds_a_log_is_left_alone(backup: Path, tmp_path: Path
     with pytest.raises(ConfigError, match=rf"data_dir: holds a log already: .*\({name}\)"):
         restore(backup, tmp_path / "new", silent)
     assert [path.read_bytes() for path in (tmp_path / "new").iterdir()] == [b"precious"]
+
+
+def test_a_directory_that_may_not_be_read_is_named(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's."""
+
+    def refuse(_path: Path) -> list[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(ConfigError, match="data_dir: cannot be read: Permission denied"):
+        restore(backup, tmp_path / "new", silent)
 
 
 def test_a_hub_that_starts_has_the_directory(backup: Path, tmp_path: Path) -> None:
@@ -139,6 +152,9 @@ def test_a_damaged_backup_is_not_restored(backup: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "where", [(sqlite_restore, "_renewed"), (sqlite_restore, "_give_to_owner")], ids=lambda where: where[1]
+)
+@pytest.mark.parametrize(
     ("error", "kind", "said"),
     [
         (sqlite_error(sqlite3.SQLITE_FULL), DiskFullError, "the disk is full"),
@@ -153,6 +169,7 @@ def test_what_goes_wrong_leaves_no_log(
     error: Exception,
     kind: type[FastSseError],
     said: str,
+    where: tuple[object, str],
 ) -> None:
     """One sentence, and the same command can be given again."""
 
@@ -160,7 +177,7 @@ def test_what_goes_wrong_leaves_no_log(
         raise error
 
     with monkeypatch.context() as broken:
-        broken.setattr(sqlite_restore, "_renewed", fail)
+        broken.setattr(*where, fail)
         with pytest.raises(kind, match=f"nothing was restored: .*{said}"):
             restore(backup, tmp_path / "new", silent)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["log.lock"]
@@ -178,9 +195,10 @@ def test_too_little_room_is_said_at_once(
 
 
 def test_what_a_kill_left_is_no_log(backup: Path, tmp_path: Path) -> None:
-    """Half a copy under its other name is written anew."""
+    """Half a copy under its other name is written anew, and the sidecar of that with it."""
     (tmp_path / "new").mkdir()
-    (tmp_path / "new" / "log.restore.db").write_bytes(b"half")
+    for name in ("log.restore.db", "log.reserve", "log.lock"):
+        (tmp_path / "new" / name).write_bytes(b"half")
     restore(backup, tmp_path / "new", silent)
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["log.db", "log.lock", "log.reserve"]
 

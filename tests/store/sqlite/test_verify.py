@@ -84,6 +84,17 @@ def test_what_is_no_database_is_no_backup(tmp_path: Path, content: bytes) -> Non
         verify(tmp_path / "file", silent)
 
 
+def test_a_file_that_may_not_be_read_is_named(backup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there, and somebody else's."""
+
+    def refuse(_path: Path, _mode: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ConfigError, match=r"FILE: .*/backup\.db cannot be read: Permission denied"):
+        verify(backup, silent)
+
+
 def test_a_later_schema_is_for_a_later_version(backup: Path) -> None:
     """It names both schemas."""
     with closing(sqlite3.connect(backup)) as connection:

@@ -53,8 +53,12 @@ def back_up(directory: Path, to: Path, progress: Progress, *, sleep: Sleep = tim
         NotStoredError: the log cannot be read, or was replaced meanwhile.
     """
     path, part = directory / "log.db", to.with_name(f"{to.name}.part")
-    if not path.exists():
-        raise ConfigError("data_dir", "holds no log.db")
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError("data_dir", "holds no log.db") from error
+    except OSError as error:
+        raise ConfigError("data_dir", f"cannot be read: {error.strerror}") from error
     _make(to, part)
     try:
         with part.open("rb") as file:
@@ -76,7 +80,7 @@ def back_up(directory: Path, to: Path, progress: Progress, *, sleep: Sleep = tim
 
 def _make(to: Path, part: Path) -> None:
     """An empty file under the other name. Raises ConfigError."""
-    if to.exists() or to.is_symlink():
+    if os.path.lexists(to):
         raise ConfigError("FILE", f"{to} is there already: nothing is overwritten")
     try:
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -27,8 +27,8 @@ from fast_sse.store.sqlite.reserve import Reserve, sync_directory
 from fast_sse.store.sqlite.verify import Contents, Progress, Pulse, check_is_file, contents_of, verify
 
 _PIECE_BYTES = 4 * MIB
-#: What may be there: who holds a directory is said in the first, and the second was left by a kill.
-_OURS = ("log.lock", "log.restore.db")
+#: What the log is called until it is whole.
+_MADE = "log.restore.db"
 
 
 def restore(backup: Path, directory: Path, progress: Progress) -> Contents:
@@ -41,18 +41,19 @@ def restore(backup: Path, directory: Path, progress: Progress) -> Contents:
     """
     check_is_file(backup)
     _check_empty(directory)
-    files, made = SqliteFiles(directory), directory / "log.restore.db"
+    files, made = SqliteFiles(directory), directory / _MADE
     files.hold()
     try:
         _check_empty(directory)
         _copy(backup, made, Pulse(progress, "copying"))
         contents = _renewed(made, verify(made, progress, called=str(backup)))
-        made.rename(directory / "log.db")
         Reserve(directory).write(contents.newest.epoch, contents.newest.position + 1)
         _give_to_owner(directory)
+        made.rename(directory / "log.db")
         sync_directory(directory)
         return contents
     except (sqlite3.Error, OSError) as error:
+        (directory / "log.reserve").unlink(missing_ok=True)
         if is_out_of_space(error):
             raise DiskFullError("nothing was restored: the disk is full") from error
         raise NotStoredError(f"nothing was restored: {error}") from error
@@ -62,9 +63,17 @@ def restore(backup: Path, directory: Path, progress: Progress) -> Contents:
 
 
 def _check_empty(directory: Path) -> None:
-    there = sorted(path.name for path in directory.glob("log.*") if not path.name.startswith(_OURS))
-    if there:
-        raise ConfigError("data_dir", f"holds a log already: nothing is overwritten ({', '.join(there)})")
+    """Raises ConfigError: there is a log, or a part of one. What a restore left that was killed is none."""
+    try:
+        names = {path.name for path in directory.iterdir() if path.name.startswith("log.")}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigError("data_dir", f"cannot be read: {error.strerror}") from error
+    if _MADE in names and "log.db" not in names:
+        return
+    if there := ", ".join(sorted(names - {"log.lock"})):
+        raise ConfigError("data_dir", f"holds a log already: nothing is overwritten ({there})")
 
 
 def _copy(backup: Path, made: Path, pulse: Pulse) -> None:

@@ -90,8 +90,12 @@ def verify(path: Path, progress: Progress, called: str = "") -> Contents:
 
 def check_is_file(path: Path) -> None:
     """Raises ConfigError: it is no file, or one of those that belong together."""
-    if not path.is_file():
-        raise ConfigError("FILE", f"{path} is not there, or is no file")
+    try:
+        if not path.is_file():
+            raise ConfigError("FILE", f"{path} is not there, or is no file")
+        path.open("rb").close()
+    except OSError as error:
+        raise ConfigError("FILE", f"{path} cannot be read: {error.strerror}") from error
     if wal_of(path).exists():
         sentence = (
             f"{path} is the log of a hub, and not whole without {wal_of(path).name}: take a backup of it"
