@@ -96,7 +96,7 @@ class Node:
         self.log = log
         self.name = config.node_name
         self.state = "starting"
-        self.observer = Observers([LogObserver(log), *observers])
+        self.observer = Observers([LogObserver(log, store.where), *observers])
         self._loop_lag = LoopLag()
         self.samplers: list[Sampler] = [
             process_samples,
@@ -112,6 +112,7 @@ class Node:
         self.spans: Spans | None = None
         self._reloaded = config  # of which only some is in force
         self._limits = config.bounds
+        self._at = {"at": store.where} if store.where else {}
         self._demo = demo
         self._store = store
         self._store_is_open = False
@@ -157,7 +158,7 @@ class Node:
             except UnavailableError as error:
                 wait_s = backoff.next_s()
                 self.log.error(  # noqa: TRY400  the message says it; a traceback adds nothing
-                    "store is not available", error=error.message, retry_s=wait_s
+                    "store is not available", error=error.message, retry_s=wait_s, **self._at
                 )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopped.wait(), wait_s)
@@ -204,7 +205,8 @@ class Node:
         """
         assert self._endpoints is not None
         self._reloaded = config
-        return self._endpoints.reload(make_access(config, demo=self._demo))
+        earlier = self._endpoints.access
+        return self._endpoints.reload(make_access(config, self.observer, demo=self._demo, earlier=earlier))
 
     # -- what operators ask ---------------------------------------------------------------------------------
 

@@ -163,3 +163,14 @@ def test_the_standard_library_writes_the_same_lines() -> None:
     (line,) = written.lines
     assert (line["event"], line["level"], line["logger"]) == ("task failed", "error", "asyncio")
     assert "RuntimeError: boom" in line["traceback"]
+
+
+def test_lines_about_the_store_say_where_it_is() -> None:
+    """An operator reads the address beside what went wrong; lines about anything else do not repeat it."""
+    written = Written()
+    observer = LogObserver(written.log, "10.0.0.7:6379/0")
+    observer.notify(facts.StoreFailed("Redis cannot be reached"))
+    observer.notify(facts.Trimmed(3))
+    failed, *rest = written.lines
+    assert (failed["error"], failed["at"]) == ("Redis cannot be reached", "10.0.0.7:6379/0")
+    assert all("at" not in line for line in rest)

@@ -35,6 +35,7 @@ _SENSITIVE_TEXT = re.compile(
     r"(?i:(signature|token|secret|password)(\s*[=:]\s*|%3d))[^\s&\"',;]+"  # signature=..., "token: ..."
     r"|\bv2\.[A-Za-z0-9_-]{1,32}\.(?:pub|sub|batch)\.[A-Za-z0-9._-]+"  # a v2 signature anywhere
     r"|\b[0-9a-f]{64}\b"  # a v1 signature anywhere
+    r"|\beyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*"  # a token of an identity provider anywhere
 )
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
@@ -164,6 +165,7 @@ class LogObserver:
         facts.LongLine: "warning",
         facts.HandlerFailed: "error",
         facts.DefectSeen: "error",
+        facts.KeysFailed: "warning",
         facts.IngestLeaseLost: "warning",
         facts.IngestFailed: "error",
         facts.IngestRecovered: "warning",
@@ -177,15 +179,22 @@ class LogObserver:
         facts.NodeNameShared: "error",
     }
 
-    def __init__(self, log: Log) -> None:
+    _OF_THE_STORE = frozenset(
+        {facts.StoreFailed, facts.StoreRecovered, facts.FollowerRestarted, facts.TurnsFailed}
+    )
+
+    def __init__(self, log: Log, store_at: str = "") -> None:
+        """`store_at`: where the store's server is, for the lines about it; operators see it, clients never."""
         self._log = log
+        self._store_at = {"at": store_at} if store_at else {}
 
     def notify(self, fact: facts.Fact) -> None:
         """Write one line."""
         kind = type(fact)
         words = re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__).lower()
         write = getattr(self._log, self._LEVEL.get(kind, "info"))
-        write(words, **msgspec.structs.asdict(fact))
+        more = self._store_at if kind in self._OF_THE_STORE else {}
+        write(words, **msgspec.structs.asdict(fact), **more)
 
 
 class StandardHandler(logging.Handler):

@@ -135,6 +135,8 @@ class Store(ABC):
     durability: str
     #: Whether what was erased lies on in the backend until retention takes it, although no node reads it any more.
     erased_stays: bool = False
+    #: Where its server is, without credentials, for the lines of the log; empty where there is none. No client is told.
+    where: str = ""
 
     @property
     def damaged(self) -> bool:

@@ -69,6 +69,7 @@ class KafkaStore(Store):
         """`letters`: how many dead letters this node lists. The last three are for tests. `now_ms`: a clock moved by hand; None leaves time to the broker."""
         check_options(settings.options)
         self._settings = settings
+        self.where = settings.bootstrap_servers
         self._now_ms = now_ms
         # Who set no age is content with that of the topic.
         letters_s = 0 if letters.max_age_s == LetterBounds().max_age_s else letters.max_age_s

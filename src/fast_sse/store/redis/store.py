@@ -73,6 +73,7 @@ class RedisStore(Store):
         Raises ConfigError for a URL that cannot work.
         """
         self._target = target(url)
+        self.where = self._target.where
         _ = self._target.context  # a certificate that cannot be used is found here, before anything is opened
         self._retention = retention
         self._windows = windows
