@@ -1,4 +1,4 @@
-"""deploy/prometheus is held to the numbers that there are, and to docs/operations.md, which says what to do."""
+"""deploy/prometheus is held to the numbers that there are, and to docs/alerts.md, which says what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RULES: list[dict[str, Any]] = [
     for group in yaml.safe_load((ROOT / "deploy" / "prometheus" / "fast-sse.rules.yml").read_text())["groups"]
     for rule in group["rules"]
 ]
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+ALERTS = (ROOT / "docs" / "alerts.md").read_text()
 #: What a hub with SQLite shows only after something has happened, or has not at all.
 NOT_AT_FIRST = {
     "fast_sse_streams_evicted_total",
@@ -55,9 +55,8 @@ def test_each_label_in_a_text_is_kept_by_its_rule() -> None:
 
 
 def test_each_alert_says_what_to_do() -> None:
-    """In a section of its own of docs/operations.md, of a few sentences; and no section is of an alert that is gone."""
-    section = OPERATIONS.split("\n## Alerts\n")[1].split("\n## ")[0]
-    said = dict(re.findall(r"^### (\w+)\n\n((?:.+\n)+)", section, re.MULTILINE))
+    """In a section of its own of docs/alerts.md, of a few sentences; and no section is of an alert that is gone."""
+    said = dict(re.findall(r"^## (\w+)\n\n((?:.+\n)+)", ALERTS, re.MULTILINE))
     assert said.keys() == {rule["alert"] for rule in RULES}
     for alert, text in said.items():
         assert text.count(".") >= 2, alert
@@ -65,7 +64,7 @@ def test_each_alert_says_what_to_do() -> None:
 
 def test_sections_follow_the_rules() -> None:
     """In their order, so that who reads one file finds the way in the other."""
-    assert re.findall(r"^### (FastSse\w+)$", OPERATIONS, re.MULTILINE) == [rule["alert"] for rule in RULES]
+    assert re.findall(r"^## (FastSse\w+)$", ALERTS, re.MULTILINE) == [rule["alert"] for rule in RULES]
 
 
 @pytest.mark.wire
