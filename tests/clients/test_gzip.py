@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,17 @@ async def turns(hub: Hub, entrance: Address, clients: list[Client]) -> None:
         for one in crowd:
             await one.until(b'"number": %d,' % (last - 1))
             assert one.text.count(b'"number"') == last
+
+
+def test_the_page_says_who_unpacks() -> None:
+    """docs/clients.md lists the clients that are played here, and no others."""
+    page = (
+        (ROOT / "docs" / "clients.md").read_text().partition("## Compressed streams")[2].partition("## ")[0]
+    )
+    listed = re.findall(r"^- (.*)$", page, re.MULTILINE)
+    assert listed == [*UNPACK, "curl with `--compressed`"]
+    (plain,) = re.findall(r"are sent plain text: (.*)\.", page)
+    assert plain.split(", ") == list(PLAIN)
 
 
 async def test_every_client_unpacks_the_shared_stream_live(tmp_path: Path) -> None:
