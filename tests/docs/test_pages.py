@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 from pathlib import Path
@@ -44,10 +46,10 @@ def outline(text: str) -> str:
 @pytest.mark.timeout(120)
 def test_publishing(tmp_path: Path) -> None:
     """Each answer is what the page says of it: stored, a duplicate, a conflict, one result a line."""
-    _, one, wide, keys, by_command, batch, compressed = follow("publishing.md", tmp_path)
+    _, one, wide, keys, by_command, batch, compressed, data = follow("publishing.md", tmp_path)
     shown, shown_batch = (json.loads(block) for block in blocks((DOCS / "publishing.md").read_text(), "json"))
     assert json.loads(one)["data"].keys() == shown["data"].keys()
-    assert json.loads(wide)["code"] == json.loads(compressed)["code"] == "ok"
+    assert [json.loads(answer)["code"] for answer in (wide, compressed, data)] == ["ok"] * 3
     first, second, third = (line.rpartition(" ") for line in keys.splitlines())
     assert [status for _, _, status in (first, second, third)] == ["200", "200", "409"]
     assert json.loads(first[0])["data"]["message_id"] == json.loads(second[0])["data"]["message_id"]
@@ -67,7 +69,7 @@ def test_publishing(tmp_path: Path) -> None:
 @pytest.mark.timeout(120)
 def test_subscribing(tmp_path: Path) -> None:
     """Streams begin where the page says: at the last, the first, after a gap; and its Python client hears all."""
-    _, last, fetched, commands, python, gap, several = follow("subscribing.md", tmp_path)
+    _, last, fetched, commands, python, packed, gap, several = follow("subscribing.md", tmp_path)
     (shown,) = (block for block in blocks((DOCS / "subscribing.md").read_text(), "text") if "retry" in block)
     assert outline(shown).startswith(outline(last))
     assert [data["data"] for _, data in events(last)] == [{"n": 3}]  # type: ignore[index]
@@ -79,7 +81,11 @@ def test_subscribing(tmp_path: Path) -> None:
     assert heard == [{"n": n} for n in (1, 2, 3)]
     (name, detail), *rest = events(gap)
     assert (name, detail["reason"]) == ("fast-sse.gap", "epoch")  # type: ignore[index]
-    assert len(rest) == 3
+    assert len(rest) == 4
+    message_id, *wire, plain = packed.splitlines()
+    ((_, shut),) = events("\n".join(wire))
+    assert f"id: {message_id}" in wire
+    assert json.loads(gzip.decompress(base64.b64decode(shut["data"]))) == json.loads(plain)  # type: ignore[index]
     ((_, addressed),) = events(several)
     assert addressed["headers"]["event_type"] == "cart_changed"  # type: ignore[index]
 

@@ -117,12 +117,7 @@ def bench(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
         "stuck": stuck,
     }
     names = _names(scenario, given := {name: value for name, value in given.items() if value is not None})
-    if compression is not None and scenario != "original":
-        raise ConfigError(
-            "--compression", "is an option of original: the others count bytes that they do not unpack"
-        )
-    if pid is not None and (url is None or not Path(f"/proc/{pid}").exists()):
-        raise ConfigError("--pid", "is the process of the hub at --url, on this machine")
+    _check_hub(scenario, url, pid, compression)
     signer = None if url is None else find_signer(config, demo_dir, secret_env, kid)
     console, runs = Console(), []
     for name in names:
@@ -154,6 +149,15 @@ def _names(scenario: str, given: Figures) -> list[str]:
     if unknown:
         raise ConfigError(f"--{min(unknown)}", f"is not an option of {scenario}")
     return [scenario]
+
+
+def _check_hub(scenario: str, url: str | None, pid: int | None, compression: str | None) -> None:
+    if compression is not None and scenario != "original":
+        raise ConfigError(
+            "--compression", "is an option of original: the others count bytes that they do not unpack"
+        )
+    if pid is not None and (url is None or not Path(f"/proc/{pid}").exists()):
+        raise ConfigError("--pid", "is the process of the hub at --url, on this machine")
 
 
 def _check(options: Figures) -> None:
