@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import BrowserContext, Page, expect
 from tests.browser.conftest import OpenPage
 from tests.browser.dashboard.operators import KEY, Operated, Operator
+from tests.support.http1 import request_bytes
 
 pytestmark = [
     pytest.mark.browser,
@@ -97,7 +99,7 @@ async def test_a_node_that_stands_still_is_seen(open_page: OpenPage, mortal: Ope
 async def test_another_key_asks_for_it(open_page: OpenPage, mortal: Operated) -> None:
     """Started again with another key, the node ends the session: the page asks for the key, and goes on where it was."""
     page = await open_page()
-    await Operator.at(page, mortal, "nodes")
+    await Operator.at(page, mortal, "publish")  # a page that asks for nothing by itself
     mortal.kill_now()
     await mortal.await_exit()
     mortal.change_key(f"{KEY}, another one")
@@ -105,4 +107,26 @@ async def test_another_key_asks_for_it(open_page: OpenPage, mortal: Operated) ->
     await page.get_by_label("Admin key").fill(f"{KEY}, another one")
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.locator("#fresh")).to_have_text("live")
-    await expect(page.locator("h1")).to_have_text("Nodes")
+    await expect(page.locator("h1")).to_have_text("Publish")
+
+
+async def test_one_viewer_too_many_is_told(desk: BrowserContext, hub: Operated) -> None:
+    """Where as many pages are open as a node allows, the next one says so and tries again later, instead of showing nothing."""
+    target = request_bytes("GET", "/v1/live", {"Authorization": f"Bearer {KEY}"})
+    others, first = [], b"history"
+    try:
+        while first == b"history":
+            reader, writer = await asyncio.open_connection(*hub.admin)
+            others.append(writer)
+            writer.write(target)
+            await reader.readuntil(b"event: ")
+            first = (await reader.readline()).strip()
+        page = await desk.new_page()
+        await page.goto(hub.origin)
+        await expect(page.locator("#fresh")).to_have_text("too many viewers; trying again in 15 s")
+        await expect(page.locator("#state")).to_contain_text("too many viewers")
+        await page.close()
+    finally:
+        for writer in others:
+            writer.close()
+            await writer.wait_closed()

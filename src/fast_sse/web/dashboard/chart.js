@@ -6,7 +6,9 @@ import { el, say } from "./dom.js";
 import { moment, text } from "./format.js";
 import { WINDOW_S } from "./live.js";
 
-const HEIGHT = 56;
+const HEIGHT = 64;
+/** Above the highest value, where it is written. */
+const ABOVE = 16;
 /** How strong each line is, in percent: of several the first is the one that most see. */
 const STRONG = [100, 60, 35];
 const alive = new Set();
@@ -70,7 +72,7 @@ export function chart(name, { labels = [""], format, signal }) {
     width: node.clientWidth,
     height: HEIGHT,
     pxAlign: 1,
-    padding: [8, 0, 1, 0],
+    padding: [ABOVE, 0, 1, 0],
     legend: { show: false },
     axes: [{ show: false }, { show: false }],
     scales: { x: { time: false, range: () => [end - WINDOW_S, end] }, y: { range: () => [0, top] } },
