@@ -27,11 +27,18 @@ _LOOK_S = 0.04
 _PAGE = 1000
 
 
+class AwayError(Exception):
+    """A node has no store at the moment."""
+
+
 async def until(reached: Callable[[], Awaitable[bool]], what: str, within_s: float = WITHIN_S) -> None:
-    """Ask the nodes again and again; TimeoutError names `what` never came."""
+    """Ask the nodes again and again, also while their store is away; TimeoutError names `what` never came."""
     try:
         async with asyncio.timeout(within_s):
-            while not await reached():  # noqa: ASYNC110  another process brings it about
+            while True:
+                with contextlib.suppress(AwayError):
+                    if await reached():
+                        return
                 await asyncio.sleep(_LOOK_S)
     except TimeoutError:
         raise TimeoutError(f"{what}: not within {within_s} s") from None
@@ -44,8 +51,10 @@ class Desk:
         self.node = node
 
     async def ask(self, method: str, target: str) -> dict[str, Any]:
-        """The data of an answer that must be 200."""
+        """The data of an answer that must be 200. Raises AwayError."""
         reply = await request(self.node.admin, method, target)
+        if reply.status == 503:
+            raise AwayError(target)
         assert reply.status == 200, reply
         data: dict[str, Any] = reply.json()["data"]
         return data
