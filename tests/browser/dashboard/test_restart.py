@@ -80,6 +80,9 @@ async def test_a_viewer_outlives_a_kill(open_page: OpenPage, mortal: Operated) -
     )
     assert holes == 1, "what was before the kill is still shown, and the time without a node is a hole"
     await never_false(page)
+    mortal.kill_now()
+    await operator.click("Sign out")
+    await operator.told("You are still signed in.")
 
 
 async def test_a_node_that_stands_still_is_seen(open_page: OpenPage, mortal: Operated) -> None:

@@ -1,6 +1,7 @@
 // The frame around the pages: who is in, which page is shown, and how fresh the numbers are.
 
 import { ask, explained, get, session } from "./api.js";
+import { tell } from "./dialogs.js";
 import { el, say } from "./dom.js";
 import { ago } from "./format.js";
 import { age, forget, listen, now, watch } from "./live.js";
@@ -105,8 +106,12 @@ function freshness() {
 $("nav").append(el("ul", {}, Object.entries(PAGES).map(([name, { title }]) =>
   el("li", {}, el("a", { href: to(name), data: { page: name } }, title)))));
 $("sign-out").addEventListener("click", async () => {
-  await ask("DELETE", "v1/session").catch(() => {}); // a node that is away has no session of ours either
-  enter();
+  try {
+    await ask("DELETE", "v1/session");
+    enter();
+  } catch (error) {
+    tell(`You are still signed in. ${explained(error)}`);
+  }
 });
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address is the page's

@@ -17,11 +17,11 @@ export function tell(text) {
 let titles = 0;
 
 /** Open a dialog over the page: `{node, body, close}`; it is gone once it is closed, and closed when `signal` aborts. */
-export function open(title, { wide = false, signal, onClose = () => {} } = {}) {
+export function open(title, { signal, onClose = () => {} } = {}) {
   titles += 1;
   const heading = el("h2", { id: `dialog-${titles}` }, title);
   const body = el("div", { class: "loaded" });
-  const node = el("dialog", { class: wide ? "wide" : null, "aria-labelledby": heading.id }, heading, body);
+  const node = el("dialog", { "aria-labelledby": heading.id }, heading, body);
   node.addEventListener("close", () => {
     node.remove();
     onClose();

@@ -3,7 +3,7 @@
 
 import { follow } from "./stream.js";
 
-export const FRESH_MS = 3000;
+const FRESH_MS = 3000;
 export const WINDOW_S = 900;
 const SILENT_MS = 10_000;
 /** Frames by which the node's clock is compared with ours. */
