@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from tests.hub.loops import manual
-from tests.hub.support import bench, now_ms, place, wanted
+from tests.hub.support import bench, drafted, now_ms, place, wanted
 
 from fast_sse.hub import retained as module
 from fast_sse.hub.retained import Retained
 from fast_sse.model.cursor import parse_cursor
-from fast_sse.store.base import Retention
+from fast_sse.store.base import Bounds, Retention
 from fast_sse.store.memory.store import MemoryStore
 
 
@@ -115,3 +115,24 @@ async def test_looking_delivers_nothing() -> None:
         delivery = hub.hub.delivery
         shown = delivery.indicator(await delivery.find(cursor.text))
         assert (shown.state, shown.written) == ("stored", 0)
+
+
+async def test_what_is_published_while_a_page_is_read_is_not_passed_over() -> None:
+    """A page that goes past the end that was seen first holds what stands there, also as the last one of a channel."""
+    async with bench() as hub:
+        await hub.publish("a/t", 1)
+        pages, bounds = hub.hub.retained, hub.store.bounds
+        published = iter((2, 3))
+
+        async def outrun() -> Bounds:
+            seen = await bounds()
+            await hub.store.append([drafted("a/t", next(published))])
+            return seen
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(hub.store, "bounds", outrun)
+            page = await pages.after(wanted("a/t"), None, 10)
+            assert (data(page), page.newest) == ([b"1", b"2"], page.through)
+            assert data(await pages.newest(wanted("a/t"), 1)) == [b"3"]
+        assert data(await pages.after(wanted("a/t"), page.through, 10)) == [b"3"]
+        await manual().idle()

@@ -32,7 +32,7 @@ class Retained(msgspec.Struct, frozen=True, kw_only=True):
         through: how far the page looked; the next one goes on behind it.
         ended: nothing more is wanted, or was there when the page was read.
         gap: the place that was asked for cannot be continued.
-        newest: where the log ended.
+        newest: where the log ended, or where the page ended if that is later.
     """
 
     records: Sequence[Record]
@@ -54,7 +54,7 @@ class RetainedPages:
         async with self._asking:
             newest = (await self._store.bounds()).newest
             page = await self._store.last(wanted, count, PAGE_BYTES_MAX)
-            made = _made(page, newest, newest)
+            made = _made(page, newest)
             return msgspec.structs.replace(made, ended=made.ended or len(page.records) >= count)
 
     async def after(
@@ -63,9 +63,9 @@ class RetainedPages:
         """The messages behind a place, or all that there are, up to a time of the store (exclusive)."""
         async with self._asking:
             bounds = await self._store.bounds()
-            until = bounds.newest if before_ms is None else (await self._store.since(before_ms)).through
+            until = None if before_ms is None else (await self._store.since(before_ms)).through
             begin = bounds.trimmed if cursor is None else cursor
-            return _made(await self._store.read(wanted, begin, count, PAGE_BYTES_MAX), until, bounds.newest)
+            return _made(await self._store.read(wanted, begin, count, PAGE_BYTES_MAX), bounds.newest, until)
 
     async def since(self, wanted: Filter, from_ms: int, count: int, before_ms: int | None = None) -> Retained:
         """The messages that the store took from a time on."""
@@ -75,8 +75,19 @@ class RetainedPages:
         return found if begin.gap is None else msgspec.structs.replace(found, gap=begin.gap)
 
 
-def _made(page: Page, until: Cursor, newest: Cursor) -> Retained:
-    """`until`: the last place that is wanted."""
-    records = [one for one in page.records if one.position <= until.position and not one.is_control]
-    ended = page.through.position >= until.position
-    return Retained(records=records, through=page.through, ended=ended, gap=page.gap, newest=newest)
+def _made(page: Page, newest: Cursor, until: Cursor | None = None) -> Retained:
+    """`newest`: where the log ended before the page was read; a page may go past it, because publishing goes on.
+    `until`: the last place that is wanted.
+    """
+    through = page.through
+    records = [one for one in page.records if not one.is_control]
+    if until is not None:
+        records = [one for one in records if one.position <= until.position]
+    ended = through.position >= (until or newest).position
+    return Retained(
+        records=records,
+        through=through,
+        ended=ended,
+        gap=page.gap,
+        newest=max(newest, through, key=lambda place: place.position),
+    )
