@@ -142,6 +142,21 @@ async def test_epochs_are_bounded_and_end_with_their_set() -> None:
         assert compression(hub).running == 2
 
 
+async def test_an_epoch_ends_with_the_last_who_was_in_step() -> None:
+    """Whoever came later and stays in a quiet channel keeps no compressor, and so no other channel from having one."""
+    async with gzipped() as hub:
+        peers = await members(hub, MEMBERS)
+        await hub.publish("a/t", 1)
+        (late,) = await members(hub, 1)
+        for peer in peers:
+            assert compression(hub).running == 1
+            peer.transport.hang_up()
+            await manual().idle()
+        assert not compression(hub).running
+        await hub.publish("a/t", 2)
+        assert late.messages == [2]
+
+
 async def test_an_epoch_beats_as_one() -> None:
     """Its heartbeat goes through its compressor to all in step at once; who is not in step has its own, and all can read on."""
     async with gzipped() as hub:

@@ -90,8 +90,10 @@ class LiveSet:
         self._lane.add(member)
 
     def remove(self, member: Member) -> None:
-        """Take a member out."""
+        """Take a member out; with the last one in step goes the window that they shared."""
         self._lane.remove(member)
+        if self.coder is not None and not self._lane.in_step:
+            self.coder.end(self._lane)
 
     def queue(self, entry: Entry) -> int:
         """Let an entry wait for the next flush; the bytes it adds."""
