@@ -30,7 +30,7 @@ from fast_sse.model.payload import (
 LIMITS = Limits()
 HEADERS = {"message_compressed": "true"}
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
     lambda inside: st.lists(inside, max_size=5) | st.dictionaries(texts, inside, max_size=5),
