@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import charts, report
+from benchmarks import charts, headline, report
 from benchmarks.report import Run
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
@@ -65,18 +65,9 @@ def how(facts: Facts) -> str:
     )
 
 
-def headline(facts: Facts, runs: list[Run]) -> str:
-    """For the front page: goals and charts."""
-    return "\n".join(
-        [
-            report.goals(runs),
-            "",
-            "Ratios to nchan (C, unsigned) in pairs of neighbours, median [lowest, highest]; ours signed.",
-            "",
-            f"{how(facts)} The whole table: [benchmarks/README.md](benchmarks/README.md).",
-            *(f"\n![{name.partition('.')[0]}](docs/images/{name})" for name in charts.drawn(runs, "")),
-        ]
-    )
+def front_page(runs: list[Run]) -> str:
+    """For the README: five lines, what is missed, and where the rest is."""
+    return f"{headline.table(runs)}\n\n{headline.goals(runs)} {headline.ALL}"
 
 
 def section(facts: Facts, runs: list[Run]) -> str:
@@ -101,6 +92,7 @@ def section(facts: Facts, runs: list[Run]) -> str:
             report.table(runs),
             "",
             report.goals(runs),
+            *(f"\n![{name.partition('.')[0]}](../docs/images/{name})" for name in charts.drawn(runs, "")),
             "",
             *versions,
             "",
@@ -136,7 +128,7 @@ def write(root: Path, facts: Facts, runs: list[Run], *, quotable: bool) -> list[
     files |= {images / name: svg for name, svg in charts.drawn(runs, commit(facts)).items()}
     if quotable:
         for page, words in (
-            (root / "README.md", headline(facts, runs)),
+            (root / "README.md", front_page(runs)),
             (benchmarks / "README.md", section(facts, runs)),
         ):
             files[page] = between_markers(page.read_text(), words)

@@ -169,8 +169,8 @@ def test_every_event_name_is_described() -> None:
 
 
 def test_tests_that_are_named_exist() -> None:
-    """A promise in the README whose test is gone is no promise."""
-    named = re.findall(r"`(tests/\S+\.py)(?:::(\w+))?`", (ROOT / "README.md").read_text())
+    """A guarantee whose test is gone is no guarantee."""
+    named = re.findall(r"`(tests/\S+\.py)(?:::(\w+))?`", (DOCS / "guarantees.md").read_text())
     assert len(named) > 10
     for file, test in named:
         assert f"def {test or 'test_'}" in (ROOT / file).read_text(), f"{file}::{test}"

@@ -55,11 +55,11 @@ def test_a_quotable_run_replaces_what_is_between_the_markers(tree: Path) -> None
         assert text.startswith("before\n")
         assert text.endswith(f"{results.END}\nafter\n")
         assert "old" not in text
-        assert "abc with uncommitted changes" in text
+    assert "abc with uncommitted changes" in (tree / "benchmarks" / "README.md").read_text()
     kept = json.loads(next(path for path in written if path.suffix == ".json").read_text())
     assert kept == {"facts": FACTS, "runs": RUNS}
     assert (tree / "docs" / "images" / "cpu-against-subscribers.svg").exists()
-    assert "docs/images/cpu-against-subscribers.svg" in (tree / "README.md").read_text()
+    assert "(../docs/images/cpu-against-subscribers.svg)" in (tree / "benchmarks" / "README.md").read_text()
 
 
 def test_what_is_not_there_is_said(tree: Path) -> None:
