@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
+
+import pytest
+from tests.support.server import ROOT
 
 import fast_sse
 
@@ -20,6 +26,21 @@ def test_each_vendored_file_has_its_hash_and_its_licence() -> None:
     for name, licence, digest in rows:
         assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest, name
         assert "Copyright" in (VENDOR / licence).read_text()
+
+
+@pytest.mark.slow
+def test_a_release_holds_every_file(tmp_path: Path) -> None:
+    """The wheel has all of the dashboard, licences of others included: nothing of it is left out by a rule for files."""
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if name.startswith("fast_sse/web/dashboard/")}
+    assert packed == {
+        f"fast_sse/web/dashboard/{path.relative_to(DASHBOARD)}"
+        for path in DASHBOARD.rglob("*.*")
+        if path.is_file()
+    }
 
 
 def test_pages_name_no_other_origin() -> None:
