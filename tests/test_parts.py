@@ -76,10 +76,10 @@ def test_the_core_needs_no_queue_library() -> None:
 
 def test_a_link_is_for_the_demo_or_for_two_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """A v1 signature never expires, so it stands in a query only where it opens nothing but one stream."""
-    assert not make_access(load()).v1_query
-    assert make_access(load(), demo=True).v1_query
+    assert not make_access(load(), NullObserver()).v1_query
+    assert make_access(load(), NullObserver(), demo=True).v1_query
     monkeypatch.setenv("FAST_SSE_AUTH__PUBLISH_SECRET", "f" + SECRET[1:])
-    assert make_access(load()).v1_query
+    assert make_access(load(), NullObserver()).v1_query
 
 
 def test_a_defect_is_told_with_its_traceback() -> None:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from fast_sse.http.addresses import UNIX
 from fast_sse.http.front.unix_socket import PREFIX
+from fast_sse.identity import token_problems
 from fast_sse.model.secret import is_placeholder, weakness
 from fast_sse.settings import Admin, Auth, Settings
 
@@ -23,6 +24,7 @@ _MAKE_ONE = "make one with: openssl rand -hex 32"
 def problems_of(settings: Settings) -> Problems:
     """Everything that keeps a hub with these settings from starting."""
     yield from _auth(settings.auth)
+    yield from token_problems(settings.auth.jwt)
     yield from _listeners(settings)
     yield from _sharing(settings)
     yield from _retention(settings)

@@ -127,6 +127,8 @@ class Config(Settings):
         """Which secrets end in white space: as a rule it came with them from a file or a shell."""
         auth = self.auth
         secrets = {f"auth.{name}": value for name, value in auth if isinstance(value, SecretStr)}
+        if auth.jwt.secret is not None:
+            secrets["auth.jwt.secret"] = auth.jwt.secret
         secrets |= {f"auth.keys ({kid})": value for kid, value in auth.keys.items()}
         if self.admin.key is not None:
             secrets["admin.key"] = self.admin.key

@@ -36,6 +36,7 @@ from fast_sse.hub.hub import Hub
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.hub.replays import ReplayDrafts
 from fast_sse.hub.traced import TracedHub, traced_replays
+from fast_sse.identity import make_tokens
 from fast_sse.ingest.poison import imported, reread
 from fast_sse.ingest.source import QueueSource
 from fast_sse.model.channel import Channel
@@ -152,7 +153,7 @@ def make_letter_desk(
 
 def make_endpoints(config: Config, hub: Hub, observer: Observer, *, demo: bool = False) -> Endpoints:
     """The public routes as the configuration wants them, for any server: the front's or an ASGI one."""
-    access, limits = make_access(config, demo=demo), config.bounds
+    access, limits = make_access(config, observer, demo=demo), config.bounds
     # A PROXY header has said who the client is, so that nothing it writes into a head is asked.
     trusted = () if config.proxy_protocol else config.trusted_proxies
     pages = demo_pages(partial(sign_v1, access.keyring.secret)) if demo else {}
@@ -200,14 +201,23 @@ def make_public_access(config: Config, log: Log | None) -> logged.Access | None:
     return logged.Access(AccessLog(log, "public"), client)
 
 
-def make_access(config: Config, *, demo: bool = False) -> Access:
-    """The rules of access; `demo` lets a v1 signature stand in a query although it never expires."""
+def make_access(
+    config: Config, observer: Observer, *, demo: bool = False, earlier: Access | None = None
+) -> Access:
+    """The rules of access; `demo` lets a v1 signature stand in a query although it never expires.
+
+    `earlier`: the rules until now, whose keys of tokens stay where their address does. Keys that are fetched need a running
+    loop.
+    """
     auth = config.auth
     return Access(
         keyring=config.keyring,
         allowed_event_ids=auth.allowed_event_ids,
         allowed_event_types=auth.allowed_event_types,
         v1_query=demo or auth.publish_secret is not None,
+        tokens=make_tokens(auth.jwt, observer, None if earlier is None else earlier.tokens)
+        if auth.jwt.is_on
+        else None,
     )
 
 

@@ -136,6 +136,18 @@ class Jwt(Group):
     claim: Annotated[str, Field(min_length=1)] = "fast_sse.subscribe"
     leeway_s: Annotated[float, Field(ge=0, le=60)] = 60.0
 
+    @property
+    def places(self) -> list[str]:
+        """Which settings say where keys are."""
+        return [
+            name for name in ("jwks_url", "jwks", "public_key", "secret") if getattr(self, name) is not None
+        ]
+
+    @property
+    def is_on(self) -> bool:
+        """Whether tokens are taken, if all that it takes is there."""
+        return bool(self.issuer or self.audience or self.places)
+
 
 class Auth(Group):
     """Who may publish and who may listen."""

@@ -4,6 +4,7 @@ api           the rules: what a request asks for, and what it is answered
 front         our own HTTP/1.1 server on sockets
 asgi          the same rules under a server of the ASGI kind
 admin         the operators' listener
+tokens        tokens of an identity provider, as a right to subscribe
 message       the values between servers and rules: Request, Response, Stream, Deferred
 errors        from an error to its JSON answer
 indicator     how far a message has come, as JSON

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from fast_sse.model.right import Right
+
 
 class Verdict:
     """A way to answer every request with a head, found when its first one was answered. Valid while `rules` are in force."""
@@ -64,6 +66,7 @@ class Request(msgspec.Struct, gc=False):
             for a server that frames them itself.
         peer: the address of the other end, for limits; empty where nothing is counted by it.
         head: the known head that it came with; None when its head is not kept.
+        right: what the application around the hub lets it read; None where nobody was asked, or nothing may be read.
     """
 
     method: str
@@ -74,6 +77,7 @@ class Request(msgspec.Struct, gc=False):
     http11: bool = True
     peer: str = ""
     head: Head | None = None
+    right: Right | None = None
 
 
 class Response(msgspec.Struct, gc=False):

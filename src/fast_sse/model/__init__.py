@@ -15,6 +15,7 @@ frame      records and events of the hub as SSE bytes
 deflate    gzip blocks that many connections share
 parser     SSE bytes as events
 signature  two signature formats, checked against a keyring
+right      a right that lists its channels, and what claims of a token come to
 secret     secrets that are too weak
 backoff    waits that double
 

@@ -84,15 +84,16 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
     """What a verified signature allows.
 
     Attributes:
+        scheme: `v1` or `v2`; `jwt` for a token; `app` for the word of the application around the hub.
         principal: owner of idempotency keys: `v1`, or the kid up to its first `-`, so that keys rotate.
-        kid: empty for v1.
+        kid: of v2 only.
         expires_at: `exp` in seconds since the epoch; None for v1, which never expires.
-        nonce: empty for v1.
+        nonce: of v2 only.
         secret_mark: tells which secret verified it, without being it.
     """
 
     scope: Scope
-    scheme: Literal["v1", "v2"]
+    scheme: Literal["v1", "v2", "jwt", "app"]
     principal: str
     kid: str = ""
     expires_at: float | None = None

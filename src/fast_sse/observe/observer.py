@@ -99,6 +99,19 @@ class RequestsRefused(Fact, frozen=True, gc=False):
     request_id: str
 
 
+class KeysFetched(Fact, frozen=True, gc=False):
+    """The keys of tokens are here, or are other ones: so many. The same set again is no fact."""
+
+    keys: int
+
+
+class KeysFailed(Fact, frozen=True, gc=False):
+    """They could not be fetched; one fact for each trouble. The `kept` keys of the last good set stay."""
+
+    problem: str
+    kept: int
+
+
 class DefectSeen(Fact, frozen=True, gc=False):
     """A broken invariant was noticed and contained: `where` names the place, `error` what was found."""
 

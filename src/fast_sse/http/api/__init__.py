@@ -4,6 +4,7 @@ paths           the paths of the routes
 refusals        why a signature was refused, for the log
 headers         the headers that are read
 routes          the table of routes, and the look-up in it
+credential      what a request shows for its right to read
 access          who may do what: keyring, allow-lists, where a signature may stand
 clients         who a request comes from, publish rates, streams of one client
 cors            requests of pages from other origins

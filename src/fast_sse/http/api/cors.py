@@ -13,9 +13,7 @@ from msgspec.structs import replace
 
 from fast_sse.http.message import Request, Response, Stream
 
-HEADERS_ALLOWED = (
-    "Cache-Control, Content-Encoding, Content-Type, Idempotency-Key, Last-Event-ID, traceparent, x-signature"
-)
+HEADERS_ALLOWED = "Authorization, Cache-Control, Content-Encoding, Content-Type, Idempotency-Key, Last-Event-ID, traceparent, x-signature"
 #: Seconds that a browser may keep a preflight's answer; Chromium keeps none for longer.
 MAX_AGE_S = 7200
 

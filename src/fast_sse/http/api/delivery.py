@@ -17,6 +17,7 @@ import msgspec
 
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.body import JSON, is_gzip
+from fast_sse.http.api.credential import Credential, credential_of
 from fast_sse.http.api.later import Later
 from fast_sse.http.api.routes import Segments
 from fast_sse.http.api.subscribing import parse_query
@@ -33,7 +34,7 @@ from fast_sse.model.errors import (
     UnsupportedMediaError,
 )
 from fast_sse.model.limits import KIB
-from fast_sse.model.signature import Scope, claimed_scope
+from fast_sse.model.signature import claimed_scope
 
 #: Of the body of an ack.
 ACK_BYTES_MAX = KIB
@@ -56,10 +57,9 @@ _decode = msgspec.json.Decoder(AckBody).decode
 
 
 class _Claim(NamedTuple):
-    """What a request shows, and the channels that it says the signature is for."""
+    """What a request shows, and the channels that it says this is for."""
 
-    signature: str
-    in_query: bool
+    shown: Credential
     named: tuple[Channel, ...]
 
 
@@ -74,7 +74,7 @@ class DeliveryRoutes:
 
     def show(self, request: Request, segments: Segments, access: Access) -> Answer:
         """`GET /v1/messages/{id}/delivery`: for those who may publish to its channel, or subscribe."""
-        claim = _claim(request)
+        claim = self._claim(request, access)
         return self._later.answer(self._show(segments[0], claim, access))
 
     async def _show(self, message_id: str, claim: _Claim, access: Access) -> Response:
@@ -84,7 +84,7 @@ class DeliveryRoutes:
     def admit_ack(self, request: Request, _segments: Segments, access: Access) -> Admission:
         """Judge the head of an ack whose body is still on its way."""
         _check_plain(request)
-        claim = _claim(request)
+        claim = self._claim(request, access)
         if claim.named:
             self._check_subscriber(access, claim, claim.named)
         return Admission(ACK_BYTES_MAX, vouched=bool(claim.named))
@@ -92,7 +92,7 @@ class DeliveryRoutes:
     def ack(self, request: Request, segments: Segments, access: Access) -> Answer:
         """`POST /v1/messages/{id}/ack`: for those who may subscribe to its channel."""
         _check_plain(request)
-        claim = _claim(request)
+        claim = self._claim(request, access)
         if len(request.body) > ACK_BYTES_MAX:
             raise TooLargeError(f"the body is larger than {ACK_BYTES_MAX} bytes")
         return self._later.answer(self._ack(segments[0], claim, access, request.body))
@@ -102,6 +102,20 @@ class DeliveryRoutes:
         acked, duplicate = self._delivery.ack(found, _client_of(body))
         data = {"acked": acked, "duplicate": duplicate}
         return Response(200, msgspec.json.encode({"code": "ok", "data": data}))
+
+    def _claim(self, request: Request, access: Access) -> _Claim:
+        """Raises UnauthorizedError when nothing is shown, before anything else is looked at.
+
+        A token that is right for no channel is refused here, too, so that no answer about it tells what is in the log.
+        """
+        query = parse_query(request.query)
+        shown = credential_of(request, dict(query))
+        if shown.is_absent:
+            raise UnauthorizedError(_REFUSAL, reason="missing")
+        named = tuple({channel_of(value): None for name, value in query if name == "channel"})
+        if not named:
+            access.check_token(shown, now=self._now())
+        return _Claim(shown, Filter.of(*named).patterns if named else ())
 
     async def _find(
         self, message_id: str, claim: _Claim, check: Callable[[_Claim, tuple[Channel, ...]], None]
@@ -130,35 +144,20 @@ class DeliveryRoutes:
         return found
 
     def _check_reader(self, access: Access, claim: _Claim, channels: tuple[Channel, ...]) -> None:
-        """Raise unless the signature is one to publish or one to subscribe."""
-        if claimed_scope(claim.signature) == "pub":
-            self._grant(access, claim, "pub", channels)
-            return
-        try:
-            self._grant(access, claim, "sub", channels)
-        except UnauthorizedError:
-            if claimed_scope(claim.signature):
-                raise
-            self._grant(access, claim, "pub", channels)
+        """Raise unless what is shown is a right to subscribe, or a signature to publish."""
+        signature = claim.shown.signature
+        if claimed_scope(signature) != "pub":
+            try:
+                self._check_subscriber(access, claim, channels)
+                return
+            except UnauthorizedError:
+                if claimed_scope(signature) or not signature:
+                    raise
+        access.grant(signature, "pub", channels, body=None, now=self._now(), in_query=claim.shown.in_query)
 
     def _check_subscriber(self, access: Access, claim: _Claim, channels: tuple[Channel, ...]) -> None:
-        """Raise unless the signature is one to subscribe; it is that of a stream, so it covers no body."""
-        self._grant(access, claim, "sub", channels)
-
-    def _grant(self, access: Access, claim: _Claim, scope: Scope, channels: tuple[Channel, ...]) -> None:
-        access.grant(claim.signature, scope, channels, body=None, now=self._now(), in_query=claim.in_query)
-
-
-def _claim(request: Request) -> _Claim:
-    """Raises UnauthorizedError when there is no signature, before anything else is looked at."""
-    query = parse_query(request.query)
-    signature, in_query = request.headers.get("x-signature"), False
-    if signature is None:
-        signature, in_query = dict(query).get("signature", ""), True
-    if not signature:
-        raise UnauthorizedError(_REFUSAL, reason="missing")
-    named = tuple({channel_of(value): None for name, value in query if name == "channel"})
-    return _Claim(signature, in_query, Filter.of(*named).patterns if named else ())
+        """Raise unless what is shown is a right to subscribe; it is that of a stream, so it covers no body."""
+        access.reader(claim.shown, channels, now=self._now())
 
 
 def _check_plain(request: Request) -> None:

@@ -23,10 +23,11 @@ from fast_sse.http.api.access import Access
 from fast_sse.http.api.batching import Batching
 from fast_sse.http.api.clients import Clients
 from fast_sse.http.api.cors import Cors
+from fast_sse.http.api.credential import credential_of
 from fast_sse.http.api.delivery import ACK_BYTES_MAX, DeliveryRoutes
 from fast_sse.http.api.drafting import Drafting
 from fast_sse.http.api.forms import Forms
-from fast_sse.http.api.headers import READ, RESERVED, SINGLE
+from fast_sse.http.api.headers import READ, SINGLE
 from fast_sse.http.api.health import healthy
 from fast_sse.http.api.history import HistoryRoute
 from fast_sse.http.api.later import Later
@@ -45,7 +46,7 @@ from fast_sse.http.api.paths import (
 from fast_sse.http.api.publishing import Publishing
 from fast_sse.http.api.refusals import Refusals
 from fast_sse.http.api.routes import Route, Routes
-from fast_sse.http.api.subscribing import Subscribing
+from fast_sse.http.api.subscribing import Subscribing, parse_query
 from fast_sse.http.errors import error_response
 from fast_sse.http.message import Admission, Answer, Deferred, Intake, Request, Response, Stream
 from fast_sse.hub.hub import Hub
@@ -107,7 +108,7 @@ class Endpoints:
         ]
         self.routes = Routes(table, self._cors.preflight)
         self.intake = Intake(
-            headers=frozenset(READ | RESERVED),
+            headers=frozenset(READ),
             single=SINGLE,
             bodies={
                 route.path: route.body_bytes_max
@@ -123,11 +124,11 @@ class Endpoints:
         yield Route("POST", BATCH, many.publish, limits.batch_bytes_max, many.admit)
         if load_route:
             yield Route("POST", LOAD, one.load, most, one.admit_load)
-        yield Route("GET", SUBSCRIBE, streams.one, most)
-        yield Route("GET", SUBSCRIBE_SEVERAL, streams.several, most)
-        yield Route("GET", HISTORY, self._history.show, most)
-        yield Route("GET", DELIVERY, self._delivery.show, most)
-        yield Route("POST", ACK, self._delivery.ack, ACK_BYTES_MAX, self._delivery.admit_ack)
+        yield Route("GET", SUBSCRIBE, streams.one, most, reads=True)
+        yield Route("GET", SUBSCRIBE_SEVERAL, streams.several, most, reads=True)
+        yield Route("GET", HISTORY, self._history.show, most, reads=True)
+        yield Route("GET", DELIVERY, self._delivery.show, most, reads=True)
+        yield Route("POST", ACK, self._delivery.ack, ACK_BYTES_MAX, self._delivery.admit_ack, reads=True)
 
     def handle(self, request: Request) -> Answer:
         """Answer one request."""
@@ -158,6 +159,15 @@ class Endpoints:
         except FastSseError as error:
             answer = self._refuse(error)
         return answer if "origin" not in request.headers else self._cors.mark(request, answer)
+
+    def asks_around(self, request: Request) -> bool:
+        """Whether the application around the hub may say what a request may read: see `Access.asks_around`."""
+        try:
+            route, _ = self.routes.find(request.method, request.path)
+            shown = credential_of(request, dict(parse_query(request.query)))
+        except FastSseError:
+            return False  # it will be refused for that
+        return route.reads and self.access.asks_around(shown)
 
     def _refuse(self, error: FastSseError) -> Response:
         self._refused[error.code] += 1

@@ -12,6 +12,7 @@ from typing import Final
 READ: Final = {
     "accept": "`subscribing`: only a client that asks for an event stream is refused inside one",
     "accept-encoding": "`forms`: gzip for streams",
+    "authorization": "`credential`: a token of an identity provider",
     "content-encoding": "`body`: gzip",
     "content-type": "`body`, `delivery`: JSON or NDJSON",
     "host": "`page`: the demo page is shown under its own names only",
@@ -20,11 +21,7 @@ READ: Final = {
     "origin": "`cors`",
     "traceparent": "`publishing`, `batching`: the publisher's trace, for the headers of its message",
     "x-forwarded-for": "`clients`, as far as the proxies are trusted",
-    "x-signature": "`publishing`, `batching`, `subscribing`, `delivery`",
-}
-#: Kept although nothing reads them yet, with the reason.
-RESERVED: Final = {
-    "authorization": "a bearer token may stand in place of a signature",
+    "x-signature": "`publishing`, `batching`, `credential`",
 }
 #: Headers of which there is one: two would be two messages.
 SINGLE: Final = frozenset({"idempotency-key"})

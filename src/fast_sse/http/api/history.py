@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from fast_sse.http.api.access import Access
+from fast_sse.http.api.credential import credential_of
 from fast_sse.http.api.later import Later
 from fast_sse.http.api.routes import Segments
 from fast_sse.http.api.subscribing import parse_query
@@ -29,7 +30,7 @@ from fast_sse.model.moment import Moment, parse_moment
 #: Pages that are read at once or wait for their turn.
 READS_MAX = 256
 #: What may stand in the query.
-FIELDS = frozenset({"channel", "after", "since", "last", "limit", "signature"})
+FIELDS = frozenset({"channel", "after", "since", "last", "limit", "signature", "token"})
 _LIMIT = 100
 _DIGITS_MAX = 4
 
@@ -71,10 +72,7 @@ class HistoryRoute:
         if not targets:
             raise BadChannelError("at least one channel=ID/TYPE is needed")
         wanted = Filter.of(*targets)
-        signature, in_query = request.headers.get("x-signature"), False
-        if signature is None:
-            signature, in_query = fields.get("signature", ""), True
-        access.grant(signature, "sub", wanted.patterns, body=None, now=self._now(), in_query=in_query)
+        access.reader(credential_of(request, fields), wanted.patterns, now=self._now())
         asked = _asked([name for name, _ in query], fields)
         if self._reading == READS_MAX:
             raise OverloadedError("too many pages are read at once", retry_after_s=1)

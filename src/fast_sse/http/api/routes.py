@@ -34,6 +34,7 @@ class Route(NamedTuple):
         answer: what answers a complete request.
         body_bytes_max: of its body, as sent.
         judge: what judges its head; None where nothing reads a body.
+        reads: whether a right to read is enough for it.
     """
 
     method: str
@@ -41,6 +42,7 @@ class Route(NamedTuple):
     answer: Handler
     body_bytes_max: int
     judge: Judge | None = None
+    reads: bool = False
 
 
 class _Place(NamedTuple):

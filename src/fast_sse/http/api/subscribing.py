@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from fast_sse.http.api.access import Access
 from fast_sse.http.api.clients import Clients
+from fast_sse.http.api.credential import credential_of
 from fast_sse.http.api.forms import Fields, Forms
 from fast_sse.http.api.routes import Segments
 from fast_sse.http.message import Answer, Request, Stream, Verdict
@@ -73,22 +74,19 @@ class Subscribing:
     ) -> Answer:
         headers, fields, now = request.headers, dict(query), self._now()
         wanted = Filter.of(*targets)
-        signature, in_query = headers.get("x-signature"), False
-        if signature is None:
-            signature, in_query = fields.get("signature", ""), True
         try:
-            grant = access.grant(signature, "sub", wanted.patterns, body=None, now=now, in_query=in_query)
-        except GrantEndedError:
+            grant = access.reader(credential_of(request, fields), wanted.patterns, now=now)
+        except (GrantEndedError, OverloadedError) as error:
             if not _takes_events(headers):
                 raise
-            return self._expired(request, wanted, query)
+            return self._only_told(request, wanted, query, expired=isinstance(error, GrantEndedError))
         start = self._start(headers, query, fields)
         form, said = self._forms.of(request, wanted, fields)
         if grant.expires_at is not None:
             rest_s = grant.expires_at - now
             # Accepted within the skew of two clocks, yet by ours it has ended: the stream would end at once.
             if rest_s <= 0 and _takes_events(headers):
-                return self._expired(request, wanted, query)
+                return self._only_told(request, wanted, query, expired=True)
             return self._open(wanted, form, said, start, grant, max(0.0, rest_s), request)
         if request.head is not None:  # a grant without an end is right for the next request, too
             request.head.verdict = Verdict(
@@ -130,12 +128,16 @@ class Subscribing:
 
         return Stream(attach, said)
 
-    def _expired(self, request: Request, wanted: Filter, query: Query) -> Answer:
-        """A stream that says only that its signature has expired, so that the page fetches a new one and goes on."""
+    def _only_told(self, request: Request, wanted: Filter, query: Query, *, expired: bool) -> Answer:
+        """A stream that says only that its right has expired, so that the page fetches a new one and goes on; or that the
+        client is to come back, since what would prove its right is not here yet.
+        """
         fields = dict(query)
         form, said = self._forms.of(request, wanted, fields)
         start = self._start(request.headers, query, fields)
-        subscription = Subscription(filter=wanted, form=form, start=start, expired=True)
+        subscription = Subscription(
+            filter=wanted, form=form, start=start, expired=expired, refused=not expired
+        )
         return Stream(lambda transport, head: self._hub.subscribe(transport, subscription, head), said)
 
     def _check_waits(self, request: Request) -> None:

@@ -1,0 +1,52 @@
+"""A key set from its https address. It blocks, so it runs on a thread of its own.
+
+The address is the operator's, and so is what may come of it: no other scheme, no redirect (CWE-918), a bounded answer, and one deadline
+for all of it, so that a server which dribbles holds no thread for long.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from http.client import HTTPException
+from typing import Any
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+
+from fast_sse import __version__
+from fast_sse.model.limits import KIB
+
+DEADLINE_S = 5.0
+SET_BYTES_MAX = 256 * KIB
+_PIECE_BYTES = 16 * KIB
+
+
+class FetchError(Exception):
+    """There is no set; the words say why, without the address."""
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    def redirect_request(self, *_given: Any, **_more: Any) -> None:
+        """None makes the redirect an error."""
+
+
+def fetch(url: str, deadline_s: float = DEADLINE_S) -> bytes:
+    """What stands at the address. Raises FetchError."""
+    if not url.startswith("https://"):
+        raise FetchError("the address is not https")
+    until_s = time.monotonic() + deadline_s
+    opener = build_opener(HTTPSHandler(context=ssl.create_default_context()), _NoRedirects)
+    accept = "application/jwk-set+json, application/json"
+    request = Request(url, headers={"Accept": accept, "User-Agent": f"fast-sse/{__version__}"})  # noqa: S310  https, see above
+    pieces, size = [], 0
+    try:
+        with opener.open(request, timeout=deadline_s) as answer:
+            while piece := answer.read1(_PIECE_BYTES):
+                pieces.append(piece)
+                size += len(piece)
+                if size > SET_BYTES_MAX:
+                    raise FetchError(f"the answer is larger than {SET_BYTES_MAX} bytes")
+                if time.monotonic() > until_s:
+                    raise FetchError(f"the answer took longer than {deadline_s:g} s")
+    except (OSError, HTTPException, ValueError) as error:
+        raise FetchError(str(error) or type(error).__name__) from error
+    return b"".join(pieces)
