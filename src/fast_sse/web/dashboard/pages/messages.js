@@ -8,7 +8,7 @@ import { indented } from "../exact.js";
 import { block, card, pairs } from "../parts.js";
 import { channelText, go, to } from "../routes.js";
 
-const STEPS = [["stored", "in the log"], ["written", "handed to sockets"], ["acked", "clients said they have it"]];
+const STEPS = [["stored", "in the log"], ["written", "handed to sockets"], ["acked", "named clients have it"]];
 const SAYS = {
   stored: "It is in the log, and as far as is known it was handed to no socket.",
   written: "It was handed to sockets; nobody acknowledged it by name.",
