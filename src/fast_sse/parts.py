@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
 import time
 import traceback
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from fast_sse.config import Config
@@ -22,7 +25,7 @@ from fast_sse.http.api.clients import Clients
 from fast_sse.http.api.cors import Cors
 from fast_sse.http.api.endpoints import Endpoints
 from fast_sse.http.api.forms import Forms
-from fast_sse.http.api.page import DemoPages, demo_pages
+from fast_sse.http.api.page import KILL, DemoPages, demo_pages
 from fast_sse.http.api.refusals import Refusals
 from fast_sse.http.api.traced import Traced
 from fast_sse.http.boundary import OnDefect
@@ -57,6 +60,8 @@ MakeSources = Callable[[Hub, Observer, Callable[[Channel], None]], list[QueueSou
 
 #: Where Redis is unless a setting says otherwise.
 REDIS_URL = "redis://127.0.0.1:6379/0"
+#: Between the answer to the page that kills a demo and the kill.
+_LAST_ANSWER_S = 0.05
 #: Below it a client that merely reconnects would miss the grace.
 _GRACE_S_MIN = 10.0
 #: Idempotency keys of a store whose log does not survive the process.
@@ -156,7 +161,6 @@ def make_endpoints(config: Config, hub: Hub, observer: Observer, *, demo: bool =
     access, limits = make_access(config, observer, demo=demo), config.bounds
     # A PROXY header has said who the client is, so that nothing it writes into a head is asked.
     trusted = () if config.proxy_protocol else config.trusted_proxies
-    pages = demo_pages(partial(sign_v1, access.keyring.secret)) if demo else {}
     return Endpoints(
         hub,
         limits,
@@ -165,11 +169,22 @@ def make_endpoints(config: Config, hub: Hub, observer: Observer, *, demo: bool =
         load_route=config.load_route,
         cors=Cors(config.cors.origins, config.cors.headers, credentials=config.cors.credentials),
         clients=Clients(trusted, limits.publish_rate, limits.streams_per_address_max),
-        pages=DemoPages(pages, config.host),
+        pages=_demo(config, partial(sign_v1, access.keyring.secret)) if demo else None,
         health_path=config.health_path,
         refusals=Refusals(observer),
         forms=Forms(config.prime, config.compression, config.compression_secret),
     )
+
+
+def _demo(config: Config, sign: Callable[[Channel], str]) -> DemoPages:
+    """The demo page. In a checkout it leads to the documents."""
+    docs = Path(__file__).parents[2] / "docs"
+    return DemoPages(demo_pages(sign, config.admin_port, docs), config.host, sign(KILL), _end_soon)
+
+
+def _end_soon() -> None:
+    """SIGKILL for this process, when the answer that says so has left."""
+    asyncio.get_running_loop().call_later(_LAST_ANSWER_S, os.kill, os.getpid(), signal.SIGKILL)
 
 
 def make_interface(endpoints: Endpoints, spans: Spans | None) -> Interface:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -20,23 +24,30 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
 ]
 
+PUBLISH = "#publisher button.main"
 XSS = "<img src=x onerror=window.pwned=1>"
 
 
 async def visit(page: Page, demo: Demo, source: str = "carid000001 / cart_changed") -> Page:
-    """The page with its stream open."""
+    """The page with both streams open; `source` is what A listens to."""
     await page.goto(demo.origin)
     if source != "carid000001 / cart_changed":
-        await page.select_option("#source", label=source)
-    await expect(page.locator("#state")).to_have_text("live")
-    await expect(page.locator("#guide")).to_contain_text("Publish something")
+        await page.select_option("#source-a", label=source)
+    await both_live(page)
+    await expect(page.locator("#guide")).to_contain_text("Press Publish")
     return page
 
 
+async def both_live(page: Page) -> None:
+    """Wait until both streams are open."""
+    for state in ("#state-a", "#state-b"):
+        await expect(page.locator(state)).to_have_text("live")
+
+
 async def shows(page: Page, **counts: int) -> None:
-    """Wait until the tiles show these numbers."""
+    """Wait until the page shows these numbers."""
     for name, count in counts.items():
-        await expect(page.locator(f"#{name}")).to_have_text(str(count))
+        await expect(page.locator(f"#{name.replace('_', '-')}")).to_have_text(str(count))
 
 
 async def ids(rows: Locator) -> list[str]:
@@ -44,57 +55,174 @@ async def ids(rows: Locator) -> list[str]:
     return [text.removeprefix("id: ") for text in reversed(await rows.locator(".id").all_inner_texts())]
 
 
+async def pid(page: Page) -> str:
+    """The process that the page says the hub is, once the hub answers."""
+    await expect(page.locator("#hub")).to_have_attribute("data-state", "up")
+    return (await page.locator("#hub-state").inner_text()).rsplit(" ", 1)[-1]
+
+
 async def test_what_is_published_arrives(open_page: OpenPage, demo: Demo, complaints: list[str]) -> None:
-    """A published message is answered with an id and arrives under it, with its data and the time it took."""
+    """A published message is answered with an id and arrives at both subscribers under it, with its data and its time."""
     page = await visit(await open_page(), demo)
     await page.get_by_role("button", name="Publish", exact=True).click()
-    await shows(page, published=1, arrived=1, waiting=0, replayed=0, gaps=0, twice=0)
-    row = page.locator("#log .message")
-    await expect(row.locator(".badge")).to_have_text("live")
-    await expect(row.locator(".number")).to_have_text("#1")
-    await expect(row.locator(".latency")).to_have_text(re.compile(r"^\d+ ms$"))
-    assert json.loads(await row.locator(".data").inner_text()) == json.loads(await page.input_value("#data"))
+    await shows(page, published=1, arrived_a=1, arrived_b=1, waiting_a=0, replayed_a=0, gaps_a=0, twice_a=0)
     await expect(page.locator("#outbox .verdict")).to_have_text("stored (fsync)")
-    assert await ids(row) == await ids(page.locator("#outbox li"))
+    for log in ("#log-a", "#log-b"):
+        row = page.locator(f"{log} .message")
+        await expect(row.locator(".badge")).to_have_text("live")
+        await expect(row.locator(".number")).to_have_text("#1")
+        await expect(row.locator(".latency")).to_have_text(re.compile(r"^\d+ ms$"))
+        assert json.loads(await row.locator(".data").inner_text()) == json.loads(
+            await page.input_value("#data")
+        )
+        assert await ids(row) == await ids(page.locator("#outbox li"))
     assert complaints == []
+
+
+async def count_dots(page: Page) -> None:
+    """Count the dots that start on each lane from now on."""
+    await page.evaluate(
+        """() => {
+          for (const lane of document.querySelectorAll(".lane")) {
+            lane.dataset.dots = 0;
+            const count = (changes) => { for (const { addedNodes } of changes) lane.dataset.dots = Number(lane.dataset.dots) + addedNodes.length; };
+            new MutationObserver(count).observe(lane, { childList: true });
+          }
+        }"""
+    )
+
+
+async def dots(page: Page, **counts: int) -> None:
+    """Wait until so many dots have run on these lanes."""
+    for lane, count in counts.items():
+        await expect(page.locator(f"#lane-{lane}")).to_have_attribute("data-dots", str(count))
+
+
+async def test_a_dot_runs_for_each_message(open_page: OpenPage, demo: Demo) -> None:
+    """One runs from the publisher to the hub, and one to each subscriber; all are gone when they are there."""
+    page = await visit(await open_page(), demo)
+    await count_dots(page)
+    await page.click(PUBLISH)
+    await dots(page, out=1, a=1, b=1)
+    await expect(page.locator(".lane .dot")).to_have_count(0)
+    await dots(page, out=1, a=1, b=1)
+
+
+async def test_what_waited_pours_out(open_page: OpenPage, demo: Demo) -> None:
+    """The pile of a dropped subscriber runs out dot by dot when it resumes."""
+    page = await visit(await open_page(), demo)
+    await page.click("#drop-a")
+    await page.click("#publish-five")
+    await expect(page.locator("#tray-a .dot")).to_have_count(5)
+    await count_dots(page)
+    await page.click("#resume-a")
+    await dots(page, a=5)
+    await expect(page.locator("#tray-a .dot")).to_have_count(0)
+
+
+async def test_who_prefers_less_motion_sees_none(open_page: OpenPage, demo: Demo) -> None:
+    """With prefers-reduced-motion no dot ever runs; what waits is still a pile."""
+    page = await visit(await open_page(reduced_motion="reduce"), demo)
+    await count_dots(page)
+    await page.click("#drop-a")
+    await page.click("#publish-five")
+    await expect(page.locator("#tray-a .dot")).to_have_count(5)
+    await page.click("#resume-a")
+    await shows(page, arrived_a=5, arrived_b=5)
+    await expect(page.locator("#tray-a .dot")).to_have_count(0)
+    await dots(page, out=0, a=0, b=0)
 
 
 async def test_what_was_missed_is_replayed(open_page: OpenPage, demo: Demo, complaints: list[str]) -> None:
-    """Dropped before anything arrived, the page resumes to exactly what was published meanwhile, marked as replayed."""
+    """Dropped before anything arrived, A resumes to exactly what was published meanwhile, and B missed nothing of it."""
     page = await visit(await open_page(), demo)
-    await page.click("#drop")
-    await expect(page.locator("#state")).to_have_text("dropped by you")
+    await page.click("#drop-a")
+    await expect(page.locator("#state-a")).to_have_text("dropped by you")
     await page.click("#publish-five")
-    await shows(page, published=5, waiting=5, arrived=0)
+    await shows(page, published=5, waiting_a=5, arrived_a=0, waiting_b=0, arrived_b=5)
+    await expect(page.locator("#tray-a .dot")).to_have_count(5)
     elsewhere = (await publish_once(demo.public, CART, "elsewhere")).json()["data"]["message_id"]
-    await page.click("#resume")
-    await shows(page, waiting=0, arrived=6, replayed=6, gaps=0, twice=0)
+    await page.click("#resume-a")
+    await shows(page, waiting_a=0, arrived_a=6, replayed_a=6, gaps_a=0, twice_a=0)
     await expect(page.locator("#guide")).to_contain_text(
-        "6 messages replayed; nothing published here is missing"
+        re.compile(r"^A is back after \d+\.\d s: 6 messages replayed, none missing\.")
     )
-    replayed = page.locator("#log .message.replayed")
+    replayed = page.locator("#log-a .message.replayed")
     assert await ids(replayed) == [*await ids(page.locator("#outbox li")), elsewhere]
+    assert await ids(page.locator("#log-b .message.live")) == await ids(replayed)
     await expect(replayed.locator(".number")).to_have_text(["from elsewhere", "#5", "#4", "#3", "#2", "#1"])
-    await page.click("#publish button.main")
-    await shows(page, arrived=7, replayed=6)
-    await expect(page.locator("#log .message.live .number")).to_have_text("#6")
+    await expect(page.locator("#tray-a .dot")).to_have_count(0)
+    await page.click(PUBLISH)
+    await shows(page, arrived_a=7, replayed_a=6, replayed_b=0)
+    await expect(page.locator("#log-a .message.live .number")).to_have_text("#6")
     assert complaints == []
+
+
+async def test_the_page_kills_the_hub_and_loses_nothing(open_page: OpenPage, demo: Demo) -> None:
+    """A killed hub comes back as another process; what was queued meanwhile is stored once and reaches both subscribers."""
+    page = await visit(await open_page(), demo)
+    first = await pid(page)
+    await page.click(PUBLISH)
+    await shows(page, arrived_a=1, arrived_b=1)
+    with stopped(demo.pid):  # until all has been looked at, its parent starts no other
+        await page.click("#kill")
+        await expect(page.locator("#hub-state")).to_have_text(f"process {first} was killed")
+        await expect(page.locator("#guide")).to_contain_text("The hub is dead")
+        await page.click("#publish-five")
+        await shows(page, queued=5)
+        await expect(page.locator("#tray-out .dot")).to_have_count(5)
+        await expect(page.locator("#outbox .queued .verdict")).to_have_text(["queued"] * 4)
+        await expect(page.locator("#outbox .retrying .verdict")).to_contain_text("with the same key")
+    await expect(page.locator("#hub-state")).to_contain_text("new process")
+    assert await pid(page) != first
+    await shows(
+        page, published=6, queued=0, arrived_a=6, arrived_b=6, gaps_a=0, twice_a=0, gaps_b=0, twice_b=0
+    )
+    await both_live(page)
+    sent = await ids(page.locator("#outbox li"))
+    assert await ids(page.locator("#log-a .message")) == await ids(page.locator("#log-b .message")) == sent
+    await expect(page.locator("#guide")).to_contain_text(re.compile(r"A is back after \d+\.\d s: .*\."))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(first), 0)
+
+
+@contextmanager
+def stopped(process: int) -> Iterator[None]:
+    """A process stands still inside."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+async def test_a_subscriber_listens_to_a_channel_of_its_own(open_page: OpenPage, demo: Demo) -> None:
+    """B on another channel gets nothing of A's, and waits for nothing of it."""
+    page = await visit(await open_page(), demo)
+    await page.select_option("#source-b", label="carid000002 / cart_changed")
+    await both_live(page)
+    await page.click(PUBLISH)
+    await shows(page, arrived_a=1)
+    await page.select_option("#target", label="carid000002 / cart_changed")
+    await page.click(PUBLISH)
+    await shows(page, arrived_b=1, arrived_a=1, waiting_b=0)
+    await expect(page.locator("#log-b .number")).to_have_text(["#2"])
 
 
 async def test_an_unreadable_id_is_a_loud_gap(open_page: OpenPage, demo: Demo, complaints: list[str]) -> None:
     """Resumed with an id that nobody gave out, the page shows the hub's gap, says it aloud, and goes on from now."""
     page = await visit(await open_page(), demo)
-    await page.click("#drop")
-    await page.click("#publish button.main")
-    await shows(page, waiting=1)
-    await page.click("#resume-broken")
-    gap = page.locator("#log .gap")
+    await page.click("#drop-a")
+    await page.click(PUBLISH)
+    await shows(page, waiting_a=1)
+    await page.click("#resume-broken-a")
+    gap = page.locator("#log-a .gap")
     await expect(gap).to_contain_text("Gap: unreadable")
     await expect(gap).to_contain_text('"from":"not-an-id"')
     await expect(page.get_by_role("alert").filter(has_text="unreadable")).to_have_count(1)
-    await shows(page, gaps=1, waiting=0, arrived=0)
-    await page.click("#publish button.main")
-    await shows(page, arrived=1, replayed=0)
+    await shows(page, gaps_a=1, waiting_a=0, arrived_a=0)
+    await page.click(PUBLISH)
+    await shows(page, arrived_a=1, replayed_a=0)
     assert complaints == []
 
 
@@ -103,17 +231,17 @@ async def test_a_lost_log_is_a_gap_after_the_browsers_own_reconnect(
 ) -> None:
     """When the hub comes back with another log, the browser's own reconnect is answered with a gap, which the page shows."""
     page = await visit(await open_page(), mortal)
-    await page.click("#publish button.main")
-    await shows(page, arrived=1)
+    await page.click(PUBLISH)
+    await shows(page, arrived_a=1)
     mortal.kill_now()
     await mortal.await_exit()
     for entry in mortal.data.iterdir():
         if entry.name != "secret":
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     await mortal.astart()
-    await expect(page.locator("#log .gap")).to_contain_text("Gap: epoch")
-    await page.click("#publish button.main")
-    await shows(page, arrived=2, gaps=1, waiting=0)
+    await expect(page.locator("#log-a .gap")).to_contain_text("Gap: epoch")
+    await page.click(PUBLISH)
+    await shows(page, arrived_a=2, gaps_a=1, waiting_a=0)
 
 
 async def test_a_publish_to_a_dead_hub_becomes_one_message(open_page: OpenPage, mortal: Demo) -> None:
@@ -121,13 +249,13 @@ async def test_a_publish_to_a_dead_hub_becomes_one_message(open_page: OpenPage, 
     page = await visit(await open_page(), mortal)
     mortal.kill_now()
     await mortal.await_exit()
-    await expect(page.locator("#state")).to_have_attribute("data-state", "retrying")
-    await page.click("#publish button.main")
+    await expect(page.locator("#state-a")).to_have_attribute("data-state", "retrying")
+    await page.click(PUBLISH)
     await expect(page.locator("#outbox .verdict")).to_contain_text("trying again with the same key")
     await mortal.astart()
-    await expect(page.locator("#state")).to_have_text("live")
-    await shows(page, published=1, arrived=1, waiting=0, gaps=0, twice=0)
-    await expect(page.locator("#log .turn").first).to_contain_text("Back after")
+    await both_live(page)
+    await shows(page, published=1, arrived_a=1, waiting_a=0, gaps_a=0, twice_a=0)
+    await expect(page.locator("#log-a .turn").first).to_contain_text("Back after")
 
 
 async def test_a_refusal_is_final_and_said(open_page: OpenPage, mortal: Demo) -> None:
@@ -137,12 +265,12 @@ async def test_a_refusal_is_final_and_said(open_page: OpenPage, mortal: Demo) ->
     await mortal.await_exit()
     (mortal.data / "secret").write_text("another secret of thirty-two bytes")
     await mortal.astart()
-    await expect(page.locator("#state")).to_contain_text("refused")
-    await page.select_option("#source", label="* / *")
+    await expect(page.locator("#state-a")).to_contain_text("refused")
+    await page.select_option("#source-a", label="* / *")
     await expect(page.locator("#guide")).to_contain_text("refused the signature")
-    await page.click("#publish button.main")
+    await page.click(PUBLISH)
     await expect(page.locator("#outbox .verdict")).to_have_text("refused: unauthorized")
-    await expect(page.locator("#drop")).to_be_disabled()
+    await expect(page.locator("#drop-a")).to_be_disabled()
 
 
 async def test_hostile_text_stays_text(open_page: OpenPage, demo: Demo, complaints: list[str]) -> None:
@@ -151,7 +279,7 @@ async def test_hostile_text_stays_text(open_page: OpenPage, demo: Demo, complain
     headers = {"published-by": f"{XSS} {XSS}", "published-at": XSS, "x-other": XSS}
     reply = await publish_once(demo.public, (XSS, XSS), {XSS: XSS}, headers=headers)
     assert reply.status == 200
-    row = page.locator("#log .message")
+    row = page.locator("#log-a .message")
     await expect(row.locator(".data")).to_have_text(json.dumps({XSS: XSS}, separators=(",", ":")))
     await expect(row.locator(".channel")).to_have_text(f"{XSS} / {XSS}")
     assert await page.locator("img").count() == 0
@@ -176,16 +304,16 @@ async def test_a_stream_shows_its_channels_alone(
     """A channel's stream gets nothing of another id and waits for nothing of it; a wildcard's says which it is."""
     page = await visit(await open_page(), demo)
     await page.select_option("#target", label="carid000002 / cart_changed")
-    await page.click("#publish button.main")
-    await shows(page, published=1, waiting=0)
+    await page.click(PUBLISH)
+    await shows(page, published=1, waiting_a=0)
     await page.select_option("#target", label="carid000001 / cart_changed")
-    await page.click("#publish button.main")
-    await shows(page, arrived=1)
-    await expect(page.locator("#log .message .number")).to_have_text(["#2"])
+    await page.click(PUBLISH)
+    await shows(page, arrived_a=1)
+    await expect(page.locator("#log-a .message .number")).to_have_text(["#2"])
     await visit(page, demo, "carid000001 / *")
     await page.select_option("#target", label="carid000001 / price_changed")
-    await page.click("#publish button.main")
-    await expect(page.locator("#log .channel")).to_have_text("carid000001 / price_changed")
+    await page.click(PUBLISH)
+    await expect(page.locator("#log-a .channel")).to_have_text("carid000001 / price_changed")
     assert complaints == []
 
 
@@ -195,13 +323,13 @@ async def test_text_that_is_not_json_is_not_sent(
     """Bad data is refused in the page, where it was typed, and nothing is published until it is mended."""
     page = await visit(await open_page(), demo)
     await page.fill("#data", '{"sku": }')
-    await page.click("#publish button.main")
+    await page.click(PUBLISH)
     await expect(page.locator("#data-error")).to_contain_text("Not JSON")
     await expect(page.locator("#data")).to_have_attribute("aria-invalid", "true")
     await page.fill("#data", "7")
-    await page.click("#publish button.main")
+    await page.click(PUBLISH)
     await expect(page.locator("#data-error")).to_be_empty()
-    await shows(page, published=1, arrived=1)
+    await shows(page, published=1, arrived_a=1)
     assert complaints == []
 
 
@@ -216,15 +344,15 @@ async def test_a_keyboard_is_enough(open_page: OpenPage, demo: Demo, complaints:
                 return
         raise AssertionError(f"{control} is not reached by Tab")
 
-    await tab_to("#publish button.main")
+    await tab_to(PUBLISH)
     await page.keyboard.press("Enter")
-    await shows(page, arrived=1)
-    await tab_to("#drop")
+    await shows(page, arrived_a=1)
+    await tab_to("#drop-a")
     await page.keyboard.press("Enter")
-    await expect(page.locator("#resume")).to_be_focused()
+    await expect(page.locator("#resume-a")).to_be_focused()
     await page.keyboard.press("Enter")
-    await expect(page.locator("#drop")).to_be_focused()
-    await expect(page.locator("#state")).to_have_text("live")
+    await expect(page.locator("#drop-a")).to_be_focused()
+    await expect(page.locator("#state-a")).to_have_text("live")
     assert complaints == []
 
 
@@ -239,7 +367,7 @@ async def test_the_curl_lines_do_the_same(open_page: OpenPage, demo: Demo, compl
     )
     said, _ = await shell.communicate()
     assert json.loads(said)["code"] == "ok"
-    row = page.locator("#log .message")
+    row = page.locator("#log-a .message")
     await expect(row.locator(".number")).to_have_text("from elsewhere")
     assert json.loads(await row.locator(".data").inner_text()) == {"it's": '$HOME `id` \\ "'}
     assert await ids(row) == [json.loads(said)["data"]["message_id"]]

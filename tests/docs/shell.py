@@ -91,13 +91,14 @@ def network() -> list[str]:
 
 def fresh_clone(directory: Path) -> None:
     """The tree without what is made in it, and with the virtual environment that is there already."""
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+    for name in ("Makefile", "pyproject.toml", "requirements-core.lock", "requirements.lock"):
         shutil.copy2(ROOT / name, directory)
     for name in ("scripts", "examples"):
         shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
     (directory / ".venv").mkdir()
     (directory / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
-    (directory / ".venv" / ".ready").touch()
+    for stamp in (".hub", ".ready"):
+        (directory / ".venv" / stamp).touch()
 
 
 def save_programs(page: str, directory: Path) -> None:

@@ -4,6 +4,7 @@ main          the command line, and how each command ends
 commands      which commands there are; none is imported before it is asked for
 serve         `fast-sse serve`
 demo          `fast-sse demo`
+supervisor    a parent that starts its hub again
 config        `fast-sse config`
 doctor        `fast-sse doctor`
 backup        `fast-sse backup`

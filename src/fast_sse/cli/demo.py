@@ -1,7 +1,8 @@
 """`fast-sse demo`: a hub on this machine and the lines to try it with, nothing to configure.
 
 Its log and its secret stay in one directory, so that a demo that was killed resumes: the same lines stay valid,
-and a client that was listening gets what it missed.
+and a client that was listening gets what it missed. The hub is the child of a process that starts it again: its page
+has a button that kills it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typer import Option
 from fast_sse.cli.credentials import DEMO_DIR, DEMO_KID, demo_secret
 from fast_sse.cli.process import run
 from fast_sse.cli.remote import Remote
+from fast_sse.cli.supervisor import supervise
 from fast_sse.config import load
 from fast_sse.http.front.unix_socket import PREFIX
 from fast_sse.model.channel import Channel
@@ -46,7 +48,8 @@ def demo(
 ) -> None:
     """Run a hub with a random secret and print signed curl lines and a page for it.
 
-    Started again in the same place it goes on with the same log and the same secret. It also takes signatures
+    A hub that is killed is started again after three seconds; its page has a button for that. A demo that is
+    started again in the same place goes on with the same log and the same secret. It also takes signatures
     in a link (?signature=) and unsigned test load on POST /v1/sse/events: not for anything but trying out.
 
     \b
@@ -56,10 +59,11 @@ def demo(
     """
     if host.startswith(PREFIX):
         raise ConfigError("--host", "a demo is for a browser, which needs an address and a port")
-    secret = demo_secret(data_dir)
+    secret, key = demo_secret(data_dir), demo_secret(data_dir, "key")
+    life = supervise()
     settings = {
         "host": host,
-        "port": port,
+        "port": life.port or port,
         "admin_port": admin_port,
         "store": "sqlite",
         "data_dir": data_dir,
@@ -73,7 +77,7 @@ def demo(
             "publish_secret": None,
             "publish_secret_file": None,
             "keys_file": None,
-            "keys": {DEMO_KID: demo_secret(data_dir, "key")},
+            "keys": {DEMO_KID: key},
             "signing_kid": DEMO_KID,
             "allowed_event_ids": None,
             "allowed_event_types": None,
@@ -81,13 +85,17 @@ def demo(
     }
 
     def show(public: str) -> str:
-        return lines(Remote.at(f"http://{_reachable(public)}"), secret.encode(), data_dir, admin_port) + "\n"
+        hub = Remote.at(f"http://{_reachable(public)}")
+        life.tell(int(public.rpartition(":")[2]))
+        if life.port:
+            return f"The hub was killed. It is back, as process {os.getpid()}.\n"
+        return lines(hub, secret.encode(), data_dir, admin_port, life.parent) + "\n"
 
     run(lambda: load(None, settings), show, demo=True)
 
 
-def lines(hub: Remote, secret: bytes, data_dir: Path, admin_port: int = ADMIN_PORT) -> str:
-    """What to paste into other terminals."""
+def lines(hub: Remote, secret: bytes, data_dir: Path, admin_port: int = ADMIN_PORT, process: int = 0) -> str:
+    """What to paste into other terminals. `process`: the one to kill."""
     signature, wide = sign_v1(secret, CHANNEL), sign_v1(secret, WILDCARD)
     link = hub.url(f"{hub.subscribe_path(CHANNEL)}?signature={signature}&last_event_id=earliest")
     command, directory = _command(), shlex.quote(str(data_dir))
@@ -115,7 +123,7 @@ A page that shows it at work: {hub.url("/")}
 5. Kill it, start it again, and a client that resumes has missed nothing:
 
 {command} subscribe {CHANNEL.event_id} {CHANNEL.event_type} --url {hub.url("")} --demo-dir {directory}
-kill -9 {os.getpid()}
+kill -9 {process}
 {command} demo --port {hub.port}{admin} --data-dir {directory}
 """
 

@@ -5,14 +5,18 @@ Whether a browser takes them as they are meant is shown in tests/browser.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fast_sse.http.api.access import Access
-from fast_sse.http.api.page import CHANNELS, POLICY, DemoPages, demo_pages
+from fast_sse.http.api.page import CHANNELS, KILL, POLICY, DemoPages, demo_pages
 from fast_sse.http.message import Request, Response
 from fast_sse.http.wire import HEAD, response_bytes
 from fast_sse.model.channel import Channel
@@ -20,7 +24,13 @@ from fast_sse.model.errors import ForbiddenError
 from fast_sse.model.signature import Keyring, sign_v1
 
 SECRET = b"a secret of thirty-two bytes or more"
-MEDIA = {"/": "text/html", "/demo.css": "text/css", "/demo.js": "text/javascript"}
+PARTS = ("curl", "dom", "hub", "publisher", "rows", "stage", "subscriber", "words")
+MEDIA = {
+    "/": "text/html",
+    "/demo.css": "text/css",
+    "/demo.js": "text/javascript",
+    **{f"/demo/{part}.js": "text/javascript" for part in PARTS},
+}
 
 
 def sign(channel: Channel) -> str:
@@ -50,11 +60,11 @@ class Page(HTMLParser):
 
 
 def test_each_file_has_its_type(pages: dict[str, Response]) -> None:
-    """The page and the two files it names are there, each with a media type that `nosniff` lets through."""
+    """The page, the two files it names and the parts of its script have a media type that `nosniff` lets through."""
     assert {path: page.content_type for path, page in pages.items()} == {
         path: f"{media}; charset=utf-8" for path, media in MEDIA.items()
     }
-    assert all(page.status == 200 and len(page.body) > 1000 for page in pages.values())
+    assert all(page.status == 200 and len(page.body) > 500 for page in pages.values())
 
 
 def test_the_policy_allows_what_is_our_own(pages: dict[str, Response]) -> None:
@@ -113,17 +123,27 @@ def test_every_file_it_names_is_its_own(pages: dict[str, Response]) -> None:
 def test_script_makes_no_markup_from_text(pages: dict[str, Response]) -> None:
     """The script has no means to turn a string into elements or code: text enters by textContent only (CWE-79)."""
     sinks = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTML|DOMParser|createContextualFragment|eval\(|Function\("
-    assert re.search(sinks, pages["/demo.js"].body.decode()) is None
+    scripts = [page.body.decode() for path, page in pages.items() if path.endswith(".js")]
+    assert len(scripts) == 1 + len(PARTS)
+    assert [found for text in scripts if (found := re.search(sinks, text))] == []
     assert re.search(sinks, "row.innerHTML = data") is not None
+
+
+def facts_of(pages: dict[str, Response]) -> dict[str, Any]:
+    """What the page tells its scripts."""
+    [(_tag, text)] = Page(pages["/"]).raw
+    facts: dict[str, Any] = json.loads(text)
+    return facts
 
 
 def test_signatures_are_there_and_the_secret_is_not(pages: dict[str, Response]) -> None:
     """Each channel stands with its signature; the secret that made them stands nowhere."""
-    [(_tag, text)] = Page(pages["/"]).raw
-    assert json.loads(text) == [
+    facts = facts_of(pages)
+    assert facts["channels"] == [
         {"id": channel.event_id, "type": channel.event_type, "signature": sign(channel)}
         for channel in CHANNELS
     ]
+    assert facts["kill"] == sign(KILL)
     assert not [path for path, page in pages.items() if SECRET in page.body]
 
 
@@ -167,4 +187,72 @@ def test_no_value_can_leave_the_data_block() -> None:
     hostile = "</script><img src=x onerror=alert(1)><!--"
     page = Page(demo_pages(lambda _channel: hostile)["/"])
     assert "img" not in [tag for tag, _attributes in page.elements]
-    assert [channel["signature"] for channel in json.loads(page.raw[0][1])] == [hostile] * len(CHANNELS)
+    channels = json.loads(page.raw[0][1])["channels"]
+    assert [channel["signature"] for channel in channels] == [hostile] * len(CHANNELS)
+
+
+def test_a_checkouts_documents_are_led_to(tmp_path: Path) -> None:
+    """Each Markdown file is there as plain text, named to the page, and nothing else of the directory is."""
+    (tmp_path / "quick-start.md").write_text("# Quick start\n<b>")
+    (tmp_path / "secret.txt").write_text("no")
+    pages = demo_pages(sign, 30_001, tmp_path)
+    assert facts_of(pages)["documents"] == ["quick-start.md"]
+    assert facts_of(pages)["admin_port"] == 30_001
+    assert (pages["/docs/quick-start.md"].body, pages["/docs/quick-start.md"].content_type) == (
+        b"# Quick start\n<b>",
+        "text/plain; charset=utf-8",
+    )
+    assert [path for path in pages if path not in MEDIA] == ["/docs/quick-start.md"]
+    assert facts_of(demo_pages(sign))["documents"] == []
+
+
+ASKED = {"host": "127.0.0.1:30000", "origin": "http://127.0.0.1:30000", "x-signature": sign(KILL)}
+
+
+def killing(headers: dict[str, str]) -> tuple[str, list[str]]:
+    """What a hub answers to a request to kill it, by its head and then with its body, and whether it was."""
+    killed: list[str] = []
+    pages = DemoPages({}, right=sign(KILL), kill=lambda: killed.append("killed"))
+    access = Access(keyring=Keyring())
+    request = Request("POST", "/demo/kill", "", headers)
+    with contextlib.suppress(ForbiddenError):
+        pages.admit_kill(request, (), access)
+    try:
+        return pages.kill(request, (), access).body.decode(), killed
+    except ForbiddenError as error:
+        with pytest.raises(ForbiddenError):
+            pages.admit_kill(request, (), access)
+        return error.message, killed
+
+
+def test_its_own_page_kills_a_hub() -> None:
+    """With its own name, origin and signature the page is answered which process dies, and it does."""
+    answer, killed = killing(ASKED)
+    assert (json.loads(answer)["data"], killed) == ({"pid": os.getpid()}, ["killed"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"origin": ""},
+        {"origin": "null"},
+        {"origin": "http://evil.example"},
+        {"origin": "http://127.0.0.1:31000"},
+        {"origin": "127.0.0.1:30000"},
+        {"host": "evil.example", "origin": "http://evil.example"},
+        {"host": "", "origin": "http://"},
+        {"x-signature": ""},
+        {"x-signature": sign(CHANNELS[0])},
+        {"x-signature": sign(Channel("*", "*"))},
+        {"x-signature": "\xe9"},
+    ],
+)
+def test_nobody_else_kills_a_hub(wrong: dict[str, str]) -> None:
+    """Another origin (CSRF, CWE-352), another name (CWE-350) or another signature is 403, and the hub lives."""
+    assert killing({**ASKED, **wrong})[1] == []
+
+
+def test_a_hub_that_nobody_may_kill_has_no_such_route() -> None:
+    """Without a right there is no route to kill by, and none that tells the process."""
+    assert [route.path for route in DemoPages({"/": Response(200)}).routes(1)] == ["/", "/"]
+    assert [route.path for route in DemoPages({}, right="r").routes(1)] == ["/demo/hub", "/demo/kill"]

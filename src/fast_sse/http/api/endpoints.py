@@ -8,7 +8,7 @@
     GET  /v1/messages/{id}/delivery                          how far a message has come
     POST /v1/messages/{id}/ack                               a client's word that it has it
     GET  `health_path`                                       for balancers (where it is set)
-    GET  /                                                   demo page (demo mode)
+    GET  /                                                   demo page, and what it asks (demo mode)
 
 Checks go from cheap to dear and from public to private: route, method, channel, media type, signature,
 allow-lists, body. OPTIONS is answered on every route without a signature (CORS preflight).
@@ -213,5 +213,4 @@ def _pages(pages: DemoPages, health_path: str | None, most: int) -> Iterator[Rou
     for method in ("GET", "HEAD"):
         if health_path is not None:
             yield Route(method, health_path, healthy, most)
-        for path in pages.paths:
-            yield Route(method, path, pages.answer, most)
+    yield from pages.routes(most)
