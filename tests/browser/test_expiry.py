@@ -1,4 +1,4 @@
-"""A page whose signatures run out under it: the handler of docs/subscribing.md, in a real browser."""
+"""A page whose signatures run out under it: the handler of docs/browsers.md, in a real browser."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ LIVES_S = 5
 
 
 def listing() -> str:
-    """The page of docs/subscribing.md."""
-    (found,) = [one for one in blocks((DOCS / "subscribing.md").read_text(), "js") if "freshSignature" in one]
+    """The page of docs/browsers.md."""
+    (found,) = [one for one in blocks((DOCS / "browsers.md").read_text(), "js") if "freshSignature" in one]
     return found
 
 

@@ -140,8 +140,8 @@ async def test_half_a_block_counts_for_nothing(tmp_path: Path, way: Way) -> None
 
 
 def test_the_page_shows_the_example() -> None:
-    """The code in docs/subscribing.md that keeps a cursor is that of the example, character for character."""
-    section = (DOCS / "subscribing.md").read_text().split("\n## Keeping the cursor\n")[1].split("\n## ")[0]
+    """The code in docs/consumers.md that keeps a cursor is that of the example, character for character."""
+    section = (DOCS / "consumers.md").read_text().split("\n## Keeping the cursor\n")[1].split("\n## ")[0]
     shown = blocks(section, "python")
     assert len(shown) == 2
     for block in shown:

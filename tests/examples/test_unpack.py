@@ -1,4 +1,4 @@
-"""What unpacks messages in JavaScript and Python: examples/unpack.mjs, and the recipes of docs/subscribing.md as they stand."""
+"""What unpacks messages in JavaScript and Python: examples/unpack.mjs, and the recipes of docs/payload-compression.md as they stand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 needs_node = pytest.mark.skipif(node_missing(), reason="node is not installed")
 
-PAGE = (DOCS / "subscribing.md").read_text().split("\n## Payload compression\n")[1].split("\n## ")[0]
+PAGE = (DOCS / "payload-compression.md").read_text()
 EXAMPLE = (ROOT / "examples" / "unpack.mjs").read_text()
 PAKO = ROOT / "tests" / "clients" / "node_modules" / "pako"
 
@@ -87,7 +87,7 @@ def test_javascript_reads_what_the_hub_packs(tmp_path: Path, word: str) -> None:
 def test_python_reads_what_the_hub_packs() -> None:
     """The page's function, as it stands."""
     space: dict[str, Any] = {}
-    exec(compile(recipe("def unpack", "py"), "subscribing.md", "exec"), space)
+    exec(compile(recipe("def unpack", "py"), "payload-compression.md", "exec"), space)
     given = texts()
     half = len(given) // 2
     assert [space["unpack"](text) for text in given] == [json.loads(text) for text in given[half:]] * 2

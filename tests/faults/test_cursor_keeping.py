@@ -1,4 +1,4 @@
-"""Consumers that keep their cursor as docs/subscribing.md says lose nothing when they are killed (guarantee G5).
+"""Consumers that keep their cursor as docs/consumers.md says lose nothing when they are killed (guarantee G5).
 
 Some kills strike at random while messages are published; others, by construction, at the worst places there are: the
 consumer stops there by itself and says so. Broken ones under the same kills do lose or double.
