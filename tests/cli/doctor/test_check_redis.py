@@ -295,9 +295,9 @@ async def test_doctor_and_hub_say_the_same_word(tmp_path: Path, case: str, wait_
 @pytest.mark.wire
 @pytest.mark.slow
 def test_the_user_of_the_docs_has_every_right_that_is_needed(tmp_path: Path) -> None:
-    """docs/stores.md shows an ACL: on a real server it allows all that the store does, and tells how durable it is."""
+    """docs/store-redis.md shows an ACL: on a real server it allows all that the store does, and tells how durable it is."""
     need_redis()
-    page = (ROOT / "docs" / "stores.md").read_text()
+    page = (ROOT / "docs" / "store-redis.md").read_text()
     (words,) = re.findall(r"`ACL SETUSER hub on >PASSWORD ([^`]+)`", page)
     with RedisServer(tmp_path, options=(*SAFE, f"user hub on >PASSWORD {words}")) as running:
         found = asked(running.url.replace("redis://", "redis://hub:PASSWORD@"))

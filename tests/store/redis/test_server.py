@@ -41,8 +41,8 @@ def test_persistence_is_what_the_server_says(
 
 
 def test_every_word_stands_in_the_docs() -> None:
-    """docs/stores.md explains each word of durability in a row of its own, and no word that is never said."""
-    page = (ROOT / "docs" / "stores.md").read_text()
+    """docs/store-redis.md explains each word of durability in a row of its own, and no word that is never said."""
+    page = (ROOT / "docs" / "store-redis.md").read_text()
     explained = re.findall(r"^\| .* \| `(redis-\w+)` \|", page, re.MULTILINE)
     assert sorted(explained) == sorted(f"redis-{word}" for word in PERSISTENCES)
     assert set(re.findall(r"`(redis-\w+)`", page)) == set(explained)

@@ -23,7 +23,7 @@ from fast_sse.store.redis.server import VERSION_MIN, number
 from fast_sse.store.redis.target import target
 
 #: Memory that one byte of `retention.max_bytes` or of dead letters may take, indexes, keys and the allocator included;
-#: docs/stores.md.
+#: docs/store-redis.md.
 MEMORY_FACTOR = 3.0
 SLOW_MS = 5.0
 #: Ids and ages are the server's time, `send_time` is the hub's. Further apart than this, they confuse people.

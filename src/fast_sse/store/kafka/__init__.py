@@ -19,5 +19,5 @@
   readers       threads that read the view
   failures      Kafka's errors in the hub's words
 
-docs/stores.md says what this store promises, docs/adr/009 and 010 why it is made like this.
+docs/store-kafka.md says what this store promises, docs/adr/009 and 010 why it is made like this.
 """

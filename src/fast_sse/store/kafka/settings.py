@@ -61,7 +61,7 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def topic_config(settings: KafkaSettings, kept: Retention, *, broker_time: bool) -> dict[str, str]:
-    """The settings of a topic that we create (docs/stores.md lists them)."""
+    """The settings of a topic that we create (docs/store-kafka.md lists them)."""
     return {
         "cleanup.policy": "delete",
         "message.timestamp.type": "LogAppendTime" if broker_time else "CreateTime",

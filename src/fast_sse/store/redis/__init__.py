@@ -17,5 +17,5 @@
   target        the URL: where the server is, as which user, over which TLS
   errors        what a reply, or a lost connection, means for a publish
 
-`lua/prelude.lua` documents every key, and docs/stores.md what the store promises.
+`lua/prelude.lua` documents every key, and docs/store-redis.md what the store promises.
 """
