@@ -102,6 +102,17 @@ def test_signatures_inside_texts_are_hidden(text: str) -> None:
     assert written.text.count(REDACTED) == 5
 
 
+@pytest.mark.parametrize("text", ["/v1/subscribe?token={}", "Authorization: Bearer {}", "refused {}", "({})"])
+def test_tokens_inside_texts_are_hidden(text: str) -> None:
+    """Nor is a token of an identity provider, which is a right until it ends; not even its claims."""
+    written = Written()
+    token = f"eyJ{'h' * 20}.eyJ{'c' * 20}.{'s' * 40}"
+    written.log.info("request", url=text.format(token), nested=[text.format(token)])
+    for part in token.split("."):
+        assert part not in written.text
+    assert written.text.count(REDACTED) == 2
+
+
 @pytest.mark.parametrize(
     "attack", ["\n", "\r", "\x1b[2J", "\x00", "\x7f", "\x9b31m", "\u202e", "\u2066", "\u2028", "\ud800"]
 )
