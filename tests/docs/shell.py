@@ -39,14 +39,19 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
-def follow(name: str, directory: Path) -> list[str]:
-    """Paste the shell blocks of docs/NAME; what each of them printed. Fails when a command fails or hangs."""
+def follow(name: str, directory: Path, *, installed: bool = True) -> list[str]:
+    """Paste the shell blocks of docs/NAME; what each of them printed. Fails when a command fails or hangs.
+
+    `installed`: whether `fast-sse` is on the PATH from the start; the page brings it there otherwise.
+    """
     page = (DOCS / name).read_text()
     fresh_clone(directory)
     save_programs(page, directory)
     pasted = "".join(f"echo '== {number}'\n{block}" for number, block in enumerate(blocks(page, "sh")))
     kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    ours = str(Path(sys.executable).parent)
+    elsewhere = [place for place in os.environ["PATH"].split(os.pathsep) if place != ours]
+    path = os.pathsep.join([*([ours] if installed else []), *elsewhere])
     shell = subprocess.Popen(
         [*network(), "bash", "-eu", "-o", "pipefail", "-c", pasted],
         cwd=directory,

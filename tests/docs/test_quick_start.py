@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.wire, pytest.mark.slow, needs_curl, pytest.mark.timeou
 
 def test_every_command_works_as_printed(tmp_path: Path) -> None:
     """No command fails, nothing is missing or there twice after the kill, and the answer has the shape that is shown."""
-    printed = follow("quick-start.md", tmp_path)
+    printed = follow("quick-start.md", tmp_path, installed=False)
     (shown,) = blocks((DOCS / "quick-start.md").read_text(), "json")
     answer = printed[2].splitlines()[0]
     assert shape(json.loads(answer)) == shape(json.loads(shown))
