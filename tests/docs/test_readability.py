@@ -1,0 +1,148 @@
+"""A page reads at first sight: short sentences, none of the turns that a reader stumbles over, no page without an end."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from tests.docs.prose import sentences, words
+from tests.docs.shell import DOCS
+from tests.support.server import ROOT
+
+WORDS_MAX = 30
+LINES_MAX = 200
+
+#: What a reader has to read twice, and what to write in its place.
+PHRASES = {
+    r"\b(is|are|was) what\b": "name the thing first",
+    r"\b[Ww]hoever\b": "say who: a client, an operator, you",
+    r"\b(that|those) of\b": "repeat the noun",
+    r"\bthose (who|that|which)\b": "name them",
+    r"\bone (sees|reads|takes)\b": "you",
+    r"\bbut for\b": "except",
+    r"\b(is|are) none\b": "say what is there",
+    r"\bno more\b(?! than)": "no longer, or nothing else",
+    r"\bof (which|whose|whom)\b": "two sentences",
+    r"\b[Ii]t is [\w ]{1,30}\bthat\b": "begin with the subject",
+    r"\bis (said|told) by\b": "active",
+    r"\b[Nn]obody\b.*\bnobody\b": "say who does, not who does not",
+    r"\b([Nn]othing|[Nn]obody|[Nn]one)\b.*\bwithout\b": "one negation in a sentence",
+    r"^(What|Who|Whatever|Where) .*[^?]$": "a clause is no subject: name the thing",
+}
+
+#: Pages whose prose was not yet gone through. A new page is none of them, and this list only shrinks.
+NOT_YET = {
+    "docs/alerts.md",
+    "docs/architecture.md",
+    "docs/asgi.md",
+    "docs/backups.md",
+    "docs/benchmarking.md",
+    "docs/chaos.md",
+    "docs/cli.md",
+    "docs/clients.md",
+    "docs/compression.md",
+    "docs/containers.md",
+    "docs/dashboard.md",
+    "docs/delivery.md",
+    "docs/deploying.md",
+    "docs/errors.md",
+    "docs/ingest.md",
+    "docs/installing.md",
+    "docs/jwt.md",
+    "docs/kubernetes.md",
+    "docs/logs.md",
+    "docs/metrics.md",
+    "docs/migrating.md",
+    "docs/nodes.md",
+    "docs/operations.md",
+    "docs/performance.md",
+    "docs/proxies.md",
+    "docs/publishing.md",
+    "docs/quick-delivery.md",
+    "docs/settings.md",
+    "docs/signatures.md",
+    "docs/store-kafka.md",
+    "docs/store-redis.md",
+    "docs/store-sqlite.md",
+    "docs/stores.md",
+    "docs/tracing.md",
+}
+#: Pages that are longer, without their programs, and why they stay so.
+LONG = {
+    "docs/clients.md": "a recipe for each library, most of it written by tests",
+    "docs/settings.md": "a row for each setting, made from the code",
+}
+
+
+def pages() -> dict[str, Path]:
+    """Every page that readers are sent to, by its name from the root."""
+    found = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+    return {str(page.relative_to(ROOT)): page for page in found}
+
+
+def stumbles(page: str) -> list[str]:
+    """Sentences of a page that are too long or take one of those turns, with what is wrong."""
+    found = []
+    for sentence in sentences(page):
+        if words(sentence) > WORDS_MAX:
+            found.append(f"{words(sentence)} words: {sentence}")
+        found += [f"{advice}: {sentence}" for turn, advice in PHRASES.items() if re.search(turn, sentence)]
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(pages().keys() - NOT_YET))
+def test_a_page_reads_at_first_sight(name: str) -> None:
+    """No sentence has over 30 words, and none takes a turn of the list."""
+    assert stumbles(pages()[name].read_text()) == []
+
+
+def test_pages_that_newcomers_meet_are_plain() -> None:
+    """Those may never be put off."""
+    first = {
+        f"docs/{name}.md" for name in ("README", "quick-start", "tutorial", "glossary", "troubleshooting")
+    }
+    assert not {"README.md", *first} & NOT_YET
+
+
+def test_what_is_put_off_exists() -> None:
+    """A page that is gone leaves the lists."""
+    assert NOT_YET | LONG.keys() <= pages().keys()
+
+
+def test_a_long_page_is_two_pages() -> None:
+    """A page has at most 200 lines without its programs; the ones that have more are known."""
+    programs = re.compile(r"^```.*?^```\n?", re.MULTILINE | re.DOTALL)
+    lengths = {name: len(programs.sub("", page.read_text()).splitlines()) for name, page in pages().items()}
+    assert {name for name, length in lengths.items() if length > LINES_MAX} <= LONG.keys()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "word " * 31 + ".",
+        "A 2xx is what the store says.",
+        "Whoever reads slowly is cut.",
+        "What is signed stays the id.",
+        "Nothing that was acknowledged disappears without being named.",
+        "- An item of a list\n  that is " + "long " * 30,
+        "| cell | " + "word " * 31 + "|",
+    ],
+)
+def test_a_bad_sentence_is_found(text: str) -> None:
+    """The rule sees prose, lists and tables."""
+    assert len(stumbles(text)) == 1
+
+
+def test_programs_and_names_are_no_prose() -> None:
+    """Blocks of code, code in a line, and addresses of links are not counted; a full stop ends a sentence."""
+    text = (
+        "See [here]("
+        + "a/" * 40
+        + ").\n\n```sh\n"
+        + "whoever " * 40
+        + "\n```\n\n"
+        + "Go on. " * 40
+        + "`is what`"
+    )
+    assert stumbles(text) == []
