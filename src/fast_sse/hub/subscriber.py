@@ -37,7 +37,7 @@ class Subscriber(Outgoing, asyncio.Protocol):
     """
 
     __slots__ = (
-        "__weakref__", "_mark", "_move_on", "_on_end", "_retires_s", "_since_s", "_timer", "live_set", "place", "right",
+        "__weakref__", "_move_on", "_on_end", "_retires_s", "_timer", "live_set", "mark", "place", "right", "since_s",
         "slot", "task",
     )  # fmt: skip
 
@@ -62,8 +62,8 @@ class Subscriber(Outgoing, asyncio.Protocol):
         self._on_end = subscription.on_end
         #: Loop time at which the stream has lived long enough.
         self._retires_s = math.inf
-        self._since_s = 0.0
-        self._mark: int | None = None
+        self.mark: int | None = None  # what the peer has yet to take, None for nothing
+        self.since_s = 0.0  # loop time at which that became less, or the stream ended
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -166,8 +166,8 @@ class Subscriber(Outgoing, asyncio.Protocol):
         """
         if self.state == ENDED:
             return
-        self._since_s = self.ground.clock()
-        self._mark = self._debt(self.transport.get_write_buffer_size())
+        self.since_s = self.ground.clock()
+        self.mark = self._debt(self.transport.get_write_buffer_size())
         if self.state == LIVE:
             assert self.live_set is not None
             if self.live_set.flushing:
@@ -196,7 +196,7 @@ class Subscriber(Outgoing, asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """The peer took what was queued: the same catch-up again."""
-        self._mark = None
+        self.mark = None
         if self.state == PAUSED:
             self.ground.came_back += 1
             self.catch_up()
@@ -206,7 +206,7 @@ class Subscriber(Outgoing, asyncio.Protocol):
     def visit(self, now_s: float) -> None:
         """One turn of the wheel: cut a peer that stands still, send the others a heartbeat."""
         if self.state == ENDED:
-            if now_s - self._since_s >= self.ground.limits.stall_s:
+            if now_s - self.since_s >= self.ground.limits.stall_s:
                 self.transport.abort()  # it never took its last words
         elif self.state == PAUSED:
             self._judge(self._debt(self.transport.get_write_buffer_size()), now_s)
@@ -231,17 +231,13 @@ class Subscriber(Outgoing, asyncio.Protocol):
         """What falls with every byte that the peer takes: from our queue, or, unseen there, from the kernel's."""
         return queued - (self.ground.acknowledged_bytes(self.transport) or 0)
 
-    def stands_s(self, now_s: float) -> float | None:
-        """Seconds since the peer took a byte; None while nothing waits for it."""
-        return None if self._mark is None else now_s - self._since_s
-
     def _judge(self, debt: int | None, now_s: float) -> None:
         """Progress lowers the mark and moves the deadline; standing still past the deadline is the end."""
-        if debt is None or self._mark is None or debt < self._mark:
-            self._mark = debt
-            self._since_s = now_s
-        elif now_s - self._since_s >= self.ground.limits.stall_s:
-            self.evict("stalled", now_s - self._since_s)
+        if debt is None or self.mark is None or debt < self.mark:
+            self.mark = debt
+            self.since_s = now_s
+        elif now_s - self.since_s >= self.ground.limits.stall_s:
+            self.evict("stalled", now_s - self.since_s)
 
     # -- ends ---------------------------------------------------------------------------------------
 
@@ -322,7 +318,7 @@ class Subscriber(Outgoing, asyncio.Protocol):
             return
         self._leave()
         self.state = ENDED
-        self._since_s = self.ground.clock()
+        self.since_s = self.ground.clock()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

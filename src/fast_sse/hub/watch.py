@@ -180,7 +180,7 @@ class Watch:
             right=stream.right,
             age_s=now_s - stream.opened_s,
             queued_bytes=_queued(stream),
-            stands_s=stream.stands_s(now_s),
+            stands_s=None if stream.mark is None else now_s - stream.since_s,
             behind=behind if standing is not None and KINDS[standing.kind].counts else None,
             cursor=standing,
         )
