@@ -106,11 +106,16 @@ async def test_waiting_for_a_store_ends_with_the_event(node: Node, store: Stubbo
 
 
 async def test_before_the_store_is_open_nothing_is_promised(node: Node, store: StubbornStore) -> None:
-    """An erasure and a probe are refused as what may work later, and the store is not asked."""
+    """What operators ask for is refused as what may work later, and the store is not asked."""
     with pytest.raises(NotStoredError, match="not open yet"):
         await node.erase(CART)
     with pytest.raises(UnavailableError, match="not open yet"):
         await node.probe_publish()
+    with pytest.raises(NotStoredError, match="not open yet"):
+        await node.put(CART, b'{"data":1}')
+    with pytest.raises(UnavailableError, match="not open yet"):
+        _ = node.hub
+    assert node.letters_by_reason is None
     assert (node.state, node.following, node.is_open, store.opens) == ("starting", False, False, 0)
     told = await numbers(node)
     assert told['fast_sse_ready{node="n1"}'] == 0

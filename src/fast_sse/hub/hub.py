@@ -112,9 +112,12 @@ class Hub:
         """The last record that this node has taken from the log. The hub has started."""
         return self._ground.fanout.level
 
-    @property
     def nodes(self) -> Sequence[Turner] | None:
-        """The processes that share the log, as their store named them with the last turn; None where none was answered."""
+        """The processes that share the log, as their store named them with the last turn; None where none was answered.
+
+        Whoever asks gets an answer of now with the next turn: a node that has nothing to tell takes one for it.
+        """
+        self.dead_letters.telling.wanted = True
         return self.dead_letters.telling.turners
 
     @property
@@ -131,6 +134,11 @@ class Hub:
     def draining(self) -> bool:
         """Whether streams are being ended; new ones are told to come back."""
         return self._streams.draining
+
+    @property
+    def ending(self) -> asyncio.Event:
+        """Set once it is."""
+        return self._streams.ending
 
     async def probe_publish(self) -> None:
         """Prove that a publish would be stored; asks the store at most once a second. Raises UnavailableError."""

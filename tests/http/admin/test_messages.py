@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.http.admin.conftest import FakeNode, ask, published
 
+from fast_sse.http.admin import messages as module
 from fast_sse.model.errors import NotStoredError
 from fast_sse.node import Node
 
@@ -78,6 +79,14 @@ async def test_a_long_message_is_cut_in_a_list_and_not_alone(real: Node) -> None
     alone = (await ask(real, f"/v1/messages/{cursor}")).json()["data"]
     assert alone["message"]["data_text"] == f'"{text}"'
     assert alone["message"]["truncated"] is False
+
+
+async def test_half_an_envelope_is_none(real: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a message that is too long to be shown the beginning is, and no envelope that no subscriber ever got."""
+    monkeypatch.setattr(module, "SHOWN_BYTES", 4)
+    (cursor,) = await published(real, "a/t", "12345")
+    data = (await ask(real, f"/v1/messages/{cursor}")).json()["data"]
+    assert (data["message"]["data_text"], data["envelope_text"]) == ('"123', None)
 
 
 async def test_a_channel_is_named_as_on_the_public_listener(real: Node) -> None:

@@ -64,6 +64,22 @@ async def test_the_others_are_as_their_store_names_them(real: Node) -> None:
     ]
 
 
+async def test_while_the_store_is_away_nothing_is_known_of_the_others(
+    real: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it said before is no answer about now."""
+    monkeypatch.setattr(type(real.hub), "following", False)
+    turners = [Turner(node="n2", start="b", through=1, current=True)]
+    assert [one["current"] for one in _nodes_json(real, turners)] == [True, None]
+    assert (await ask(real, "/v1/nodes")).json()["data"]["known"] is False
+
+
+async def test_whoever_asks_gets_an_answer_of_now(real: Node) -> None:
+    """With the next turn, which a node that has nothing to tell would not take."""
+    await ask(real, "/v1/nodes")
+    assert real.hub.dead_letters.telling.wanted
+
+
 @pytest.mark.parametrize("path", ["/v1/settings", "/v1/nodes"])
 async def test_there_is_nothing_to_ask_for(real: Node, path: str) -> None:
     """An unknown parameter is named."""

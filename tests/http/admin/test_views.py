@@ -8,7 +8,7 @@ import msgspec
 from tests.hub.letter_box import letter_of
 from tests.hub.test_replays import record
 
-from fast_sse.http.admin.views import bytes_of, head_json, whole_json
+from fast_sse.http.admin.views import bytes_of, head_json, message_json, whole_json
 from fast_sse.model.letter import Source
 
 LETTER = letter_of(record(), "s1.a.7")
@@ -52,3 +52,11 @@ def test_poison_has_bytes_in_place_of_a_message() -> None:
     assert not whole.keys() & {"data", "headers", "user"}
     assert bytes_of(poison) == b"\0\xff"
     assert bytes_of(LETTER) == b'{"price":299.990}'
+
+
+def test_text_is_cut_between_characters() -> None:
+    """A page must not show half of one; how long the whole is stays known."""
+    shown = message_json(msgspec.structs.replace(record(), data='"éé"'.encode()), "s1.a.7", 4)
+    assert (shown["data_text"], shown["data_bytes"], shown["truncated"]) == ('"é', 6, True)
+    shown = message_json(msgspec.structs.replace(record(), data=b"1234"), "s1.a.7", 4)
+    assert (shown["data_text"], shown["truncated"]) == ("1234", False)

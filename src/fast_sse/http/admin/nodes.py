@@ -43,11 +43,11 @@ def routes(node: Made) -> list[Route]:
 
     async def nodes(request: Request) -> Response:
         parameters(request, frozenset())
-        turners = node.hub.nodes
+        turners = node.hub.nodes()
         return ok(
             {
                 "shared": node.hub.store.letters.shared,
-                "known": turners is not None,
+                "known": turners is not None and node.hub.following,
                 "items": _nodes_json(node, turners or ()),
             }
         )
@@ -59,7 +59,7 @@ def routes(node: Made) -> list[Route]:
 
 
 def _nodes_json(node: Made, turners: Sequence[Turner]) -> list[dict[str, Any]]:
-    """Itself first, as it knows itself, then the others by name."""
+    """Itself first, as it knows itself, then the others by name. Of those nothing is known while the store is away."""
     level = node.hub.level
     counts = KINDS[level.kind].counts
     others = sorted((one for one in turners if one.node != node.name), key=lambda one: one.node)
@@ -69,7 +69,7 @@ def _nodes_json(node: Made, turners: Sequence[Turner]) -> list[dict[str, Any]]:
             {
                 "node": one.node,
                 "self": False,
-                "current": one.current,
+                "current": one.current if node.hub.following else None,
                 "behind": max(0, level.position - one.through) if counts else None,
             }
             for one in others
