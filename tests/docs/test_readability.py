@@ -28,7 +28,7 @@ PHRASES = {
     r"\bis (said|told) by\b": "active",
     r"\b[Nn]obody\b.*\bnobody\b": "say who does, not who does not",
     r"\b([Nn]othing|[Nn]obody|[Nn]one)\b.*\bwithout\b": "one negation in a sentence",
-    r"^(What|Who|Whatever|Where) .*[^?]$": "a clause is no subject: name the thing",
+    r"^(What|Who|Whatever) .*[^?]$": "a clause is no subject: name the thing",
 }
 
 #: Pages whose prose was not yet gone through. A new page is none of them, and this list only shrinks.
