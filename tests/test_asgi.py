@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import AsyncMock
+from urllib.parse import unquote
 
 import pytest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import Mount
+from starlette.types import ASGIApp
 from tests.support.events import Block, Parser
 from tests.support.publisher import Pair, signed, subscribe_target
-from tests.support.sign import SECRET
+from tests.support.sign import KEY, SECRET
 
-from fast_sse.asgi import HubApp, app
+from fast_sse.asgi import Allowed, Gap, HubApp, app
+from fast_sse.asgi import Message as Published
 from fast_sse.config import Config, load
 from fast_sse.http.asgi.stream import Message
 from fast_sse.model.errors import (
@@ -54,7 +62,14 @@ async def hub(config: Config) -> AsyncIterator[HubApp]:
 class Listener:
     """A subscriber under a server that takes bytes only while `reading`."""
 
-    def __init__(self, hub: HubApp, channel: Pair) -> None:
+    def __init__(
+        self,
+        hub: ASGIApp,
+        channel: Pair,
+        headers: dict[str, str] | None = None,
+        mount: str = "",
+        query: str = "",
+    ) -> None:
         self.status = 0
         self.pieces: list[bytes] = []
         self.blocks: list[Block] = []
@@ -67,12 +82,15 @@ class Listener:
         scope = {
             "type": "http",
             "method": "GET",
-            "path": subscribe_target(channel),
-            "raw_path": subscribe_target(channel).encode(),
-            "query_string": b"",
-            "headers": [(name.encode(), value.encode()) for name, value in signed(channel).items()],
+            "path": mount + unquote(subscribe_target(channel)),
+            "raw_path": (mount + subscribe_target(channel)).encode(),
+            "query_string": query.encode(),
+            "headers": [
+                (name.encode(), value.encode())
+                for name, value in (signed(channel) if headers is None else headers).items()
+            ],
         }
-        self.task = asyncio.create_task(hub(scope, self._receive, self._send))
+        self.task = asyncio.ensure_future(hub(scope, self._receive, self._send))
 
     async def _receive(self) -> Message:
         if self._asked:
@@ -331,3 +349,189 @@ async def test_letters_and_delivery_are_of_one_life_and_loop(hub: HubApp, config
             await asyncio.to_thread(asyncio.run, asking())
     with pytest.raises(RuntimeError, match="not running"):
         _ = app(config).letters
+
+
+# -- who may read -------------------------------------------------------------------------------------------
+
+USERS = {"sid=ann": ["car/*", "mail/ann"], "sid=bob": ["mail/bob"], "sid=nobody": []}
+
+
+def by_cookie(request: Request) -> list[str] | None:
+    """The channels of a session."""
+    if request.cookies.get("sid") == "banned":
+        raise HTTPException(403, "not you")
+    return USERS.get(request.headers.get("cookie", ""))
+
+
+@pytest.fixture
+async def shop(config: Config) -> AsyncIterator[Starlette]:
+    """An application whose sessions say what may be read below `/sse`."""
+    hub = app(config, authorize=by_cookie)
+    async with hub.lifespan():
+        yield Starlette(routes=[Mount("/sse", hub)])
+
+
+async def answer(shop: ASGIApp, channel: Pair, cookie: str, **headers: str) -> int:
+    """The status that a stream of this channel is answered with."""
+    listener = Listener(shop, channel, {"cookie": cookie, **headers}, "/sse")
+    while not listener.status:
+        listener._changed.clear()
+        await asyncio.wait_for(listener._changed.wait(), 5)
+    listener.left.set()
+    await asyncio.wait_for(listener.task, 5)
+    return listener.status
+
+
+async def test_a_session_is_enough_to_listen(shop: Starlette, hub: HubApp) -> None:
+    """What it may read it reads, without a signature; no session, one of nothing and one of another are 401."""
+    assert await answer(shop, CAR, "sid=ann") == 200
+    assert await answer(shop, ("mail", "ann"), "sid=ann") == 200
+    for channel, cookie in (
+        (CAR, "sid=bob"),
+        (CAR, "sid=nobody"),
+        (CAR, "sid=unknown"),
+        (CAR, ""),
+        (("mail", "*"), "sid=bob"),
+        (("*", "*"), "sid=ann"),
+        (("car%2F..", "sold"), "sid=bob"),
+    ):
+        assert await answer(shop, channel, cookie) in (400, 401), (channel, cookie)
+    assert await answer(shop, CAR, "sid=banned") == 403, "what it raises the application answers"
+    assert await answer(hub, CAR, "sid=ann") == 404, "the path is below a mount"
+
+
+async def test_a_wrong_signature_is_not_mended_by_a_session(shop: Starlette) -> None:
+    """Who shows one is judged by it."""
+    assert await answer(shop, CAR, "sid=ann", **{"x-signature": "0" * 64}) == 401
+    assert await answer(shop, CAR, "sid=bob", **signed(CAR)) == 200
+
+
+async def test_a_session_that_ends_ends_its_stream(config: Config) -> None:
+    """At the moment that the application named, with `fast-sse.expired`; an answer may be awaited."""
+
+    async def briefly(request: Request) -> Allowed:
+        await asyncio.sleep(0)
+        return Allowed([("car", "*")], time.time() + float(request.headers["x-rest"]))
+
+    hub = app(config, authorize=briefly)
+    async with hub.lifespan():
+        listener = Listener(hub, CAR, {"x-rest": "0.2"})
+        await asyncio.wait_for(listener.task, 5)
+        assert b"fast-sse.start" in listener.pieces[1]
+        assert b"event: fast-sse.expired" in b"".join(listener.pieces)
+        late = Listener(hub, CAR, {"x-rest": "-5", "accept": "text/event-stream"})
+        await asyncio.wait_for(late.task, 5)
+        assert b"fast-sse.start" not in b"".join(late.pieces)
+        assert b"event: fast-sse.expired" in b"".join(late.pieces)
+
+
+async def test_a_session_never_publishes(config: Config) -> None:
+    """The application is not even asked: its own code publishes without HTTP."""
+    asked: list[Request] = []
+
+    def everything(request: Request) -> list[str]:
+        asked.append(request)
+        return ["*/*"]
+
+    hub = app(config, authorize=everything)
+    async with hub.lifespan():
+        said: list[Message] = []
+
+        async def send(message: Message) -> None:
+            said.append(message)
+
+        body = {"type": "http.request", "body": b'{"data":1}'}
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/sse/events/car/types/sold",
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json")],
+        }
+        await hub(scope, AsyncMock(return_value=body), send)
+    assert said[0]["status"] == 401
+    assert asked == []
+
+
+# -- inside the process -------------------------------------------------------------------------------------
+
+
+async def test_code_of_the_process_subscribes(hub: HubApp) -> None:
+    """It gets what is published after the call, without a signature, and where it stopped another one goes on."""
+    messages = hub.subscribe("car/sold")
+    first = await hub.publish(*CAR, {"n": 1}, event="price", headers={"k": "v"})
+    message = await anext(messages)
+    assert isinstance(message, Published)
+    assert (message.id, message.event, message.data) == (first, "price", {"n": 1})
+    assert (message.event_id, message.event_type, message.headers["k"]) == ("car", "sold", "v")
+    await messages.aclose()
+    second = await hub.publish(*CAR, 2)
+    several = hub.subscribe(CAR, "other/*", after=first)
+    third = await hub.publish("other", "t", 3)
+    assert [one.id async for one in limited(several, 2)] == [second, third]
+    gap = await anext(hub.subscribe(CAR, after="of another hub"))
+    assert isinstance(gap, Gap)
+    assert gap.lost_from == "of another hub"
+    assert [one.data async for one in limited(hub.subscribe(CAR, after="earliest"), 2)] == [{"n": 1}, 2]
+
+
+async def limited(messages: AsyncGenerator[Published | Gap, None], most: int) -> AsyncIterator[Published]:
+    """The first messages."""
+    async for message in messages:
+        assert isinstance(message, Published)
+        yield message
+        most -= 1
+        if not most:
+            await messages.aclose()
+            return
+
+
+async def test_a_subscription_inside_ends_with_the_hub(config: Config) -> None:
+    """Its loop ends; elsewhere and afterwards it cannot begin; what is no channel is refused at once."""
+    hub = app(config)
+    async with hub.lifespan():
+        with pytest.raises(BadChannelError):
+            hub.subscribe("car")
+        with pytest.raises(RuntimeError, match="another event loop"):
+            await asyncio.to_thread(asyncio.run, begin(hub))
+        messages = hub.subscribe(CAR)
+        await hub.publish(*CAR, 1)
+        seen = [await anext(messages)]
+        rest = asyncio.create_task(collect(messages))
+        await asyncio.sleep(0)
+    assert await asyncio.wait_for(rest, 5) == []
+    assert len(seen) == 1
+    with pytest.raises(RuntimeError, match="not running"):
+        hub.subscribe(CAR)
+
+
+async def begin(hub: HubApp) -> None:
+    """Subscribe on the loop that runs."""
+    hub.subscribe(CAR)
+
+
+async def collect(messages: AsyncIterator[Published | Gap]) -> list[Published | Gap]:
+    """All that is left."""
+    return [message async for message in messages]
+
+
+async def test_an_address_is_signed_with_the_hubs_own_key(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It opens a stream as it stands; without a key of format v2 the setting that is missing is named."""
+    with pytest.raises(ConfigError, match=r"auth\.keys"):
+        app(config).stream_url(CAR)
+    monkeypatch.setenv("FAST_SSE_AUTH__KEYS", json.dumps({"a": f"a{KEY}", "b": f"b{KEY}"}))
+    with pytest.raises(ConfigError, match=r"auth\.signing_kid"):
+        app().stream_url(CAR)
+    monkeypatch.setenv("FAST_SSE_AUTH__SIGNING_KID", "b")
+    hub = app()
+    url = hub.stream_url(CAR, ttl_s=60, base="/sse", last=1)
+    assert url.startswith("/sse/v1/subscribe/events/car/types/sold?last=1&signature=v2.b.sub.")
+    async with hub.lifespan():
+        await hub.publish(*CAR, 1)
+        path, _, query = url.removeprefix("/sse").partition("?")
+        assert path == subscribe_target(CAR)
+        listener = Listener(hub, CAR, {}, query=query)
+        await listener.count(2)
+        assert [json.loads(block.data or "")["data"] for block in listener.messages] == [1]

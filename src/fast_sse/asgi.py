@@ -3,7 +3,10 @@
     hub = fast_sse.asgi.app()                      settings from FAST_SSE_..., as for `fast-sse serve`
     application = FastAPI(lifespan=hub.lifespan)
     application.mount("/sse", hub)
+    hub = fast_sse.asgi.app(authorize=channels_of)         your session decides what a request may read; see http/asgi/authorize.py
+    hub.stream_url("carid000001/cart_changed", base="/sse")                      or an address with a signature that ends
     await hub.publish("carid000001", "cart_changed", {"quantity": 2})
+    async for message in hub.subscribe("carid000001/cart_changed"): ...          in this process, too
     hub.publish_from_thread("carid000001", "cart_changed", {"quantity": 2})      in a plain `def` endpoint
     text, media_type = await hub.metrics(accept)                                 for a route of yours, behind your guard
     await hub.letters.replay(letter_id)                                          so, too: dead letters, and hub.delivery(id)
@@ -17,7 +20,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import CancelledError
 from functools import partial
 from typing import Any, TextIO
@@ -26,18 +29,24 @@ import msgspec
 
 from fast_sse.config import Config, load
 from fast_sse.http.api.endpoints import Endpoints
-from fast_sse.http.asgi.app import AsgiApp
-from fast_sse.http.message import Interface
+from fast_sse.http.asgi.app import AsgiApp, Scope
+from fast_sse.http.asgi.authorize import Allowed, Authorize, ask_application
+from fast_sse.http.message import Interface, Request
+from fast_sse.hub.consumer import Gap, Message, consume
 from fast_sse.hub.delivery import Indicator
 from fast_sse.hub.letters import LetterDesk
-from fast_sse.model.channel import channel
-from fast_sse.model.errors import BadRequestError, NotStoredError, UnknownOutcomeError
+from fast_sse.model.channel import Filter, channel
+from fast_sse.model.errors import BadRequestError, ConfigError, NotStoredError, UnknownOutcomeError
+from fast_sse.model.signature import Grant
 from fast_sse.model.trace import carrying
 from fast_sse.node import Node
 from fast_sse.observe.lines import CLOSE_S, Lines
 from fast_sse.observe.logging import Log, dropped_notice, form_of, make_log
 from fast_sse.observe.metrics import Sample
 from fast_sse.parts import make_interface, make_public_access, make_sources, make_store, on_defect
+from fast_sse.signing import STREAM_TTL_S, Name, Signer, channel_named
+
+__all__ = ["Allowed", "Gap", "HubApp", "Message", "app"]
 
 #: Owner of the idempotency keys of `HubApp.publish`.
 _PRINCIPAL = "hub:app"
@@ -61,13 +70,15 @@ class HubApp(AsgiApp):
         log: Log,
         access_log: Log | None = None,
         written: Callable[[], object] = lambda: None,
+        authorize: Authorize | None = None,
     ) -> None:
-        """`written` waits until the lines of the log are, for a bounded time."""
+        """`written` waits until the lines of the log are, for a bounded time. `authorize`: see `app`."""
         access = make_public_access(config, access_log)
         super().__init__(self._life, config.bounds, self._on_defect, access)
         self._config = config
         self._log = log
         self._written = written
+        self._authorize = authorize
         self._make_sources = make_sources(config)
         #: Those of this life, or of the last one.
         self._node: Node | None = None
@@ -155,6 +166,40 @@ class HubApp(AsgiApp):
         except (TimeoutError, CancelledError) as error:
             raise UnknownOutcomeError("the hub's loop did not answer") from error
 
+    def subscribe(self, *channels: Name, after: str | None = None) -> AsyncGenerator[Message | Gap, None]:
+        """What is published to these channels, for code of this process: an iterator that ends with the hub.
+
+        It begins behind the message whose id is `after`, with the oldest one (`earliest`), or with what is published after this
+        call. It needs no signature. What cannot be continued is a Gap among the messages. Close it, or leave the loop, and the
+        stream ends.
+
+        Raises:
+            BadChannelError: a channel is none.
+            RuntimeError: the hub is not running, or lives on another loop.
+        """
+        hub = self._running().hub
+        wanted = Filter.of(*map(channel_named, channels))
+        return consume(hub, wanted, after or hub.level.text, Grant("sub", "app", "app"))
+
+    def stream_url(
+        self, *channels: Name, ttl_s: int = STREAM_TTL_S, base: str = "", **query: str | int
+    ) -> str:
+        """The address of a stream of these channels, with a signature of format v2 that is good for `ttl_s` seconds.
+
+        `base`: where the hub is mounted, such as `/sse`. `query`: more of the query, such as `last=1`.
+
+        Raises:
+            BadChannelError, ValueError: what cannot be signed.
+            ConfigError: `auth.keys` has no key to sign with.
+        """
+        keyring = self._config.keyring
+        key = keyring.keys.get(keyring.signing_kid)
+        if key is None:
+            named = "auth.signing_kid" if keyring.keys else "auth.keys"
+            raise ConfigError(named, "is missing; an address takes a signature of format v2")
+        signer = Signer(kid=keyring.signing_kid, key=key)
+        return signer.stream_url(base, *channels, ttl_s=ttl_s, **query)
+
     async def metrics(self, accept: str = "") -> tuple[bytes, str]:
         """The numbers of this hub and their media type; `accept` is the Accept header of who asks.
 
@@ -181,6 +226,15 @@ class HubApp(AsgiApp):
         Raises RuntimeError: the hub is not running, or lives on another loop.
         """
         return self._running().letters
+
+    async def _introduce(self, scope: Scope, request: Request) -> None:
+        """Ask the application what a request may read that shows nothing which the hub judges itself."""
+        if (
+            self._authorize is not None
+            and self._endpoints is not None
+            and self._endpoints.asks_around(request)
+        ):
+            request.right = await ask_application(self._authorize, scope)
 
     def _running(self) -> Node:
         """The node of this loop. Raises RuntimeError."""
@@ -229,8 +283,12 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def app(config: Config | None = None) -> HubApp:
+def app(config: Config | None = None, *, authorize: Authorize | None = None) -> HubApp:
     """The application, from `config` or else from the environment (FAST_SSE_A__B); logs go to standard error.
+
+    `authorize` is asked what a request may read that shows no signature. It gets the request, as Starlette has it, and answers
+    with channels (`ID/TYPE`, `*` for all) or an Allowed with an end; with None or no channel the request is 401. It may be
+    async.
 
     Raises ConfigError when a setting is wrong.
     """
@@ -240,7 +298,7 @@ def app(config: Config | None = None) -> HubApp:
     errors = _standard_error(dropped_notice(name, form))
     access_log = make_log("info", errors, name, form) if config.access_log else None
     written = partial(errors.drain, CLOSE_S) if isinstance(errors, Lines) else errors.flush
-    return HubApp(config, make_log(config.log_level, errors, name, form), access_log, written)
+    return HubApp(config, make_log(config.log_level, errors, name, form), access_log, written, authorize)
 
 
 def _standard_error(notice: Callable[[int], str]) -> Lines | TextIO:

@@ -81,7 +81,7 @@ class Signer:
             raise ValueError(
                 "a v1 signature never expires and belongs into no address: sign with kid and key"
             )
-        named = [_channel(one) for one in channels]
+        named = [channel_named(one) for one in channels]
         fields: list[tuple[str, str | int]] = [*query.items()]
         if len(named) == 1:
             event_id, event_type = (quote(half, safe="") for half in named[0])
@@ -111,7 +111,7 @@ class Signer:
     def _v1(self, channels: tuple[Name, ...]) -> str:
         if len(channels) != 1:
             raise ValueError("format v1 signs one channel: sign several with kid and key")
-        return sign_v1(self._secret, _channel(channels[0]))
+        return sign_v1(self._secret, channel_named(channels[0]))
 
     def _v2(self, scope: Scope, channels: tuple[Name, ...], body: bytes | None, ttl_s: int) -> str:
         now = int(self._now())
@@ -119,7 +119,7 @@ class Signer:
             self._secret,
             self._kid,
             scope,
-            [_channel(one) for one in channels],
+            [channel_named(one) for one in channels],
             body=body,
             iat=now,
             exp=now + ttl_s,
@@ -127,6 +127,6 @@ class Signer:
         )
 
 
-def _channel(name: Name) -> Channel:
+def channel_named(name: Name) -> Channel:
     """Raises BadChannelError."""
     return channel_of(name) if isinstance(name, str) else channel(*name)

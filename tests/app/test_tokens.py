@@ -147,8 +147,8 @@ def reload_as(running: Running, auth: dict[str, Any]) -> None:
 async def test_keys_of_an_issuer_come_and_change(
     start: Start, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stream that comes before the keys is told to come back; then it is opened, and so is one by a new key while the
-    issuer has since gone away.
+    """A stream that comes before the keys is told to come back; then it is opened, and so is one by another key after the
+    issuer went away, a reload between them.
     """
     server = KeyServer(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(server.ca))
@@ -171,6 +171,8 @@ async def test_keys_of_an_issuer_come_and_change(
     await until(fetched)
     await opened(public, bearer(early))
     server.stop()
+    reload_as(running, {"secret": SIGNING, "jwt": {**WHO, "jwks_url": server.url, "leeway_s": 1}})
+    assert [line["streams_ended"] for line in running.lines("reloaded")] == [0]
     await opened(public, bearer(late))
     assert (
         await request(public, "GET", SUBSCRIBE, bearer(token({}, by_rsa(rsa_key("c")), kid="c")))

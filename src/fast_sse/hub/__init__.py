@@ -14,6 +14,7 @@
     index         a record's channel to the live sets that match
     fanout        delivery, the tick, and the follower's back-pressure
     wheel         one timer for all streams
+    pace          how long streams that come keep the loop at a time
     ground        what a stream stands on: clock, limits, the way to the store, counts
     outgoing      what goes out on one stream, and where its client then stands
     acks          names of clients that said that they have a message
@@ -38,6 +39,7 @@
     letter_run    a run over many letters: where it stands, and where it ends
     letters       what operators do with dead letters: list, show, replay, purge
     hub           the front door
+    consumer      a subscriber that is code of this process
     traced        the same door where tracing is on
 
 The list is an order: each file imports only files above it, and tests/test_layout.py keeps it so.

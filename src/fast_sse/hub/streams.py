@@ -23,16 +23,21 @@ class Streams:
     """Registry of the subscribers.
 
     Attributes:
-        draining: streams are being ended, and new ones are told to come back.
+        ending: set once streams are being ended, and new ones are told to come back.
     """
 
     def __init__(self, ground: Ground) -> None:
-        self.draining = False
+        self.ending = asyncio.Event()
         self._ground = ground
         self._wheel: Wheel[Subscriber] = ground.wheel
         self._tasks: set[asyncio.Task[None]] = set()
         #: Bound once: an idle stream keeps no method object of its own.
         self._move_on: MoveOn = self._start_catch_up
+
+    @property
+    def draining(self) -> bool:
+        """Whether streams are being ended."""
+        return self.ending.is_set()
 
     @property
     def full(self) -> bool:
@@ -113,7 +118,7 @@ class Streams:
 
         A stream that does not take its last words within the window is cut.
         """
-        self.draining = True
+        self.ending.set()
         ground = self._ground
         ended = ground.open_count
         for subscriber in self._wheel:
@@ -132,7 +137,7 @@ class Streams:
 
     async def close(self) -> None:
         """Cut everything, take nothing new, and wait for the catch-ups to end."""
-        self.draining = True
+        self.ending.set()
         self._wheel.stop()
         self._cut_all()
         if self._tasks:

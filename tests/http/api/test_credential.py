@@ -147,6 +147,7 @@ async def test_a_stream_has_the_end_of_its_token(rig: Rig) -> None:
     grant = subscriber.right
     assert isinstance(grant, Grant)
     assert (grant.scheme, grant.principal, grant.expires_at) == ("jwt", "jwt", NOW + 17)
+    assert rig.endpoints.access.stands(grant, subscriber.filter)
     assert subscriber._timer is not None
     assert subscriber._timer.when() - rig.hub._loop.time() == pytest.approx(17, abs=1)
 
@@ -159,6 +160,8 @@ async def test_a_token_that_ran_out_meanwhile_is_told_inside_a_stream(rig: Rig) 
         assert b"event: fast-sse.expired\n" in told.written
         assert b"retry: " in told.written
         assert told.closed
+    within = made("cart1/*", exp=int(NOW) - 59)
+    assert (await rig.code(ask(HISTORY, within, channels=("cart1/changed",))))[0] == 200
     gone = made("cart1/*", exp=int(NOW) - 61)
     for request in (ask(shown=gone), ask(HISTORY, gone, channels=("cart1/changed",))):
         assert await rig.code(request) == (401, "unauthorized")
@@ -277,6 +280,7 @@ def test_a_right_of_a_token_stands_while_its_key_does() -> None:
 
 async def test_operators_learn_why_a_token_was_refused(rig: Rig) -> None:
     """Each word of docs/jwt.md, counted; the client is told one for all."""
+    place = await about(rig)
     for request in (
         ask(shown="x" * 9000),
         ask(shown="a.b.c"),
@@ -287,6 +291,7 @@ async def test_operators_learn_why_a_token_was_refused(rig: Rig) -> None:
         ask(shown=made("cart1/*", aud="other")),
         ask(shown=made("cart1")),
         ask(shown=made("cart2/*")),
+        ask(f"{place}/delivery", made("cart2/*")),
         ask(shown=made("cart1/*", nbf=NOW + 99)),
         ask(shown=made("cart1/*", exp=NOW - 99)),
     ):

@@ -39,6 +39,8 @@ def test_a_set_is_read_key_by_key() -> None:
         ("c", False, False),
     ]
     assert len({key.mark for key in found}) == 3
+    with pytest.raises(ValueError, match="no public key"):
+        keys_of_set(set_of(jwk_of(rsa_key(), alg="PS256")), {"RS256"})
     assert [key.mark for key in keys_of_set(text, EVERY)] == [key.mark for key in found]
 
 

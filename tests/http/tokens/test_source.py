@@ -93,6 +93,17 @@ async def test_a_set_is_asked_for_again_after_a_while(rig: Rig) -> None:
     assert (rig.kids, rig.server.asked) == (["b"], 2)
 
 
+async def test_there_is_one_fetch_at_a_time(rig: Rig) -> None:
+    """However long an issuer takes, it is asked by one thread."""
+    rig.server.hold()
+    for _ in range(5):
+        rig.now_s += PAUSE_S
+        assert rig.source.more()
+    rig.server.release()
+    await rig.settled()
+    assert rig.server.asked == 1
+
+
 async def test_an_unknown_key_is_asked_for_once_in_a_while(rig: Rig) -> None:
     """However many tokens name such keys: they cost nothing to make."""
     await rig.settled()

@@ -165,7 +165,14 @@ def test_a_token_does_not_bring_its_key(header: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"crit": ["b64"], "b64": False}, {"crit": ["exp"]}, {"crit": []}, {"crit": 7}]
+    "more",
+    [
+        {"crit": ["b64"], "b64": False},
+        {"crit": ["b64"], "b64": True},
+        {"crit": ["exp"]},
+        {"crit": []},
+        {"crit": 7},
+    ],
 )
 def test_what_must_be_understood_is_refused(more: dict[str, Any]) -> None:
     """A critical header is an extension, and none is known here (RFC 7515 §4.1.11)."""
@@ -290,6 +297,8 @@ def test_a_key_that_may_come_is_waited_for() -> None:
             Verifier(ISSUED, Waiting(keys)).read(awaited, NOW)
         assert (refused.value.status, refused.value.reason) == (503, "keys_awaited")
     assert reason(token(RIGHT, by_rsa(rsa_key("a"))), Verifier(ISSUED, Waiting(known()))) == "unknown_kid"
+    with pytest.raises(OverloadedError):  # one key that has a name is not for a token that names another one
+        Verifier(ISSUED, Waiting(known()[:1])).read(awaited, NOW)
     with pytest.raises(FastSseError):
         Verifier(ISSUED, Waiting(())).read(token(RIGHT, by_rsa(rsa_key("a"))), NOW)
 

@@ -125,6 +125,9 @@ class AsgiApp:
         else:
             await send({"type": "lifespan.shutdown.complete"})
 
+    async def _introduce(self, scope: Scope, request: Request) -> None:
+        """Say what the application around this one lets a request read; there is none unless a subclass has one."""
+
     def _at_home(self) -> None:
         """Raise RuntimeError on another loop than the one the hub runs on.
 
@@ -142,6 +145,7 @@ class AsgiApp:
         answer: Answer
         try:
             request = head_of(scope, self._limits, self._kept)
+            await self._introduce(scope, request)
             most = self._kept.bodies.get(request.path.encode(), self._limits.body_bytes_max)
             request.body = await incoming.read(request, most, boundary.admitting(interface.admit))
         except (FastSseError, RefusedError) as error:

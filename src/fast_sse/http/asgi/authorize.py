@@ -1,0 +1,54 @@
+"""What the application around the hub lets a request read: its own sessions decide, and no signature leaves the server.
+
+The application is asked with the request as Starlette has it, cookies and session included. It answers with channels, or with
+none. What it raises is its own: an HTTPException is answered by the application's handlers.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+
+from fast_sse.model.errors import BadChannelError
+from fast_sse.model.right import Right
+from fast_sse.signing import Name, channel_named
+
+
+class Allowed(NamedTuple):
+    """Channels that may be read, `*` in a half for all; `ends_at`: Unix seconds at which a stream of this right ends."""
+
+    channels: Iterable[Name]
+    ends_at: float | None = None
+
+
+#: What `authorize` answers: channels, or None for nothing.
+Answer = Allowed | Iterable[Name] | None
+#: Asked for each request to read that shows no signature. It may be async; if it is not, it must not block.
+Authorize = Callable[[Request], Answer | Awaitable[Answer]]
+
+
+async def ask_application(authorize: Authorize, scope: MutableMapping[str, Any]) -> Right | None:
+    """The right of a request; None where it may read nothing.
+
+    Raises what `authorize` raises, as RuntimeError where that is an OSError, which would look like a peer that left; TypeError for
+    an answer that is no list of channels.
+    """
+    try:
+        answer = authorize(Request(scope))
+        if inspect.isawaitable(answer):
+            answer = await answer
+    except OSError as error:
+        raise RuntimeError(f"authorize failed: {error!r}") from error
+    if answer is None:
+        return None
+    allowed = answer if isinstance(answer, Allowed) else Allowed(answer)
+    if isinstance(allowed.channels, str | bytes):
+        raise TypeError("authorize must answer with a list of channels, such as ['ID/TYPE']")
+    try:
+        patterns = tuple(map(channel_named, allowed.channels))
+    except BadChannelError as error:
+        raise TypeError(f"authorize answered with what is no channel: {error.message}") from error
+    return Right(patterns, allowed.ends_at) if patterns else None

@@ -1,0 +1,76 @@
+"""What an application's answer comes to, in every form that it may have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from fast_sse.http.asgi.authorize import Allowed, ask_application
+from fast_sse.model.channel import Channel
+from fast_sse.model.right import Right
+
+SCOPE: dict[str, Any] = {
+    "type": "http",
+    "method": "GET",
+    "path": "/sse/x",
+    "query_string": b"",
+    "headers": [(b"cookie", b"sid=7")],
+    "session": {"user": "ann"},
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (None, None),
+        ([], None),
+        (Allowed([]), None),
+        (["a/t", ("b", "*")], Right((Channel("a", "t"), Channel("b", "*")))),
+        ({"a/t"}, Right((Channel("a", "t"),))),
+        (Allowed(("a/t",)), Right((Channel("a", "t"),))),
+        (Allowed(["a/t"], 17.0), Right((Channel("a", "t"),), 17.0)),
+    ],
+)
+async def test_an_answer_is_a_right_or_none(answer: Any, expected: Right | None) -> None:
+    """Channels as texts or pairs, with or without an end; and so where it is awaited."""
+
+    async def later(_request: Request) -> Any:
+        return answer
+
+    assert await ask_application(lambda _request: answer, SCOPE) == expected
+    assert await ask_application(later, SCOPE) == expected
+
+
+async def test_the_application_sees_the_request_and_its_session() -> None:
+    """As Starlette has them: cookies, headers, and what its middleware put there."""
+    seen = []
+
+    def look(request: Request) -> None:
+        seen.append((request.cookies["sid"], request.session["user"], request.url.path))
+
+    assert await ask_application(look, SCOPE) is None
+    assert seen == [("7", "ann", "/sse/x")]
+
+
+@pytest.mark.parametrize("answer", ["a/t", b"a/t", ["a"], ["a/t/u"], [""], [("a", "t/u")], Allowed("a/t")])
+async def test_an_answer_that_is_no_list_of_channels_is_the_applications_defect(answer: Any) -> None:
+    """It is raised where its developers see it, and nobody reads anything by it."""
+    with pytest.raises(TypeError, match="authorize"):
+        await ask_application(lambda _request: answer, SCOPE)
+
+
+async def test_what_it_raises_is_its_own() -> None:
+    """But for an OSError, such as of a database that is away: a server would take it for a peer that left."""
+
+    def fails(error: Exception) -> Any:
+        def authorize(_request: Request) -> None:
+            raise error
+
+        return authorize
+
+    with pytest.raises(KeyError):
+        await ask_application(fails(KeyError("k")), SCOPE)
+    with pytest.raises(RuntimeError, match="database"):
+        await ask_application(fails(ConnectionRefusedError("the database")), SCOPE)
