@@ -82,7 +82,7 @@ class CatchUp:
         stream, fanout = self._stream, self._ground.fanout
         accepts = acceptor(stream.filter)
         dense = False
-        while stream.state == CATCHING_UP:
+        while await self._has_turn():
             if stream.level_from_tail():
                 return
             after = stream.cursor
@@ -102,6 +102,12 @@ class CatchUp:
                 dense = page.through.position < fanout.level.position
                 await self._wait_for_follower(page, after)
             await asyncio.sleep(0)  # a store that answers at once must not keep the loop from all others
+
+    async def _has_turn(self) -> bool:
+        """Whether it is still catching up when its turn has come."""
+        if self._stream.state == CATCHING_UP:
+            await self._ground.pace.turn()
+        return self._stream.state == CATCHING_UP
 
     async def _read(self, after: Cursor) -> Page:
         """One page. With the store away the client is told its own cursor, and waits."""

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from fast_sse.hub.arrivals import Arrivals
 from fast_sse.hub.fanout import Fanout
+from fast_sse.hub.pace import Pace
 from fast_sse.hub.packing import Packing
 from fast_sse.hub.wheel import Wheel
 from fast_sse.model.backoff import Backoff
@@ -63,6 +64,7 @@ class Ground:
         self.acknowledged_bytes = acknowledged_bytes
         self.fanout = Fanout(limits, self.loop)
         self.packing = Packing(limits.payload_bytes_min)
+        self.pace = Pace(self.loop, self.clock)
         self.arrivals = Arrivals(now_ms)
         self.fanout.handover.on_flush = self.arrivals.flushed
         #: Of subscribers, which stand on this.
@@ -85,6 +87,7 @@ class Ground:
     ) -> T:
         """Ask the store, a few questions at a time, and wait out its absence: a stream is not cut for that.
 
+        The answer comes when there is time to write it, so that no more pages than questions wait for that.
         `on_absent` is called each time that the store could not be asked.
         """
         waits = Backoff(self.limits.retry_store_s, self.limits.retry_store_s_max)
@@ -93,6 +96,7 @@ class Ground:
             try:
                 async with self._asking:
                     answer = await question()
+                    await self.pace.turn()
                 self._pages.observe(self.arrivals.clock() - began_s)
                 return answer
             except StoreClosedError:

@@ -84,6 +84,11 @@ class Outgoing:
         return tail.covers(at) and tail.count_after(at.position) <= self.ground.limits.tail_scan_records_max
 
     @property
+    def lacks(self) -> bool:
+        """Whether the log went on behind its cursor, so that making it level may be work."""
+        return self.cursor.position < self.ground.fanout.level.position
+
+    @property
     def packed_ahead(self) -> bool:
         """Whether what the tail has for it from where it stands can be written at once, as plain frames always can."""
         if self.form.body != "payload":

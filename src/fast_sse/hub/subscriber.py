@@ -99,7 +99,7 @@ class Subscriber(Outgoing, asyncio.Protocol):
         if self.task is not None:
             return
         try:
-            if not self.level_from_tail():
+            if (self.lacks and self.ground.pace.busy) or not self.level_from_tail():
                 self.task = self._move_on(self, None)
         except Exception as error:  # noqa: BLE001  a defect must not leave a stream that silently stands still
             self.give_up(error)
@@ -133,7 +133,7 @@ class Subscriber(Outgoing, asyncio.Protocol):
             return
         self.live_set = None
         self.state = CATCHING_UP
-        if self.near and self.packed_ahead:
+        if self.near and self.packed_ahead and not (self.lacks and self.ground.pace.used_up):
             self._join(live_set)
         else:
             self.catch_up()
