@@ -61,7 +61,9 @@ class Packing:
         if not is_long(entries, shape):
             return False
         async with self._turn:
-            await _make([(entry, shape) for entry in entries if entry.is_unpacked(shape)])
+            # Whoever was in line before may have wanted the same.
+            if wanted := [(entry, shape) for entry in entries if entry.is_unpacked(shape)]:
+                await _make(wanted)
         return True
 
     async def run(self, records: Sequence[Record], shape: int, found: Iterable[T]) -> Iterable[T]:
