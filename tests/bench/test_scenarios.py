@@ -15,9 +15,10 @@ from fast_sse.bench.loop import Loop
 from fast_sse.bench.scenarios import SCENARIOS
 from fast_sse.bench.steps import WARM_UP_MESSAGES
 from fast_sse.bench.target import LoadError, LoadRoute, LoadTarget
-from fast_sse.cli.bench_hub import KID, OwnHub, own_hub
-from fast_sse.cli.bench_show import doubts, passed
-from fast_sse.cli.bench_target import make_target
+from fast_sse.cli.bench.hub import KID, OwnHub, own_hub
+from fast_sse.cli.bench.show import doubts
+from fast_sse.cli.bench.target import make_target
+from fast_sse.cli.bench.verdict import passed
 from fast_sse.cli.remote import Remote
 
 TINY: dict[str, dict[str, Any]] = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fast_sse.model.limits import KIB, MIB
+
 ARTEFACT = (
     "The original's report shows a loss of 4.73 %: an artefact of its script. It numbers consumers by virtual user, two "
     "of the numbers belong to the producers, so two of the fifty channels have no consumer."
@@ -15,23 +17,20 @@ def report(figures: dict[str, Any]) -> str:
     """As k6 prints it. What was not measured is n/a, a share names what it is a share of."""
     owed, lost, seconds = figures["expected"], figures["lost"], max(figures["wall_s"], 1e-9)
     answers = figures["accepted"] + figures["refused"]
-    counts = {
-        "produced_message_count": (figures["accepted"], ""),
-        "produced_message_size_bytes": (figures["produced_bytes"], ""),
-        "received_message_count": (figures["delivered"], ""),
-        "received_message_size_bytes": (figures["received_bytes"], ""),
-    }
     lines = [
         "CUSTOM",
         _line("decompress_latency_ms", _trend(figures, "unpack", NOT_THERE)),
         _line("message_latency_ms", _trend(figures, "latency")),
-        *(_line(name, f"{count:<12} {count / seconds:.6g}/s") for name, (count, _) in counts.items()),
+        _line("produced_message_count", _rate(figures["accepted"], seconds)),
+        _line("produced_message_size_bytes", _size_rate(figures["produced_bytes"], seconds)),
+        _line("received_message_count", _rate(figures["delivered"], seconds)),
+        _line("received_message_size_bytes", _size_rate(figures["received_bytes"], seconds)),
         _line("sse_connection_ok", _share(figures["connections_ok"], figures["connections"])),
         "",
         "HTTP",
         _line("http_req_duration", _trend(figures, "post")),
         _line("http_req_failed", _share(figures["refused"], answers)),
-        _line("http_reqs", f"{answers:<12} {answers / seconds:.6g}/s"),
+        _line("http_reqs", _rate(answers, seconds)),
         "",
         "=" * 64,
         f"{'SSE Message Loss Report':^64}",
@@ -52,6 +51,15 @@ def report(figures: dict[str, Any]) -> str:
 
 def _line(name: str, value: str) -> str:
     return f"    {name:.<31}: {value}"
+
+
+def _rate(count: int, seconds: float) -> str:
+    return f"{count:<12} {count / seconds:.6g}/s"
+
+
+def _size_rate(count: int, seconds: float) -> str:
+    """Bytes, as k6 counts them, and in the units of people."""
+    return f"{_rate(count, seconds)}  ({count / MIB:.1f} MiB, {count / seconds / KIB:.1f} KiB/s)"
 
 
 def _trend(figures: dict[str, Any], name: str, absent: str = "n/a (no samples)") -> str:

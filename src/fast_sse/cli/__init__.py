@@ -17,11 +17,10 @@ dlq           `fast-sse dlq`
 sign          `fast-sse sign`
 wait          `fast-sse wait`
 bench         `fast-sse bench`
-bench_hub     the hub that a benchmark starts when it is given none
-bench_target  a hub as the load generator sees it
-bench_show    what a benchmark prints
 process       what one process does around the application
 log_place     where a command finds the log of SQLite
+completing    what a tab offers for a value
+sizes         KiB and MiB
 credentials   where the commands find a secret
 remote        a hub as the commands see it: address, paths, curl lines
 admin         its operators' listener

@@ -55,7 +55,7 @@ COMMANDS: dict[str, Entry] = {
         "Check the machine, the store and the settings that a hub would run with, and say what to do about each thing.",
     ),
     "bench": Entry(
-        "bench",
+        "bench.command",
         "bench",
         "Measure a hub: latency, throughput, memory, replay, slow clients; and whether anything is lost.",
     ),

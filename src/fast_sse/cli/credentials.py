@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import secrets
 import time
+import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from typer import Option
+from typer import Context, Option
 
+from fast_sse.cli.completing import variables
 from fast_sse.environment import PREFIX
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError
@@ -25,6 +28,24 @@ DEMO_DIR = Path("var/demo")
 #: The kid of a demo's v2 key.
 DEMO_KID = "demo"
 
+
+def key_ids(ctx: Context, incomplete: str) -> list[str]:
+    """What a tab offers for --kid: ids of v2 keys in the file of --config, else in the environment, else a demo's.
+
+    Key ids are no secrets; keys are not offered. What cannot be read offers nothing.
+    """
+    with suppress(OSError, ValueError, AttributeError):
+        found: dict[str, object] = {}
+        if (config := ctx.params.get("config")) is not None:
+            found = tomllib.loads(Path(config).read_text()).get("auth", {}).get("keys", {})
+        elif text := os.environ.get(f"{PREFIX}AUTH__KEYS"):
+            found = msgspec.json.decode(text)
+        elif (Path(ctx.params.get("demo_dir") or DEMO_DIR) / "key").exists():
+            found = {DEMO_KID: ""}
+        return [kid for kid in found if kid.startswith(incomplete)]
+    return []
+
+
 ConfigOption = Annotated[
     Path | None, Option("--config", metavar="FILE", help="Sign with the secrets of this file.")
 ]
@@ -33,10 +54,20 @@ DemoDirOption = Annotated[
 ]
 SecretEnvOption = Annotated[
     str | None,
-    Option("--secret-env", metavar="NAME", help="Sign with the secret in this environment variable."),
+    Option(
+        "--secret-env",
+        metavar="NAME",
+        help="Sign with the secret in this environment variable.",
+        autocompletion=variables,
+    ),
 ]
 KidOption = Annotated[
-    str | None, Option("--kid", help="Sign in format v2 with this key of auth.keys (or of --secret-env).")
+    str | None,
+    Option(
+        "--kid",
+        help="Sign in format v2 with this key of auth.keys (or of --secret-env).",
+        autocompletion=key_ids,
+    ),
 ]
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 import msgspec
-import pytest
 from tests.cli.dlq.letters import head
 
-from fast_sse.cli.dlq.texts import Head, channel_text, letters, moment, size, table
+from fast_sse.cli.dlq.texts import Head, channel_text, letters, moment, table
 from fast_sse.model.moment import parse_moment
 
 
@@ -37,22 +36,6 @@ def test_what_a_publisher_wrote_shapes_no_terminal() -> None:
     (_, line) = table(heads(head(1, event_id="\x1b[2J\u202e", reason="poison")))
     assert "\\x1b[2J\\u202e/cart_changed" in line
     assert channel_text(None, None) == "-"
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KiB"),
-        (1536, "1.5 KiB"),
-        (1 << 20, "1.0 MiB"),
-        (3 << 20, "3.0 MiB"),
-    ],
-)
-def test_sizes_are_short(count: int, text: str) -> None:
-    """In the unit that keeps the number small."""
-    assert size(count) == text
 
 
 def test_times_can_be_pasted_into_a_filter() -> None:

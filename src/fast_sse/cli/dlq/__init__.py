@@ -1,7 +1,7 @@
 """`fast-sse dlq`: dead letters on the command line. A command asks the operators' listener; nothing is done here.
 
 options    what the commands share: which letters, which hub
-texts      a letter, a time and a size for people
+texts      a letter and a time for people
 looking    `dlq list` and `dlq show`
 runs       one run over many letters: counted first, page by page, at a pace, until its end or Ctrl-C
 replaying  `dlq replay`

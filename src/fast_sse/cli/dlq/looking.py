@@ -27,8 +27,9 @@ from fast_sse.cli.dlq.options import (
     ReasonOption,
     letter_query,
 )
-from fast_sse.cli.dlq.texts import Head, channel_text, moment, size, table
+from fast_sse.cli.dlq.texts import Head, channel_text, moment, table
 from fast_sse.cli.exact import one_line
+from fast_sse.cli.sizes import size
 from fast_sse.model.errors import ConfigError
 from fast_sse.observe.logging import visible
 

@@ -1,4 +1,4 @@
-"""A letter, a time and a size for people. What a publisher wrote may not shape a terminal (CWE-150): it is escaped."""
+"""A letter and a time for people. What a publisher wrote may not shape a terminal (CWE-150): it is escaped."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from fast_sse.cli.sizes import size
 from fast_sse.observe.logging import visible
-
-_KIB = 1024.0
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -62,13 +61,6 @@ def moment(ms: int) -> str:
         return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (OverflowError, ValueError, OSError):
         return str(ms)
-
-
-def size(count: int) -> str:
-    """Bytes, in the unit that keeps the number short."""
-    if count < _KIB:
-        return f"{count} B"
-    return f"{count / _KIB:.1f} KiB" if count < _KIB * _KIB else f"{count / _KIB / _KIB:.1f} MiB"
 
 
 def letters(count: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import signal
 import subprocess
 import sys
@@ -27,6 +26,7 @@ def test_a_users_own_hub(
     assert command("bench", "fanout", *at, *TINY, "--pid", str(hub.pid), "--json", "f.json") == 0
     said = capsys.readouterr().out
     assert "lost 0 of 150 deliveries" in said
+    assert "Verdict: passed. " in said
     whole = json.loads((tmp_path / "f.json").read_text())
     assert set(whole) == {"facts", "passed", "runs"}
     assert whole["passed"] is True
@@ -42,6 +42,21 @@ def test_a_users_own_hub(
         0,
     )
     assert {"latency_p50_ms", "latency_p99_ms", "generator_share", "server_rss_bytes"} <= set(figures)
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+def test_a_run_is_compared_with_an_earlier_one(
+    command: Command, at: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What --json wrote is what --compare reads; a scenario that is not in it is turned away before anything is loaded."""
+    assert command("bench", "fanout", *at, *TINY, "--json", "f.json") == 0
+    assert command("bench", "fanout", *at, *TINY, "--compare", "f.json") == 0
+    said = capsys.readouterr().out
+    assert "Compared with version" in said
+    assert "the machines differ" not in said
+    assert command("bench", "burst", *at, "--compare", "f.json") == 2
+    assert "--compare: f.json holds fanout, and not burst" in capsys.readouterr().err
 
 
 @pytest.mark.wire
@@ -134,33 +149,3 @@ def test_a_hub_that_is_away_is_named(
     assert command("bench", "fanout", *away, *TINY, "--json", "f.json") == 1
     assert "FAILED: subscriber cannot connect: Connection refused" in capsys.readouterr().out
     assert "cannot connect" in json.loads((tmp_path / "f.json").read_text())["runs"][0]["error"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["nonsense"], "is one of original, fanout"),
-        (["fanout", "--stuck", "3"], "--stuck: is not an option of fanout"),
-        (["resume", "--messages", "10", "--missed", "10"], "--missed"),
-        (["channels", "--channels", "10", "--subscribers", "9"], "--channels"),
-        (["fanout", "--pid", "1"], "--pid"),
-        (["fanout", "--compression", "payload"], "--compression: is an option of original"),
-        (["fanout", "--url", "https://hub", "--secret-env", "HUB_SECRET"], "bench speaks http only"),
-        (["fanout", "--url", "ftp://hub", "--secret-env", "HUB_SECRET"], "must begin with http"),
-    ],
-)
-def test_what_cannot_be_is_said_at_once(
-    command: Command, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
-) -> None:
-    """Status 2 and one line, before anything is started."""
-    assert command("bench", *arguments) == 2
-    assert words in capsys.readouterr().err
-
-
-def test_too_few_open_files_are_told_beforehand(
-    command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """How many it takes, how many there are, and what to do."""
-    monkeypatch.setattr(resource, "getrlimit", lambda _which: (1024, 4096))
-    assert command("bench", "idle", "--subscribers", "5000", "--processes", "1") == 2
-    assert "4096 are allowed" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fast_sse.cli.bench_target import make_target
+from fast_sse.cli.bench.target import make_target
 from fast_sse.cli.credentials import Signer
 from fast_sse.cli.remote import Remote
 from fast_sse.model.errors import ConfigError

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from fast_sse.cli.bench_show import bars, delivered, doubts, show, table
+from fast_sse.cli.bench.show import bars, delivered, doubts, show, table
 
 SOUND = {"expected": 3000, "delivered": 3000, "lost": 0, "duplicates": 0, "server_rss_bytes": 1}
 
@@ -64,10 +64,16 @@ def test_a_table_has_what_was_measured_and_nothing_else() -> None:
 
 
 def test_a_scenario_is_shown_with_its_numbers() -> None:
-    """Question, options, denominator and doubts."""
+    """Question, options, denominator, doubts and verdict."""
     console, text = printed()
-    show(console, "fanout", "how late?", {"rate": 30.0}, SOUND | {"lost": 1})
-    for words in ("fanout: how late?", "rate 30", "lost 1 of 3000", "! lost: 1"):
+    show(console, "fanout", "how late?", {"rate": 30.0, "size": 2048}, SOUND | {"lost": 1})
+    for words in (
+        "fanout: how late?",
+        "rate 30, size 2.0 KiB",
+        "lost 1 of 3000",
+        "! lost: 1",
+        "Verdict: FAILED. ",
+    ):
         assert words in text.getvalue()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fast_sse.cli.bench_hub import own_hub
+from fast_sse.cli.bench.hub import own_hub
 from fast_sse.model.errors import UnavailableError
 
 
