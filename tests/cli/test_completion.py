@@ -1,4 +1,4 @@
-"""Completion in bash: the script that is printed or installed completes commands and options."""
+"""Completion in bash: the script that is printed or installed completes commands, options and values."""
 
 from __future__ import annotations
 
@@ -57,11 +57,12 @@ def completed(home: Path, load: str, line: str) -> list[str]:
 
 
 def test_the_printed_script_completes(home: Path) -> None:
-    """Commands, commands of a group, and options."""
+    """Commands, commands of a group, options, and values."""
     load = 'eval "$(fast-sse --show-completion)"'
     assert completed(home, load, "fast-sse pub") == ["publish"]
     assert set(completed(home, load, "fast-sse config ")) == {"init", "show", "check"}
     assert completed(home, load, "fast-sse publish --bat") == ["--batch", "--batch-lines"]
+    assert completed(home, load, "fast-sse serve --store s") == ["sqlite"]
 
 
 def test_what_is_installed_completes(home: Path) -> None:

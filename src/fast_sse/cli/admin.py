@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from typer import Option
 
+from fast_sse.cli.completing import variables
 from fast_sse.cli.publishing.link import RETRY_STATUSES, TIMEOUT_S, WAIT_S_MAX, WAIT_S_MIN
 from fast_sse.cli.remote import NETWORK_ERRORS, Remote
 from fast_sse.environment import PREFIX
@@ -30,7 +31,12 @@ RETRIES = 8
 AdminOption = Annotated[str, Option("--admin", metavar="URL", help="The operators' listener of the hub.")]
 AdminKeyOption = Annotated[
     str | None,
-    Option("--admin-key-env", metavar="NAME", help=f"The variable with its admin.key; else {KEY_VARIABLE}."),
+    Option(
+        "--admin-key-env",
+        metavar="NAME",
+        help=f"The variable with its admin.key; else {KEY_VARIABLE}.",
+        autocompletion=variables,
+    ),
 ]
 
 _Shape = TypeVar("_Shape")

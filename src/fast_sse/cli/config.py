@@ -11,7 +11,7 @@ import typer
 from typer import Option, echo
 
 from fast_sse.cli.commands import markup
-from fast_sse.config import load, problems
+from fast_sse.cli.completing import LOG_LEVELS, STORES, words
 from fast_sse.model.errors import ConfigError
 from fast_sse.observe.logging import visible
 
@@ -111,11 +111,11 @@ def show(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
     port: Annotated[int | None, Option(help="As for serve.")] = None,
     admin_host: Annotated[str | None, Option(help="As for serve.")] = None,
     admin_port: Annotated[int | None, Option(help="As for serve.")] = None,
-    store: Annotated[str | None, Option(help="As for serve.")] = None,
+    store: Annotated[str | None, Option(help="As for serve.", autocompletion=words(*STORES))] = None,
     data_dir: Annotated[Path | None, Option(metavar="DIR", help="As for serve.")] = None,
     node: Annotated[str | None, Option(help="As for serve.")] = None,
     reuse_port: Annotated[bool | None, Option("--reuse-port/--no-reuse-port", help="As for serve.")] = None,
-    log_level: Annotated[str | None, Option(help="As for serve.")] = None,
+    log_level: Annotated[str | None, Option(help="As for serve.", autocompletion=words(*LOG_LEVELS))] = None,
 ) -> None:
     """Print every setting as a hub would have it, and where its value is from. No secret is shown.
 
@@ -124,6 +124,8 @@ def show(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
       fast-sse config show --config hub.toml
       FAST_SSE_PORT=8080 fast-sse config show | grep port
     """
+    from fast_sse.config import load  # noqa: PLC0415  a tenth of a second, which a tab would wait for
+
     flags = {
         "host": host,
         "port": port,
@@ -149,6 +151,8 @@ def check(config: ConfigFileOption = None) -> None:
       fast-sse config check --config hub.toml
       fast-sse config check && systemctl reload fast-sse
     """
+    from fast_sse.config import problems  # noqa: PLC0415  a tenth of a second, which a tab would wait for
+
     found = problems(config)
     for problem in found:
         echo(visible(problem.message), err=True)

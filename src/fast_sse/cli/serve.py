@@ -7,8 +7,7 @@ from typing import Annotated
 
 from typer import Option
 
-from fast_sse.cli.process import run
-from fast_sse.config import load
+from fast_sse.cli.completing import LOG_FORMATS, LOG_LEVELS, STORES, words
 
 
 def serve(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
@@ -17,7 +16,10 @@ def serve(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
     port: Annotated[int | None, Option(help="Its port; 0 takes a free one.")] = None,
     admin_host: Annotated[str | None, Option(help="Address of the operators' listener.")] = None,
     admin_port: Annotated[int | None, Option(help="Its port; 0 takes a free one.")] = None,
-    store: Annotated[str | None, Option(help="Where the log lives: sqlite, memory, redis or kafka.")] = None,
+    store: Annotated[
+        str | None,
+        Option(help="Where the log lives: sqlite, memory, redis or kafka.", autocompletion=words(*STORES)),
+    ] = None,
     data_dir: Annotated[
         Path | None, Option(metavar="DIR", help="Where sqlite keeps the log, and kafka its view of it.")
     ] = None,
@@ -26,9 +28,15 @@ def serve(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
         bool | None,
         Option("--reuse-port/--no-reuse-port", help="Let other nodes listen on the public port, too."),
     ] = None,
-    log_level: Annotated[str | None, Option(help="debug, info, warning or error.")] = None,
+    log_level: Annotated[
+        str | None, Option(help="debug, info, warning or error.", autocompletion=words(*LOG_LEVELS))
+    ] = None,
     log_format: Annotated[
-        str | None, Option(help="json, console, or auto: console at a terminal, else json.")
+        str | None,
+        Option(
+            help="json, console, or auto: console at a terminal, else json.",
+            autocompletion=words(*LOG_FORMATS),
+        ),
     ] = None,
 ) -> None:
     """Run a hub. Flags beat the environment (FAST_SSE_A__B), the environment beats the file.
@@ -43,6 +51,9 @@ def serve(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
       fast-sse serve --config hub.toml --host 0.0.0.0
       fast-sse serve --store memory --port 0 --admin-port 0
     """
+    from fast_sse.cli.process import run  # noqa: PLC0415  the whole hub, which a tab would wait for
+    from fast_sse.config import load  # noqa: PLC0415
+
     flags = {
         "host": host,
         "port": port,

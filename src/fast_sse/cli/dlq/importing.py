@@ -17,6 +17,7 @@ import msgspec
 from typer import Exit, Option
 
 from fast_sse.cli.admin import DEFAULT_ADMIN, AdminKeyOption, AdminLink, AdminOption, checked, decoded
+from fast_sse.cli.completing import variables
 from fast_sse.cli.dlq.entries import ITEMS_MAX, Item, StreamEntry, chunks, item
 from fast_sse.cli.dlq.options import JsonOption
 from fast_sse.cli.dlq.runs import Work
@@ -88,6 +89,7 @@ def import_letters(
         Option(
             metavar="NAME",
             help=f"The variable with the server's URL; else {URL_VARIABLE}, else this machine.",
+            autocompletion=variables,
         ),
     ] = None,
     from_id: Annotated[

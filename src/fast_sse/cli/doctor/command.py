@@ -13,6 +13,7 @@ import msgspec
 import typer
 from typer import Option, echo
 
+from fast_sse.cli.completing import STORES, words
 from fast_sse.cli.config import ConfigFileOption
 from fast_sse.cli.doctor import check_machine, check_settings, check_store
 from fast_sse.cli.doctor.findings import Finding
@@ -26,7 +27,10 @@ _SERVERS = ("redis", "kafka")
 
 def doctor(
     config: ConfigFileOption = None,
-    store: Annotated[str | None, Option(help="sqlite, memory, redis or kafka; else as set.")] = None,
+    store: Annotated[
+        str | None,
+        Option(help="sqlite, memory, redis or kafka; else as set.", autocompletion=words(*STORES)),
+    ] = None,
     as_json: Annotated[bool, Option("--json", help="One JSON object instead of lines.")] = False,
 ) -> None:
     """Check the machine, the store and the settings that a hub would run with, and say what to do about each thing.

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from typer import Argument, Exit, Option, echo
 
+from fast_sse.cli.completing import words
 from fast_sse.cli.credentials import (
     ConfigOption,
     DemoDirOption,
@@ -50,7 +51,11 @@ BatchLinesOption = Annotated[
 ]
 WaitOption = Annotated[
     str | None,
-    Option(metavar="STATE", help="Wait until it is written, acked, or acked:N by so many; status 1 if not."),
+    Option(
+        metavar="STATE",
+        help="Wait until it is written, acked, or acked:N by so many; status 1 if not.",
+        autocompletion=words("written", "acked"),
+    ),
 ]
 TimeoutOption = Annotated[float, Option(min=0, metavar="SECONDS", help="With --wait: no longer than this.")]
 
