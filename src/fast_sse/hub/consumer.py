@@ -90,7 +90,7 @@ class Inbox:
 
     def write(self, data: bytes) -> None:
         """Queue bytes; above the high-water mark the protocol is paused before this returns."""
-        if self._closing:
+        if self._closing or not data:
             return
         self._pieces.append(data)
         self._queued += len(data)
