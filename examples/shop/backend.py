@@ -2,9 +2,9 @@
 
     GET  /               the page
     POST /login          name and password; the answer sets a session cookie
-    GET  /cart           what is in the cart, and the address of the stream that tells its changes
+    GET  /cart           what is in the cart
     POST /cart/{sku}     put one more into the cart
-    /sse/v1/...          the hub
+    /sse/v1/...          the hub, for pages with a session
 
 The tutorial in Fast SSE's docs builds it step by step, and runs it.
 """
@@ -23,12 +23,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Cookie, Depends, FastAPI, Header, HTTPException, Response
+from fastapi import Cookie, Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 import fast_sse.asgi
-from fast_sse.signing import Signer
 
 HERE = Path(__file__).parent
 #: Your user table. A real one keeps hashes of passwords.
@@ -41,12 +40,26 @@ TABLES = """
     );
 """
 
-hub = fast_sse.asgi.app()
-signer = Signer(kid="shop", key=os.environ["SHOP_KEY"])
 db = sqlite3.connect(os.environ.get("SHOP_DB", "shop.db"), check_same_thread=False)
 db.executescript(TABLES)
 #: One thread at a time uses the database, so changes are published in the order in which they were made.
 turn = threading.Lock()
+
+
+def user_of(session: str) -> str | None:
+    """The user of a session, if there is one."""
+    with turn:
+        row = db.execute("SELECT user FROM sessions WHERE token = ?", (session,)).fetchone()
+    return str(row[0]) if row else None
+
+
+async def channels_of(request: Request) -> list[str]:
+    """What a page may listen to: the cart of its user. The hub asks this for every stream."""
+    user = await asyncio.to_thread(user_of, request.cookies.get("session", ""))
+    return [f"{user}/cart"] if user else []
+
+
+hub = fast_sse.asgi.app(authorize=channels_of)
 
 
 @contextlib.asynccontextmanager
@@ -69,12 +82,10 @@ class Login(BaseModel):
 
 
 def logged_in(session: Annotated[str, Cookie()] = "") -> str:
-    """The user of this session. Raises 401."""
-    with turn:
-        row = db.execute("SELECT user FROM sessions WHERE token = ?", (session,)).fetchone()
-    if row is None:
-        raise HTTPException(401)
-    return str(row[0])
+    """Who sends this request. Raises 401."""
+    if user := user_of(session):
+        return user
+    raise HTTPException(401)
 
 
 User = Annotated[str, Depends(logged_in)]
@@ -99,10 +110,9 @@ def login(login: Login, response: Response) -> None:
 
 @app.get("/cart")
 def show(user: User) -> dict[str, Any]:
-    """The cart, and an address that lets this user, and nobody else, listen to it for ten minutes."""
-    stream = signer.stream_url("/sse", (user, "cart"), ttl_s=600, last=1)
+    """The cart of this user, and nobody else's."""
     with turn:
-        return {"user": user, "cart": cart_of(user), "stream": stream}
+        return {"user": user, "cart": cart_of(user)}
 
 
 @app.post("/cart/{sku}")
