@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from tests.http.admin.conftest import ask, published
 from tests.support.sign import SECRET
 
 from fast_sse.config import load, setting_names
-from fast_sse.http.admin.nodes import _nodes_json
+from fast_sse.http.admin.nodes import Others, _nodes_json
 from fast_sse.node import Node
 from fast_sse.store.letters import Turner
 
@@ -48,20 +46,44 @@ async def test_a_node_alone(real: Node) -> None:
     assert data["items"] == [{"node": "n1", "self": True, "current": True, "behind": 0}]
 
 
+def turner(node: str, through: int, *, current: bool) -> Turner:
+    """One process."""
+    return Turner(node=node, start=f"start of {node}", through=through, current=current)
+
+
 async def test_the_others_are_as_their_store_names_them(real: Node) -> None:
     """Itself first, then the others by name, with how far each was behind when it told last."""
     await published(real, "a/t", 1, 2, 3)
     level = real.hub.level.position
-    turners: list[Any] = [
-        Turner(node="n3", start="c", through=0, current=False),
-        Turner(node="n1", start="a", through=level, current=True),
-        Turner(node="n2", start="b", through=level - 1, current=True),
+    turners = [
+        turner("n3", 0, current=False),
+        turner("n1", level, current=True),
+        turner("n2", level - 1, current=True),
     ]
-    assert _nodes_json(real, turners) == [
+    assert _nodes_json(real, turners, Others(lambda: 0.0)) == [
         {"node": "n1", "self": True, "current": True, "behind": 0},
         {"node": "n2", "self": False, "current": True, "behind": 1},
-        {"node": "n3", "self": False, "current": False, "behind": level},
+        {"node": "n3", "self": False, "current": None, "behind": level},
     ]
+
+
+def test_a_node_is_silent_when_it_stays_behind() -> None:
+    """An idle one tells nothing and is not called silent; one that has just got something to tell has a moment for it."""
+    now_s = 0.0
+    others = Others(lambda: now_s)
+    idle = turner("n2", 7, current=False)
+    for now_s in (0.0, 10.0, 20.0):  # noqa: B007  the clock
+        assert others.current([idle], 7) == [None]
+    assert others.current([idle], 8) == [None]
+    now_s = 24.9
+    assert others.current([idle], 9) == [None]
+    now_s = 25.0
+    assert others.current([idle], 9) == [False]
+    told = turner("n2", 8, current=False)
+    assert others.current([told], 9) == [None]
+    now_s = 40.0
+    assert others.current([turner("n2", 9, current=True)], 9) == [True]
+    assert others.current([turner("n2", 8, current=False)], 9) == [None]
 
 
 async def test_while_the_store_is_away_nothing_is_known_of_the_others(
@@ -69,8 +91,8 @@ async def test_while_the_store_is_away_nothing_is_known_of_the_others(
 ) -> None:
     """What it said before is no answer about now."""
     monkeypatch.setattr(type(real.hub), "following", False)
-    turners = [Turner(node="n2", start="b", through=1, current=True)]
-    assert [one["current"] for one in _nodes_json(real, turners)] == [True, None]
+    found = _nodes_json(real, [turner("n2", 1, current=True)], Others(lambda: 0.0))
+    assert [one["current"] for one in found] == [True, None]
     assert (await ask(real, "/v1/nodes")).json()["data"]["known"] is False
 
 
