@@ -41,12 +41,11 @@ async def customers(hub: Operated) -> None:
         await asyncio.sleep(random.expovariate(1) * (0.06 + 0.035 * math.sin(turn / 260)))
 
 
-async def visit(browser: Browser, hub: Operated, route: str, **options: Any) -> Page:
-    """A page with its numbers."""
+async def visit(browser: Browser, hub: Operated, **options: Any) -> Page:
+    """The overview, with its numbers."""
     page = await browser.new_page(**options)
-    await Operator.at(page, hub, route)
-    if route == "overview":
-        await expect(page.locator(".figure canvas").first).to_be_visible()
+    await Operator.at(page, hub)
+    await expect(page.locator(".figure canvas").first).to_be_visible()
     await page.wait_for_timeout(3000)
     return page
 
@@ -61,13 +60,12 @@ async def draw(directory: Path, minutes: float) -> None:
         await asyncio.wait(publishers, timeout=minutes * 60)
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-            for name, route, options in (
-                ("light", "overview", {"viewport": DESK, "color_scheme": "light"}),
-                ("dark", "overview", {"viewport": DESK, "color_scheme": "dark"}),
-                ("channels", "channels", {"viewport": DESK, "color_scheme": "light"}),
-                ("phone", "overview", {"viewport": PHONE, "color_scheme": "light", "device_scale_factor": 2}),
+            for name, options in (
+                ("light", {"viewport": DESK, "color_scheme": "light"}),
+                ("dark", {"viewport": DESK, "color_scheme": "dark"}),
+                ("phone", {"viewport": PHONE, "color_scheme": "light", "device_scale_factor": 2}),
             ):
-                page = await visit(browser, hub, route, **options)
+                page = await visit(browser, hub, **options)
                 await page.screenshot(path=directory / f"dashboard-{name}.png")
                 await page.close()
             await browser.close()

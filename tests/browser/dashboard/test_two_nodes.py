@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import expect
 from tests.browser.conftest import OpenPage, need
 from tests.browser.dashboard.operators import Operated, Operator
 from tests.support.redis_server import RedisServer, need_redis
@@ -42,18 +43,16 @@ def nodes(redis_server: RedisServer, tmp_path: Path) -> Iterator[list[Operated]]
         yield nodes
 
 
-async def shown_while_publishing(node: Operated, rows: Locator, badges: list[str]) -> bool:
-    """Whether the nodes stand so in the page, with one message more."""
-    await node.publish(("walk", "turns"), 0)
-    return await rows.locator(".badge").all_inner_texts() == badges
-
-
 async def test_the_walk_over_two_nodes(
     open_page: OpenPage, nodes: list[Operated], redis_server: RedisServer
 ) -> None:
     """Published at one, seen and delivered at the other; dead at one, replayed by the other; a lost store is said by both."""
     first = await Operator.at(await open_page(), nodes[0], "nodes")
     second = await Operator.at(await open_page(), nodes[1], "channels/walk/two_nodes")
+    rows = first.text("tbody tr")
+    await expect(rows).to_have_count(2)
+    await expect(rows.locator(".badge").last).to_have_text(re.compile("heard|idle"))
+    await first.says("n0 (this one)")
     # A message of the first, without anybody to take it, dies and is replayed by the second.
     await first.go("publish?event_id=walk&event_type=two_nodes")
     await first.click("Publish")
@@ -83,24 +82,23 @@ async def test_the_walk_over_two_nodes(
     await second.go("channels/walk/two_nodes?view=kept")
     await expect(second.text(".tail li")).to_have_count(2)
 
-    # Nodes know each other by their turns, which they take while something is published.
-    await first.go("nodes")
-    rows = first.text("tbody tr")
-    await first.says("n0 (this one)")
-    await first.until(lambda: shown_while_publishing(nodes[0], rows, ["heard", "heard"]))
-
-    # The store is lost and comes back: both say so by themselves.
+    # The store is lost and comes back: both say so by themselves, and of others say nothing meanwhile.
     await first.go("overview")
     await second.go("overview")
     redis_server.kill()
     for operator in (first, second):
         await expect(operator.text("#state")).to_contain_text("The store does not answer")
+    await first.go("nodes")
+    await first.says("Of others nothing is known now")
+    await expect(rows.locator(".badge")).to_have_text(["heard", "not known"])
+    await first.go("overview")
     redis_server.start()
     for operator in (first, second):
         await expect(operator.text("#state")).to_contain_text("is ready")
 
     # One node is killed: the other says that it is silent.
     nodes[1].kill_now()
+    await nodes[0].publish(CHANNEL, "something to tell of")
     await first.go("nodes")
-    await first.until(lambda: shown_while_publishing(nodes[0], rows, ["heard", "silent"]))
+    await expect(rows.locator(".badge")).to_have_text(["heard", "silent"])
     await expect(second.page.locator("#fresh")).to_contain_text("reconnecting")

@@ -28,9 +28,13 @@ function overview(main, { query }, signal) {
   const about = el("p", { class: "note" });
   const part = loaded({
     load: (stop) => get("v1/channels", { top, search: search.value.trim(), limit: 50 }, stop),
-    render: ({ items, more, counted, window_s: over, streams }) => {
+    render: ({ items, more, counted, per_s_error: error, window_s: over, streams }) => {
       update(items);
-      about.textContent = `${plural(counted, "channel")} counted over about ${over} s, ${plural(streams, "stream")} on this node.${more ? " There are more: search for a part of the name." : ""}`;
+      about.textContent = [
+        `${plural(counted, "channel")} counted over about ${over} s, ${plural(streams, "stream")} on this node.`,
+        error > 0 ? `A rate may be too low by ${text(rate(error))}.` : "",
+        more ? "There are more: search for a part of the name." : "",
+      ].filter(Boolean).join(" ");
       return items.length ? [node, about] : [nothing(), about];
     },
     every_ms: EVERY_MS,

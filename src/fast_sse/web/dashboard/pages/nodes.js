@@ -11,23 +11,26 @@ const EVERY_MS = 2000;
 export const nodes = {
   title: "Nodes",
   show(main, _where, signal) {
+    let known = false; // else nothing can be said of the others
     const { node, update } = table("Nodes", [
       { title: "Node", make: ({ node: name, self }) => el("span", {}, el("code", {}, name), self ? " (this one)" : null) },
       { title: "State", make: () => el("span"), draw: (badge, { current }) => {
-        badge.className = `badge ${current ? "" : current === null ? "plain" : "look"}`;
-        badge.textContent = current ? "heard" : current === null ? "not asked lately" : "silent";
+        const [kind, said] = current === null ? ["plain", known ? "idle" : "not known"] : current ? ["", "heard"] : ["look", "silent"];
+        badge.className = `badge ${kind}`;
+        badge.textContent = said;
       } },
       { title: "Behind", number: ({ behind }) => text(count(behind ?? undefined)) },
     ], ({ node: name }) => name);
     const part = loaded({
       load: (stop) => get("v1/nodes", {}, stop),
-      render: ({ shared, known, items }) => {
+      render: ({ shared, known: told, items }) => {
+        known = told;
         update(items);
         const silent = items.filter(({ current }) => current === false).length;
         const words = !shared ? word("quiet", "This node has a log of its own: there are no others to show.")
-          : !known ? word("quiet", "The others were not heard yet: they tell each other where they are when something was published.")
-            : silent ? word("look", `${plural(silent, "node")} silent for three turns: stopped, killed, or stuck. A stopped one goes from this list by itself.`)
-              : el("p", { class: "note" }, `${plural(items.length, "node")} on this store. They tell each other where they are when something was published.`);
+          : !known ? word("look", "Of others nothing is known now: the store named none yet, or does not answer.")
+            : silent ? word("look", `${plural(silent, "node")} silent although there is something to tell: stopped, killed, or stuck. A stopped one goes from this list by itself.`)
+              : el("p", { class: "note" }, `${plural(items.length, "node")} on this store. One that has nothing to tell is idle, and shown as such.`);
         return items.length ? [words, node] : [words];
       },
       every_ms: EVERY_MS,
