@@ -1,4 +1,4 @@
-"""A notification that must arrive: publish it, wait until the app says that it has it, else take another way. Standard library.
+"""A notification that must arrive: publish it, wait until the app says that it has it, else take another way.
 
     export FAST_SSE_SECRET=...
     python examples/must_arrive.py user-17 alarm '{"text": "your parcel is at the door"}' --wait-s 10
@@ -11,8 +11,6 @@ printed. When it cannot be known, it is called, too: two notifications are bette
 from __future__ import annotations
 
 import argparse
-import hashlib
-import hmac
 import json
 import os
 import sys
@@ -24,6 +22,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from fast_sse.signing import Signer
+
 #: Answers after which a later try may end otherwise; 404: another node answered, which has not read the message yet.
 LATER = {404, 408, 429, 502, 503, 504, 507}
 
@@ -34,12 +34,14 @@ class Hub:
     def __init__(self, url: str, secret: str, event_id: str, event_type: str) -> None:
         self.url, self.channel = url.rstrip("/"), f"{quote(event_id, safe='')}/{quote(event_type, safe='')}"
         self.path = f"/v1/sse/events/{quote(event_id, safe='')}/types/{quote(event_type, safe='')}"
-        text = f"{event_id}:{event_type}".encode()
-        self.signature = hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()
+        self.signer, self.named = Signer(secret=secret), (event_id, event_type)
 
     def ask(self, path: str, timeout_s: float, body: bytes | None = None, key: str = "") -> Any:
         """The `data` of one answer. Raises urllib.error.HTTPError for a refusal, OSError when there is no answer."""
-        headers = {"x-signature": self.signature, "Content-Type": "application/json"}
+        if body is None:
+            headers = {"x-signature": self.signer.subscribe(self.named)}
+        else:
+            headers = self.signer.publish_headers(self.named, body)
         if key:
             headers["Idempotency-Key"] = key
         request = urllib.request.Request(self.url + path, body, headers)  # noqa: S310  the caller's own address
@@ -105,7 +107,10 @@ def main() -> int:
     parser.add_argument("--wait-s", type=float, default=10.0)
     parser.add_argument("--url", default="http://127.0.0.1:30000")
     given = parser.parse_args()
-    hub = Hub(given.url, os.environ["FAST_SSE_SECRET"], given.event_id, given.event_type)
+    try:
+        hub = Hub(given.url, os.environ["FAST_SSE_SECRET"], given.event_id, given.event_type)
+    except ValueError as error:  # a secret that is none
+        sys.exit(str(error))
     if notify(hub, json.loads(given.data), given.wait_s, by_mail) == "acked":
         print("acked")
     return 0

@@ -9,11 +9,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests.asgi.conftest import Serve, Served
-from tests.support.http1 import Address, request
+from tests.support.http1 import Address, Reply, request
 from tests.support.node import node_missing, node_program
 from tests.support.proxy import Proxy
 from tests.support.publisher import Pair, publish_once, signed, subscribe_target
@@ -56,9 +57,11 @@ async def test_publish_py_publishes(hub: Hub) -> None:
     await client.count(1)
     assert (done.returncode, done.stdout.strip()) == (0, client.events[0].id), done.stderr
     assert client.payloads == [{"quantity": 2}]
-    refused = await asyncio.to_thread(publish, hub.public, *place, "1", secret="x" * 40)
+    refused = await asyncio.to_thread(publish, hub.public, *place, "1", secret=f"not {SECRET}")
     assert refused.returncode == 1
     assert "401" in refused.stderr
+    short = await asyncio.to_thread(publish, hub.public, *place, "1", secret="short")
+    assert (short.returncode, short.stderr) == (1, "the secret is shorter than 32 bytes\n")
     await client.stop()
 
 
@@ -104,26 +107,70 @@ def shop(serve: Serve) -> Served:
     return serve(*command, "--port", port, SHOP_HUB_URL=f"http://127.0.0.1:{port}/sse")
 
 
+@dataclass
+class Customer:
+    """One session of the shop."""
+
+    address: Address
+    cart_id: str
+    cookie: dict[str, str]
+
+    @property
+    def stream(self) -> str:
+        """Where a page listens."""
+        return f"/sse/v1/subscribe/events/{self.cart_id}/types/cart_changed"
+
+    async def add(self, sku: str, by: str = "items", cart_id: str = "") -> Reply:
+        """Put something into the cart, or into another one."""
+        body = json.dumps({"sku": sku, "quantity": 1}).encode()
+        path = f"/carts/{cart_id or self.cart_id}/{by}"
+        return await request(self.address, "POST", path, {**JSON, **self.cookie}, body)
+
+
+async def customer(shop: Served) -> Customer:
+    """Somebody who has just come."""
+    answer = await request(shop.address, "POST", "/carts")
+    session = answer.headers["set-cookie"].partition(";")[0]
+    return Customer(shop.address, answer.json()["cart_id"], {"Cookie": session})
+
+
 async def test_fastapi_app_publishes_in_process_and_over_http(shop: Served) -> None:
-    """A page that listens at the address it was given sees both kinds of publish, in the order of the answers."""
-    place = (await request(shop.address, "GET", "/carts/cart%20%C3%A9/stream")).json()["url"]
-    client = await Client("page", shop.address, place).start().ready()
+    """A page that listens by its cookie, and an app at its address, see both kinds of publish, in the order of the answers."""
+    ann = await customer(shop)
+    place = (await request(shop.address, "GET", f"/carts/{ann.cart_id}/stream", ann.cookie)).json()["url"]
+    page = await Client("page", shop.address, ann.stream, ann.cookie).start().ready()
+    app = await Client("app", shop.address, place).start().ready()
     ids = []
     for path in ("items", "items/by-http", "items"):
-        body = json.dumps({"sku": path, "quantity": 1}).encode()
-        answer = await request(shop.address, "POST", f"/carts/cart%20%C3%A9/{path}", JSON, body)
+        answer = await ann.add(path, path)
         assert answer.status == 200, answer
         ids.append(answer.json()["message_id"])
-    await client.count(3)
-    assert [event.id for event in client.events] == ids
-    assert [payload["sku"] for payload in client.payloads] == ["items", "items/by-http", "items"]
-    await client.stop()
+    for client in (page, app):
+        await client.count(3)
+        assert [event.id for event in client.events] == ids
+        assert [payload["sku"] for payload in client.payloads] == ["items", "items/by-http", "items"]
+        await client.stop()
 
 
-async def test_fastapi_app_refuses_as_the_hub_does(shop: Served) -> None:
-    """A cart that is no channel is the hub's refusal, in process as over HTTP, and the mounted hub keeps its own rules."""
-    body = b'{"sku":"a","quantity":1}'
-    assert (await request(shop.address, "POST", "/carts/%25/items", JSON, body)).status == 400
+async def test_fastapi_app_keeps_carts_apart(shop: Served) -> None:
+    """Nobody listens to another one's cart, nor changes it, nor gets its address; a stranger gets nothing at all."""
+    ann, bob = await customer(shop), await customer(shop)
+    for target, headers, status in (
+        (ann.stream, bob.cookie, 401),
+        (ann.stream, {}, 401),
+        (ann.stream, {"Cookie": "session=guessed"}, 401),
+        ("/sse/v1/subscribe/events/*/types/cart_changed", bob.cookie, 401),
+        (f"/sse/v1/messages?channel={ann.cart_id}/cart_changed", bob.cookie, 401),
+        (f"/sse/v1/messages?channel={ann.cart_id}/cart_changed", ann.cookie, 200),
+        (f"/carts/{ann.cart_id}/stream", bob.cookie, 403),
+        (f"/carts/{ann.cart_id}/stream", {}, 403),
+    ):
+        assert (await request(shop.address, "GET", target, headers)).status == status, target
+    assert (await bob.add("a", cart_id=ann.cart_id)).status == 403
+
+
+async def test_fastapi_app_keeps_the_hubs_own_rules(shop: Served) -> None:
+    """Below the mount a path is decoded once, what is no route is none, and what is no channel is refused."""
     for target, status in (
         ("/sse/v1/subscribe/events/a%252Fb/types/t", 400),
         ("/sse/v1/subscribe/events/%2e%2e/types/t", 400),
@@ -135,8 +182,7 @@ async def test_fastapi_app_refuses_as_the_hub_does(shop: Served) -> None:
 
 async def test_fastapi_app_shows_numbers_to_its_operators(shop: Served) -> None:
     """What was published is counted, in the form that was asked for; without the key there is nothing to see."""
-    body = b'{"sku":"a","quantity":1}'
-    assert (await request(shop.address, "POST", "/carts/a/items", JSON, body)).status == 200
+    assert (await (await customer(shop)).add("a")).status == 200
     for shown in ("", "Bearer wrong", "for-prometheus-only"):
         refused = await request(shop.address, "GET", "/metrics", {"Authorization": shown})
         assert (refused.status, b"fast_sse" in refused.body) == (401, False)

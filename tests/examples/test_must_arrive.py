@@ -106,6 +106,6 @@ async def test_nobody_there(hub: Hub, run: Run) -> None:
 
 async def test_no_hub(hub: Hub, run: Run) -> None:
     """One that is away for all of the time, and one that refuses, are reasons like any other."""
-    assert "401" in mailed(await run(hub.public, 5, secret="x" * 40))
+    assert "401" in mailed(await run(hub.public, 5, secret=f"not {SECRET}"))
     hub.kill_now()
     assert mailed(await run(hub.public, 0.5))
