@@ -17,6 +17,7 @@ import pytest
 from tests.clients.browsers import shared_chromium
 from tests.clients.catalogue import Client, catalogue
 from tests.clients.driver import Driver
+from tests.clients.foreign import build, foreign
 from tests.clients.scenarios import named, need
 from tests.clients.tap import Tap, tapped
 from tests.deploy.curl import line, running
@@ -41,6 +42,8 @@ UNPACK = (
     "PyPI requests-sse",
     "PyPI aiohttp-sse-client",
 )
+#: In other languages.
+FOREIGN = ("Go r3labs/sse", "Go tmaxmax/go-sse")
 #: Those that do not, and so are sent plain text.
 PLAIN = ("npm eventsource 2", "npm launchdarkly-eventsource")
 #: Streams that are there before, so that the channel has an epoch.
@@ -113,6 +116,10 @@ async def turns(hub: Hub, entrance: Address, clients: list[Client]) -> None:
             async with asyncio.timeout(FIRST_S):  # the first block is there when its tap has seen it
                 await tap.stream_bytes(FIRST_BLOCK_BYTES)
             listener = Listener(client, tap, driver)
+            async with asyncio.timeout(
+                SOON_S
+            ):  # the first block, which is not compressed, is there before any other
+                await driver.until(lambda: bool(driver.events))  # noqa: B023
             listener.first = await publish()
             await listener.until(listener.first)
             listeners.append(listener)
@@ -127,7 +134,7 @@ async def turns(hub: Hub, entrance: Address, clients: list[Client]) -> None:
             )
             ((head, _body),) = listener.tap.streams
             gzip = "content-encoding: gzip" in head
-            assert gzip is (listener.client.row in UNPACK), listener.client.row
+            assert gzip is (listener.client.row in (*UNPACK, *FOREIGN)), listener.client.row
             assert "vary: accept-encoding" in head
         for one in crowd:
             await one.until(b'"number": %d,' % (last - 1))
@@ -140,7 +147,7 @@ def test_the_page_says_who_unpacks() -> None:
         (ROOT / "docs" / "clients.md").read_text().partition("## Compressed streams")[2].partition("## ")[0]
     )
     listed = re.findall(r"^- (.*)$", page, re.MULTILINE)
-    assert listed == [*UNPACK, "curl with `--compressed`"]
+    assert listed == [*UNPACK, *FOREIGN, "curl with `--compressed`"]
     (plain,) = re.findall(r"are sent plain text: (.*)\.", page)
     assert plain.split(", ") == list(PLAIN)
 
@@ -148,6 +155,16 @@ def test_the_page_says_who_unpacks() -> None:
 async def test_every_client_unpacks_the_shared_stream_live(tmp_path: Path) -> None:
     """Each message is at each client's user before the next is published; who asks for no gzip gets plain text."""
     clients = need(named(catalogue(), *UNPACK, *PLAIN))
+    async with Hub(tmp_path, settings={"FAST_SSE_COMPRESSION": "auto"}) as hub:
+        await turns(hub, hub.public, clients)
+
+
+@pytest.mark.chaos
+async def test_clients_in_go_unpack_it_live(tmp_path: Path) -> None:
+    """Go's decoder keeps what it has until a flush or the end of its window, and so do those who were made like it."""
+    if missing := await asyncio.to_thread(build, "Go"):
+        pytest.skip(missing)
+    clients = [one for one in foreign() if one.row in FOREIGN]
     async with Hub(tmp_path, settings={"FAST_SSE_COMPRESSION": "auto"}) as hub:
         await turns(hub, hub.public, clients)
 

@@ -113,7 +113,7 @@ class Form(NamedTuple):
 
     def _own(self, data: bytes) -> bytes:
         """What is one stream's own."""
-        return self.framed(stored(data) if self.body == "gzip" else data)
+        return self.framed(stored(data) if self.body == "gzip" and data else data)
 
     def _last(self, data: bytes) -> bytes:
         """A gzip body ends without its trailer, which would be a check sum of one stream's bytes."""

@@ -37,14 +37,19 @@ _RAW, _MEMORY = -15, 5
 #: Of a stored block (RFC 1951, 3.2.4).
 _STORED_BYTES_MAX = 65_535
 _STORED_HEAD = struct.Struct("<BHH")
+_EMPTY = _STORED_HEAD.pack(0, 0, 0xFFFF)
 
 
 def stored(data: bytes) -> bytes:
-    """`data` in blocks that are not compressed: 5 bytes more for each 65,535 bytes."""
+    """`data` in blocks that are not compressed: 5 bytes more for each 65,535 bytes, and 5 for an empty one behind them.
+
+    Z_SYNC_FLUSH ends with an empty block, too. Go's decoder hands out what it has when it meets that, and at no other block.
+    """
     parts: list[bytes] = []
     for first in range(0, len(data), _STORED_BYTES_MAX):
         part = data[first : first + _STORED_BYTES_MAX]
         parts += (_STORED_HEAD.pack(0, len(part), len(part) ^ 0xFFFF), part)
+    parts.append(_EMPTY)
     return b"".join(parts)
 
 
@@ -56,7 +61,7 @@ def block(data: bytes) -> bytes:
     else:
         maker = large.compressobj(_FAST, zlib.DEFLATED, _RAW)
     made: bytes = maker.compress(data) + maker.flush(zlib.Z_SYNC_FLUSH)
-    return made if len(made) < len(data) + _STORED_HEAD.size else stored(data)
+    return made if len(made) < len(data) + 2 * _STORED_HEAD.size else stored(data)
 
 
 class Window:
