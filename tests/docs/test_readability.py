@@ -39,11 +39,9 @@ NOT_YET = {
     "docs/compression.md",
     "docs/containers.md",
     "docs/dashboard.md",
-    "docs/jwt.md",
     "docs/kubernetes.md",
     "docs/nodes.md",
     "docs/performance.md",
-    "docs/signatures.md",
 }
 #: Pages that are longer, without their programs, and why they stay so.
 LONG = {
