@@ -1,0 +1,62 @@
+"""How long the steps of a first hour took: a row of docs/newcomer.md each run, written by the test and never by hand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = ROOT / "docs" / "newcomer.md"
+STEPS = (
+    "packages before",
+    "first event",
+    "again, from the cache",
+    "quick start",
+    "make test, up to its tests",
+)
+HEAD = f"""# A newcomer's first hour
+
+Written by `pytest -m chaos tests/newcomer`, never typed. Each row is a machine on which nobody worked before. All that README and
+the [quick start](quick-start.md) say was pasted as it stands. Numbers are seconds.
+
+- **packages before**: the line with `apt-get` in README. Root installs only make, and `make demo` the rest.
+- **first event**: from `make demo` until a subscriber printed a message, with nothing downloaded before.
+- **again, from the cache**: the same with `.venv` deleted, and the packages downloaded before.
+- **make test, up to its tests**: test tools, lint, types and layers, then one file of tests.
+
+| when (UTC) | commit | machine | who | {" | ".join(STEPS)} |
+|---|---|---|---|{"---|" * len(STEPS)}
+"""
+
+
+class Times:
+    """The seconds of one run."""
+
+    def __init__(self) -> None:
+        self.where = self.who = ""
+        self.seconds: dict[str, float] = {}
+
+    def of(self, where: str, who: str) -> None:
+        """Whose they are."""
+        self.where, self.who = where, who
+
+    def note(self, step: str, seconds: float) -> float:
+        """Keep what a step took, and return it."""
+        assert step in STEPS
+        self.seconds[step] = seconds
+        return seconds
+
+    def row(self, when: datetime, commit: str) -> str:
+        """A line of the page; a step that was not reached has a dash."""
+        took = [f"{self.seconds[step]:.1f}" if step in self.seconds else "-" for step in STEPS]
+        machine = f"{self.where}, {os.cpu_count()} cores"
+        return f"| {' | '.join((when.strftime('%Y-%m-%d %H:%M'), commit, machine, self.who, *took))} |\n"
+
+    def write(self, page: Path) -> None:
+        """Append the row, and make the page where there is none."""
+        told = ["git", "rev-parse", "--short", "HEAD"]
+        commit = subprocess.run(told, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        before = page.read_text() if page.exists() else HEAD
+        page.write_text(before + self.row(datetime.now(UTC), commit))
