@@ -17,6 +17,8 @@ from tests.browser.conftest import OpenPage, need
 from tests.browser.demo import CART, Demo
 from tests.support.publisher import publish_once
 
+from fast_sse import __version__
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.wire,
@@ -372,3 +374,17 @@ async def test_the_curl_lines_do_the_same(open_page: OpenPage, demo: Demo, compl
     assert json.loads(await row.locator(".data").inner_text()) == {"it's": '$HOME `id` \\ "'}
     assert await ids(row) == [json.loads(said)["data"]["message_id"]]
     assert complaints == []
+
+
+async def test_the_page_leads_on(open_page: OpenPage, demo: Demo) -> None:
+    """It says its version, and each document that it leads to opens; a dashboard on no known port is not offered."""
+    page = await visit(await open_page(), demo)
+    await expect(page.locator("#version")).to_have_text(__version__)
+    await expect(page.locator("#dashboard")).to_be_hidden()
+    links = page.locator(".onward a:visible")
+    texts = await links.all_inner_texts()
+    assert texts == ["Tutorial", "Quick start", "Deploy", "All documents"]
+    for text in texts:
+        await page.click(f".onward a:text-is('{text}')")
+        await expect(page.locator("body")).to_contain_text("# ")
+        await page.go_back()

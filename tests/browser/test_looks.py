@@ -52,6 +52,29 @@ _SMALL = """(least) => [...document.querySelectorAll("button, select, textarea")
   .map((control) => control.id || control.textContent)"""
 
 
+#: What is not inside its station, and pairs in it that lie on each other.
+_MISPLACED = """() => {
+  const wrong = [];
+  for (const station of document.querySelectorAll(".station")) {
+    const outer = station.getBoundingClientRect();
+    const parts = [...station.querySelectorAll("h2, .count, p.small, .state, .waits, .waits .tray, button")]
+      .filter((part) => part.checkVisibility())
+      .map((part) => ({ part, box: part.getBoundingClientRect(), name: part.id || part.textContent }));
+    for (const { part, box, name } of parts) {
+      if (box.left < outer.left || box.right > outer.right || box.top < outer.top || box.bottom > outer.bottom
+          || part.scrollWidth > part.clientWidth + 1) wrong.push(`${name} sticks out of ${station.id}`);
+      for (const other of parts) {
+        if (part.contains(other.part) || other.part.contains(part) || name >= other.name) continue;
+        const apart = box.right <= other.box.left || other.box.right <= box.left
+          || box.bottom <= other.box.top || other.box.bottom <= box.top;
+        if (!apart) wrong.push(`${name} lies on ${other.name}`);
+      }
+    }
+  }
+  return wrong;
+}"""
+
+
 async def expect_readable(page: Page) -> None:
     """Nothing is wider than the window, no text is faint, no control is tiny."""
     assert await page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
@@ -110,6 +133,26 @@ async def test_a_narrow_phone_has_room(open_page: OpenPage, demo: Demo) -> None:
     await page.goto(demo.origin)
     await expect(page.locator("#state-a")).to_have_text("live")
     await expect_readable(page)
+
+
+@pytest.mark.parametrize("width", [320, 390, 700, 820, 1217])
+async def test_nothing_sticks_out_of_its_place(open_page: OpenPage, demo: Demo, width: int) -> None:
+    """At any width the parts of a station are inside it and none lies on another, also with five waiting at a dead hub."""
+    page = await open_page(viewport={"width": width, "height": 900})
+    await page.goto(demo.origin)
+    for state in ("#state-a", "#state-b"):
+        await expect(page.locator(state)).to_have_text("live")
+    await page.click("#drop-a")
+    await page.click("#publish-five")
+    await expect(page.locator("#tray-a .dot")).to_have_count(5)
+    assert await page.evaluate(_MISPLACED) == []
+    await page.evaluate(
+        """() => {
+          document.getElementById("hub").dataset.state = "killed";
+          document.getElementById("hub-state").textContent = "process 4194304 was killed";
+        }"""
+    )
+    assert await page.evaluate(_MISPLACED) == []
 
 
 async def test_a_faint_text_would_be_seen(open_page: OpenPage, demo: Demo) -> None:
