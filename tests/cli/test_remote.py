@@ -32,13 +32,20 @@ def test_urls_are_taken_apart_and_put_together(url: str, whole: str) -> None:
 
 
 def test_a_path_in_front_goes_into_every_path() -> None:
-    """A hub behind a proxy's path is reached through it."""
+    """A hub behind a proxy's path is reached through it, whatever characters that has."""
     hub = Remote.at("https://hub.example/sse/")
     assert hub.publish_path(Channel("a", "b")) == "/sse/v1/sse/events/a/types/b"
     assert hub.subscribe_path(Channel("a", "b")) == "/sse/v1/subscribe/events/a/types/b"
+    assert Remote.at("http://x/über uns/a%20b/").batch_path == "/%C3%BCber%20uns/a%20b/v1/sse/batch"
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:30000", "ftp://x", "http://", "http://x:port", "http://[::1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "127.0.0.1:30000", "ftp://x", "http://", "http://x:port", "http://[::1"),
+        *("http://a b", "http://a\x7fb", "http://a..b", f"http://{'x' * 64}.example"),
+    ],
+)
 def test_what_is_no_url_is_refused(url: str) -> None:
     """The line names the option."""
     with pytest.raises(ConfigError, match=r"^--url: "):

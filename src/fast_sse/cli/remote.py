@@ -25,6 +25,9 @@ CacertOption = Annotated[
     Option("--cacert", metavar="FILE", help="Trust the certificates in this PEM file, and no others."),
 ]
 
+#: What stands in a path as it is (RFC 3986, 3.3); what is quoted already is not quoted again.
+_PATH = "/%:@!$&'()*+,;=~"
+
 #: What can go wrong on the way to a hub and back; a retry may help.
 NETWORK_ERRORS = (OSError, http.client.HTTPException)
 
@@ -54,12 +57,14 @@ class Remote(msgspec.Struct, frozen=True):
         try:
             parts = urlsplit(url)
             port = parts.port
+            (parts.hostname or "").encode("idna")  # a label that no name can have
         except ValueError as error:
             raise ConfigError(option, "is not a URL") from error
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        host = parts.hostname or ""
+        if parts.scheme not in ("http", "https") or not host or " " in host or not host.isprintable():
             raise ConfigError(option, "must begin with http:// or https:// and name a host")
         tls = _trusting(cacert) if parts.scheme == "https" else None
-        return cls(parts.scheme, parts.hostname, port, parts.path.rstrip("/"), tls)
+        return cls(parts.scheme, host, port, quote(parts.path.rstrip("/"), safe=_PATH), tls)
 
     def connect(self, timeout_s: float) -> http.client.HTTPConnection:
         """A connection that opens with its first request; each wait on it is bounded.
