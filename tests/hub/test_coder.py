@@ -15,6 +15,7 @@ from tests.hub.support import Bench, Peer, bench
 from tests.support.http1 import Dechunker
 
 from fast_sse.hub.coder import Compression
+from fast_sse.hub.outgoing import LIVE, PAUSED
 from fast_sse.model.deflate import SMALL_BYTES
 
 #: Of one epoch: so many members, flushes and seconds.
@@ -172,6 +173,54 @@ async def test_an_epoch_beats_as_one() -> None:
         assert len({id(peer.transport.writes[-2]) for peer in peers}) == 1
         assert all(peer.messages == [1, 2, 3] for peer in peers)
         assert late.messages == [2, 3]
+
+
+async def test_who_pauses_in_a_beat_is_out_of_step() -> None:
+    """A member that the heartbeat of the epoch pauses leaves it, also the one whose visit made it; both read on."""
+    async with gzipped(write_buffer_bytes_max=1) as hub:
+        peers = await members(hub, MEMBERS + 1)
+        await hub.publish("a/t", 1)
+        for peer in peers[:2]:
+            peer.transport.stop_reading()
+        await manual().elapse(2 * hub.limits.heartbeat_s)
+        assert [peer.subscriber.state for peer in peers] == [PAUSED, PAUSED, LIVE, LIVE]
+        await hub.publish("a/t", 2)
+        for peer in peers[:2]:
+            peer.transport.read()
+        await manual().idle()
+        await hub.publish("a/t", 3)
+        assert [peer.messages for peer in peers] == [[1, 2, 3]] * (MEMBERS + 1)
+        assert all(peer.heartbeats for peer in peers)
+
+
+async def test_a_transport_that_raises_costs_nobody_else_a_block() -> None:
+    """Inside an epoch and beside it, the others get every block."""
+    async with gzipped() as hub:
+        peers = await members(hub, MEMBERS + 1)
+        await hub.publish("a/t", 1)
+        peers += await members(hub, MEMBERS - 1)
+        for peer in (peers[0], peers[-1]):
+            peer.transport.closed = True
+        await hub.publish("a/t", 2)
+        for peer in (peers[0], peers[-1]):
+            peer.transport.closed = False
+            peer.transport.hang_up()
+        await manual().idle()
+        await hub.publish("a/t", 3)
+        assert [peer.messages for peer in peers[1:-1]] == [[1, 2, 3]] * MEMBERS + [[2, 3]] * (MEMBERS - 2)
+
+
+async def test_a_log_that_goes_on_elsewhere_ends_the_epoch() -> None:
+    """All leave it to read from their own cursors, are told what is lost, and share a window again."""
+    async with gzipped() as hub:
+        peers = await members(hub, MEMBERS)
+        await hub.publish("a/t", 1)
+        hub.fanout.leap(hub.fanout.level, "trimmed")
+        assert not compression(hub).running
+        await manual().idle()
+        await hub.publish("a/t", 2)
+        assert compression(hub).blocks["epoch"] == 2
+        assert all(peer.messages == [1, 2] for peer in peers)
 
 
 async def test_a_quiet_epoch_ends_and_everybody_beats_alone() -> None:
