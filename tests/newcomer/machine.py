@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.docs.shell import end
+
 ROOT = Path(__file__).parent.parent.parent
 USER = "newcomer"
 #: Where packages come from, as far as the environment says it, and whose certificates are trusted there.
@@ -74,7 +76,10 @@ class Machine:
         """Type a script: what was printed, and the seconds it took. Fails with what was printed when a command fails."""
         began_s = time.monotonic()
         process = self.start(script, as_root=as_root)
-        printed, _ = process.communicate(timeout=STEP_S_MAX)
+        try:
+            printed, _ = process.communicate(timeout=STEP_S_MAX)
+        finally:
+            end(process.pid)
         assert process.returncode == 0, f"{self.who}: {script}\n{printed[-4000:]}"
         return printed, time.monotonic() - began_s
 
@@ -93,7 +98,7 @@ class Machine:
             ["bash", "-c", f"cd {self._tree if not as_root else '/'} && exec {shlex.join(shell)}"]
         )
         enter = f'{mounts} && exec chroot --userspec={name} --groups="" {root} {inner}'
-        return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", enter]
+        return ["unshare", "--mount", "--pid", "--fork", "sh", "-c", enter]
 
     @property
     def _name(self) -> str:
@@ -138,10 +143,10 @@ def _install_debian(root: Path) -> None:
         check=True,
         stdin=subprocess.DEVNULL,
     )
-    trusted = next((os.environ[name] for name in TRUST if name in os.environ), None)
-    if trusted is not None:
-        shutil.copy(trusted, root / TRUSTED.relative_to("/"))
-    for name in SOURCE_FILES:
-        if (Path("/") / name).exists():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(Path("/") / name, root / name)
+    copies = {Path("/") / name: root / name for name in SOURCE_FILES}
+    if trusted := next((os.environ[name] for name in TRUST if name in os.environ), ""):
+        copies[Path(trusted)] = root / TRUSTED.relative_to("/")
+    for here, there in copies.items():
+        if here.exists():
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(here, there)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.docs.shell import DOCS, PORTS, blocks
+from tests.docs.shell import DOCS, PORTS, blocks, end
 from tests.newcomer.machine import ROOT, Machine, machine
 from tests.newcomer.times import Times
 
@@ -80,6 +80,6 @@ def quick_start(newcomer: Machine) -> float:
 
 
 def stop(process: subprocess.Popen[str]) -> None:
-    """End it and all that it started."""
-    process.kill()
+    """End it and all that it started. Who became somebody else is in the group still."""
+    end(process.pid)
     process.communicate()
