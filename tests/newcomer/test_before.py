@@ -56,7 +56,7 @@ def test_times_are_a_row(tmp_path: Path) -> None:
     assert (
         len(
             re.findall(
-                r"^\| \d{4}-.*\| bare Debian, \d+ cores \| root \| - \| 17\.0 \| - \| - \| - \|$",
+                r"^\| \d{4}-.*\| bare Debian, \d+ cores, load \d+\.\d \| root \| - \| 17\.0 \| - \| - \| - \|$",
                 text,
                 re.MULTILINE,
             )

@@ -21,6 +21,7 @@ HEAD = f"""# A newcomer's first hour
 Written by `pytest -m chaos tests/newcomer`, never typed. Each row is a machine on which nobody worked before. All that README and
 the [quick start](quick-start.md) say was pasted as it stands. Numbers are seconds.
 
+- **load**: how many processes wanted a core, on average over a quarter of an hour. With more than there are cores, times are longer.
 - **packages before**: the line with `apt-get` in README. Root installs only make, and `make demo` the rest.
 - **first event**: from `make demo` until a subscriber printed a message, with nothing downloaded before.
 - **again, from the cache**: the same with `.venv` deleted, and the packages downloaded before.
@@ -51,7 +52,7 @@ class Times:
     def row(self, when: datetime, commit: str) -> str:
         """A line of the page; a step that was not reached has a dash."""
         took = [f"{self.seconds[step]:.1f}" if step in self.seconds else "-" for step in STEPS]
-        machine = f"{self.where}, {os.cpu_count()} cores"
+        machine = f"{self.where}, {os.cpu_count()} cores, load {os.getloadavg()[2]:.1f}"
         return f"| {' | '.join((when.strftime('%Y-%m-%d %H:%M'), commit, machine, self.who, *took))} |\n"
 
     def write(self, page: Path) -> None:
