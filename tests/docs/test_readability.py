@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.docs.prose import sentences, words
 from tests.docs.shell import DOCS
 from tests.support.server import ROOT
+
+from fast_sse.cli.main import whole_commands
 
 WORDS_MAX = 30
 LINES_MAX = 200
@@ -54,6 +58,14 @@ def pages() -> dict[str, Path]:
     return {str(page.relative_to(ROOT)): page for page in found}
 
 
+def helps(command: Any, name: str) -> Iterator[tuple[str, str]]:
+    """What `--help` says of a command, its parameters and its subcommands, without the examples."""
+    yield name, (command.help or "").partition("\b")[0]
+    yield from ((f"{name} {one.opts[0]}", one.help) for one in command.params if getattr(one, "help", None))
+    for inner, one in getattr(command, "commands", {}).items():
+        yield from helps(one, f"{name} {inner}")
+
+
 def stumbles(page: str) -> list[str]:
     """Sentences of a page that are too long or take one of those turns, with what is wrong."""
     found = []
@@ -68,6 +80,14 @@ def stumbles(page: str) -> list[str]:
 def test_a_page_reads_at_first_sight(name: str) -> None:
     """No sentence has over 30 words, and none takes a turn of the list."""
     assert stumbles(pages()[name].read_text()) == []
+
+
+@pytest.mark.parametrize("name", whole_commands())
+def test_help_reads_at_first_sight(name: str) -> None:
+    """The same rules hold for `--help`, down to each option."""
+    told = dict(helps(whole_commands()[name], name))
+    assert told[name]
+    assert {place: found for place, text in told.items() if (found := stumbles(text))} == {}
 
 
 def test_pages_that_newcomers_meet_are_plain() -> None:

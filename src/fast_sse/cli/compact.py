@@ -19,8 +19,8 @@ def compact(
     """Give the space of what was deleted back to the disk. The hub must be stopped.
 
     log.db stays as long as it ever was: what retention deletes is used again, and not given back. After retention was
-    lowered this writes it anew. There must be room for a second file of what is left. Whatever ends it on the way
-    leaves the log as it was.
+    lowered this writes it anew. There must be room for a second file of what is left. If it is ended on the
+    way, the log stays as it was.
 
     \b
     Examples:

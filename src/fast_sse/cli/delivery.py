@@ -34,14 +34,14 @@ class Indicator(msgspec.Struct, frozen=True):
 
 
 def delivery(
-    message_id: Annotated[str, Argument(metavar="ID", help="What a publish was answered with.")],
+    message_id: Annotated[str, Argument(metavar="ID", help="The id that the hub answered to the publish.")],
     as_json: JsonOption = False,
     admin: AdminOption = DEFAULT_ADMIN,
     admin_key_env: AdminKeyOption = None,
 ) -> None:
     """Say how far a message has come: stored, written to sockets, acked by clients, or dead.
 
-    written is what was handed to the operating system, over all nodes; acked is what clients said themselves.
+    written counts hand-overs to the operating system, over all nodes; acked counts what clients said themselves.
 
     \b
     Examples:

@@ -23,7 +23,7 @@ def serve(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
     data_dir: Annotated[
         Path | None, Option(metavar="DIR", help="Where sqlite keeps the log, and kafka its view of it.")
     ] = None,
-    node: Annotated[str | None, Option(help="Name of this process among those that share a store.")] = None,
+    node: Annotated[str | None, Option(help="Name of this process among all that share a store.")] = None,
     reuse_port: Annotated[
         bool | None,
         Option("--reuse-port/--no-reuse-port", help="Let other nodes listen on the public port, too."),

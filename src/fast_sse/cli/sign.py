@@ -29,7 +29,7 @@ from fast_sse.model.errors import ConfigError
 def sign(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
     event_id: EventIdArgument,
     event_type: EventTypeArgument,
-    scope: Annotated[Literal["sub", "pub"], Option(help="What the signature is for.")] = "sub",
+    scope: Annotated[Literal["sub", "pub"], Option(help="Sign to subscribe, or to publish.")] = "sub",
     ttl: Annotated[int | None, Option(metavar="SECONDS", help="v2: how long it is valid.")] = None,
     body_file: Annotated[
         str | None, Option(metavar="FILE", help="v2 pub: the body to be sent; - reads standard input.")

@@ -101,7 +101,7 @@ def import_letters(
 ) -> None:
     """Take the entries of a dead-letter stream of Redis into the dead letters.
 
-    What is a message is there as no_subscriber, all else as poison; both are then listed, shown, replayed and purged like all
+    An entry that is a message becomes no_subscriber, any other one poison. You list, show, replay and purge both like all
     others. Nothing is removed from the stream, and an import that is repeated keeps each entry once. The URL may hold a
     password, so it stands in a variable.
 
