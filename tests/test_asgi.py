@@ -458,6 +458,9 @@ async def test_a_session_never_publishes(config: Config) -> None:
 
 async def test_code_of_the_process_subscribes(hub: HubApp) -> None:
     """It gets what is published after the call, without a signature, and where it stopped another one goes on."""
+    await hub.publish(*CAR, 0)
+    assert hub._node is not None
+    await hub._node.hub._ground.fanout.reached(hub._node._store._log.newest)  # type: ignore[attr-defined]
     messages = hub.subscribe("car/sold")
     first = await hub.publish(*CAR, {"n": 1}, event="price", headers={"k": "v"})
     message = await anext(messages)
@@ -472,7 +475,7 @@ async def test_code_of_the_process_subscribes(hub: HubApp) -> None:
     gap = await anext(hub.subscribe(CAR, after="of another hub"))
     assert isinstance(gap, Gap)
     assert gap.lost_from == "of another hub"
-    assert [one.data async for one in limited(hub.subscribe(CAR, after="earliest"), 2)] == [{"n": 1}, 2]
+    assert [one.data async for one in limited(hub.subscribe(CAR, after="earliest"), 3)] == [0, {"n": 1}, 2]
 
 
 async def limited(messages: AsyncGenerator[Published | Gap, None], most: int) -> AsyncIterator[Published]:

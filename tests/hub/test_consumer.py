@@ -125,6 +125,15 @@ async def test_one_that_is_slow_is_paused_and_misses_nothing() -> None:
             await consumer.stop()
 
 
+async def test_a_mark_below_the_first_block_is_no_harm() -> None:
+    """The stream is paused before it has begun, and goes on with the first take."""
+    async with bench(write_buffer_bytes_max=10) as hub:
+        consumer = await taking(hub, "a/t")
+        await hub.publish("a/t", *range(5))
+        assert consumer.data == list(range(5))
+        await consumer.stop()
+
+
 async def test_one_that_stood_still_is_cut_and_goes_on_at_once() -> None:
     """After the deadline nothing is kept for it; when it takes the next one it is behind the last that it took."""
     async with bench(write_buffer_bytes_max=1000, stall_s=30) as hub:

@@ -83,15 +83,11 @@ class Inbox:
     # -- what the subscriber calls ------------------------------------------------------------------
 
     def set_protocol(self, protocol: Any) -> None:
-        """The protocol that is called for pauses and for the end; at once for a pause that has begun."""
+        """The protocol that is called for pauses and for the end."""
         self._protocol = protocol
-        if self._paused:
-            protocol.pause_writing()
 
     def write(self, data: bytes) -> None:
         """Queue bytes; above the high-water mark the protocol is paused before this returns."""
-        if self._closing or not data:
-            return
         self._pieces.append(data)
         self._queued += len(data)
         self._wake.set()
@@ -142,9 +138,7 @@ class Inbox:
         data = b"".join(self._pieces)
         self._pieces.clear()
         self._queued = 0
-        if self._closing:
-            self._loop.call_soon(self.lose)
-        elif self._paused:
+        if self._paused and not self._closing:
             self._paused = False
             self._protocol.resume_writing()
         return data
@@ -167,8 +161,7 @@ async def consume(
     loop, one = asyncio.get_running_loop(), wanted.patterns[0]
     while not hub.draining:
         start = Start(earliest=True) if after == "earliest" else Start(after=after)
-        inbox = Inbox(loop)
-        parser = EventParser("" if start.earliest else after, event_bytes_max=sys.maxsize)
+        inbox, parser = Inbox(loop), EventParser(event_bytes_max=sys.maxsize)
         subscription = Subscription(filter=wanted, form=Form(chunked=False), start=start, right=right)
         inbox.set_protocol(hub.subscribe(inbox, subscription))
         try:
