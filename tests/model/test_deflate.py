@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -18,12 +17,11 @@ texts = st.one_of(st.binary(max_size=300), st.binary(max_size=40).map(lambda som
 
 
 @pytest.fixture(params=["isal", "zlib"])
-def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of the two that compress what is large; ISA-L is one of the test tools."""
     assert deflate.large.__name__ == "isal.isal_zlib"
     if request.param == "zlib":
         monkeypatch.setattr(deflate, "large", zlib)
-    yield
 
 
 def unpacked(*blocks: bytes) -> bytes:
