@@ -102,9 +102,7 @@ def test_unknown_keys_of_the_file_are_refused(text: str, tmp_path: Path) -> None
 def test_a_misspelt_key_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line says which key was probably meant, and which other keys are wrong too."""
     monkeypatch.setenv("FAST_SSE_AUTH__SECRT", SECRET)
-    assert refused(port=99999) == (
-        "port: must be at most 65535 (also wrong: auth.secrt)"
-    )
+    assert refused(port=99999) == ("port: must be at most 65535 (also wrong: auth.secrt)")
     assert refused() == "auth.secrt: unknown setting; did you mean auth.secret?"
 
 

@@ -54,9 +54,7 @@ def test_a_wrong_argument_is_2(
 def test_a_wrong_setting_is_one_line_and_2(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     """The line names the key; what a file held cannot shape the terminal."""
     assert command("serve", "--store", "rocks") == 2
-    assert (
-        capsys.readouterr().err == "fast-sse: store: must be sqlite, memory, redis or kafka\n"
-    )
+    assert capsys.readouterr().err == "fast-sse: store: must be sqlite, memory, redis or kafka\n"
     Path("evil.toml").write_text('"a\\u001b[2Jb\\n" = 1')
     assert command("serve", "--config", "evil.toml") == 2
     assert capsys.readouterr().err == "fast-sse: a\\x1b[2Jb\\x0a: unknown setting\n"

@@ -89,7 +89,9 @@ class LetterReport:
             text = "When the oldest of them died, in milliseconds since 1970; 0 without letters."
             yield Sample("dead_letters_oldest_ms", "gauge", text, self.tally.oldest_ms)
         made = {"no_subscriber": 0, "expired": 0, **self.made}
-        yield from counted("dead_letters_made_total", "Messages that this node's turns let die.", "reason", made)
+        yield from counted(
+            "dead_letters_made_total", "Messages that this node's turns let die.", "reason", made
+        )
         text = "Of them those that a node may have handed over without telling."
         yield Sample("dead_letters_maybe_total", "counter", text, self.maybe)
         text = "Dead letters removed because their message was handed over after all."
