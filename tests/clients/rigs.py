@@ -46,7 +46,11 @@ async def two_nodes(directory: Path, _clients: int, module: str) -> AsyncIterato
 async def forgetful(directory: Path, clients: int, module: str) -> AsyncIterator[Stage]:
     """A hub that keeps few messages, and next to none in memory: what it still has it may well continue from."""
     kept = str(KEPT * clients)
-    limits = {"limits__trim_interval_s": "0.05", "limits__tail_records_max": "2"}
+    limits = {
+        "limits__trim_interval_s": "0.05",
+        "limits__tail_records_max": "2",
+        "dead_letters__grace_s": "0.5",
+    }
     async with a_hub(retention__max_messages=kept, **limits)(directory, clients, module) as stage:
         yield stage
 

@@ -10,7 +10,7 @@ from tests.clients.foreign import foreign
 from tests.clients.scenarios import SCENARIOS, complaints
 from tests.clients.verdict import Cell
 
-FETCH, ESSENTIAL = "npm @microsoft/fetch-event-source", "npm eventsource 4"
+FETCH, ESSENTIAL, HTTP = "npm @microsoft/fetch-event-source", "npm eventsource 4", "npm eventsource 2"
 
 
 def a_table(rows: list[Client]) -> table.Table:
@@ -70,11 +70,12 @@ def test_each_recipe_is_code_that_a_driver_has() -> None:
 
 def test_a_cell_says_what_was_seen() -> None:
     """Clean is `0 of N`; a flaw is in bold and leads to its sentence; what was not played has no figure."""
-    rows = [client for client in catalogue() if client.row in (FETCH, ESSENTIAL)]
+    rows = [client for client in catalogue() if client.row in (FETCH, ESSENTIAL, HTTP)]
     text = table.rendered(a_table(rows), rows, {"Go": "Go is not installed"})
     (fetch,) = [line for line in text.splitlines() if line.startswith(f"| {FETCH} |")]
     assert "| 0 of 7 |" in fetch
-    assert "| **1 lost** of 7 (" in fetch
+    (http,) = [line for line in text.splitlines() if line.startswith(f"| {HTTP} |")]
+    assert "| **1 lost** of 7 (" in http
     assert "| **gives up** (" in fetch
     assert "Not played: the clients in Go: Go is not installed." in text
     assert "What mends it: `throw new Error(" in text

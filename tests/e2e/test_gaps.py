@@ -15,7 +15,11 @@ from tests.support.sse import GAP, Client
 pytestmark = pytest.mark.wire
 
 #: Trims at once, and keeps next to nothing in memory: what the hub still has it may well continue from.
-TRIMS = {"FAST_SSE_LIMITS__TRIM_INTERVAL_S": "0.05", "FAST_SSE_LIMITS__TAIL_RECORDS_MAX": "2"}
+TRIMS = {
+    "FAST_SSE_LIMITS__TRIM_INTERVAL_S": "0.05",
+    "FAST_SSE_LIMITS__TAIL_RECORDS_MAX": "2",
+    "FAST_SSE_DEAD_LETTERS__GRACE_S": "0.5",  # what waits for its grace is not trimmed
+}
 
 
 async def publish(hub: Hub, channel: Pair, *data: object) -> list[str]:

@@ -86,7 +86,8 @@ COMMANDS: dict[str, Entry] = {
 
 def markup() -> Literal["rich"] | None:
     """How help and mistakes are drawn: in boxes for a person at a terminal, else as lines that a log or a pipe can hold."""
-    return "rich" if sys.stderr.isatty() else None
+    # Standard error may be closed: then Python has none.
+    return "rich" if sys.stderr is not None and sys.stderr.isatty() else None
 
 
 def loaded(name: str) -> Any:
