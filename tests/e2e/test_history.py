@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ async def test_pages_that_trimming_overtook_name_the_gap(tmp_path: Path) -> None
         assert [one["data"] for one in later][-1] == 19
 
 
-async def test_what_expired_and_what_was_erased_is_not_shown(hub: Hub, channel: Pair) -> None:
+async def test_what_expired_is_not_shown(hub: Hub, channel: Pair) -> None:
     """A page shows what a stream would be sent now."""
     reply = await request(
         hub.public,
@@ -141,7 +142,9 @@ async def test_what_expired_and_what_was_erased_is_not_shown(hub: Hub, channel: 
     )
     assert reply.status == 200
     await publish(hub, channel, 2)
-    assert [one["data"] for one in (await page(hub, channel))["messages"]] == [2]
+    async with asyncio.timeout(5):  # a millisecond is long enough for both requests on a fast machine
+        while (found := [one["data"] for one in (await page(hub, channel))["messages"]]) != [2]:
+            assert found == [1, 2]
 
 
 async def test_it_takes_the_signature_of_the_stream(hub: Hub, channel: Pair) -> None:

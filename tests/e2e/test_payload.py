@@ -76,6 +76,8 @@ async def test_a_program_like_the_originals_load_script_counts_every_message_onc
 async def test_packed_and_plain_streams_say_the_same(listen: Listen, hub: Hub, channel: Pair) -> None:
     """Ids, events and envelopes are equal, live and replayed, on one channel and on a wildcard; many bytes are saved."""
     wide = ("*", channel[1])
+    # Of a hub that tests share, the earliest may be what another test sent to everybody.
+    start = (await publish_once(hub.public, channel, "before")).json()["data"]["message_id"]
     pairs = [
         (await listen(one, query="compression=payload").ready(), await listen(one).ready())
         for one in (channel, wide)
@@ -83,7 +85,7 @@ async def test_packed_and_plain_streams_say_the_same(listen: Listen, hub: Hub, c
     for number in range(10):
         assert (await publish_once(hub.public, channel, message(number), event="tick")).status == 200
     pairs += [
-        (await listen(one, "earliest", "compression=payload").ready(), await listen(one, "earliest").ready())
+        (await listen(one, start, "compression=payload").ready(), await listen(one, start).ready())
         for one in (channel, wide)
     ]
     for packed, plain in pairs:

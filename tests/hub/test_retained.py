@@ -136,3 +136,18 @@ async def test_what_is_published_while_a_page_is_read_is_not_passed_over() -> No
             assert data(await pages.newest(wanted("a/t"), 1)) == [b"3"]
         assert data(await pages.after(wanted("a/t"), page.through, 10)) == [b"3"]
         await manual().idle()
+
+
+async def test_what_was_erased_between_two_pages_is_not_shown() -> None:
+    """The next page goes on behind the first, through places that are gone, without a gap and without the word to the nodes."""
+    async with bench() as hub:
+        await hub.publish("a/t", 0, 1, 2)
+        await hub.publish("b/t", 3)
+        page = await hub.hub.retained.after(wanted("*/t"), None, 2)
+        assert (data(page), page.ended) == ([b"0", b"1"], False)
+        erasing = manual().create_task(hub.hub.erase(place("a/t")))
+        await manual().idle()
+        assert erasing.result().entries == 3
+        page = await hub.hub.retained.after(wanted("*/t"), page.through, 10)
+        assert (data(page), page.ended, page.gap) == ([b"3"], True, None)
+        assert data(await hub.hub.retained.newest(wanted("*/t"), 10)) == [b"3"]
