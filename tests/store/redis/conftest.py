@@ -26,6 +26,8 @@ _T = TypeVar("_T")
 #: A silent log is looked at soon. A server has long to answer, however busy the machine is: a test that needs the end of
 #: a deadline brings it about with `out_of_time`.
 PATIENT = Deadlines(connect_s=30.0, answer_s=30.0, block_ms=200)
+#: The same for tests that count what a server is asked: a reader that has waited in vain asks a script where it stands.
+QUIET = Deadlines(connect_s=30.0, answer_s=30.0, block_ms=60_000)
 _numbers = itertools.count()
 
 
@@ -84,6 +86,12 @@ async def open_redis(prefix: str) -> AsyncIterator[OpenRedis]:
 async def store(redis_server: RedisServer, open_redis: OpenRedis) -> RedisStore:
     """A node on the shared server."""
     return await open_redis(redis_server.url)
+
+
+@pytest.fixture
+async def quiet_store(redis_server: RedisServer, open_redis: OpenRedis) -> RedisStore:
+    """The same, whose reader asks for nothing by itself within a test."""
+    return await open_redis(redis_server.url, deadlines=QUIET)
 
 
 async def heard(store: RedisStore, after: Cursor, count: int, seconds: float = 10.0) -> list[Record]:

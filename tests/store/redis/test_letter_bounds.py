@@ -79,8 +79,9 @@ async def test_begin_reads_all_of_it_in_small_commands(
 # -- what it costs and holds --------------------------------------------------------------------------
 
 
-async def test_a_turn_is_one_script(store: RedisStore, redis_server: RedisServer) -> None:
+async def test_a_turn_is_one_script(quiet_store: RedisStore, redis_server: RedisServer) -> None:
     """Whatever it says, and so are a page, a letter, a removal, and poison."""
+    store = quiet_store
     (node, _) = await begun(store, "a", "b")
     cursors = await put(store, *(draft() for _ in range(100)))
     for act in (

@@ -347,7 +347,8 @@ async def test_poison_that_could_not_be_kept_is_kept_later(
         while len(found := (await store.letters.list(Wanted(newest_first=False), "", 9)).items) < 2:
             await put(store, draft())  # the reader looks again after each reply
     assert not refusals
-    assert [letter.source and letter.source.place for letter in found] == places
+    # One that comes while there is room again is kept before an older one that waits for its turn.
+    assert sorted(letter.source.place for letter in found if letter.source) == places
     assert not reader._unkept
 
 

@@ -32,18 +32,22 @@ def calls(server: RedisServer) -> int:
     )
 
 
-async def test_one_tick_is_few_calls(store: RedisStore, redis_server: RedisServer) -> None:
+async def test_one_tick_is_few_calls(quiet_store: RedisStore, redis_server: RedisServer) -> None:
     """A hundred appends of one tick are two script calls, not a hundred."""
     before = calls(redis_server)
-    outcomes = await asyncio.gather(*(store.append([draft(data=b"%d" % number)]) for number in range(100)))
+    outcomes = await asyncio.gather(
+        *(quiet_store.append([draft(data=b"%d" % number)]) for number in range(100))
+    )
     assert all(isinstance(one, Appended) for (one,) in outcomes)
     assert calls(redis_server) - before == 2
 
 
-async def test_large_drafts_are_calls_of_their_own(store: RedisStore, redis_server: RedisServer) -> None:
+async def test_large_drafts_are_calls_of_their_own(
+    quiet_store: RedisStore, redis_server: RedisServer
+) -> None:
     """A call is bounded in bytes: Redis does nothing else while it runs."""
     before = calls(redis_server)
-    await put(store, *(draft(data=b"x" * 200_000) for _ in range(4)))
+    await put(quiet_store, *(draft(data=b"x" * 200_000) for _ in range(4)))
     assert calls(redis_server) - before == 4
 
 
