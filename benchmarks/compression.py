@@ -157,7 +157,11 @@ class Crowd:
 def hub(way: str) -> Iterator[tuple[int, int]]:
     """A hub of that way in memory; its process and its port."""
     with scratch("fast-sse-compression-") as directory:
-        env = environment("memory", directory) | WAYS[way] | {"FAST_SSE_HEARTBEAT_S": "600", "FAST_SSE_LIMITS__STALL_S": "1200"}
+        env = (
+            environment("memory", directory)
+            | WAYS[way]
+            | {"FAST_SSE_HEARTBEAT_S": "600", "FAST_SSE_LIMITS__STALL_S": "1200"}
+        )
         with server([sys.executable, "-m", "fast_sse", "serve"], HUB_CORE, directory, env) as process:
             public = ready_line(process)["public"]
             yield process.pid, int(public.rpartition(":")[2])
