@@ -37,7 +37,7 @@ from fast_sse.http.admin.answers import refusal
 from fast_sse.http.admin.channels import Erasing
 from fast_sse.http.admin.event_stream import OpenStreams
 from fast_sse.http.admin.guard import KeyGuard, MutationGuard
-from fast_sse.http.admin.health import PROBES, Probed
+from fast_sse.http.admin.health import PROBES
 from fast_sse.http.admin.letters import Lettered
 from fast_sse.http.admin.live import Live, Watched
 from fast_sse.http.admin.metrics import METRICS, Metered
@@ -48,7 +48,7 @@ from fast_sse.http.admin.trial import Trying
 from fast_sse.model.errors import DefectError, MethodNotAllowedError, NotFoundError
 
 
-class Operated(Probed, Metered, Watched, Erasing, Trying, Made, Lettered, Protocol):
+class Operated(Metered, Watched, Erasing, Trying, Made, Lettered, Protocol):
     """All that the listener asks of the node behind it."""
 
 

@@ -26,6 +26,7 @@ from starlette.routing import Route
 from fast_sse import __version__
 from fast_sse.http.admin.asked import parameters, refusing
 from fast_sse.http.admin.event_stream import End, EventStream, OpenStreams, Refused, cut_of, last_words
+from fast_sse.http.admin.health import Probed
 from fast_sse.model.frame import frame, retry
 from fast_sse.model.letter import Reason
 from fast_sse.observe.history import STEP_S, History, Point
@@ -46,8 +47,8 @@ _NUMBER_DIGITS_MAX = 15
 _NONE: frozenset[str] = frozenset()
 
 
-class Watched(Protocol):
-    """A node whose numbers can be looked at.
+class Watched(Probed, Protocol):
+    """A node whose numbers can be looked at, beside its state.
 
     Attributes:
         instance: the mark of this process.
@@ -56,18 +57,6 @@ class Watched(Protocol):
         letters_by_reason: dead letters as the store counts them; None while that is not known.
     """
 
-    @property
-    def name(self) -> str: ...  # noqa: D102  see `health.Probed`, as those that follow
-    @property
-    def state(self) -> str: ...  # noqa: D102
-    @property
-    def store_name(self) -> str: ...  # noqa: D102
-    @property
-    def durability(self) -> str: ...  # noqa: D102
-    @property
-    def following(self) -> bool: ...  # noqa: D102
-    @property
-    def damaged(self) -> bool: ...  # noqa: D102
     @property
     def instance(self) -> str: ...  # noqa: D102  see the class
     @property
