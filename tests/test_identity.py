@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from tests.support.issuer import (
 )
 
 from fast_sse.config import load
-from fast_sse.http.tokens.source import FetchedKeys
+from fast_sse.http.tokens.source import FETCHING, FetchedKeys
 from fast_sse.http.tokens.verifier import Verifier
 from fast_sse.identity import make_tokens, token_problems
 from fast_sse.model.errors import ConfigError, OverloadedError, UnauthorizedError
@@ -161,6 +162,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KeyServe
     monkeypatch.setenv("SSL_CERT_FILE", str(server.ca))
     server.hold()
     yield server
+    server.release()
+    for thread in threading.enumerate():
+        if thread.name == FETCHING:
+            thread.join(10)  # what it holds is its own to close
     server.stop()
 
 

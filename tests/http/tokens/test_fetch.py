@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 from tests.support.issuer import KeyServer
@@ -37,8 +38,12 @@ def test_an_answer_that_is_none_is_refused(server: KeyServer) -> None:
     with pytest.raises(FetchError, match="larger"):
         fetch(server.url)
     server.body, server.status = b"", 500
-    with pytest.raises(FetchError, match="500"):
+    with pytest.raises(FetchError, match="500") as refused:
         fetch(server.url)
+    assert isinstance(refused.value.__cause__, HTTPError)
+    assert refused.value.__cause__.closed, (
+        "the connection is closed with the answer, and not when memory is tidied up"
+    )
     server.status, server.headers = 302, {"Location": f"{server.url}/other"}
     asked = server.asked
     with pytest.raises(FetchError, match="302"):

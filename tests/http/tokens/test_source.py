@@ -12,7 +12,7 @@ import pytest
 from tests.support.issuer import KeyServer, jwk_of, rsa_key, set_of
 
 from fast_sse.http.tokens.keys import PUBLIC
-from fast_sse.http.tokens.source import PAUSE_S, REFRESH_S, FetchedKeys, FixedKeys
+from fast_sse.http.tokens.source import FETCHING, PAUSE_S, REFRESH_S, FetchedKeys, FixedKeys
 from fast_sse.observe.observer import Fact, KeysFailed, KeysFetched
 
 pytestmark = pytest.mark.wire
@@ -102,7 +102,7 @@ async def test_there_is_one_fetch_at_a_time(rig: Rig) -> None:
         assert rig.source.more()
     rig.server.release()
     for thread in threading.enumerate():
-        if thread.name == "keys of tokens":
+        if thread.name == FETCHING:
             await asyncio.to_thread(thread.join)
     assert rig.server.asked == 1
 

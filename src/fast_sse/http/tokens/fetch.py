@@ -10,6 +10,7 @@ import ssl
 import time
 from http.client import HTTPException
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from fast_sse import __version__
@@ -47,6 +48,9 @@ def fetch(url: str, deadline_s: float = DEADLINE_S) -> bytes:
                     raise FetchError(f"the answer is larger than {SET_BYTES_MAX} bytes")
                 if time.monotonic() > until_s:
                     raise FetchError(f"the answer took longer than {deadline_s:g} s")
+    except HTTPError as error:
+        error.close()  # an answer that is refused holds its connection until somebody closes it
+        raise FetchError(str(error)) from error
     except (OSError, HTTPException, ValueError) as error:
         raise FetchError(str(error) or type(error).__name__) from error
     return b"".join(pieces)

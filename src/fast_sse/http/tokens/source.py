@@ -22,6 +22,8 @@ from fast_sse.observe.observer import KeysFailed, KeysFetched, Observer
 REFRESH_S = 300.0
 #: Seconds between two fetches at least.
 PAUSE_S = 30.0
+#: What the thread of a fetch is called.
+FETCHING = "keys of tokens"
 
 
 class KeySource(Protocol):
@@ -94,7 +96,7 @@ class FetchedKeys:
         now_s = self._clock()
         if not self._fetching and now_s - self._began_s >= PAUSE_S:
             self._fetching, self._began_s = True, now_s
-            threading.Thread(target=self._work, name="keys of tokens", daemon=True).start()
+            threading.Thread(target=self._work, name=FETCHING, daemon=True).start()
 
     def _work(self) -> None:
         """On its thread: the set or why there is none, back to the loop."""
