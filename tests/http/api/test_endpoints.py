@@ -233,7 +233,7 @@ async def test_where_a_stream_begins(rig: Rig) -> None:
         return opened(rig, request).written.decode().partition("id: ")[2].partition("\n")[0]
 
     assert primed(subscribe()) == second
-    assert primed(subscribe("last_event_id=&lastEventId=&since=")) == second
+    assert primed(subscribe("last_event_id=&lastEventId=&since=&last=")) == second
     assert primed(subscribe(f"lastEventId={first}")) == first
     assert primed(subscribe(f"last_event_id={second}", last_event_id=first)) == first
     assert primed(subscribe(f"last_event_id={first}&last=1&since=1h")) == first

@@ -153,7 +153,7 @@ class Subscribing:
         """
         shown = headers.get("last-event-id")
         cursor = (shown or "").strip(", ") or _cursors_of(query)
-        count = self._last(fields["last"]) if "last" in fields else 0
+        count = self._last(fields["last"]) if fields.get("last") else 0
         moment = parse_moment(fields["since"]) if fields.get("since") else None
         if cursor:
             return Start(earliest=True) if _is_earliest(cursor) else Start(after=cursor)
