@@ -69,7 +69,7 @@ def test_publishing(tmp_path: Path) -> None:
 @pytest.mark.timeout(120)
 def test_subscribing(tmp_path: Path) -> None:
     """Streams begin where the page says: at the last message, at the first, after a gap."""
-    _, last, fetched, commands, gap, several = follow("subscribing.md", tmp_path)
+    _, last, commands, gap, fetched, several = follow("subscribing.md", tmp_path)
     (shown,) = (block for block in blocks((DOCS / "subscribing.md").read_text(), "text") if "retry" in block)
     assert outline(shown).startswith(outline(last))
     assert [data["data"] for _, data in events(last)] == [{"n": 3}]  # type: ignore[index]
