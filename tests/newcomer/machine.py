@@ -59,13 +59,16 @@ class Machine:
         """A path of that machine as this one sees it."""
         return self._root / path.relative_to("/") if self._bare else path
 
-    def start(self, script: str, *, as_root: bool = False) -> subprocess.Popen[str]:
-        """Type a script into a shell of its own, in the clone; what it prints and complains of is one text."""
+    def start(self, script: str | None = None, *, as_root: bool = False) -> subprocess.Popen[str]:
+        """Type a script into a shell of its own, in the clone; what it prints and complains of is one text.
+
+        Without a script the shell takes what is written to its standard input.
+        """
         return subprocess.Popen(
             self._command(script, as_root=as_root),
             cwd=None if self._bare else self._tree,
             env=self._environment(as_root=as_root),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if script is None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -87,8 +90,8 @@ class Machine:
         """What the owner of a bare machine does; the seconds it took."""
         return self.run(script, as_root=True)[1]
 
-    def _command(self, script: str, *, as_root: bool) -> list[str]:
-        shell = ["bash", "-eu", "-o", "pipefail", "-c", script]
+    def _command(self, script: str | None, *, as_root: bool) -> list[str]:
+        shell = ["bash", "-eu", "-o", "pipefail", *(() if script is None else ("-c", script))]
         if not self._bare:
             return shell
         root = shlex.quote(str(self._root))

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.newcomer.machine import ROOT
+from tests.newcomer.terminal import typed
 from tests.newcomer.test_first_hour import before
-from tests.newcomer.times import STEPS, Times
+from tests.newcomer.times import HEAD, PAGE, STEPS, Times
+from tests.newcomer.tutorial import PAGE as TUTORIAL
 
 README = (ROOT / "README.md").read_text()
 
@@ -44,6 +46,27 @@ def test_a_clone_can_run_what_make_runs() -> None:
     assert {name: modes.get(name) for name in called} == dict.fromkeys(called, "100755")
 
 
+def test_the_tutorial_is_typed_whole(tmp_path: Path) -> None:
+    """Its commands are pasted as they stand, its programs are saved as they stand, and it kills the shop once."""
+    pasted = typed(TUTORIAL.read_text())
+    saved = [block for block in pasted if block.startswith("cat > ")]
+    subprocess.run(["bash", "-eu", "-c", "".join(saved)], cwd=tmp_path, check=True)
+    shop = ROOT / "examples" / "shop"
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {
+        file.name: file.read_text() for file in shop.iterdir()
+    }
+    kinds = ("pip install", "cat > ", "uvicorn", "kill -9")
+    order = [kind for block in pasted for kind in kinds if kind in block]
+    assert order == ["pip install", "cat > ", "cat > ", "uvicorn", "kill -9", "uvicorn"]
+
+
+def test_the_page_has_the_head_of_its_rows() -> None:
+    """A step that was added has its column on the page, too, and each row has a cell for it."""
+    page = PAGE.read_text()
+    assert page.startswith(HEAD)
+    assert {row.count("|") for row in page.removeprefix(HEAD).splitlines()} <= {len(STEPS) + 5}
+
+
 def test_times_are_a_row(tmp_path: Path) -> None:
     """A page has its head once, a row for each run, and a dash for a step that was not reached."""
     times, page = Times(), tmp_path / "page.md"
@@ -56,7 +79,7 @@ def test_times_are_a_row(tmp_path: Path) -> None:
     assert (
         len(
             re.findall(
-                r"^\| \d{4}-.*\| bare Debian, \d+ cores, load \d+\.\d \| root \| - \| 17\.0 \| - \| - \| - \|$",
+                r"^\| \d{4}-.*\| bare Debian, \d+ cores, load \d+\.\d \| root \| - \| 17\.0 \| - \| - \| - \| - \|$",
                 text,
                 re.MULTILINE,
             )

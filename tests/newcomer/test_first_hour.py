@@ -1,4 +1,4 @@
-"""A newcomer's first hour, from a bare machine: what README and the quick start say is typed as it stands, and timed."""
+"""A newcomer's first hour, from a bare machine: what README, the quick start and the tutorial say is typed as it stands, and timed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.browser.conftest import need
 from tests.docs.shell import DOCS, PORTS, blocks, end
 from tests.newcomer.machine import ROOT, Machine, machine
 from tests.newcomer.times import Times
+from tests.newcomer.tutorial import SHOP_PORT, tutorial
 
 pytestmark = [pytest.mark.chaos, pytest.mark.wire, pytest.mark.timeout(3600)]
 
@@ -21,8 +23,9 @@ FIRST_EVENT_S_MAX = 20.0
 
 @pytest.mark.parametrize("who", ["an ordinary user", "root"])
 def test_the_first_hour(who: str, tmp_path: Path, times: Times) -> None:
-    """README's two commands and the quick start work at the first try, and a demo is quick once packages are there."""
-    for port in PORTS:
+    """README's commands, the quick start and the tutorial work at the first try; a demo is quick once packages are there."""
+    need("chromium")
+    for port in (*PORTS, SHOP_PORT):
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0, f"something listens on {port}"
     with machine(tmp_path / "machine", who) as newcomer:
@@ -35,6 +38,7 @@ def test_the_first_hour(who: str, tmp_path: Path, times: Times) -> None:
         warm_s = times.note("again, from the cache", first_event(newcomer))
         newcomer.run("rm -rf .venv var")
         times.note("quick start", quick_start(newcomer))
+        times.note("tutorial", tutorial(newcomer))
         times.note(
             "make test, up to its tests",
             newcomer.run("make test PYTEST='.venv/bin/pytest -q tests/model/test_cursor.py'")[1],
@@ -43,10 +47,13 @@ def test_the_first_hour(who: str, tmp_path: Path, times: Times) -> None:
 
 
 def before(who: str) -> str:
-    """What README has installed first. Root installs make alone: the rest is make's to get. curl is for the quick start."""
+    """What README has installed first. Root installs make alone: the rest is make's to get.
+
+    curl is for the quick start, and openssl for the end of it and for the tutorial.
+    """
     (line,) = re.findall(r"`sudo (apt-get install [^`]+)`", (ROOT / "README.md").read_text())
     packages = "apt-get install make" if who == "root" else line
-    return f"apt-get update -qq && {packages} --yes -qq --no-install-recommends curl > /dev/null"
+    return f"apt-get update -qq && {packages} --yes -qq --no-install-recommends curl openssl > /dev/null"
 
 
 def first_event(newcomer: Machine) -> float:

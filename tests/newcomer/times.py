@@ -14,17 +14,19 @@ STEPS = (
     "first event",
     "again, from the cache",
     "quick start",
+    "tutorial",
     "make test, up to its tests",
 )
 HEAD = f"""# A newcomer's first hour
 
-Written by `pytest -m chaos tests/newcomer`, never typed. Each row is a machine on which nobody worked before. All that README and
-the [quick start](quick-start.md) say was pasted as it stands. Numbers are seconds.
+Written by `pytest -m chaos tests/newcomer`, never typed. Each row is a machine on which nobody worked before. All that README,
+the [quick start](quick-start.md) and the [tutorial](tutorial.md) say was pasted as it stands. Numbers are seconds.
 
 - **load**: how many processes wanted a core, on average over a quarter of an hour. With more than there are cores, times are longer.
 - **packages before**: the line with `apt-get` in README. Root installs only make, and `make demo` the rest.
 - **first event**: from `make demo` until a subscriber printed a message, with nothing downloaded before.
 - **again, from the cache**: the same with `.venv` deleted, and the packages downloaded before.
+- **tutorial**: from the empty folder until each window showed what was bought while the shop was dead. Chromium ran outside that machine.
 - **make test, up to its tests**: test tools, lint, types and layers, then one file of tests.
 
 | when (UTC) | commit | machine | who | {" | ".join(STEPS)} |
