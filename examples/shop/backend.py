@@ -100,7 +100,8 @@ def page() -> FileResponse:
 @app.post("/login")
 def login(login: Login, response: Response) -> None:
     """Begin a session. A shop with HTTPS adds `secure=True` to the cookie."""
-    if not hmac.compare_digest(PASSWORDS.get(login.name, "").encode(), login.password.encode()):
+    password = PASSWORDS.get(login.name)
+    if password is None or not hmac.compare_digest(password.encode(), login.password.encode()):
         raise HTTPException(401)
     token = secrets.token_urlsafe(32)
     with turn, db:
