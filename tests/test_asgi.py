@@ -18,6 +18,8 @@ from starlette.requests import Request
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 from tests.support.events import Block, Parser
+from tests.support.issuer import AUDIENCE, ISSUER, by_secret, claims, token
+from tests.support.issuer import SECRET as TOKEN_SECRET
 from tests.support.publisher import Pair, signed, subscribe_target
 from tests.support.sign import KEY, SECRET
 
@@ -25,6 +27,7 @@ from fast_sse.asgi import Allowed, Gap, HubApp, app
 from fast_sse.asgi import Message as Published
 from fast_sse.config import Config, load
 from fast_sse.http.asgi.stream import Message
+from fast_sse.model.channel import Channel
 from fast_sse.model.errors import (
     BadChannelError,
     BadRequestError,
@@ -36,6 +39,7 @@ from fast_sse.model.errors import (
     UnknownOutcomeError,
 )
 from fast_sse.model.letter import Poison, Source
+from fast_sse.model.signature import Scope, sign_v1, sign_v2
 from fast_sse.store.letters import Wanted
 
 CAR: Pair = ("car", "sold")
@@ -451,6 +455,167 @@ async def test_a_session_never_publishes(config: Config) -> None:
         await hub(scope, AsyncMock(return_value=body), send)
     assert said[0]["status"] == 401
     assert asked == []
+
+
+# -- nothing to sign with -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unsigned(config: Config, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """Settings without any secret."""
+    monkeypatch.delenv("FAST_SSE_AUTH__SECRET")
+    assert config.auth.secret is not None
+    return load(mounted=True)
+
+
+async def asked(
+    hub: ASGIApp, method: str, path: str, headers: dict[str, str], query: str = "", body: bytes = b""
+) -> int:
+    """The status of one request that is no stream."""
+    said: list[Message] = []
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    await asyncio.wait_for(
+        hub(scope, AsyncMock(return_value={"type": "http.request", "body": body}), send), 5
+    )
+    status: int = said[0]["status"]
+    return status
+
+
+def forged(scope: Scope, body: bytes | None) -> list[str]:
+    """What anybody can sign: with no key, with an empty one, and with one of zeros, under several names."""
+    now, channels = int(time.time()), [] if scope == "batch" else [Channel(*CAR)]
+    made = [sign_v1(b"", Channel(*CAR)), "0" * 64, ""]
+    for key in (b"", bytes(32), bytes(64)):
+        made += [
+            sign_v2(key, kid, scope, channels, body=body, iat=now, exp=now + 60, nonce="n" * 16)
+            for kid in ("web", "0", "-")
+        ]
+    return made
+
+
+async def test_without_a_secret_sessions_read_and_the_process_publishes(unsigned: Config) -> None:
+    """A hub inside an application that signs nothing needs nothing to sign with."""
+    hub = app(unsigned, authorize=by_cookie)
+    async with hub.lifespan():
+        listener = Listener(hub, CAR, {"cookie": "sid=ann"})
+        await listener.count(1)
+        newest = await hub.publish(*CAR, 1)
+        await listener.count(2)
+        assert [block.id for block in listener.messages] == [newest]
+        page = Starlette(routes=[Mount("/sse", hub)])
+        assert await answer(page, CAR, "sid=bob") == 401
+        assert await answer(page, CAR, "") == 401
+
+
+@pytest.mark.parametrize(
+    ("scope", "method", "path"),
+    [
+        ("pub", "POST", "/v1/sse/events/car/types/sold"),
+        ("batch", "POST", "/v1/sse/batch"),
+        ("sub", "GET", "/v1/subscribe/events/car/types/sold"),
+        ("sub", "GET", "/v1/subscribe?channel=car/sold"),
+        ("sub", "GET", "/v1/messages?channel=car/sold"),
+        ("sub", "GET", "/v1/messages/{id}/delivery?channel=car/sold"),
+        ("sub", "POST", "/v1/messages/{id}/ack?channel=car/sold"),
+    ],
+)
+async def test_without_a_secret_no_signature_is_right(
+    unsigned: Config, scope: Scope, method: str, path: str
+) -> None:
+    """Every one is 401 in a header and in a query, for each route, and not even a session mends it."""
+    hub = app(unsigned, authorize=by_cookie)
+    batch = b'{"event_id":"car","event_type":"sold","data":1}\n'
+    body = {"pub": b'{"data":1}', "batch": batch, "sub": b'{"client":"c"}'}[scope]
+    kind = "application/x-ndjson" if scope == "batch" else "application/json"
+    async with hub.lifespan():
+        listener = Listener(hub, CAR, {"cookie": "sid=ann"})
+        await listener.count(1)
+        route, _, query = path.replace("{id}", await hub.publish(*CAR, "first")).partition("?")
+        for text in forged(scope, None if scope == "sub" else body):
+            headers = {"content-type": kind, "x-signature": text}
+            assert await asked(hub, method, route, headers, query, body) == 401, text
+            if text:
+                shown = f"{query}&signature={text}"
+                headers = {"content-type": kind, "cookie": "sid=ann"}
+                assert await asked(hub, method, route, headers, shown, body) == 401, text
+        await hub.publish(*CAR, "last")
+        await listener.count(3)
+        assert [json.loads(block.data or "")["data"] for block in listener.messages] == ["first", "last"]
+
+
+async def test_without_a_secret_nothing_is_signed(unsigned: Config) -> None:
+    """An address would hold a signature that the hub itself refuses, so both settings are named in its place."""
+    with pytest.raises(ConfigError, match=r"auth\.keys: .*auth\.secret"):
+        app(unsigned, authorize=by_cookie).stream_url(CAR)
+
+
+async def test_with_a_publish_secret_alone_http_publishes_and_sessions_read(
+    unsigned: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each right has its own secret: the one that is absent verifies nothing, also where it may stand in a query."""
+    monkeypatch.setenv("FAST_SSE_AUTH__PUBLISH_SECRET", SECRET)
+    hub = app(authorize=by_cookie)
+    signature = sign_v1(SECRET.encode(), Channel(*CAR))
+    async with hub.lifespan():
+        headers = {"content-type": "application/json", "x-signature": signature}
+        route = "/v1/sse/events/car/types/sold"
+        assert await asked(hub, "POST", route, headers, body=b'{"data":1}') == 200
+        for text in (signature, sign_v1(b"", Channel(*CAR))):
+            assert await asked(hub, "GET", subscribe_target(CAR), {"x-signature": text}) == 401
+            assert await asked(hub, "GET", subscribe_target(CAR), {}, f"signature={text}") == 401
+
+
+async def test_tokens_alone_open_streams(unsigned: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub whose process publishes may leave reading to an identity provider; a forged token is a 401."""
+    monkeypatch.setenv("FAST_SSE_AUTH__JWT__ISSUER", ISSUER)
+    monkeypatch.setenv("FAST_SSE_AUTH__JWT__AUDIENCE", AUDIENCE)
+    monkeypatch.setenv("FAST_SSE_AUTH__JWT__SECRET", TOKEN_SECRET)
+    hub = app()
+    right = claims("car/*", now=time.time())
+    async with hub.lifespan():
+        listener = Listener(hub, CAR, {"authorization": f"Bearer {token(right, by_secret(), alg='HS256')}"})
+        await listener.count(1)
+        newest = await hub.publish(*CAR, 1)
+        await listener.count(2)
+        assert [block.id for block in listener.messages] == [newest]
+        wrong = [token(right, by_secret(key), alg="HS256") for key in (b"", bytes(32), SECRET)]
+        for text in [*wrong, token(right, lambda _data: b"", alg="none"), ""]:
+            shown = {"authorization": f"Bearer {text}"}
+            assert await asked(hub, "GET", subscribe_target(CAR), shown) == 401
+        for text in forged("sub", None):
+            assert await asked(hub, "GET", subscribe_target(CAR), {"x-signature": text}) == 401
+        post = {"content-type": "application/json", "authorization": f"Bearer {token(right, by_secret())}"}
+        assert await asked(hub, "POST", "/v1/sse/events/car/types/sold", post, body=b'{"data":1}') == 401
+
+
+def test_without_a_secret_somebody_else_must_say_who_reads(unsigned: Config) -> None:
+    """With neither `authorize` nor tokens nobody could read, whoever made the settings."""
+    with pytest.raises(ConfigError, match=r"auth\.secret"):
+        app(unsigned)
+    with pytest.raises(ConfigError, match=r"auth\.secret"):
+        app()
+    assert isinstance(app(authorize=by_cookie), HubApp)
+
+
+async def test_the_log_says_that_no_signature_is_taken(
+    unsigned: Config, config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who forgot the secret reads it at the start; with one there is no such line."""
+    for settings, told in ((unsigned, True), (config, False)):
+        async with app(settings, authorize=by_cookie).lifespan():
+            pass
+        assert ("no signature is taken" in capsys.readouterr().err) is told
 
 
 # -- inside the process -------------------------------------------------------------------------------------

@@ -67,3 +67,26 @@ def test_a_proxy_header_and_tls_exclude_one_another() -> None:
     ((key, problem),) = problems_of(made)
     assert key == "proxy_protocol"
     assert "tls.cert and tls.key" in problem
+
+
+@pytest.mark.parametrize(
+    ("auth", "served", "mounted"),
+    [
+        ({}, ["auth.secret"], []),
+        ({"v1": "off"}, ["auth.keys"], []),
+        ({"keys": {"web": SECRET}}, ["auth.secret"], []),
+        ({"publish_secret": SECRET}, ["auth.secret"], []),
+        ({"secret": ""}, ["auth.secret"], ["auth.secret"]),
+        ({"secret": "{SECRET}"}, ["auth.secret"], ["auth.secret"]),
+        ({"keys": {"web": ""}}, ["auth.keys", "auth.secret"], ["auth.keys"]),
+        ({"signing_kid": "web"}, ["auth.secret", "auth.signing_kid"], ["auth.signing_kid"]),
+        ({"secret_previous": SECRET}, ["auth.secret"], ["auth.secret"]),
+    ],
+)
+def test_a_mounted_hub_may_have_nothing_to_sign_with(
+    auth: dict[str, Any], served: list[str], mounted: list[str]
+) -> None:
+    """It may leave secrets out. One that is there must be strong, and `secret_previous` alone is a mistake."""
+    made = Config.model_validate({"auth": auth})
+    assert [key for key, _ in problems_of(made)] == served
+    assert [key for key, _ in problems_of(made, mounted=True)] == mounted

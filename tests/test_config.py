@@ -15,6 +15,7 @@ from fast_sse.config import Config, load, setting_names
 from fast_sse.hub.telling import LetterRules
 from fast_sse.model.errors import ConfigError
 from fast_sse.model.limits import Limits
+from fast_sse.model.signature import Keyring
 from fast_sse.store.letters import LetterBounds
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -172,6 +173,21 @@ def test_v1_needs_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().keyring.keys == {"web-1": OTHER.encode()}
     monkeypatch.delenv("FAST_SSE_AUTH__KEYS")
     assert refused().startswith("auth.keys: is empty")
+
+
+def test_a_mounted_hub_is_read_without_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`serve` reads what it always did: tokens publish nothing, so that it refuses to start with them alone."""
+    monkeypatch.delenv("FAST_SSE_AUTH__SECRET")
+    assert load(mounted=True).keyring == Keyring()
+    monkeypatch.setenv("FAST_SSE_AUTH__JWT__ISSUER", "https://login.example")
+    monkeypatch.setenv("FAST_SSE_AUTH__JWT__AUDIENCE", "fast-sse")
+    monkeypatch.setenv("FAST_SSE_AUTH__JWT__SECRET", OTHER)
+    assert load(mounted=True).auth.jwt.is_on
+    assert refused().startswith("auth.secret: is missing")
+    assert "mounted" in refused()
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", "")
+    with pytest.raises(ConfigError, match=r"auth\.secret"):
+        load(mounted=True)
 
 
 def test_two_secrets_that_are_one_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

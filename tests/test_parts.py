@@ -104,7 +104,7 @@ def test_open_doors_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def warnings() -> list[str]:
         stream = io.StringIO()
-        warn(load(), make_log("info", stream))
+        warn(load(mounted=True), make_log("info", stream))
         return [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
 
     assert [text.split()[0] for text in warnings()] == ["whoever"]
@@ -116,6 +116,9 @@ def test_open_doors_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [text.split()[0] for text in warnings()] == ["dead_letters.grace_s"]
     monkeypatch.setenv("FAST_SSE_DEAD_LETTERS__ENABLED", "false")
     assert warnings() == []
+    monkeypatch.delenv("FAST_SSE_AUTH__V1")
+    monkeypatch.delenv("FAST_SSE_AUTH__SECRET")
+    assert warnings() == [], "without a secret v1 signs nothing"
 
 
 async def test_lifetimes_are_judged_by_the_store_s_clock(tmp_path: Path) -> None:

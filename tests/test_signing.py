@@ -122,3 +122,17 @@ def test_a_service_that_signs_loads_no_server() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("secret", [None, "", b""])
+def test_without_a_secret_the_setting_is_named(secret: str | bytes | None) -> None:
+    """A hub without a secret takes no signatures, so that nothing is signed with an empty one."""
+    with pytest.raises(ValueError, match=r"auth\.secret"):
+        Signer(secret=secret)
+
+
+def test_without_a_key_the_setting_is_named() -> None:
+    """Of format v2 it is an entry of `auth.keys`."""
+    for key in (None, ""):
+        with pytest.raises(ValueError, match=r"auth\.keys"):
+            Signer(kid="shop", key=key)

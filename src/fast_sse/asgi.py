@@ -27,6 +27,7 @@ from typing import Any, TextIO
 
 import msgspec
 
+from fast_sse.checks import missing_secrets
 from fast_sse.config import Config, load
 from fast_sse.http.api.endpoints import Endpoints
 from fast_sse.http.asgi.app import AsgiApp, Scope
@@ -196,7 +197,10 @@ class HubApp(AsgiApp):
         key = keyring.keys.get(keyring.signing_kid)
         if key is None:
             named = "auth.signing_kid" if keyring.keys else "auth.keys"
-            raise ConfigError(named, "is missing; an address takes a signature of format v2")
+            signs_nothing = (
+                "" if keyring.secret or keyring.keys else ", and so is auth.secret: this hub signs nothing"
+            )
+            raise ConfigError(named, f"is missing{signs_nothing}; an address takes a signature of format v2")
         signer = Signer(kid=keyring.signing_kid, key=key)
         return signer.stream_url(base, *channels, ttl_s=ttl_s, **query)
 
@@ -290,9 +294,15 @@ def app(config: Config | None = None, *, authorize: Authorize | None = None) -> 
     with channels (`ID/TYPE`, `*` for all) or an Allowed with an end; with None or no channel the request is 401. It may be
     async.
 
+    The hub needs no `auth.secret` where `authorize` or tokens (`auth.jwt`) say who reads, and this process publishes. It then
+    takes no signature.
+
     Raises ConfigError when a setting is wrong.
     """
-    config = config or load()
+    config = config or load(mounted=True)
+    if authorize is None and not config.auth.jwt.is_on:
+        for key, problem in missing_secrets(config.auth):
+            raise ConfigError(key, problem)
     form = form_of(config.log_format, terminal=sys.stderr is not None and sys.stderr.isatty())
     name = config.of_worker(os.getpid()).node_name
     errors = _standard_error(dropped_notice(name, form))

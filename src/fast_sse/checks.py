@@ -21,9 +21,9 @@ Problems = Iterator[tuple[str, str]]
 _MAKE_ONE = "make one with: openssl rand -hex 32"
 
 
-def problems_of(settings: Settings) -> Problems:
-    """Everything that keeps a hub with these settings from starting."""
-    yield from _auth(settings.auth)
+def problems_of(settings: Settings, *, mounted: bool = False) -> Problems:
+    """Everything that keeps a hub with these settings from starting; `mounted`: inside an application, see `asgi.app`."""
+    yield from _auth(settings.auth, mounted=mounted)
     yield from token_problems(settings.auth.jwt)
     yield from _listeners(settings)
     yield from _sharing(settings)
@@ -32,15 +32,24 @@ def problems_of(settings: Settings) -> Problems:
     yield from _admin(settings.admin, settings.admin_host)
 
 
-def _auth(auth: Auth) -> Problems:
+def missing_secrets(auth: Auth) -> Problems:
+    """What nobody could publish and read without, where every right is a signature."""
+    if auth.secret is None and auth.v1 != "off":
+        instead = "or set auth.v1 = off and auth.keys; a hub mounted with authorize= or auth.jwt does without"
+        yield "auth.secret", f"is missing; {_MAKE_ONE} ({instead})"
+    if auth.v1 == "off" and not auth.keys:
+        yield "auth.keys", "is empty, and with auth.v1 = off nobody could publish or subscribe"
+
+
+def _auth(auth: Auth, *, mounted: bool) -> Problems:
     secrets = {f"auth.{name}": value for name, value in auth if isinstance(value, SecretStr)}
     for key, secret in (*secrets.items(), *(("auth.keys", secret) for secret in auth.keys.values())):
         if flaw := weakness(_bytes(secret)):
             yield key, f"{flaw}; {_MAKE_ONE}"
-    if auth.secret is None and auth.v1 != "off":
-        yield "auth.secret", f"is missing; {_MAKE_ONE} (or set auth.v1 = off and auth.keys)"
-    if auth.v1 == "off" and not auth.keys:
-        yield "auth.keys", "is empty, and with auth.v1 = off nobody could publish or subscribe"
+    if not mounted:
+        yield from missing_secrets(auth)
+    elif auth.secret is None and auth.secret_previous is not None and auth.v1 != "off":
+        yield "auth.secret", "is missing, although auth.secret_previous is set"
     if auth.publish_secret is not None and auth.publish_secret == auth.secret:
         yield "auth.publish_secret", "is the same as auth.secret, so it would separate nothing"
     if auth.signing_kid is not None and auth.signing_kid not in auth.keys:

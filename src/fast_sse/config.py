@@ -192,8 +192,12 @@ class Config(Settings):
         )
 
 
-def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Config:
+def load(
+    file: Path | None = None, flags: Mapping[str, Any] | None = None, *, mounted: bool = False
+) -> Config:
     """Read all sources and check them. `flags` are top-level settings; None in it means not given.
+
+    `mounted`: for `fast_sse.asgi.app`, inside an application. There may be no secret then, if something else says who reads.
 
     Raises:
         ConfigError: names the first thing that is wrong, and the keys of all others.
@@ -204,7 +208,7 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Co
         config = _sourced(file, flags)
     except ValidationError as error:
         raise _config_error(error) from None
-    for key, problem in problems_of(config):
+    for key, problem in problems_of(config, mounted=mounted):
         raise ConfigError(key, problem)
     return config
 

@@ -329,6 +329,8 @@ class Node:
             v1=config.auth.v1,
             kids=sorted(config.auth.keys),
         )
+        if not config.keyring.verifies:
+            self.log.info("no signature is taken: there is neither auth.secret nor auth.keys")
         if names := foreign(os.environ):
             self.log.info("variables of services and links are left alone", names=names)
         if not self._demo:  # there, what it warns of is meant

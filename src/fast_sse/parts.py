@@ -278,7 +278,7 @@ def warn(config: Config, log: Log) -> None:
     """Say which settings are allowed, but open a door or are hardly meant."""
     for name in config.ending_in_space:
         log.warning("a secret ends in white space, which counts", setting=name)
-    if config.auth.v1 == "both" and config.auth.publish_secret is None:
+    if config.auth.v1 == "both" and config.auth.secret is not None and config.auth.publish_secret is None:
         log.warning(
             "whoever may subscribe may also publish: v1 signs both with auth.secret; "
             "set auth.publish_secret, or auth.v1"

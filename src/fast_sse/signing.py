@@ -50,10 +50,13 @@ class Signer:
     ) -> None:
         given = secret if key is None else key
         if given is None or (secret is None) == (key is None) or bool(kid) != (key is not None):
-            raise ValueError("give either secret (format v1), or kid and key (format v2)")
+            raise ValueError(
+                "give either secret (format v1: auth.secret of the hub), or kid and key (format v2: an entry of auth.keys)"
+            )
         self._secret = given.encode() if isinstance(given, str) else given
         if flaw := weakness(self._secret):
-            raise ValueError(f"the {'secret' if key is None else 'key'} {flaw}")
+            named = "secret (auth.secret of the hub)" if key is None else "key (an entry of auth.keys)"
+            raise ValueError(f"the {named} {flaw}")
         self._kid = kid
         self._now = now
 

@@ -103,6 +103,49 @@ def test_the_dummy_key_grants_nothing():
 
 
 @pytest.mark.parametrize("scope", ["pub", "sub", "batch"])
+@pytest.mark.parametrize(
+    "ring",
+    [
+        Keyring(),
+        Keyring(keys={"web-2": b""}, signing_kid="web-2"),
+        Keyring(secret=b"s" * 32),  # without a previous one
+        Keyring(publish_secret=b"p" * 32),
+    ],
+)
+def test_a_secret_that_is_absent_verifies_nothing(ring, scope):
+    """An absent secret is no empty one: a MAC under an empty key, which anybody can make, grants nothing."""
+    channels = [] if scope == "batch" else [CART]
+    forged = [
+        sign_v1(b"", CART),
+        sign_v2(b"", "web-2", scope, channels, body=None, iat=NOW, exp=NOW + 60, nonce=NONCE),
+        sign_v2(module._NOBODY, "web-2", scope, channels, body=None, iat=NOW, exp=NOW + 60, nonce=NONCE),
+        sign_v2(bytes(32), "web-2", scope, channels, body=None, iat=NOW, exp=NOW + 60, nonce=NONCE),
+    ]
+    for text in forged:
+        with pytest.raises(UnauthorizedError):
+            verify(text, scope, channels, body=None, now=NOW, keyring=ring)
+    assert not still_stands(Grant("sub", "v1", "v1", secret_mark=module._mark(b"")), ring)
+    mark = module._mark(b"")
+    assert not still_stands(Grant("sub", "v2", "web", kid="web-2", secret_mark=mark), ring)
+
+
+@pytest.mark.parametrize(
+    ("ring", "scope"),
+    [
+        (Keyring(), "sub"),
+        (Keyring(), "pub"),
+        (Keyring(v1="off", keys={"web": b"k" * 32}), "sub"),
+        (Keyring(publish_secret=b"p" * 32), "sub"),
+    ],
+)
+def test_operators_learn_that_a_hub_has_no_secret_for_this(ring: Keyring, scope: Scope) -> None:
+    """The client is told one word for all; the reason names what the hub lacks."""
+    with pytest.raises(UnauthorizedError) as caught:
+        verify("0" * 64, scope, [CART], body=None, now=NOW, keyring=ring)
+    assert (caught.value.reason, str(caught.value)) == ("no_secret", module._REFUSAL)
+
+
+@pytest.mark.parametrize("scope", ["pub", "sub", "batch"])
 def test_a_signature_lives_from_iat_to_exp_with_the_skew_on_both_sides(scope):
     """Accepted while iat - 60 s <= now < exp + 60 s, for every scope, to the second and below."""
     ttl = LIFETIME_S_MAX[scope]
