@@ -329,7 +329,8 @@ class Node:
             v1=config.auth.v1,
             kids=sorted(config.auth.keys),
         )
-        if not config.keyring.verifies:
+        auth = config.auth
+        if not (auth.secret or auth.publish_secret or auth.keys):
             self.log.info("no signature is taken: there is neither auth.secret nor auth.keys")
         if names := foreign(os.environ):
             self.log.info("variables of services and links are left alone", names=names)
