@@ -64,8 +64,8 @@ class Audit:
         """One line of figures."""
         bound = f"{3 / self.acks:.1e}" if self.acks else "none"
         return (
-            f"early acks {len(self.early_acks)}, early events {len(self.early_events)} of {self.acks:,} acks "
-            f"(95 % bound {bound}), {self.syncs:,} fdatasyncs, {self.acks_per_sync:.1f} acks per fdatasync"
+            f"{len(self.early_acks)} early acks and {len(self.early_events)} early events of {self.acks:,} acks; "
+            f"95 % bound {bound}; {self.syncs:,} fdatasyncs, {self.acks_per_sync:.1f} acks per fdatasync"
         )
 
     def assert_clean(self, acks: int) -> None:

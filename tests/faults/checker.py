@@ -91,10 +91,10 @@ class Report:
         """One line of figures, then the first evidence of each kind."""
         pairs = self.counts["pairs"]
         bound = f"95 % bound {3 / pairs:.1e}" if pairs else "no bound"
-        figures = ", ".join(f"{kind} {len(self.defects[kind])}" for kind in KINDS)
-        counted = ", ".join(f"{name} {count:,}" for name, count in self.counts.items())
+        found = [f"{kind} {len(self.defects[kind]):,}" for kind in KINDS if self.defects[kind]]
+        counted = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in self.counts.items())
         evidence = [f"\n  {kind}: {line}" for kind in KINDS for line in self.defects[kind][:5]]
-        return f"{figures} (of {counted}; {bound}){''.join(evidence)}"
+        return f"{', '.join(found) or 'no defect'} in {counted}; {bound}{''.join(evidence)}"
 
     def require(self, **counts: int) -> Report:
         """Add counts that must not be zero: that a fault really struck, for one."""

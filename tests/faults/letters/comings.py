@@ -48,8 +48,8 @@ class Counts(NamedTuple):
             sum(self.in_flight.values()),
         )
         return (
-            f"logged {logged:,} <= written {written:,} <= logged + in flight at a cut {logged + cut:,}; "
-            f"{self.comings:,} times somebody came; {sum(len(one[0]) for one in self.acks.values()):,} acks exact; "
+            f"clients logged {logged:,}, nodes wrote {written:,}, logged and in flight at a cut {logged + cut:,}; "
+            f"clients came {self.comings:,} times; {sum(len(one[0]) for one in self.acks.values()):,} acks exact; "
             f"{self.verdict.figure}"
         )
 

@@ -71,14 +71,14 @@ class Verdict:
     @property
     def figure(self) -> str:
         """In words, for the book."""
-        counts = ", ".join(f"{kind} {len(self.defects[kind])}" for kind in KINDS)
+        counts = ", ".join(f"{kind} {len(self.defects[kind]):,}" for kind in KINDS if self.defects[kind])
         waits = self.latency_ms
         latency = ""
         if waits:
             latency = f"; decided after {waits[0]} to {waits[-1]} ms, median {statistics.median(waits):.0f}"
         return (
-            f"{counts} (of {self.due:,} due, {len(self.letters):,} letters, {len(self.marked):,} of messages that were "
-            f"seen and say so){latency}"
+            f"{counts or 'no defect'} in {self.due:,} messages due, {len(self.letters):,} letters, {len(self.marked):,} of them "
+            f"marked{latency}"
         )
 
     def assert_clean(self) -> Verdict:

@@ -93,7 +93,7 @@ async def server_dies(
             gaps, lost = [reasons(client) for client in crowd.clients], lost_to(crowd)
             told = sum(map(len, gaps))
             figure = (
-                f"{persistence}: {len(crowd.messages):,} messages, {kills} kills, {killer.bit} with a publish in flight; "
+                f"persistence {persistence}: {len(crowd.messages):,} messages, {kills} kills, {killer.bit} with a publish in flight; "
                 f"{killer.refused} publishes refused while it was down; {sum(map(len, lost))} of "
                 f"{report.counts['pairs']:,} deliveries lost, {told} gaps at {len(gaps)} streams"
             )
