@@ -47,8 +47,14 @@ def test_a_value_of_the_wrong_shape(monkeypatch: pytest.MonkeyPatch, key: str, v
             "heartbeats: unknown setting; did you mean heartbeat_s? (in FAST_SSE_HEARTBEATS)",
         ),
         ("FAST_SSE_DATADIR", "datadir: unknown setting; did you mean data_dir? (in FAST_SSE_DATADIR)"),
-        ("FAST_SSE_AUTH__SECRT", "auth.secrt: unknown setting; did you mean auth.secret?"),
-        ("FAST_SSE_XYZZY", "xyzzy: unknown setting (in FAST_SSE_XYZZY)"),
+        (
+            "FAST_SSE_AUTH__SECRT",
+            "auth.secrt: unknown setting; did you mean auth.secret? (in FAST_SSE_AUTH__SECRT)",
+        ),
+        (
+            "FAST_SSE_XYZZY",
+            "xyzzy: unknown setting; see them all with: fast-sse config show (in FAST_SSE_XYZZY)",
+        ),
     ],
 )
 def test_a_name_that_is_nearly_right(monkeypatch: pytest.MonkeyPatch, name: str, said: str) -> None:

@@ -104,7 +104,7 @@ def test_a_misspelt_key_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line says which key was probably meant, and which other keys are wrong too."""
     monkeypatch.setenv("FAST_SSE_AUTH__SECRT", SECRET)
     assert refused(port=99999) == ("port: must be at most 65535 (also wrong: auth.secrt)")
-    assert refused() == "auth.secrt: unknown setting; did you mean auth.secret?"
+    assert refused() == "auth.secrt: unknown setting; did you mean auth.secret? (in FAST_SSE_AUTH__SECRT)"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_the_signing_kid_is_one_of_the_keys(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("FAST_SSE_AUTH__KEYS", json.dumps({"a": OTHER, "b": SECRET}))
     assert load().keyring.signing_kid == ""
     monkeypatch.setenv("FAST_SSE_AUTH__SIGNING_KID", "c")
-    assert refused() == "auth.signing_kid: names no key of auth.keys"
+    assert refused() == "auth.signing_kid: is not a name in auth.keys; set it to one of them"
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_a_node_s_name_is_safe_everywhere(name: str) -> None:
 def test_a_log_of_one_process_is_not_shared(store: str) -> None:
     """Two hubs on one port with a log each would tell half of their clients nothing."""
     assert refused(store=store, node="a", reuse_port=True) == (
-        f"reuse_port: needs a store that processes share; the {store} store belongs to one"
+        f"reuse_port: needs a store that processes share, redis or kafka; the {store} store belongs to one process"
     )
 
 
@@ -408,7 +408,7 @@ def test_a_place_that_kafka_cannot_have_is_refused(
 def test_kafka_cannot_count_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bound that no broker keeps is refused, instead of being ignored."""
     monkeypatch.setenv("FAST_SSE_RETENTION__MAX_MESSAGES", "5")
-    assert refused(store="kafka").startswith("retention.max_messages: is not for kafka")
+    assert refused(store="kafka").startswith("retention.max_messages: is not for store = kafka")
     assert load(None, {"store": "sqlite"}).kept.max_messages == 5
 
 
@@ -468,7 +468,9 @@ def test_a_queue_is_where_the_log_is_unless_it_says_otherwise(monkeypatch: pytes
 def test_the_log_is_not_its_own_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading its own topic a hub would take every message of its log for poison."""
     monkeypatch.setenv("FAST_SSE_INGEST__KAFKA_TOPIC__TOPIC", "fast-sse")
-    assert refused(store="kafka", node="a").startswith("ingest.kafka_topic.topic: is the hub's own log")
+    assert refused(store="kafka", node="a").startswith(
+        "ingest.kafka_topic.topic: is the topic of the hub's own log"
+    )
     assert load().ingest.kafka_topic.topic == "fast-sse"
     monkeypatch.setenv("FAST_SSE_INGEST__KAFKA_TOPIC__BOOTSTRAP_SERVERS", "elsewhere:9092")
     assert load(None, {"store": "kafka", "node": "a"}).store == "kafka"
@@ -523,7 +525,7 @@ def test_a_secret_and_its_file_are_one_too_many(tmp_path: Path, monkeypatch: pyt
     """Nobody could say which counts, wherever each of them stands."""
     (tmp_path / "secret").write_text(OTHER)
     monkeypatch.setenv("FAST_SSE_AUTH__SECRET_FILE", str(tmp_path / "secret"))
-    assert refused() == "auth.secret_file: and auth.secret are both set; one of them is enough"
+    assert refused() == "auth.secret_file: and auth.secret are both set; remove one of them"
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,10 @@ def missing_secrets(auth: Auth) -> Problems:
         instead = "or set auth.v1 = off and auth.keys; a hub mounted with authorize= or auth.jwt does without"
         yield "auth.secret", f"is missing; {_MAKE_ONE} ({instead})"
     if auth.v1 == "off" and not auth.keys:
-        yield "auth.keys", "is empty, and with auth.v1 = off nobody could publish or subscribe"
+        yield (
+            "auth.keys",
+            "is empty, and with auth.v1 = off no client could publish or subscribe; add a key, or set auth.v1 = both",
+        )
 
 
 def _auth(auth: Auth, *, mounted: bool) -> Problems:
@@ -51,9 +54,9 @@ def _auth(auth: Auth, *, mounted: bool) -> Problems:
     elif auth.secret is None and auth.secret_previous is not None and auth.v1 != "off":
         yield "auth.secret", "is missing, although auth.secret_previous is set"
     if auth.publish_secret is not None and auth.publish_secret == auth.secret:
-        yield "auth.publish_secret", "is the same as auth.secret, so it would separate nothing"
+        yield "auth.publish_secret", "is the same as auth.secret; give it a value of its own"
     if auth.signing_kid is not None and auth.signing_kid not in auth.keys:
-        yield "auth.signing_kid", "names no key of auth.keys"
+        yield "auth.signing_kid", "is not a name in auth.keys; set it to one of them"
 
 
 def _listeners(settings: Settings) -> Problems:
@@ -63,13 +66,22 @@ def _listeners(settings: Settings) -> Problems:
         and settings.port == settings.admin_port
         and _overlap(settings.host, settings.admin_host)
     ):
-        yield "admin_port", "is the same as port; operators have a listener of their own"
+        yield (
+            "admin_port",
+            "is the same as port; set it to another one: operators have a listener of their own",
+        )
     if (tls.cert is None) != (tls.key is None):
-        yield "tls.cert" if tls.cert is None else "tls.key", "is missing; TLS takes both"
+        yield (
+            "tls.cert" if tls.cert is None else "tls.key",
+            "is missing; set both tls.cert and tls.key, or neither",
+        )
     if tls.key_password is not None and tls.key is None:
-        yield "tls.key_password", "is for tls.key, which is not set"
+        yield "tls.key_password", "is for tls.key, which is not set; set tls.key, or remove this"
     if cors.credentials and not cors.origins:
-        yield "cors.credentials", "is for the pages of cors.origins, which is empty"
+        yield (
+            "cors.credentials",
+            "is for the pages of cors.origins, which is empty; name them there, or remove this",
+        )
     yield from _unix_sockets(settings)
     yield from _introductions(settings)
 
@@ -77,11 +89,14 @@ def _listeners(settings: Settings) -> Problems:
 def _unix_sockets(settings: Settings) -> Problems:
     path = settings.host.removeprefix(PREFIX)
     if _is_unix(settings.host) and (not path.startswith("/") or "\0" in path):
-        yield "host", "is a Unix socket without an absolute path: unix:/path"
+        yield "host", "must be unix: and an absolute path, such as unix:/run/hub.sock"
     if _is_unix(settings.admin_host):
         yield "admin_host", "must be an address: a Unix socket is for the public listener"
     if _is_unix(settings.host) and settings.reuse_port:
-        yield "reuse_port", "is for a port: a Unix socket belongs to one process"
+        yield (
+            "reuse_port",
+            "is for a port, and host is a Unix socket, which belongs to one process; remove one of the two",
+        )
 
 
 def _introductions(settings: Settings) -> Problems:
@@ -91,12 +106,18 @@ def _introductions(settings: Settings) -> Problems:
     if settings.tls.cert is not None or settings.tls.key is not None:
         yield (
             "proxy_protocol",
-            "does not go with tls.cert and tls.key: the header comes before TLS, which is the proxy's to speak",
+            "does not go with tls.cert and tls.key; remove them: the proxy that sends the PROXY header ends TLS, too",
         )
     if not settings.trusted_proxies:
-        yield "trusted_proxies", "is empty, and with proxy_protocol nobody could connect"
+        yield (
+            "trusted_proxies",
+            "is empty, and with proxy_protocol no client could connect; name your proxies",
+        )
     elif _is_unix(settings.host) and UNIX not in settings.trusted_proxies:
-        yield "trusted_proxies", "does not name unix, and with proxy_protocol nobody could connect"
+        yield (
+            "trusted_proxies",
+            "does not name unix, and with proxy_protocol no client could connect; add unix",
+        )
 
 
 def _sharing(settings: Settings) -> Problems:
@@ -104,14 +125,17 @@ def _sharing(settings: Settings) -> Problems:
     if not settings.reuse_port:
         return
     if settings.store in ("sqlite", "memory"):
-        yield "reuse_port", f"needs a store that processes share; the {settings.store} store belongs to one"
+        yield (
+            "reuse_port",
+            f"needs a store that processes share, redis or kafka; the {settings.store} store belongs to one process",
+        )
     if settings.node is None:
         yield (
             "node",
-            "is required with reuse_port: processes on one port have no other name to tell them apart",
+            "is required with reuse_port; give each process a name of its own",
         )
     if settings.port == 0:
-        yield "port", "must be chosen with reuse_port: at 0 each process would take another"
+        yield "port", "must not be 0 with reuse_port: each process would take another one"
 
 
 def _retention(settings: Settings) -> Problems:
@@ -119,7 +143,7 @@ def _retention(settings: Settings) -> Problems:
     if rules.enabled and age_s and age_s < 2 * rules.grace_s:
         yield (
             "retention.max_age_s",
-            "is below twice dead_letters.grace_s: messages would go before they became dead letters",
+            "must be at least twice dead_letters.grace_s: messages would go before they became dead letters",
         )
 
 
@@ -128,17 +152,23 @@ def _kafka(settings: Settings) -> Problems:
     if settings.store != "kafka":
         return
     if settings.retention.max_messages:
-        yield "retention.max_messages", "is not for kafka: the broker trims, by age and bytes"
+        yield (
+            "retention.max_messages",
+            "is not for store = kafka; remove it: the broker trims, by age and bytes",
+        )
     servers = queue.bootstrap_servers or log.bootstrap_servers
     if (servers, queue.topic) == (log.bootstrap_servers, log.topic):
-        yield "ingest.kafka_topic.topic", "is the hub's own log"
+        yield (
+            "ingest.kafka_topic.topic",
+            "is the topic of the hub's own log (kafka.topic); name another topic",
+        )
 
 
 def _admin(admin: Admin, host: str) -> Problems:
     if admin.key is not None and (not _bytes(admin.key) or is_placeholder(_bytes(admin.key))):
         yield "admin.key", f"is empty or a placeholder; {_MAKE_ONE}"
     if admin.key is None and not _is_loopback(host):
-        yield "admin.key", "is required when admin_host is not a loopback address"
+        yield "admin.key", f"is required when admin_host is not a loopback address; {_MAKE_ONE}"
 
 
 def _overlap(host: str, other: str) -> bool:

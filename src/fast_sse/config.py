@@ -268,14 +268,14 @@ def _read_toml(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError("--config", f"cannot read {file}: {error.strerror}") from None
     except ValueError as error:  # not UTF-8, or not TOML: neither message shows more than one character
-        raise ConfigError("--config", f"{file} is not TOML: {error}") from None
+        raise ConfigError("--config", f"{file} is not TOML: {error}; correct that line") from None
 
 
 def _unknown_environment() -> Iterator[ConfigError]:
     """pydantic-settings looks up names it knows; we want to hear of those it does not."""
     for name in sorted(settings_of(os.environ)):
         if (key := key_of(name)).partition(".")[0] not in Config.model_fields:
-            yield ConfigError(key, f"{_unknown(key)} (in {name})")
+            yield ConfigError(key, _unknown(key))
 
 
 def _config_error(error: ValidationError) -> ConfigError:
@@ -297,7 +297,9 @@ def _mistakes(error: ValidationError) -> dict[str, str]:
 
 def _unknown(key: str) -> str:
     close = difflib.get_close_matches(key, setting_names(), n=1)
-    return "unknown setting" + (f"; did you mean {close[0]}?" if close else "")
+    advice = f"did you mean {close[0]}?" if close else "see them all with: fast-sse config show"
+    variables = [f" (in {name})" for name in settings_of(os.environ) if key_of(name) == key]
+    return "".join([f"unknown setting; {advice}", *variables[:1]])
 
 
 def _key_of(place: tuple[int | str, ...]) -> str:

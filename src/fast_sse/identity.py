@@ -14,7 +14,7 @@ from fast_sse.model.secret import weakness
 from fast_sse.observe.observer import Observer
 from fast_sse.settings import Jwt
 
-_MISSING = "is missing; tokens take auth.jwt.issuer, auth.jwt.audience and one place of keys"
+_MISSING = "is missing; set auth.jwt.issuer, auth.jwt.audience and one place of keys, or remove auth.jwt"
 
 
 def token_problems(jwt: Jwt) -> Iterator[tuple[str, str]]:
@@ -30,9 +30,12 @@ def token_problems(jwt: Jwt) -> Iterator[tuple[str, str]]:
         return
     if len(places) > 1:
         if jwt.secret is not None:
-            yield "auth.jwt.secret", f"never goes with public keys, which auth.jwt.{places[0]} names"
+            yield (
+                "auth.jwt.secret",
+                f"does not go with public keys (auth.jwt.{places[0]}); remove one of the two",
+            )
         else:
-            yield f"auth.jwt.{places[1]}", f"and auth.jwt.{places[0]} are both set; one of them is enough"
+            yield f"auth.jwt.{places[1]}", f"and auth.jwt.{places[0]} are both set; remove one of them"
         return
     if flaw := _algorithms_flaw(jwt):
         yield "auth.jwt.algorithms", flaw
@@ -45,9 +48,9 @@ def _algorithms_flaw(jwt: Jwt) -> str:
     if jwt.algorithms is None:
         return ""
     if not jwt.algorithms:
-        return "is empty, and no token could be taken"
+        return "is empty, and the hub could take no token; name one, or remove this"
     if jwt.secret is None and "HS256" in jwt.algorithms:
-        return "names HS256, which is for auth.jwt.secret and never for public keys"
+        return "names HS256, which is for auth.jwt.secret and never for public keys; remove it"
     if jwt.secret is not None and jwt.algorithms != {"HS256"}:
         return "must be HS256 with auth.jwt.secret"
     return ""

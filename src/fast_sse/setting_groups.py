@@ -53,7 +53,7 @@ class Group(BaseModel):
                 continue
             key = f"{cls.place}.{name}"
             if given.get(value) is not None:
-                raise ConfigError(key, f"and {cls.place}.{value} are both set; one of them is enough")
+                raise ConfigError(key, f"and {cls.place}.{value} are both set; remove one of them")
             given = {**given, value: _text_of(Path(str(given[name])), key)}
         return given
 

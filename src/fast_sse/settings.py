@@ -71,7 +71,7 @@ def _proxy(value: Any) -> Proxy:
     with contextlib.suppress(ValueError):
         if "%" not in text:  # a zone would trust one link and say so of all
             return ip_network(text)
-    raise ValueError("is no address, no network and not unix")
+    raise ValueError("must be IP addresses, networks such as 10.0.0.0/8, or unix")
 
 
 def _channel(value: Any) -> Channel:
@@ -83,7 +83,7 @@ def _channel(value: Any) -> Channel:
 
 def _health_path(path: str) -> str:
     if _OUTSIDE_V1(path) is None or "//" in path:
-        raise ValueError("must be a path such as /healthz, and not one of /v1/")
+        raise ValueError("must be a path such as /healthz, outside /v1/")
     return path
 
 

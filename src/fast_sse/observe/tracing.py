@@ -121,9 +121,9 @@ def make_spans(node: str) -> OtelSpans:
 def _check_environment() -> None:
     for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
         if os.environ.get(name, "http/protobuf") != "http/protobuf":
-            raise ConfigError("tracing", f"{name} is set: only http/protobuf is spoken here")
+            raise ConfigError("tracing", f"{name} must be http/protobuf, or absent")
     if os.environ.get("OTEL_TRACES_EXPORTER", "otlp") not in ("otlp", "none"):
-        raise ConfigError("tracing", "OTEL_TRACES_EXPORTER is set: only otlp and none are known here")
+        raise ConfigError("tracing", "OTEL_TRACES_EXPORTER must be otlp or none")
 
 
 def _resource(node: str) -> Resource:

@@ -96,10 +96,10 @@ def test_a_pem_is_one_public_key() -> None:
     """A private key, a weak one and one of another kind are refused, and so is a public key in the place of a secret."""
     private = rsa_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     for pem, allowed, problem in (
-        (private, EVERY, "not a public key"),
-        (b"text", EVERY, "not a public key"),
+        (private, EVERY, "must be a public key"),
+        (b"text", EVERY, "must be a public key"),
         (pem_of(rsa_key("weak", 1024)).encode(), EVERY, "too weak"),
-        (pem_of(rsa_key()).encode(), {"ES256"}, "not for the algorithms"),
+        (pem_of(rsa_key()).encode(), {"ES256"}, "not for auth.jwt.algorithms"),
     ):
         with pytest.raises(ValueError, match=problem):
             pem_key(pem, allowed)

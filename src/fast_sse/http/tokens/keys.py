@@ -52,7 +52,7 @@ class Key(msgspec.Struct, frozen=True):
 def secret_key(secret: bytes) -> Key:
     """The key of a secret. Raises ValueError for one that is the text of a public key."""
     if b"-----BEGIN" in secret or secret.lstrip()[:4] == b"ssh-":
-        raise ValueError("is a public key; everybody may know it, so it is no secret")
+        raise ValueError("is a public key, which everybody can know; set auth.jwt.public_key to it")
     return Key(
         secret, SECRET, mark=hashlib.blake2b(secret, digest_size=8, person=b"fast-sse token").hexdigest()
     )
@@ -63,10 +63,10 @@ def pem_key(pem: bytes, allowed: Collection[str]) -> Key:
     try:
         material = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError("is not a public key in PEM") from error
+        raise ValueError("must be a public key in PEM") from error
     key = _key(material, allowed)
     if key is None:
-        raise ValueError("is too weak, or is not for the algorithms that are allowed")
+        raise ValueError("is too weak, or is not for auth.jwt.algorithms; use another key")
     return key
 
 
@@ -80,7 +80,7 @@ def keys_of_set(text: bytes, allowed: Collection[str]) -> tuple[Key, ...]:
         raise ValueError(f"is not a list of at most {_KEYS_MAX} keys")
     found = tuple(key for entry in listed if (key := _entry(entry, allowed)) is not None)
     if not found:
-        raise ValueError("has no public key for the algorithms that are allowed")
+        raise ValueError("has no public key for auth.jwt.algorithms")
     return found
 
 
