@@ -62,14 +62,14 @@ def _key_problems(jwt: Jwt) -> Iterator[tuple[str, str]]:
         yield "auth.jwt.secret", f"{flaw}; make one with: openssl rand -hex 32"
         return
     try:
-        _fixed_keys(jwt)
+        fixed_keys(jwt)
     except ImportError:
         yield "auth.jwt", "needs a library that is not installed: pip install 'fast-sse-hub[jwt]'"
     except ValueError as error:
         yield f"auth.jwt.{jwt.places[0]}", str(error)
 
 
-def _fixed_keys(jwt: Jwt) -> tuple[Any, ...]:
+def fixed_keys(jwt: Jwt) -> tuple[Any, ...]:
     """The keys that stand in the settings; none where they are fetched. Raises ImportError, ValueError."""
     from fast_sse.http.tokens import keys  # noqa: PLC0415  an extra
 
@@ -92,7 +92,7 @@ def make_tokens(jwt: Jwt, observer: Observer, earlier: Tokens | None) -> Tokens:
 
     source: KeySource
     if jwt.jwks_url is None:
-        source = FixedKeys(_fixed_keys(jwt))
+        source = FixedKeys(fixed_keys(jwt))
     else:
         place = (jwt.jwks_url, jwt.algorithms or PUBLIC)
         kept = earlier.source if isinstance(earlier, Verifier) else None

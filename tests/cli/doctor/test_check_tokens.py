@@ -83,7 +83,7 @@ def test_the_algorithms_that_are_allowed_are_named(server: KeyServer) -> None:
     """A set and a setting that do not meet: both sides are in the line, and the setting in the advice."""
     server.body = set_of(jwk_of(ec_key("b"), "b"))
     finding = look(jwks_url=server.url, algorithms="RS256")
-    assert finding.found.endswith("has no public key for RS256; its keys are for ES256")
+    assert finding.found.endswith("for auth.jwt.algorithms (RS256); its keys are for ES256")
     assert "auth.jwt.algorithms" in finding.advice
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.cli.conftest import Command
+from tests.support.issuer import AUDIENCE, ISSUER, KeyServer, jwk_of, rsa_key, set_of
 from tests.support.kafka_broker import Broker, topic_name
 from tests.support.redis_server import RedisServer, need_redis
 from tests.support.server import Hub
@@ -95,6 +96,42 @@ def test_without_a_secret_everything_else_is_looked_at(
     assert status == 1
     assert checks["settings"]["found"].startswith("auth.secret: is missing")
     assert {"open files", "port", "clock"} <= checks.keys()
+
+
+@pytest.mark.wire
+@pytest.mark.usefixtures("_free_ports")
+def test_an_issuer_is_asked_for_its_keys(
+    tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where tokens are set up: a set is fetched as a hub would, and a hub that could take no token is status 1."""
+    monkeypatch.setenv("FAST_SSE_AUTH__SECRET", SECRET)
+    monkeypatch.setenv("FAST_SSE_STORE", "memory")
+    assert "tokens" not in report(command, capsys)[1]
+    issuer = KeyServer(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(issuer.ca))
+    monkeypatch.setenv("FAST_SSE_AUTH__JWT__ISSUER", ISSUER)
+    monkeypatch.setenv("FAST_SSE_AUTH__JWT__AUDIENCE", AUDIENCE)
+    monkeypatch.setenv("FAST_SSE_AUTH__JWT__JWKS_URL", issuer.url)
+    issuer.body = set_of(jwk_of(rsa_key("a"), "a"))
+    try:
+        status, checks = report(command, capsys)
+        assert (status, checks["tokens"]["level"], issuer.asked) == (0, "green", 1)
+        issuer.body = b'{"keys": []}'
+        status, checks = report(command, capsys)
+        assert (status, checks["tokens"]["level"]) == (1, "red")
+    finally:
+        issuer.stop()
+    file = tmp_path / "jwks.json"
+    file.write_bytes(set_of(jwk_of(rsa_key("a"), "a", alg="RS512")))
+    monkeypatch.delenv("FAST_SSE_AUTH__JWT__JWKS_URL")
+    monkeypatch.setenv("FAST_SSE_AUTH__JWT__JWKS_FILE", str(file))
+    status, checks = report(command, capsys)
+    assert status == 1
+    assert checks["settings"]["found"].endswith("its keys are for RS512")
+    monkeypatch.setenv("FAST_SSE_AUTH__JWT__JWKS_FILE", str(tmp_path / "none.json"))
+    status, checks = report(command, capsys)
+    assert status == 1
+    assert "auth.jwt.jwks_file: cannot read" in checks["settings"]["found"]
 
 
 @pytest.mark.wire
@@ -188,7 +225,8 @@ def test_a_client_that_is_not_installed_is_a_red_line(
 def test_the_doctor_needs_no_client_of_a_store() -> None:
     """The command of a core without extras can be imported: the clients come with the checks that use them."""
     script = (
-        "import sys, fast_sse.cli.main; print({'redis', 'hiredis', 'confluent_kafka'} & set(sys.modules))"
+        "import sys, fast_sse.cli.main;"
+        "print({'redis', 'hiredis', 'confluent_kafka', 'jwt', 'cryptography'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -79,6 +79,22 @@ def test_a_private_part_is_never_read() -> None:
     assert not hasattr(found.material, "private_bytes")
 
 
+def test_a_set_without_a_usable_key_says_what_it_has() -> None:
+    """Nothing, keys for other algorithms, or none that verifies signatures: an operator mends another thing each time."""
+    for entries, problem in (
+        ([], "has no public key: it is empty"),
+        (
+            [jwk_of(ec_key()), jwk_of(rsa_key(), alg="RS512")],
+            "(EdDSA, RS256); its keys are for ES256, RS512",
+        ),
+        ([jwk_of(rsa_key("weak", 1024))], "for signatures"),
+        ([jwk_of(rsa_key(), use="enc")], "for signatures"),
+    ):
+        with pytest.raises(ValueError, match="has no public key") as refused:
+            keys_of_set(set_of(*entries), {"RS256", "EdDSA"})
+        assert problem in str(refused.value)
+
+
 @pytest.mark.parametrize("text", [b"", b"{}", b"[]", b"null", b'{"keys": {}}', b"<html>", b"[" * 100_000])
 def test_a_text_that_is_no_set_is_refused(text: bytes) -> None:
     """An error page, or JSON of another shape."""

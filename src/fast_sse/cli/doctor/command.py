@@ -78,6 +78,10 @@ def findings(file: Path | None, store: str | None = None) -> Iterator[Finding]:
         return
     config = load(file, flags)
     yield from check_settings.settings(config, file)
+    if config.auth.jwt.is_on:
+        yield from needs_extra("jwt", "auth.jwt", "fast_sse.cli.doctor.check_tokens", "tokens")(
+            config.auth.jwt
+        )
     yield check_machine.versions(config)
     yield check_machine.open_files(config)
     pid = check_store.hub_pid(config.data_dir, _text("/proc/locks")) if config.store == "sqlite" else None

@@ -27,6 +27,7 @@ SECRET = frozenset({"HS256"})
 
 _RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+_EVERY = _RSA | frozenset(_CURVES.values()) | {"EdDSA"}
 _RSA_BITS_MIN = 2048
 _KEYS_MAX = 100
 #: What of an entry makes its key (RFC 7518 §6, RFC 8037 §2): a private part that stands there by mistake is never read.
@@ -80,8 +81,19 @@ def keys_of_set(text: bytes, allowed: Collection[str]) -> tuple[Key, ...]:
         raise ValueError(f"is not a list of at most {_KEYS_MAX} keys")
     found = tuple(key for entry in listed if (key := _entry(entry, allowed)) is not None)
     if not found:
-        raise ValueError("has no public key for auth.jwt.algorithms")
+        raise ValueError(_lack(listed, allowed))
     return found
+
+
+def _lack(listed: list[Any], allowed: Collection[str]) -> str:
+    """What a set without a usable key has in place of one."""
+    if not listed:
+        return "has no public key: it is empty"
+    others = {name for entry in listed if (key := _entry(entry, _EVERY)) for name in key.algorithms}
+    if not others:
+        return "has no public key for signatures: RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519"
+    wanted, there = ", ".join(sorted(allowed)), ", ".join(sorted(others))
+    return f"has no public key for auth.jwt.algorithms ({wanted}); its keys are for {there}"
 
 
 def _entry(entry: Any, allowed: Collection[str]) -> Key | None:
