@@ -237,7 +237,7 @@ def test_the_lines_that_try_it_work_inside(image: Image, tmp_path: Path) -> None
     lines = re.findall(r"^docker exec fast-sse (fast-sse .*)", PAGE, re.MULTILINE)
     assert len(lines) >= 4
     with Container(image, tmp_path) as hub:
-        places = {"dlq": ["--admin", f"http://127.0.0.1:{hub.admin[1]}"], "doctor": []}
+        places = {"dlq": ["--admin", f"http://127.0.0.1:{hub.admin[1]}"], "doctor": [], "backup": []}
         for line in lines:
             command = shlex.split(line)
             place = places.get(command[1], ["--url", f"http://127.0.0.1:{hub.public[1]}"])

@@ -39,7 +39,6 @@ PHRASES = {
 NOT_YET = {
     "docs/clients.md",
     "docs/compression.md",
-    "docs/containers.md",
     "docs/dashboard.md",
     "docs/kubernetes.md",
     "docs/nodes.md",
