@@ -46,7 +46,7 @@ bench: $(READY) ## measure Fast SSE and its peers side by side on this machine; 
 docs: $(READY) ## check that the docs name every setting, route, metric and error, and that examples run
 	$(BIN)/pytest -m "not chaos" tests/test_docs.py tests/docs tests/openapi
 
-dist: $(READY) ## build the wheel and the source archive into dist/
+dist: $(HUB) ## build the wheel and the source archive into dist/
 	rm -rf dist
 	$(BIN)/hatchling build
 
