@@ -40,7 +40,6 @@ NOT_YET = {
     "docs/clients.md",
     "docs/compression.md",
     "docs/dashboard.md",
-    "docs/nodes.md",
 }
 #: Pages that are longer, without their programs, and why they stay so.
 LONG = {
