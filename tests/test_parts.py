@@ -107,7 +107,7 @@ def test_open_doors_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         warn(load(mounted=True), make_log("info", stream))
         return [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
 
-    assert [text.split()[0] for text in warnings()] == ["whoever"]
+    assert [text.split()[0] for text in warnings()] == ["every"]
     monkeypatch.setenv("FAST_SSE_LOAD_ROUTE", "true")
     monkeypatch.setenv("FAST_SSE_AUTH__V1", "subscribe")
     assert [text.split()[0] for text in warnings()] == ["load_route"]

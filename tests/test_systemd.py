@@ -115,7 +115,7 @@ async def test_what_was_not_heard_is_said_again(systemd: Logged) -> None:
     systemd.listen()
     await systemd.until("READY=1\nSTATUS=serves at here")
     assert await systemd.next() == "WATCHDOG=1"
-    assert systemd.log.getvalue().count("does not hear") == 1
+    assert systemd.log.getvalue().count("cannot be told") == 1
     manager.end()
 
 
@@ -126,7 +126,7 @@ async def test_a_manager_that_does_not_read_stops_nobody(systemd: Logged) -> Non
     manager.begin()
     for _ in range(10_000):
         manager.ready("x" * 100)
-    assert "does not hear" in systemd.log.getvalue()
+    assert "cannot be told" in systemd.log.getvalue()
     manager.stopping()
     assert "STOPPING=1\nSTATUS=drains" not in systemd.heard()
     await systemd.until("STOPPING=1\nSTATUS=drains")
@@ -191,4 +191,4 @@ def test_an_address_of_another_kind_is_said_and_left(address: str, lines: int) -
     log = io.StringIO()
     manager = ServiceManager.of({"NOTIFY_SOCKET": address}, os.getpid(), make_log("info", log))
     assert manager._socket is None
-    assert log.getvalue().count("no Unix socket") == lines
+    assert log.getvalue().count("is not a Unix socket") == lines

@@ -84,7 +84,9 @@ class App:
     def stop(self) -> None:
         """Begin to drain; `run` returns when it is done. Asked a second time: end at once, as after a crash."""
         if self._stop.is_set():
-            self._log.error("ended at once by a second signal")
+            self._log.error(
+                "ended at once by a second signal", do="nothing to do: clients come back and miss nothing"
+            )
             self._end_at_once()
         self._log.info("stop", state=self._node.state)
         self._node.withdraw()
@@ -98,7 +100,11 @@ class App:
         the node is open, it waits until then.
         """
         if self._reload is None:
-            self._log.warning("reload ignored", state=self._node.state)
+            self._log.warning(
+                "reload ignored",
+                state=self._node.state,
+                do="restart the hub: these settings were not read from a file",
+            )
             return
         if not self._node.is_open:
             self._reload_waits = True
@@ -113,7 +119,10 @@ class App:
                 renew(self._tls, config.chain)
         except ConfigError as error:
             self._log.error(
-                "reload refused: the settings in force stay", setting=error.key, problem=error.problem
+                "reload refused: the settings in force stay",
+                setting=error.key,
+                problem=error.problem,
+                do="correct the setting, and send SIGHUP again",
             )
             return
         ended = self._node.reload(config)
@@ -222,14 +231,20 @@ class App:
             async with asyncio.timeout(max(self._limits.drain_s, self._limits.append_s) + 1):
                 await front.drain()
         except TimeoutError:
-            self._log.warning("connections cut at the end of the drain", connections=front.connections)
+            self._log.warning(
+                "connections cut at the end of the drain",
+                connections=front.connections,
+                do="nothing to do: these clients were too slow; raise drain_s if there are many",
+            )
             front.abort()
 
     def _on_full(self, turned_away: int) -> None:
         """Say it at the first, second, fourth, eighth …: a crowd at the door must not fill the log."""
         if not turned_away & (turned_away - 1):
             self._log.warning(
-                "connections turned away: open files are at their limit", connections=turned_away
+                "connections turned away: open files are at their limit",
+                connections=turned_away,
+                do="raise the limit of open files (LimitNOFILE, ulimit -n), or add a node",
             )
 
     def _on_cut(self, cut: int, reason: str, peer: str) -> None:
@@ -240,6 +255,7 @@ class App:
                 connections=cut,
                 reason=reason,
                 peer=peer,
+                do="let the proxy send PROXY headers, and name its address in trusted_proxies",
             )
 
 

@@ -56,7 +56,7 @@ _PATIENCE_S = 5.0
 _NOT_RUNNING = "the hub is not running"
 #: The server reads connections, so nothing of ours could read a PROXY header. `parts.make_endpoints` still believes no
 #: X-Forwarded-For: behind a proxy that introduces connections it is the client's own text (CWE-348).
-_NO_PROXY_PROTOCOL = "proxy_protocol is not used under ASGI: the server must read PROXY headers, and X-Forwarded-For is not believed"
+_NO_PROXY_PROTOCOL = "proxy_protocol has no effect under ASGI, and X-Forwarded-For is not believed"
 
 
 class HubApp(AsgiApp):
@@ -200,7 +200,9 @@ class HubApp(AsgiApp):
             signs_nothing = (
                 "" if keyring.secret or keyring.keys else ", and so is auth.secret: this hub signs nothing"
             )
-            raise ConfigError(named, f"is missing{signs_nothing}; an address takes a signature of format v2")
+            raise ConfigError(
+                named, f"is missing{signs_nothing}; set it: an address takes a signature of format v2"
+            )
         signer = Signer(kid=keyring.signing_kid, key=key)
         return signer.stream_url(base, *channels, ttl_s=ttl_s, **query)
 
@@ -262,7 +264,11 @@ class HubApp(AsgiApp):
             self._endpoints = endpoints = await node.open()
             node.log_start(server="asgi")
             if self._config.proxy_protocol:
-                self._log.warning(_NO_PROXY_PROTOCOL, setting="proxy_protocol")
+                self._log.warning(
+                    _NO_PROXY_PROTOCOL,
+                    setting="proxy_protocol",
+                    do="let the server read PROXY headers, or remove it",
+                )
             node.serve()
             yield make_interface(endpoints, node.spans)
             await node.drain()  # what the server has left open

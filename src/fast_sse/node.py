@@ -32,7 +32,7 @@ from fast_sse.model.errors import NotStoredError, UnavailableError
 from fast_sse.model.letter import Reason
 from fast_sse.model.limits import Limits
 from fast_sse.observe.history import History
-from fast_sse.observe.logging import Log, LogObserver
+from fast_sse.observe.logging import Log, LogObserver, cause
 from fast_sse.observe.loop_lag import LoopLag
 from fast_sse.observe.metrics import Sample, Sampler
 from fast_sse.observe.observer import Observer
@@ -158,7 +158,12 @@ class Node:
             except UnavailableError as error:
                 wait_s = backoff.next_s()
                 self.log.error(  # noqa: TRY400  the message says it; a traceback adds nothing
-                    "store is not available", error=error.message, retry_s=wait_s, **self._at
+                    "store is not available",
+                    error=error.message,
+                    **cause(error),
+                    retry_s=wait_s,
+                    **self._at,
+                    do="start the store or correct its address; the hub waits for it and tries again",
                 )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopped.wait(), wait_s)

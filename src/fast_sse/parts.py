@@ -277,15 +277,23 @@ def on_defect(observer: Observer) -> OnDefect:
 def warn(config: Config, log: Log) -> None:
     """Say which settings are allowed, but open a door or are hardly meant."""
     for name in config.ending_in_space:
-        log.warning("a secret ends in white space, which counts", setting=name)
+        log.warning(
+            "a secret ends in white space, which counts",
+            setting=name,
+            do="take the space off, unless whoever signs has it, too",
+        )
     if config.auth.v1 == "both" and config.auth.secret is not None and config.auth.publish_secret is None:
         log.warning(
-            "whoever may subscribe may also publish: v1 signs both with auth.secret; "
-            "set auth.publish_secret, or auth.v1"
+            "every client that can subscribe can also publish: v1 signs both with auth.secret",
+            do="set auth.publish_secret, or auth.v1 = subscribe with auth.keys",
         )
     if config.dead_letters.enabled and config.dead_letters.grace_s < _GRACE_S_MIN:
         log.warning(
-            "dead_letters.grace_s is short: what a client misses while it reconnects is a dead letter until it is back"
+            "dead_letters.grace_s is short: messages become dead letters while a client reconnects",
+            do="raise dead_letters.grace_s above the time that clients need to come back",
         )
     if config.load_route:
-        log.warning("load_route is on: anybody can publish to POST /v1/sse/events")
+        log.warning(
+            "load_route is on: every client can publish to POST /v1/sse/events without a signature",
+            do="set load_route = false, except for a load test",
+        )

@@ -47,7 +47,10 @@ class ServiceManager:
             environment.pop(name, "") for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
         )
         if address[:1] not in ("", "/", "@"):
-            log.warning("the service manager is not told anything: NOTIFY_SOCKET is no Unix socket")
+            log.warning(
+                "the service manager hears nothing: NOTIFY_SOCKET is not a Unix socket",
+                do="remove the variable, or start the hub by systemd",
+            )
             address = ""
         watched = usec.isascii() and usec.isdigit() and pid in ("", str(process))
         return cls(log, address, int(usec) / _MICROSECONDS if watched else 0.0)
@@ -107,7 +110,11 @@ class ServiceManager:
             self._socket.sendto(words.encode(), self._address)
         except OSError as error:
             if not self._failed and self._log is not None:
-                self._log.warning("the service manager does not hear", error=error.strerror)
+                self._log.warning(
+                    "the service manager cannot be told",
+                    error=error.strerror,
+                    do="see that the socket of NOTIFY_SOCKET is there; the hub tries again each turn",
+                )
             self._failed = True
         else:
             self._failed = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 
 import pytest
@@ -84,6 +85,24 @@ async def test_a_store_that_is_open_is_not_opened_again(start: Start, store: Stu
     assert [line["error"] for line in running.lines("store is not available")] == ["no bounds yet"] * 2
 
 
+async def test_a_start_that_waits_says_why_and_what_to_do(start: Start, store: StubbornStore) -> None:
+    """The store has one word for a wrong name, a closed port and a broken way; the system's own words tell them apart."""
+    store.error = NotStoredError("the server cannot be reached")
+    store.error.__cause__ = LookupError("no connection")
+    store.error.__cause__.__cause__ = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+    running = start()
+
+    async def told() -> bool:
+        return bool(running.lines("store is not available"))
+
+    await until(told)
+    running.app.stop()
+    await running.task
+    line = running.lines("store is not available")[0]
+    assert (line["error"], line["cause"]) == ("the server cannot be reached", "Connection refused")
+    assert line["do"] == "start the store or correct its address; the hub waits for it and tries again"
+
+
 async def test_a_stop_while_the_store_opens_is_no_start(start: Start, store: StubbornStore) -> None:
     """From the signal on the node is draining; a store that then answers makes it not ready, and is closed."""
     store.opening = asyncio.Event()
@@ -125,8 +144,8 @@ async def test_one_secret_for_both_is_warned_of(start: Start, monkeypatch: pytes
     await running.addresses()
     (line,) = running.lines("start")
     assert (line["store"], line["durability"], line["limits"]["stall_s"]) == ("memory", "process", 30.0)
-    assert "may also publish" in running.log.getvalue()
+    assert "can also publish" in running.log.getvalue()
     monkeypatch.setenv("FAST_SSE_AUTH__V1", "subscribe")
     other = start()
     await other.addresses()
-    assert "may also publish" not in other.log.getvalue()
+    assert "can also publish" not in other.log.getvalue()

@@ -196,7 +196,7 @@ async def test_proxy_protocol_is_named_and_not_used(
     async with hosted.hub.lifespan():
         named = [line["event"] for line in hosted.lines("warning") if line.get("setting") == "proxy_protocol"]
         assert len(named) == introduced
-        assert all(event.startswith("proxy_protocol is not used under ASGI") for event in named)
+        assert all(event.startswith("proxy_protocol has no effect under ASGI") for event in named)
         for client, status in zip(("192.0.2.1", "192.0.2.2"), statuses, strict=True):
             headers = {"x-forwarded-for": client}
             assert await hosted.ask("POST", publish_target(CAR), b'{"data": 1}', **headers) == status

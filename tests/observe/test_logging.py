@@ -12,7 +12,7 @@ import pytest
 from fast_sse.model.channel import Channel
 from fast_sse.model.signature import sign_v1, sign_v2
 from fast_sse.observe import observer as facts
-from fast_sse.observe.logging import REDACTED, LogObserver, StandardHandler, make_log, safe_text
+from fast_sse.observe.logging import ACTS, REDACTED, LogObserver, StandardHandler, make_log, safe_text
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 V1 = sign_v1(SECRET, Channel("carid000001", "cart_changed"))
@@ -133,12 +133,12 @@ def test_ordinary_letters_stay() -> None:
 
 
 def test_texts_are_cut() -> None:
-    """A field holds 128 characters of a text at most; a traceback some lines more, and keeps its lines."""
+    """A field holds 128 characters of a text at most; what happened and what to do twice that; a traceback keeps its lines."""
     written = Written()
-    written.log.info("x" * 1000, peer="y" * 1000, traceback="z\n" * 100_000)
+    written.log.info("x" * 1000, peer="y" * 1000, error="e" * 1000, do="d" * 1000, traceback="z\n" * 100_000)
     (line,) = written.lines
     assert line["peer"] == "y" * 128 + "…"
-    assert len(line["event"]) == 129
+    assert [len(line[name]) for name in ("event", "error", "do")] == [257] * 3
     assert line["traceback"].startswith("z\nz\n")
     assert len(line["traceback"]) == 8_001
 
@@ -161,6 +161,27 @@ def test_facts_become_lines(fact: facts.Fact, level: str, event: str) -> None:
     (line,) = written.lines
     assert (line["event"], line["level"]) == (event, level)
     assert set(fact.__struct_fields__) <= set(line)
+
+
+def test_a_line_of_trouble_says_what_to_do() -> None:
+    """Every warning and error of the hub has the field `do`, so that a reader at night need not know the code."""
+    assert {
+        kind.__name__ for kind, (level, do) in ACTS.items() if (level in {"warning", "error"}) != bool(do)
+    } == set()
+    written = Written()
+    LogObserver(written.log, "10.0.0.7:6379/0").notify(facts.StoreFailed("disk"))
+    (line,) = written.lines
+    assert list(line)[-2:] == ["at", "do"]
+    assert line["do"] == "look at the store; publishes are refused until it answers"
+
+
+def test_a_fact_is_called_by_words_of_the_docs() -> None:
+    """A turn of the dead letters and a letter are words of the code; the line has those of docs/delivery.md."""
+    written = Written()
+    observer = LogObserver(written.log)
+    observer.notify(facts.TurnsFailed("disk"))
+    observer.notify(facts.LettersPurged(by="127.0.0.1", asked="all", purged=1))
+    assert [line["event"] for line in written.lines] == ["dead letters stand still", "dead letters purged"]
 
 
 def test_the_standard_library_writes_the_same_lines() -> None:

@@ -126,7 +126,13 @@ def _raise_file_limit(log: Log) -> None:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (OSError, ValueError) as error:
-            log.warning("the limit of open files could not be raised", soft=soft, hard=hard, error=str(error))
+            log.warning(
+                "the limit of open files could not be raised",
+                soft=soft,
+                hard=hard,
+                error=str(error),
+                do="raise the soft limit (ulimit -n, LimitNOFILE): a stream is an open file",
+            )
             return
     log.info("open files", limit=hard, limit_before=soft)
 

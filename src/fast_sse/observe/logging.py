@@ -8,7 +8,8 @@ processors at the end of the one chain:
 - **escape**: control characters, ESC and bidirectional marks are written as visible escapes, so that a peer
   cannot forge a line, drive a terminal or reorder what is read, even after a viewer decoded the JSON
   (CWE-117, CWE-150; "Trojan Source", CVE-2021-42574).
-- **truncate**: every text but the name of the event and a traceback is cut at 128 characters.
+- **truncate**: a text is cut at 128 characters; the event, an error and what to do about it at 256, since most of their words are
+  the hub's own and the advice stands last; a traceback at 8,000.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import io
 import json
 import logging
 import re
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal, Protocol, TextIO, cast
 
 import msgspec
@@ -28,6 +29,10 @@ from fast_sse.observe.console import console_line
 
 TEXT_CHARACTERS_MAX = 128
 TRACEBACK_CHARACTERS_MAX = 8_000
+_LONGER = {
+    "traceback": TRACEBACK_CHARACTERS_MAX,
+    **dict.fromkeys(("event", "error", "problem", "do"), 2 * TEXT_CHARACTERS_MAX),
+}
 REDACTED = "[redacted]"
 
 _SENSITIVE_NAME = re.compile(r"secret|signature|key|token|authorization|password", re.IGNORECASE)
@@ -102,7 +107,11 @@ def dropped_notice(node: str, form: Form = "json") -> Callable[[int], str]:
 
     def line(dropped: int) -> str:
         text = io.StringIO()
-        make_log("warning", text, node, form).warning("log lines were dropped", lines=dropped)
+        make_log("warning", text, node, form).warning(
+            "log lines were dropped",
+            lines=dropped,
+            do="see what reads standard error: it is too slow, or gone",
+        )
         return text.getvalue()
 
     return line
@@ -122,7 +131,7 @@ def _cleaned(name: str, value: Any) -> Any:
     if _SENSITIVE_NAME.search(name) and value is not None and not isinstance(value, bool | int | float):
         return REDACTED
     if isinstance(value, str):
-        longest = TRACEBACK_CHARACTERS_MAX if name == "traceback" else TEXT_CHARACTERS_MAX
+        longest = _LONGER.get(name, TEXT_CHARACTERS_MAX)
         return safe_text(value, longest, keep_lines=name == "traceback")
     if isinstance(value, dict):
         return {safe_text(str(key)): _cleaned(str(key), inner) for key, inner in value.items()}
@@ -153,31 +162,48 @@ def _escape(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-class LogObserver:
-    """Writes each fact as one line whose event is the fact's name in words, with the fact's fields."""
+#: How heavy a fact is, and what an operator does about it. A fact that is not here is `info`.
+ACTS: Mapping[type[facts.Fact], tuple[str, str]] = {
+    facts.FollowerRestarted: ("error", "the hub reads on by itself; look at the store if this comes again"),
+    facts.StoreFailed: ("error", "look at the store; publishes are refused until it answers"),
+    facts.StoreRecovered: ("warning", "nothing to do: publishes are taken again"),
+    facts.Trimmed: ("debug", ""),
+    facts.LongLine: ("warning", "see that your clients read lines of this length, or send less"),
+    facts.HandlerFailed: ("error", "report this line; the client was told its request_id"),
+    facts.DefectSeen: ("error", "report this line"),
+    facts.KeysFailed: ("warning", "see that auth.jwt.jwks_url answers; the kept keys stay in force"),
+    facts.IngestLeaseLost: ("warning", "nothing to do: another node reads the queue"),
+    facts.IngestFailed: (
+        "error",
+        "look at the queue's server and at ingest.*; the hub tries again by itself",
+    ),
+    facts.IngestRecovered: ("warning", "nothing to do: the queue is read again"),
+    facts.IngestPoisoned: ("warning", "see fast-sse dlq show, and correct the program that fills the queue"),
+    facts.IngestGone: ("error", "these entries are lost; let the queue keep entries for longer"),
+    facts.LettersMade: ("warning", "see fast-sse dlq list; replay them when their clients are back"),
+    facts.LettersDropped: (
+        "warning",
+        "raise the bounds in dead_letters.*, or purge old dead letters in time",
+    ),
+    facts.TurnsFailed: ("error", "look at the store; no message becomes a dead letter until it answers"),
+    facts.TurnsRecovered: ("warning", "nothing to do: dead letters are made again"),
+    facts.NodeNameAwaited: ("warning", "wait some seconds; the start goes on if that process is gone"),
+    facts.NodeNameShared: ("error", "give each process a name of its own (node), and restart this one"),
+}
+#: What a line is called where the fact's own name would not be understood outside of this code.
+_CALLED: Mapping[type[facts.Fact], str] = {
+    facts.LettersMade: "dead letters made",
+    facts.LettersDropped: "dead letters dropped",
+    facts.LettersReplayed: "dead letters replayed",
+    facts.LettersImported: "dead letters imported",
+    facts.LettersPurged: "dead letters purged",
+    facts.TurnsFailed: "dead letters stand still",
+    facts.TurnsRecovered: "dead letters go on",
+}
 
-    _LEVEL = {  # noqa: RUF012  # a table, never written to
-        facts.FollowerRestarted: "error",
-        facts.StreamEvicted: "info",
-        facts.StoreFailed: "error",
-        facts.StoreRecovered: "warning",
-        facts.Trimmed: "debug",
-        facts.LongLine: "warning",
-        facts.HandlerFailed: "error",
-        facts.DefectSeen: "error",
-        facts.KeysFailed: "warning",
-        facts.IngestLeaseLost: "warning",
-        facts.IngestFailed: "error",
-        facts.IngestRecovered: "warning",
-        facts.IngestPoisoned: "warning",
-        facts.IngestGone: "error",
-        facts.LettersMade: "warning",
-        facts.LettersDropped: "warning",
-        facts.TurnsFailed: "error",
-        facts.TurnsRecovered: "warning",
-        facts.NodeNameAwaited: "warning",
-        facts.NodeNameShared: "error",
-    }
+
+class LogObserver:
+    """Writes each fact as one line whose event is the fact's name in words, with the fact's fields and what to do."""
 
     _OF_THE_STORE = frozenset(
         {facts.StoreFailed, facts.StoreRecovered, facts.FollowerRestarted, facts.TurnsFailed}
@@ -191,10 +217,21 @@ class LogObserver:
     def notify(self, fact: facts.Fact) -> None:
         """Write one line."""
         kind = type(fact)
-        words = re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__).lower()
-        write = getattr(self._log, self._LEVEL.get(kind, "info"))
+        level, do = ACTS.get(kind, ("info", ""))
+        words = _CALLED.get(kind) or re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__).lower()
         more = self._store_at if kind in self._OF_THE_STORE else {}
-        write(words, **msgspec.structs.asdict(fact), **more)
+        advice = {"do": do} if do else {}
+        getattr(self._log, level)(words, **msgspec.structs.asdict(fact), **more, **advice)
+
+
+def cause(error: BaseException) -> dict[str, str]:
+    """Why, in the words of the system (refused, name not known), where the store has one word for all of it."""
+    inner = error.__cause__
+    while inner is not None:
+        if isinstance(inner, OSError) and (said := inner.strerror or str(inner)):
+            return {"cause": said}
+        inner = inner.__cause__
+    return {}
 
 
 class StandardHandler(logging.Handler):
