@@ -5,7 +5,7 @@ compressor for each connection.
 
 `ratio` is of the bytes alone: frames of the corpus through the hub's own code, beside one zlib of level 6 for each connection, and gzip -6
 over everything at once. `cpu` is a hub on one core with 100 subscribers on the other: user and system time of the server for each event.
-`large` is 1,000 subscribers of 50 KB events, plain and gzip in turns. `memory` is what an idle subscriber takes.
+`large` is 1,000 subscribers of 50 KB events (benchmarks/large_events.py). `memory` is what an idle subscriber takes.
 Figures are medians of rounds in which the ways take turns. A full run writes results/compression-*.json.
 """
 
@@ -14,14 +14,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import statistics
 import sys
 import time
-import urllib.request
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +27,15 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # started as a file, found as a p
 
 from benchmarks import results  # noqa: E402
 from benchmarks.corpus import SIZES, messages  # noqa: E402
-from benchmarks.peers.hub import environment, ready_line, route  # noqa: E402
-from benchmarks.peers.process import scratch, server  # noqa: E402
+from benchmarks.crowd import LOAD_CORE, WAYS, Crowd, hub, median, publish, subscribe  # noqa: E402
+from benchmarks.large_events import large  # noqa: E402
 from fast_sse.bench.cpu import cpu_s, memory  # noqa: E402
 from fast_sse.model.deflate import Window, block  # noqa: E402
 from fast_sse.model.frame import frame  # noqa: E402
 from fast_sse.model.limits import Limits  # noqa: E402
 from fast_sse.model.payload import packed  # noqa: E402
 
-HUB_CORE, LOAD_CORE = 0, 1
 LIMITS = Limits()
-#: The ways of the hub, as settings.
-WAYS = {
-    "off": {"FAST_SSE_COMPRESSION": "off"},
-    "payload": {"FAST_SSE_COMPRESSION": "payload"},
-    "independent": {"FAST_SSE_COMPRESSION": "auto", "FAST_SSE_COMPRESSION_EPOCHS": "false"},
-    "epoch": {"FAST_SSE_COMPRESSION": "auto"},
-}
 HEADERS = b'{"send_time":"2026-11-30 12:00:00.000"}'
 
 
@@ -104,87 +93,14 @@ def ratios(count: int) -> list[dict[str, Any]]:
 # -- a hub ------------------------------------------------------------------------------------------------------
 
 
-class Crowd:
-    """Subscribers of one channel that read and forget."""
-
-    def __init__(self, port: int, count: int, *, gzip: bool) -> None:
-        self._buffer = bytearray(1 << 20)
-        self.received = 0
-        self.sockets: list[socket.socket] = []
-        head = route(0)
-        lines = [
-            f"GET {head.subscribe_path} HTTP/1.1",
-            "Host: a",
-            *(f"{k}: {v}" for k, v in head.subscribe_headers.items()),
-        ]
-        if gzip:
-            lines.append("Accept-Encoding: gzip")
-        request = ("\r\n".join(lines) + "\r\n\r\n").encode()
-        for _ in range(count):
-            one = socket.create_connection(("127.0.0.1", port))
-            one.sendall(request)
-            one.setblocking(False)
-            self.sockets.append(one)
-
-    def drain(self, quiet_s: float = 0.15) -> None:
-        """Read all that comes until nothing has come for so long."""
-        last = time.monotonic()
-        while True:
-            got = 0
-            for one in self.sockets:
-                try:
-                    while count := one.recv_into(self._buffer):
-                        got += count
-                        if count < len(self._buffer):
-                            break
-                except BlockingIOError:
-                    continue
-            self.received += got
-            if got:
-                last = time.monotonic()
-            elif time.monotonic() - last >= quiet_s:
-                return
-            else:
-                time.sleep(0.001)
-
-    def close(self) -> None:
-        """Leave."""
-        for one in self.sockets:
-            one.close()
-
-
-@contextmanager
-def hub(way: str) -> Iterator[tuple[int, int]]:
-    """A hub of that way in memory; its process and its port."""
-    with scratch("fast-sse-compression-") as directory:
-        env = (
-            environment("memory", directory)
-            | WAYS[way]
-            | {"FAST_SSE_HEARTBEAT_S": "600", "FAST_SSE_LIMITS__STALL_S": "1200"}
-        )
-        with server([sys.executable, "-m", "fast_sse", "serve"], HUB_CORE, directory, env) as process:
-            public = ready_line(process)["public"]
-            yield process.pid, int(public.rpartition(":")[2])
-
-
-def publish(port: int, data: bytes) -> None:
-    """One message, answered."""
-    to = route(0)
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}{to.publish_path}", b'{"data":%b}' % data, dict(to.publish_headers)
-    )
-    with urllib.request.urlopen(request) as answer:
-        assert answer.status == 200
-
-
 def run(way: str, size: int, subscribers: int, events: int) -> dict[str, float]:
     """What so many events cost a hub."""
     corpus = messages(size, events + 20)
     with hub(way) as (pid, port):
-        crowd = Crowd(port, subscribers, gzip=way in ("independent", "epoch"))
+        crowd = Crowd(port, subscribers, subscribe(way))
         crowd.drain()
-        # What is large is read before the next is published, or most streams would fall behind.
-        quiet_s = 0.02 if size > 10_000 else 0.0
+        # Read before the next is published, or streams would fall behind and a flush would carry several events.
+        quiet_s = 0.02 if size > 2_000 else 0.0
         for one in corpus[:20]:
             publish(port, one)
             crowd.drain(quiet_s)
@@ -204,11 +120,6 @@ def run(way: str, size: int, subscribers: int, events: int) -> dict[str, float]:
     }
 
 
-def median(runs: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Of each figure."""
-    return {name: round(statistics.median(one[name] for one in runs), 2) for name in runs[0]}
-
-
 def cpu(rounds: int, scale: float) -> list[dict[str, Any]]:
     """A hub with 100 subscribers, each size and each way in turns."""
     rows: list[dict[str, Any]] = []
@@ -224,25 +135,6 @@ def cpu(rounds: int, scale: float) -> list[dict[str, Any]]:
     return rows
 
 
-def large(rounds: int, scale: float) -> list[dict[str, Any]]:
-    """1,000 subscribers of 50 KB events: deliveries for a second of the server's CPU."""
-    rows: list[dict[str, Any]] = []
-    seen: dict[str, list[dict[str, float]]] = {"off": [], "epoch": []}
-    for _ in range(rounds):
-        for way, runs in seen.items():
-            runs.append(run(way, 50_000, 1000, int(40 * scale)))
-    for way, runs in seen.items():
-        found = median(runs)
-        rows.append({"way": way, **found, "deliveries_per_cpu_s": round(1e6 / found["cpu_us_per_delivery"])})
-        print(rows[-1], flush=True)
-    print(
-        "gzip over plain:",
-        round(rows[1]["deliveries_per_cpu_s"] / rows[0]["deliveries_per_cpu_s"], 2),
-        flush=True,
-    )
-    return rows
-
-
 def idle(rounds: int, scale: float) -> list[dict[str, Any]]:
     """Resident memory for each of many quiet subscribers."""
     rows = []
@@ -251,12 +143,12 @@ def idle(rounds: int, scale: float) -> list[dict[str, Any]]:
         figures = []
         for _ in range(rounds):
             with hub(way) as (pid, port):
-                first = Crowd(port, 200, gzip=way == "epoch")
+                first = Crowd(port, 200, subscribe(way))
                 first.drain()
                 publish(port, b"1")
                 first.drain()
                 before = memory(pid).rss_bytes
-                more = Crowd(port, count, gzip=way == "epoch")
+                more = Crowd(port, count, subscribe(way))
                 more.drain(0.5)
                 publish(port, b"2")
                 more.drain(0.5)
