@@ -85,7 +85,7 @@ class Reader:
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
     """The shop of a reader who has come to the end of chapter 3."""
-    need("chromium", "openssl")
+    need("chromium")
     reader = Reader(tmp_path)
     yield reader
     reader.end()
