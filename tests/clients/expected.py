@@ -44,7 +44,7 @@ class Flaw(NamedTuple):
     @property
     def note(self) -> str:
         """What the docs say of it."""
-        return f"{self.why} What mends it: `{self.mend}`." if self.mend else self.why
+        return f"{self.why} Mend it with `{self.mend}`." if self.mend else self.why
 
     def cell(self, scenario: str, seen: Cell) -> Cell:
         """The cell that it makes, of so many messages and with those that depend as they were seen."""
@@ -64,20 +64,21 @@ def _gives_up(why: str, mend: str = "") -> Flaw:
     return Flaw(why, gives_up=True, mend=mend)
 
 
-_ONE_STREAM = _gives_up("Reads one stream and leaves it to its user to come back: the loop of its recipe.")
+_LOOP = "Use the loop of its recipe."
+_ONE_STREAM = _gives_up(f"Reads one stream and never comes back by itself. {_LOOP}")
 _LAST_BYTE = Flaw(
-    "Keeps the id of a line as soon as the line is whole. Where a connection breaks off exactly between the `id:` line"
-    " and the blank line, which is 1 byte of a block, it asks for what follows a message that it never handed over.",
+    "Keeps an id as soon as its line is whole. If the connection breaks exactly between the `id:` line and the blank"
+    " line, it has the id of a message that it never hands over. That is 1 byte of a block.",
     lost=1,
 )
 _LAST_BYTE_OF_FETCH = _LAST_BYTE._replace(lost=AT_MOST_ONE)
 _AIOHTTP = _gives_up(
-    "Comes back after a stream that ended as it should, and after nothing else: a connection that breaks off, or a"
-    " hub that is not there for a moment, is an exception for its user: the loop of its recipe."
+    "Comes back only after a stream that ended properly. If the connection breaks, or the hub is away for a moment,"
+    f" your code gets an exception. {_LOOP}"
 )
 _HALVES = (
-    "Hands over half a block as an event, and keeps half an id: it comes back with a cursor that never was, is told"
-    " that by a gap, and gets messages again. Its recipe has a transport whose bodies end behind their last blank line."
+    "Takes half a block for an event, and half an id for an id. It comes back with a cursor that does not exist, so it"
+    " gets a gap and the messages again. Its recipe has a transport that passes on whole blocks only."
 )
 
 #: By row, then by scenarios.
@@ -92,11 +93,11 @@ FLAWS: dict[str, dict[tuple[str, ...], Flaw]] = {
         ),
     },
     "npm @microsoft/fetch-event-source, mended": {("every-byte",): _LAST_BYTE_OF_FETCH},
-    "npm sse.js": {ANY: _gives_up("Does not come back unless it is told to.", "{ autoReconnect: true }")},
+    "npm sse.js": {ANY: _gives_up("Comes back only with an option.", "{ autoReconnect: true }")},
     "PyPI httpx-sse": {
         (*(name for name in ANY if name != "reset"),): _gives_up(
-            "The function of its README comes back after a reset and nothing else: a connection that breaks off or ends"
-            " is an exception, or the end, for its user: the loop of its recipe."
+            "The function of its README comes back only after a reset. If the connection ends otherwise, your code gets"
+            f" an exception or the end. {_LOOP}"
         )
     },
     "PyPI sseclient-py": {ANY: _ONE_STREAM},
@@ -106,8 +107,8 @@ FLAWS: dict[str, dict[tuple[str, ...], Flaw]] = {
         ("mid-block", "reset"): Flaw(_HALVES, phantom=1),
         ("every-byte",): Flaw(_HALVES, doubled=SOME, phantom=SOME),
         (*ENDED, "overload"): Flaw(
-            "Takes the end of a stream for the end of the subscription, and hands over the last words, a line"
-            " `retry:`, as an event.",
+            "Takes the end of a stream for the end of the subscription, and the last line, `retry:`, for an event."
+            f" {_LOOP}",
             gives_up=True,
             phantom=1,
         ),
@@ -117,7 +118,7 @@ FLAWS: dict[str, dict[tuple[str, ...], Flaw]] = {
 
 #: Cells that would say nothing of the client, and why.
 SPARED = {
-    ("fast-sse subscribe", "expiry"): "It signs each connection anew, so its user has nothing to do.",
+    ("fast-sse subscribe", "expiry"): "Signs each connection itself, so its user has nothing to do.",
 }
 
 

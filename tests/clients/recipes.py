@@ -108,19 +108,41 @@ def _region(file: str, begins: str, ends: str) -> Recipe:
     )
 
 
-def rendered(clients: Sequence[Client]) -> str:
-    """The section of the docs: one recipe a library, several libraries with one recipe together."""
-    by_code: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
+#: By code and language: the libraries that have this recipe, and its files.
+Grouped = dict[tuple[str, str], tuple[list[str], list[str]]]
+
+
+def _grouped(clients: Sequence[Client]) -> Grouped:
+    """Several libraries with one recipe together."""
+    by_code: Grouped = {}
     for client in clients:
         code, language, file = recipe(client)
         names, files = by_code.setdefault((code, language), ([], []))
-        names += [] if client.name in names else [f"`{client.name}`"]
+        names += [] if client.name in names else [client.name]
         files += [] if file in files else [file]
+    return by_code
+
+
+def _heading(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def rendered(clients: Sequence[Client]) -> str:
+    """The section of the docs: one recipe a library."""
     parts = []
-    for (code, language), (names, files) in by_code.items():
+    for (code, language), (names, files) in _grouped(clients).items():
         links = ", ".join(f"[{file}](../tests/clients/{file})" for file in files)
-        parts.append(f"### {', '.join(names)}\n\n```{language}\n{code}\n```\n\nRun by {links}.\n")
+        parts.append(f"### {_heading(names)}\n\n```{language}\n{code}\n```\n\nRun by {links}.\n")
     return "\n".join(parts)
+
+
+def anchors(clients: Sequence[Client]) -> dict[str, str]:
+    """Where the recipe of each library stands on the page, by the library's name."""
+    return {
+        name: re.sub(r"[^\w -]", "", _heading(names).lower()).replace(" ", "-")
+        for names, _ in _grouped(clients).values()
+        for name in names
+    }
 
 
 def best(clients: Sequence[Client]) -> list[Client]:

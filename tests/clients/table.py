@@ -2,7 +2,7 @@
 
 It plays every scenario with every client that is installed, which takes half an hour, and writes the table and the
 recipes between their markers. What it saw it keeps in .clients/measured.json: `--again` writes the page from there,
-`--recipes` writes the recipes only.
+`--recipes` writes all but the table: nothing of that was measured.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.clients import recipes
-from tests.clients.catalogue import HOME, Client, catalogue
+from tests.clients.catalogue import HOME, PLAIN, Client, catalogue
 from tests.clients.expected import SPARED, flaw_of
 from tests.clients.foreign import LOCKS, build, foreign
 from tests.clients.scenarios import SCENARIOS, cells, complaints
@@ -29,6 +29,9 @@ PAGE = ROOT / "docs" / "clients.md"
 TOGETHER = 10
 
 KEPT = HOME / "measured.json"
+
+#: What a reader calls it, where the catalogue's word is another.
+LANGUAGES = {"browser": "a page, without a library"}
 
 #: By scenario, then by row.
 Table = dict[str, dict[str, Cell]]
@@ -67,29 +70,24 @@ def kept() -> Table:
     return {name: {row: Cell(*cell) for row, cell in found.items()} for name, found in table.items()}
 
 
-class Notes:
-    """Footnotes: equal sentences share a number."""
-
-    def __init__(self) -> None:
-        self._sentences: list[str] = []
-
-    def mark(self, sentence: str) -> str:
-        """The mark in the table."""
-        if sentence not in self._sentences:
-            self._sentences.append(sentence)
-        return f" ({self._sentences.index(sentence) + 1})"
-
-    def __str__(self) -> str:
-        return "\n".join(f"{number}. {text}" for number, text in enumerate(self._sentences, 1))
-
-
-def _figure(row: str, scenario: str, cell: Cell | None, notes: Notes) -> str:
-    """One cell as text."""
-    if cell is None:
-        spared = SPARED.get((row, scenario))
-        return f"-{notes.mark(spared)}" if spared else "-"
+def note_of(row: str, scenario: str) -> str:
+    """What there is to say of a cell; empty for most."""
     flaw = flaw_of(row, scenario)
-    mark = notes.mark(flaw.note) if flaw else ""
+    return flaw.note if flaw else SPARED.get((row, scenario), "")
+
+
+def notes_of(clients: Sequence[Client]) -> list[str]:
+    """The footnotes of these rows, in the order of their cells. Equal sentences share a number."""
+    sentences = [note_of(client.row, scenario.name) for client in clients for scenario in SCENARIOS]
+    return [*dict.fromkeys(filter(None, sentences))]
+
+
+def _figure(row: str, scenario: str, cell: Cell | None, notes: list[str]) -> str:
+    """One cell as text."""
+    note = note_of(row, scenario)
+    mark = f" ({notes.index(note) + 1})" if note else ""
+    if cell is None:
+        return f"-{mark}"
     if cell.clean:
         return f"0 of {cell.of}{mark}"
     parts = [
@@ -105,8 +103,8 @@ def _figure(row: str, scenario: str, cell: Cell | None, notes: Notes) -> str:
 
 
 def rendered(table: Table, clients: Sequence[Client], missing: dict[str, str]) -> str:
-    """The table, its notes, and what could not be played."""
-    notes = Notes()
+    """The table, and what could not be played."""
+    notes = notes_of(clients)
     heads = ["client", "version", *(scenario.title for scenario in SCENARIOS)]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for client in clients:
@@ -118,7 +116,29 @@ def rendered(table: Table, clients: Sequence[Client], missing: dict[str, str]) -
     when = datetime.now(UTC).strftime("%Y-%m-%d")
     said = f"{len(clients)} rows, {messages:,} messages, measured {when}."
     absent = [f"Not played: the clients in {language}: {reason}." for language, reason in missing.items()]
-    return "\n".join([*lines, "", said, *absent, "", str(notes), ""])
+    return "\n".join([*lines, "", said, *absent, ""])
+
+
+def notes_rendered(clients: Sequence[Client]) -> str:
+    """The footnotes as a list."""
+    return "".join(f"{number}. {text}\n" for number, text in enumerate(notes_of(clients), 1))
+
+
+def choice_rendered(clients: Sequence[Client]) -> str:
+    """Which library does as it is, which needs its recipe, and which no recipe mends, by language."""
+    clean = {client.row: not any(note_of(client.row, one.name) for one in SCENARIOS) for client in clients}
+    best = {client.name: client.row for client in recipes.best(clients)}
+    places = recipes.anchors(recipes.best(clients))
+    found: dict[str, tuple[list[str], list[str], list[str]]] = {}
+    for client in clients:
+        if client.variant == PLAIN and client.family != "own":
+            column = 0 if clean[client.row] else 1 if clean[best[client.name]] else 2
+            kinds = found.setdefault(LANGUAGES.get(client.language, client.language), ([], [], []))
+            kinds[column].append(f"[{client.name}](#{places[client.name]})")
+    heads = ("you write for", "does as its README shows it", "needs its recipe", "may lose a message even so")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    lines += [f"| {language} | {' | '.join(map(', '.join, kinds))} |" for language, kinds in found.items()]
+    return "\n".join(lines) + "\n"
 
 
 def scenarios_rendered() -> str:
@@ -137,13 +157,25 @@ def replaced(page: str, marker: str, text: str) -> str:
     return page.replace(f"<!-- {marker} -->\n{between(page, marker)}", f"<!-- {marker} -->\n{text}")
 
 
+def texts(clients: Sequence[Client]) -> dict[str, str]:
+    """What is written beside the table, by its marker. `clients`: the rows of the table."""
+    everyone = [*catalogue(), *foreign()]
+    return {
+        "choice": choice_rendered(everyone),
+        "notes": notes_rendered(clients),
+        "scenarios": scenarios_rendered(),
+        "recipes": recipes.rendered(recipes.best(everyone)),
+    }
+
+
 def write(table: Table | None, clients: Sequence[Client], missing: dict[str, str]) -> None:
     """Write what there is into the page."""
     page = PAGE.read_text()
     if table is not None:
         page = replaced(page, "table", rendered(table, clients, missing))
-    page = replaced(page, "scenarios", scenarios_rendered())
-    PAGE.write_text(replaced(page, "recipes", recipes.rendered(recipes.best([*catalogue(), *foreign()]))))
+    for marker, text in texts(clients or [*catalogue(), *foreign()]).items():
+        page = replaced(page, marker, text)
+    PAGE.write_text(page)
 
 
 def main() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests.clients import recipes, table
-from tests.clients.catalogue import Client, catalogue
+from tests.clients.catalogue import PLAIN, Client, catalogue
 from tests.clients.expected import flaw_of
 from tests.clients.foreign import foreign
 from tests.clients.scenarios import SCENARIOS, complaints
 from tests.clients.verdict import Cell
+
+_MARK = re.compile(r" \((\d+)\)$")
 
 FETCH, ESSENTIAL, HTTP = "npm @microsoft/fetch-event-source", "npm eventsource 4", "npm eventsource 2"
 
@@ -54,9 +58,35 @@ def test_the_page_shows_what_is_expected() -> None:
 def test_the_page_shows_the_recipes_that_are_run() -> None:
     """`.venv/bin/python -m tests.clients.table --recipes` changes nothing."""
     page = table.PAGE.read_text()
-    everyone = [*catalogue(), *foreign()]
-    assert table.between(page, "recipes") == recipes.rendered(recipes.best(everyone))
-    assert table.between(page, "scenarios") == table.scenarios_rendered()
+    rows = lines_of(page)
+    shown = [client for client in [*catalogue(), *foreign()] if client.row in rows]
+    assert {marker: table.between(page, marker) for marker in table.texts(shown)} == table.texts(shown)
+
+
+def test_the_page_leads_from_a_figure_to_its_note() -> None:
+    """The number behind a figure is that of what there is to say of its cell, and no other cell has one."""
+    page = table.PAGE.read_text()
+    notes = re.findall(r"^\d+\. (.*)$", table.between(page, "notes"), re.MULTILINE)
+    marks = {
+        (row, scenario.name): notes[int(found[1]) - 1] if (found := _MARK.search(figure)) else ""
+        for row, (_, *figures) in lines_of(page).items()
+        for scenario, figure in zip(SCENARIOS, figures, strict=True)
+    }
+    assert len(notes) > 5
+    assert marks == {place: table.note_of(*place) for place in marks}
+
+
+def test_the_page_says_which_library_to_take() -> None:
+    """Clean without more, clean by its recipe, or never: each library is in one cell, behind a link to its recipe."""
+    clients = [*catalogue(), *foreign()]
+    text = table.choice_rendered(clients)
+    (line,) = [line for line in text.splitlines() if line.startswith("| JavaScript ")]
+    _, clean, mended, lossy = line.strip("| ").split(" | ")
+    assert "[npm eventsource 5](#npm-eventsource-3-npm-eventsource-4-npm-eventsource-5)" in clean
+    assert mended == "[npm sse.js](#npm-ssejs)"
+    assert [name in lossy for name in (FETCH, HTTP, ESSENTIAL)] == [True, True, False]
+    names = [one.name for one in clients if one.variant == PLAIN and one.family != "own"]
+    assert sorted(re.findall(r"\[([^]]+)\]\(#", text)) == sorted(names)
 
 
 def test_each_recipe_is_code_that_a_driver_has() -> None:
@@ -78,7 +108,7 @@ def test_a_cell_says_what_was_seen() -> None:
     assert "| **1 lost** of 7 (" in http
     assert "| **gives up** (" in fetch
     assert "Not played: the clients in Go: Go is not installed." in text
-    assert "What mends it: `throw new Error(" in text
+    assert "Mend it with `throw new Error(" in table.notes_rendered(rows)
 
 
 def test_a_part_of_a_page_is_replaced_whole() -> None:

@@ -39,8 +39,6 @@ def mended(url: str) -> None:
             with requests.get(url, stream=True, headers=headers, timeout=(10, 60)) as response:
                 if 400 <= response.status_code < 500 and response.status_code != 429:
                     raise PermissionError(response.text)
-                if 400 <= response.status_code < 500 and response.status_code != 429:
-                    raise PermissionError(response.text)
                 response.raise_for_status()
                 say_open()
                 for event in sseclient.SSEClient(response.iter_content(65_536)).events():
