@@ -45,7 +45,7 @@ def test_a_wrong_argument_is_status_2(
 ) -> None:
     """One line that names it: no log there, a file that is there already, a file that is no backup."""
     for arguments, said in (
-        (("--data-dir", str(tmp_path / "elsewhere"), "backup.db"), "data_dir: holds no log.db"),
+        (("--data-dir", str(tmp_path / "elsewhere"), "backup.db"), "holds no log.db"),
         (("--data-dir", str(data), str(data / "log.db")), "nothing is overwritten"),
         (("--check", "nowhere.db"), "FILE: nowhere.db is not there"),
     ):

@@ -27,4 +27,4 @@ def test_a_restore_says_what_the_log_holds(
     assert found
     assert found[1] != "3t33aq1q6fleb"
     assert command("restore", "--data-dir", str(new), "backup.db") == 2
-    assert "data_dir: holds a log already" in capsys.readouterr().err
+    assert "holds a log already" in capsys.readouterr().err

@@ -58,7 +58,8 @@ def test_a_directory_that_cannot_be_written_is_2(read_only: Path) -> None:
         hub = Hub(read_only, settings={"FAST_SSE_DATA_DIR": str(directory)}, port=0)
         status, line = refusal(hub)
         assert status == 2
-        assert line.startswith("fast-sse: data_dir: cannot be written: ")
+        assert line.startswith(f"fast-sse: data_dir: cannot write to {directory}: ")
+        assert line.endswith("; set data_dir to a directory that the user of the hub can write to")
 
 
 def test_a_file_in_place_of_the_directory_is_2(tmp_path: Path) -> None:
@@ -67,13 +68,16 @@ def test_a_file_in_place_of_the_directory_is_2(tmp_path: Path) -> None:
     status, line = refusal(Hub(tmp_path, port=0))
     assert status == 2
     assert line.startswith("fast-sse: data_dir: ")
+    assert line.endswith("data is a file, or below one; set data_dir to a directory")
 
 
 def test_a_second_process_on_the_same_directory_is_1(tmp_path: Path) -> None:
     """One process writes a log: the second says who keeps it out, and a restart later may succeed; the first does not notice."""
     with Hub(tmp_path, port=0) as first:
         status, line = refusal(Hub(tmp_path, port=0))
-        assert (status, line) == (1, "fast-sse: data_dir: another process holds it (log.lock)")
+        assert status == 1
+        assert line.startswith("fast-sse: data_dir: another process holds it (")
+        assert line.endswith("/log.lock); stop that one, or set data_dir to another directory")
         assert first.alive()
 
 

@@ -54,4 +54,4 @@ async def test_a_malformed_page_is_a_gap_and_not_silence(tmp_path: Path, path: t
     assert set(reasons) == {"unreadable"}
     assert messages == 420 - held
     assert (ready.status, ready.json()["data"]["damaged"]) == (200, True)
-    assert "the log is damaged" in hub.log.read_text()
+    assert "log.db is damaged" in hub.log.read_text()

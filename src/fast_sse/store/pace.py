@@ -198,19 +198,19 @@ class Pace:
         if -_NEAR_MS <= off <= _NEAR_MS:
             self._step = None
             self._shown += off
-            _log.warning("the wall clock was put right: its step changed nothing")
+            _log.warning("the wall clock is right again, and its step changed nothing: nothing to do")
             return
         if self._step is None:
             self._step = _Claim(off, boot)
         if self._step.stands(off, boot, self._patience_ms):
             self._step = None
             self._shown += off
-            _log.warning("the step of the wall clock is believed: times of records follow it")
+            _log.warning("the hub believes the new wall clock from now on: look whether its time is right")
         elif self._step.since_ms == boot and (self._said_ms is None or boot - self._said_ms >= _SAID_MS):
             self._said_ms = boot
             _log.warning(
-                "the wall clock stepped by %+.1f s: times of records go on as before, it is believed in %.0f s; "
-                "nothing is deleted or forgotten for it",
+                "the wall clock stepped by %+.1f s: set it right within %.0f s if it is wrong; until then the hub counts on as "
+                "before and deletes nothing because of it",
                 off / 1000,
                 self._patience_ms / 1000,
             )

@@ -36,7 +36,7 @@ def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     """An older program never guesses at a newer file: ConfigError that names data_dir, and the file untouched."""
     connection = prepared(tmp_path / "log.db")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    with pytest.raises(ConfigError, match="do not downgrade") as caught:
+    with pytest.raises(ConfigError, match="run the version that wrote it") as caught:
         prepare(connection)
     assert caught.value.key == "data_dir"
     connection.close()
@@ -46,7 +46,7 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
     """We make our tables in an empty file only."""
     connection = connect(tmp_path / "log.db", writer=True)
     connection.execute("CREATE TABLE theirs (one)")
-    with pytest.raises(ConfigError, match="something else"):
+    with pytest.raises(ConfigError, match="another program"):
         prepare(connection)
     connection.close()
 

@@ -61,7 +61,7 @@ async def test_a_defect_in_answering_answers(
         patch.setattr("fast_sse.store.sqlite.store.answer", defect)
         (outcome,) = await store.append([draft(data=b"1")])
     assert isinstance(outcome, UnknownOutcomeError)
-    assert "a defect in answering a group" in caplog.text
+    assert "a defect in answering publishes" in caplog.text
     await put(store, draft(data=b"2"))
     heard: list[bytes] = []
     while len(heard) < 2:

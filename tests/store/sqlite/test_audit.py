@@ -175,7 +175,7 @@ async def test_the_structure_is_given_up_where_the_wal_must_be_emptied(
 
     looking.one_pass(rest)
     assert (looking.passes, gate._long) == (0, 0)
-    assert "the structure of the log was not checked" in caplog.text
+    assert "the structure of log.db was not checked" in caplog.text
 
 
 async def test_a_structure_that_was_given_up_is_tried_again(
@@ -230,5 +230,5 @@ async def test_passes_go_on_after_a_failure(
     looking.start()
     assert done.wait(10)
     looking.stop()
-    assert "the log could not be looked through: busy" in caplog.text
-    assert "a defect in looking through the log" in caplog.text
+    assert "log.db could not be checked: busy" in caplog.text
+    assert "a defect in checking log.db" in caplog.text

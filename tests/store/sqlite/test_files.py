@@ -201,10 +201,14 @@ def test_a_released_directory_may_be_opened(place: Place) -> None:
 
 
 def test_a_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
-    """A directory that cannot be made is a wrong setting, not an outage."""
+    """A directory that cannot be made is a wrong setting, not an outage. The line names it, and what to set."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="data_dir"):
-        SqliteFiles(tmp_path / "file" / "log").open()
+    for directory in (tmp_path / "file", tmp_path / "file" / "log"):
+        with pytest.raises(ConfigError) as caught:
+            SqliteFiles(directory).open()
+        assert (
+            str(caught.value) == f"data_dir: {directory} is a file, or below one; set data_dir to a directory"
+        )
 
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:

@@ -311,7 +311,7 @@ def test_a_row_of_another_kind_ends_retention_and_nothing_else(
         kept.keeper.trim(none, 0)
     kept.commit()
     assert kept.rows() == [1, 2, 3]
-    assert "the log is damaged" in caplog.text
+    assert "log.db is damaged" in caplog.text
 
 
 def test_channels_are_learned_and_forgotten(kept: Kept) -> None:

@@ -44,7 +44,7 @@ async def test_a_defect_in_reading_is_unavailable(
     monkeypatch.setattr("fast_sse.store.rows.log.SqliteLog.page", defect)
     with pytest.raises(UnavailableError, match="cannot be read"):
         await page(store, (await store.bounds()).newest)
-    assert "a defect in reading the log" in caplog.text
+    assert "a defect in reading log.db" in caplog.text
 
 
 async def test_readers_and_the_writer_do_not_disturb_each_other(open_store: Opener) -> None:

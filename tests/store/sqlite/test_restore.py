@@ -114,7 +114,7 @@ def test_a_directory_that_holds_a_log_is_left_alone(backup: Path, tmp_path: Path
     """Also where only a part of one is there: log.reserve would make the restored log go on as the old one."""
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / name).write_bytes(b"precious")
-    with pytest.raises(ConfigError, match=rf"data_dir: holds a log already: .*\({name}\)"):
+    with pytest.raises(ConfigError, match=rf"data_dir: .* holds a log already .*\({name}\)"):
         restore(backup, tmp_path / "new", silent)
     assert [path.read_bytes() for path in (tmp_path / "new").iterdir()] == [b"precious"]
 
@@ -128,7 +128,7 @@ def test_a_directory_that_may_not_be_read_is_named(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "iterdir", refuse)
-    with pytest.raises(ConfigError, match="data_dir: cannot be read: Permission denied"):
+    with pytest.raises(ConfigError, match=r"data_dir: cannot read .*: Permission denied"):
         restore(backup, tmp_path / "new", silent)
 
 

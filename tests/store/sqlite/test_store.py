@@ -256,7 +256,7 @@ async def test_an_erasure_that_was_cut_off_is_ended_by_the_next_process(
     kept = [record.position for record in await everything(store) if record.channel == target]
     assert kept[-1] == since.position
     assert len([one for one in await everything(store) if one.channel == target and not one.is_control]) == 1
-    assert "3 more entries" in caplog.text
+    assert "is done now (3 entries)" in caplog.text
     await store.close()
     caplog.clear()
     store = await open_store()

@@ -226,7 +226,7 @@ async def test_what_was_written_to_the_old_log_meanwhile_is_not_missed(
     with closing(sqlite3.connect(tmp_path / "log.db")) as connection, connection:
         connection.execute("UPDATE probe SET time_ms = time_ms + 1")
     await assert_held(tmp_path, 3)
-    assert "is of another state of the log" in caplog.text
+    assert "is from another state of log.db" in caplog.text
 
 
 async def test_rubbish_beside_the_log_is_replaced(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ async def test_progress_is_said(
     monkeypatch.setattr(earlier, "BATCH_ROWS", 5)
     await assert_held(tmp_path, 3)
     assert [one.message for one in caplog.records if " of 13 records" in one.message][1:] == [
-        f"the log is written anew: {done} of 13 records" for done in (5, 10, 13)
+        f"log.db is being written again, {done} of 13 records: wait" for done in (5, 10, 13)
     ]
 
 

@@ -56,7 +56,7 @@ def test_overwritten_pages_are_damage(backup: Path, offset: float) -> None:
     with backup.open("r+b") as file:
         file.seek(int((size / 4096 - 1) * offset) * 4096)
         file.write(b"x" * 4096)
-    with pytest.raises((NotStoredError, ConfigError), match=r"damaged|no backup"):
+    with pytest.raises((NotStoredError, ConfigError), match=r"damaged|not a backup"):
         verify(backup, silent)
 
 
@@ -80,7 +80,7 @@ async def test_the_log_of_a_hub_is_no_backup(open_store: Opener) -> None:
 def test_what_is_no_database_is_no_backup(tmp_path: Path, content: bytes) -> None:
     """An empty file, and one of something else."""
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(ConfigError, match="is no backup"):
+    with pytest.raises(ConfigError, match="is not a backup"):
         verify(tmp_path / "file", silent)
 
 
@@ -91,7 +91,7 @@ def test_a_file_that_may_not_be_read_is_named(backup: Path, monkeypatch: pytest.
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(ConfigError, match=r"FILE: .*/backup\.db cannot be read: Permission denied"):
+    with pytest.raises(ConfigError, match=r"FILE: cannot read .*/backup\.db: Permission denied"):
         verify(backup, silent)
 
 
@@ -99,7 +99,7 @@ def test_a_later_schema_is_for_a_later_version(backup: Path) -> None:
     """It names both schemas."""
     with closing(sqlite3.connect(backup)) as connection:
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(ConfigError, match=r"FILE: .* schema 99, this version knows"):
+    with pytest.raises(ConfigError, match=r"FILE: .* schema 99, and this version of Fast SSE knows"):
         verify(backup, silent)
 
 

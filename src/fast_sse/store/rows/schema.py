@@ -119,10 +119,13 @@ def version_of(connection: sqlite3.Connection) -> int:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
         raise ConfigError(
-            "data_dir", f"the log has schema {version}, this version knows {SCHEMA_VERSION}: do not downgrade"
+            "data_dir",
+            f"the log has schema {version}, and this version of Fast SSE knows {SCHEMA_VERSION}; run the version that wrote it",
         )
     if not version and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise ConfigError("data_dir", "log.db is a database of something else")
+        raise ConfigError(
+            "data_dir", "log.db is a database of another program; set data_dir to another directory"
+        )
     return version
 
 
@@ -134,7 +137,9 @@ def prepare(connection: sqlite3.Connection) -> None:
     """
     version = version_of(connection)
     if 0 < version < IN_PLACE_FROM:
-        raise ConfigError("data_dir", f"the log has schema {version} of an earlier version")
+        raise ConfigError(
+            "data_dir", f"the log has schema {version} of an earlier version; start a hub on it first"
+        )
     if version < SCHEMA_VERSION:
         steps = [] if version else [_TABLES]
         steps += [sql for step, sql in UPGRADES.items() if step > version]

@@ -155,7 +155,7 @@ class Wal:
         self.checkpoint(connection, _SHUT_S_MAX, empty_it=True)
         if self.size_bytes >= self._bytes_max:
             self._say_held()
-            raise DiskFullError("the write-ahead log is full: another process reads the log and does not end")
+            raise DiskFullError("the write-ahead log is full: another process reads log.db and does not end")
 
     def tend(self, connection: sqlite3.Connection) -> None:
         """`checkpoint` when it has grown or was held, then `check`."""
@@ -169,7 +169,7 @@ class Wal:
 
     def samples(self) -> list[Sample]:
         """What operators see of it."""
-        text = "1 while another process keeps the write-ahead log from being begun anew."
+        text = "1 while another process keeps the write-ahead log from being emptied."
         return [
             Sample("log_wal_bytes", "gauge", "Bytes of the write-ahead log beside log.db.", self.size_bytes),
             Sample("log_wal_held", "gauge", text, self.held),
@@ -187,7 +187,7 @@ class Wal:
         self.held = held
         if not held:
             if self._said:
-                _log.warning("%s is held no more", self.path.name)
+                _log.warning("%s can be emptied again: nothing to do", self.path.name)
             self._held_since_s, self._said = None, False
         elif self._held_since_s is None:
             self._held_since_s = self._clock_s()
@@ -198,7 +198,7 @@ class Wal:
         if not self._said:
             self._said = True
             _log.warning(
-                "%s is held: another process reads the log in one transaction; at %d MiB nothing more is written",
+                "%s grows: end the other process that reads log.db in one transaction, or publishes are refused at %d MiB",
                 self.path.name,
                 self._bytes_max // MIB,
             )

@@ -80,7 +80,7 @@ class Walk:
         """The tables themselves, and what is said twice."""
         with self._damage.noted("its tables cannot be read"):
             if not has_our_tables(self._connection):
-                self._damage.met("its tables are not those that were made")
+                self._damage.met("its tables were changed")
         with self._damage.noted("its mark cannot be read"):
             for table in SqliteLog(self._connection).unsound():
                 self._damage.met(f"table {table} is not what was written")
@@ -114,7 +114,7 @@ class Walk:
         if read.found.damaged is not None:
             self._damage.found(after, read.found.damaged)
             return read.found.damaged
-        self._damage.met(f"what lies beside the record after position {after} cannot be read")
+        self._damage.met(f"a part of the record after position {after} cannot be read")
         return read.found.records[-1].position if read.found.records else None
 
     def keys(self, after: bytes) -> bytes | None:
@@ -198,9 +198,11 @@ class Audit:
             try:
                 self.one_pass(self._rest)
             except sqlite3.Error as error:
-                _log.warning("the log could not be looked through: %s", error)
+                _log.warning(
+                    "log.db could not be checked: %s; nothing to do, the hub tries again later", error
+                )
             except Exception:  # noqa: BLE001  the last guard: nobody waits for this thread
-                _log.exception("a defect in looking through the log")
+                _log.exception("a defect in checking log.db: report it")
 
     def _rest(self, worked_s: float) -> bool:
         return not self._stop.wait(min(_REST * worked_s, _REST_S_MAX))
@@ -221,7 +223,7 @@ class Audit:
                 self.passes += 1
             elif not self._stop.is_set():
                 _log.warning(
-                    "the structure of the log was not checked: so much is written that it cannot be held"
+                    "the structure of log.db was not checked, because too much was written meanwhile; nothing to do"
                 )
 
     def _structure(self, connection: sqlite3.Connection, walk: Walk, rest: Rest | None) -> bool:

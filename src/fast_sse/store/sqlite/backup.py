@@ -56,9 +56,11 @@ def back_up(directory: Path, to: Path, progress: Progress, *, sleep: Sleep = tim
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ConfigError("data_dir", "holds no log.db") from error
+        raise ConfigError(
+            "data_dir", f"{directory} holds no log.db; name the directory of the hub's log"
+        ) from error
     except OSError as error:
-        raise ConfigError("data_dir", f"cannot be read: {error.strerror}") from error
+        raise ConfigError("data_dir", f"cannot read {directory}: {error.strerror}") from error
     _make(to, part)
     try:
         with part.open("rb") as file:
@@ -81,16 +83,14 @@ def back_up(directory: Path, to: Path, progress: Progress, *, sleep: Sleep = tim
 def _make(to: Path, part: Path) -> None:
     """An empty file under the other name. Raises ConfigError."""
     if os.path.lexists(to):
-        raise ConfigError("FILE", f"{to} is there already: nothing is overwritten")
+        raise ConfigError("FILE", f"{to} is there already; name a new file: nothing is overwritten")
     try:
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError as error:
-        sentence = (
-            f"{part} is there: another backup is being written, or one was cut off and it can be removed"
-        )
+        sentence = f"{part} is there; wait for the backup that writes it, or remove it if none runs"
         raise ConfigError("FILE", sentence) from error
     except OSError as error:
-        raise ConfigError("FILE", f"{to} cannot be written: {error.strerror}") from error
+        raise ConfigError("FILE", f"cannot write {to}: {error.strerror}") from error
 
 
 def _give_name(part: Path, to: Path) -> None:
@@ -98,7 +98,9 @@ def _give_name(part: Path, to: Path) -> None:
     try:
         os.link(part, to)
     except FileExistsError as error:
-        raise ConfigError("FILE", f"{to} is there already: nothing is overwritten") from error
+        raise ConfigError(
+            "FILE", f"{to} is there already; name a new file: nothing is overwritten"
+        ) from error
     except OSError:  # a file system without links
         part.rename(to)
     part.unlink(missing_ok=True)
@@ -241,9 +243,14 @@ class Copy:
 
 def _check_schema(version: int) -> None:
     if not version:
-        raise ConfigError("data_dir", "log.db is a database of something else, or empty")
+        raise ConfigError(
+            "data_dir",
+            "log.db is empty, or a database of another program; name the directory of the hub's log",
+        )
     if version > SCHEMA_VERSION:
-        raise ConfigError("data_dir", f"the log has schema {version}: take the fast-sse that wrote it")
+        raise ConfigError(
+            "data_dir", f"the log has schema {version}; run the fast-sse of the version that wrote it"
+        )
 
 
 def _check_room(part: Path, needed: int) -> None:
@@ -262,7 +269,7 @@ def _told(error: sqlite3.Error) -> Exception:
     if is_out_of_space(error):
         return _no_room("which its disk has not")
     if code == sqlite3.SQLITE_NOTADB:
-        return ConfigError("data_dir", "log.db is not a database")
+        return ConfigError("data_dir", "log.db is not a database; name the directory of the hub's log")
     if code == sqlite3.SQLITE_CANTOPEN:
         return ConfigError("data_dir", "log.db cannot be opened: run this as the hub's user, or as root")
     if is_damage(error):

@@ -56,7 +56,7 @@ class Ballast:
         try:
             self._path.unlink(missing_ok=True)
         except OSError as error:
-            _log.error("the room that log.ballast holds cannot be had: %s", error.strerror)
+            _log.error("log.ballast cannot be removed: %s; make room on the disk", error.strerror)
 
     def _is_held(self) -> bool:
         """Whether the file is there, although it cannot be opened."""

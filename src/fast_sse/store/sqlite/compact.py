@@ -36,7 +36,7 @@ def compact(directory: Path, progress: Progress) -> tuple[int, int]:
     """
     path = directory / "log.db"
     if not path.exists():
-        raise ConfigError("data_dir", "holds no log.db")
+        raise ConfigError("data_dir", f"{directory} holds no log.db; name the directory of the hub's log")
     files = SqliteFiles(directory)
     files.hold()
     made = path.with_name("log.compact.db")
@@ -86,5 +86,5 @@ def _told(error: sqlite3.Error) -> Exception:
     if code == sqlite3.SQLITE_FULL:
         return DiskFullError("the log is as it was: there is no room for a second file beside it")
     if code == sqlite3.SQLITE_CORRUPT:
-        return ConfigError("data_dir", "log.db is damaged, and was left as it was")
+        return ConfigError("data_dir", "log.db is damaged, and was left as it was; restore a backup")
     return NotStoredError(f"the log is as it was: {error}")

@@ -35,6 +35,7 @@ _CODES = frozenset(
 _SHORTER = (64, 8, 1)
 #: Damaged places that are remembered, so that each has one line in the log.
 _PLACES_MAX = 1024
+_RESTORE = "restore a backup, or begin a new log, and look at the disk"
 
 
 def is_damage(error: Exception) -> bool:
@@ -66,7 +67,9 @@ class Damage:
                 return
             self._places.add(after)
             self.count += 1
-        _log.error("the log is damaged: what it holds after position %d to %d cannot be read", after, through)
+        _log.error(
+            "log.db is damaged: nothing after position %d to %d can be read; %s", after, through, _RESTORE
+        )
 
     def met(self, what: str) -> None:
         """Something else than a page of records met damage. Said once."""
@@ -75,7 +78,7 @@ class Damage:
                 return
             self._places.add(what)
             self.count += 1
-        _log.error("the log is damaged: %s", what)
+        _log.error("log.db is damaged: %s; %s", what, _RESTORE)
 
     def stray(self, position: Position) -> None:
         """A whole record is not found by its channel, or by another one: a gap for whoever passes it. Said once."""
@@ -84,7 +87,9 @@ class Damage:
                 return
             insort(self._strays, position)
             self.count += 1
-        _log.error("the log is damaged: the row of position %d is not what was written", position)
+        _log.error(
+            "log.db is damaged: the row of position %d is not what was written; %s", position, _RESTORE
+        )
 
     def first_stray(self, after: Position, through: Position) -> Position | None:
         """The first record in a range that readers may not have been given."""
@@ -107,7 +112,7 @@ class Damage:
 
     def samples(self) -> list[Sample]:
         """What operators see of it."""
-        text = "Places of the log that nobody can read: each is a gap for who passes it."
+        text = "Places of the log that cannot be read: a stream that passes one is told a gap."
         return [Sample("log_unreadable_total", "counter", text, self.count)]
 
 

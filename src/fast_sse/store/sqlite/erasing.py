@@ -31,10 +31,10 @@ async def erase_on(keeper: Keeper, do: Do) -> None:
     try:
         for target, below in await do(keeper.erasing):
             erased = await erase_below(keeper, do, target, below)
-            _log.warning("an erasure that had been cut off is done: %d more entries", erased)
+            _log.warning("an erasure that a stop had cut off is done now (%d entries): nothing to do", erased)
     except StoreClosedError:
         return
     except UnavailableError as error:
-        _log.error("an erasure that was cut off is not done: %s; ask for it again", error.message)
+        _log.error("an erasure that a stop had cut off is not done: %s; ask for it again", error.message)
     except Exception:  # noqa: BLE001  the last guard: nobody waits for this task
-        _log.exception("an erasure that was cut off is not done; ask for it again")
+        _log.exception("an erasure that a stop had cut off is not done; ask for it again, and report this")

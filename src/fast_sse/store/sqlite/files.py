@@ -27,11 +27,11 @@ from fast_sse.store.sqlite.upgrade import upgrade
 
 #: Errors of opening that waiting does not mend.
 _HOPELESS = {
-    sqlite3.SQLITE_CANTOPEN: "log.db cannot be opened",
-    sqlite3.SQLITE_READONLY: "log.db cannot be written",
-    sqlite3.SQLITE_PERM: "log.db cannot be accessed",
-    sqlite3.SQLITE_NOTADB: "log.db is not a database",
-    sqlite3.SQLITE_CORRUPT: "log.db is damaged",
+    sqlite3.SQLITE_CANTOPEN: "log.db cannot be opened; see that the user of the hub owns it",
+    sqlite3.SQLITE_READONLY: "log.db cannot be written; see that the user of the hub owns it",
+    sqlite3.SQLITE_PERM: "log.db cannot be accessed; see that the user of the hub owns it",
+    sqlite3.SQLITE_NOTADB: "log.db is not a database; restore a backup, or set data_dir to another directory",
+    sqlite3.SQLITE_CORRUPT: "log.db is damaged; restore a backup, or set data_dir to another directory",
 }
 
 
@@ -66,7 +66,7 @@ class SqliteFiles:
             raise translated(error) from error
         except OSError as error:
             self.release()
-            raise ConfigError("data_dir", f"cannot be written: {error.strerror}") from error
+            raise _unwritable(self._directory, error) from error
         except BaseException:
             self.release()
             raise
@@ -100,7 +100,7 @@ class SqliteFiles:
             found = _stat(path)
             if _identity(found) != opened:
                 raise NotStoredError(
-                    f"{path.name} was removed or replaced under the running hub: restart it when the right one is there"
+                    f"{path.name} was removed or replaced under the running hub: put the right one back, and restart the hub"
                 )
             if found is not None and path != self.path:
                 size = found.st_size
@@ -118,12 +118,13 @@ class SqliteFiles:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self._directory / "log.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise ConfigError("data_dir", f"cannot be written: {error.strerror}") from error
+            raise _unwritable(self._directory, error) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self.release()
-            raise HeldError("data_dir", "another process holds it (log.lock)") from error
+            problem = f"another process holds it ({self._directory}/log.lock); stop that one, or set data_dir to another directory"
+            raise HeldError("data_dir", problem) from error
 
     def _open_log(self) -> tuple[SqliteLog, Ends]:
         if self.path.exists():
@@ -173,6 +174,14 @@ def _stat(path: Path) -> os.stat_result | None:
 def _identity(found: os.stat_result | None) -> tuple[int, int] | None:
     """Which file it is; None for none."""
     return None if found is None else (found.st_dev, found.st_ino)
+
+
+def _unwritable(directory: Path, error: OSError) -> ConfigError:
+    """Why a directory cannot hold a log, and what to do. A directory is no secret of the operator, who alone sees it."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return ConfigError("data_dir", f"{directory} is a file, or below one; set data_dir to a directory")
+    advice = "set data_dir to a directory that the user of the hub can write to"
+    return ConfigError("data_dir", f"cannot write to {directory}: {error.strerror}; {advice}")
 
 
 def translated(error: sqlite3.Error) -> FastSseError:

@@ -216,7 +216,7 @@ class Keeper:
                 self._log.connection.close()
                 self._files.lower(max(last_given, self._newest))
         except FastSseError:
-            _log.warning("the log was not closed cleanly")
+            _log.warning("log.db was not closed cleanly: nothing to do, the next start checks it")
             with suppress(sqlite3.Error):
                 self._log.connection.close()
         self._files.release()
@@ -291,9 +291,9 @@ class Keeper:
             return DiskFullError("the disk is full")
         if sound and not committing and is_damage(problem):
             # What is damaged stays where it is: retention and erasing end there, and publishes go on.
-            self._damage.met("what lies in a damaged place cannot be deleted")
-            return UnavailableError("the log is damaged: what lies there cannot be deleted")
-        _log.error("writing the log failed", exc_info=problem)
+            self._damage.met("retention and erasing cannot delete what is in a damaged place")
+            return UnavailableError("the log is damaged: this part of it cannot be deleted")
+        _log.error("writing log.db failed: look at the disk; the hub tries again", exc_info=problem)
         if not sound or is_doubtful(problem, committing=committing):
             self._mend_at = time.monotonic() + self._retry_s
             if committing:
@@ -339,8 +339,10 @@ class Keeper:
         newest = self._log.ends().newest
         self._files.note_opened()
         if verdict != "ok" or newest < self._newest:
-            self._damage.met("nothing can be written any more")
-            _log.critical("the log is damaged: %s, newest %d of %d", verdict, newest, self._newest)
+            self._damage.met("it can no longer be written")
+            _log.critical(
+                "log.db is damaged (%s, newest %d of %d): restore a backup", verdict, newest, self._newest
+            )
             raise NotStoredError("the log is damaged")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self._totals, self._keys, self._newest = self._log.totals(), self._log.keys(), newest

@@ -62,7 +62,7 @@ class Readers:
         except sqlite3.Error as error:
             raise UnavailableError("the log cannot be read now") from error
         except Exception as error:
-            _log.exception("a defect in reading the log")
+            _log.exception("a defect in reading log.db: report it")
             raise UnavailableError("the log cannot be read now") from error
 
     def _own(self) -> SqliteLog:

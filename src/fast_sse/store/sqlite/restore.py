@@ -69,11 +69,14 @@ def _check_empty(directory: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise ConfigError("data_dir", f"cannot be read: {error.strerror}") from error
+        raise ConfigError("data_dir", f"cannot read {directory}: {error.strerror}") from error
     if _MADE in names and "log.db" not in names:
         return
     if there := ", ".join(sorted(names - {"log.lock"})):
-        raise ConfigError("data_dir", f"holds a log already: nothing is overwritten ({there})")
+        raise ConfigError(
+            "data_dir",
+            f"{directory} holds a log already ({there}); name another directory, or move these files away",
+        )
 
 
 def _copy(backup: Path, made: Path, pulse: Pulse) -> None:

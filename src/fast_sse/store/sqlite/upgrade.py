@@ -82,7 +82,7 @@ def upgrade(path: Path) -> None:
             remove(made)
             raise _no_room(needed) from error
     replace(made, path)
-    _log.warning("the log has schema %d now", SCHEMA_VERSION)
+    _log.warning("log.db has schema %d now: expect an earlier version to refuse it", SCHEMA_VERSION)
 
 
 class Rewriting:
@@ -105,7 +105,10 @@ class Rewriting:
             return
         begun = f"goes on after {self._records}" if self._records else "begins"
         _log.warning(
-            "the log is written anew in schema %d: this %s of %d records", SCHEMA_VERSION, begun, self._total
+            "log.db is being written again in schema %d, which %s of %d records: wait, the hub is not ready before",
+            SCHEMA_VERSION,
+            begun,
+            self._total,
         )
         while rows := self._old.batch(self._position):
             self._take(rows)
@@ -160,7 +163,9 @@ class Rewriting:
                 if not is_damage(error):
                     raise
                 damaged = True
-                _log.error("idempotency keys of the log are damaged: those behind are forgotten")
+                _log.error(
+                    "idempotency keys in log.db are damaged and some are forgotten: expect doubles of retries"
+                )
             if values:
                 self._write(values)
             if damaged or not values:
@@ -192,7 +197,7 @@ class Rewriting:
     def _say(self) -> None:
         if time.monotonic() - self._said_s >= _SAID_S:
             self._said_s = time.monotonic()
-            _log.warning("the log is written anew: %d of %d records", self._records, self._total)
+            _log.warning("log.db is being written again, %d of %d records: wait", self._records, self._total)
 
 
 def _opened(made: Path, identity: str) -> sqlite3.Connection:
@@ -201,7 +206,7 @@ def _opened(made: Path, identity: str) -> sqlite3.Connection:
         connection = _begun(made, identity)
         if connection is not None:
             return connection
-        _log.warning("%s is of another state of the log: it is begun anew", made.name)
+        _log.warning("%s is from another state of log.db, so it begins again: nothing to do", made.name)
     new_file(made)
     connection = connect(made, writer=True)
     try:
@@ -261,5 +266,5 @@ def _check_room(path: Path, needed: int, made: Path) -> None:
 
 def _no_room(needed: int) -> DiskFullError:
     return DiskFullError(
-        f"the log is as it was: writing it anew in schema {SCHEMA_VERSION} needs up to {needed // MIB + 1} MiB beside it"
+        f"the log is as it was: it needs up to {needed // MIB + 1} MiB of room beside it, to be written again in schema {SCHEMA_VERSION}"
     )

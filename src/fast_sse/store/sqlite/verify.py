@@ -82,20 +82,24 @@ def verify(path: Path, progress: Progress, called: str = "") -> Contents:
             return contents_of(connection, path.stat().st_size)
     except sqlite3.Error as error:
         if error_code(error) == sqlite3.SQLITE_NOTADB:
-            raise ConfigError("FILE", f"{called} is no backup") from error
+            raise ConfigError(
+                "FILE", f"{called} is not a backup; name a file that fast-sse backup wrote"
+            ) from error
         raise NotStoredError(f"{called} is damaged: {error}") from error
     except OSError as error:
-        raise ConfigError("FILE", f"{called} cannot be read: {error.strerror}") from error
+        raise ConfigError("FILE", f"cannot read {called}: {error.strerror}") from error
 
 
 def check_is_file(path: Path) -> None:
     """Raises ConfigError: it is no file, or one of those that belong together."""
     try:
         if not path.is_file():
-            raise ConfigError("FILE", f"{path} is not there, or is no file")
+            raise ConfigError(
+                "FILE", f"{path} is not there, or not a file; name a file that fast-sse backup wrote"
+            )
         path.open("rb").close()
     except OSError as error:
-        raise ConfigError("FILE", f"{path} cannot be read: {error.strerror}") from error
+        raise ConfigError("FILE", f"cannot read {path}: {error.strerror}") from error
     if wal_of(path).exists():
         sentence = (
             f"{path} is the log of a hub, and not whole without {wal_of(path).name}: take a backup of it"
@@ -136,8 +140,8 @@ def _look_through(connection: sqlite3.Connection, called: str, pulse: Pulse) -> 
 
 def _schema_of(connection: sqlite3.Connection, called: str) -> int:
     if connection.execute("PRAGMA user_version").fetchone() == (0,):
-        raise ConfigError("FILE", f"{called} is no backup, or one that was cut off")
+        raise ConfigError("FILE", f"{called} is not a backup, or one that was cut off; take another one")
     try:
         return version_of(connection)
     except ConfigError as error:
-        raise ConfigError("FILE", f"{called} is no backup for this version: {error.problem}") from error
+        raise ConfigError("FILE", f"{called} is not a backup for this version: {error.problem}") from error

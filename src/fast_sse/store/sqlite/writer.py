@@ -146,7 +146,7 @@ class Writer:
         try:
             keeper.close(self._last_given)
         except Exception:  # noqa: BLE001  said, and answered
-            _log.exception("the log was not closed")
+            _log.exception("log.db was not closed: report it; the next start checks it")
 
     def _take_turns(self, keeper: Keeper) -> None:
         while True:
@@ -186,7 +186,7 @@ class Writer:
         except FastSseError as error:
             group = Group(jobs, error, {})
         except Exception:  # noqa: BLE001  said, and answered
-            _log.exception("a defect in storing a group")
+            _log.exception("a defect in storing publishes: report it")
             keeper.distrust()
             group = Group(jobs, UnknownOutcomeError("the log may or may not hold the message"), {})
         except BaseException:
@@ -205,7 +205,7 @@ class Writer:
         except FastSseError as error:
             self.tell(_fail, future, error)
         except Exception:  # noqa: BLE001  said, and answered
-            _log.exception("a defect beside the groups")
+            _log.exception("a defect in a task of the store: report it")
             self.tell(_fail, future, NotStoredError("the log cannot be written now"))
         except BaseException:
             self.tell(_fail, future, _refusal())
@@ -217,7 +217,7 @@ class Writer:
         try:
             keeper.tidy_up()
         except Exception:  # noqa: BLE001  said, and answered
-            _log.exception("a defect in tidying up")
+            _log.exception("a defect in tidying up: report it")
 
 
 def _refusal() -> NotStoredError:
