@@ -41,7 +41,7 @@ async def members(hub: Bench, count: int, channel: str = "a/t", **options: Any) 
 
 
 def compression(hub: Bench) -> Compression:
-    found: Compression = hub.fanout._compression
+    found: Compression = hub.fanout.compression
     return found
 
 

@@ -8,6 +8,7 @@
     arrivals      from a publish to the flush that first wrote it: how live the hub is
     waiting       what waits for a hand-over or a decision, in log order
     handover      what this node handed over: counts on the tail, and the sweep over them
+    page_blocks   pieces of pages, compressed once for all who come for them
     lane          members that are written the same bytes
     coder         compresses a live set once for all members
     live_set      all level streams of one filter in one form; what waits for their next flush

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 
 from fast_sse.hub.form import Form
 from fast_sse.hub.lane import Lane
+from fast_sse.hub.page_blocks import PageBlocks
 from fast_sse.model.channel import Filter
 from fast_sse.model.deflate import SMALL_BYTES, Window, block
 from fast_sse.model.frame import HEARTBEAT
@@ -30,9 +31,10 @@ _BEAT_SHARE = 0.75
 
 
 class Compression:
-    """What the compressed live sets of a node share: the bound for epochs, and counts.
+    """What the gzip streams of a node share: the bound for epochs, blocks of pages, and counts.
 
     Attributes:
+        pages: the blocks of those that catch up.
         running: epochs that have a compressor now.
         blocks: made since the start, by what they are: `independent` or `epoch`.
         plain_bytes, sent_bytes: of shared blocks, times the sockets that took them: before and after.
@@ -40,6 +42,7 @@ class Compression:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.pages = PageBlocks()
         self.running = 0
         self.blocks: Counter[str] = Counter()
         self.plain_bytes = self.sent_bytes = 0
@@ -50,8 +53,10 @@ class Compression:
 
     def samples(self) -> Iterator[Sample]:
         """What was compressed, and what that saved."""
-        text = "Blocks that were compressed for all members of a live set."
-        yield from counted("compressions_total", text, "kind", self.blocks)
+        text = (
+            "Blocks that were compressed: for all members of a live set, or a page for all who come for it."
+        )
+        yield from counted("compressions_total", text, "kind", {**self.blocks, "page": self.pages.made})
         yield Sample("compression_epochs", "gauge", "Live sets that share a window now.", self.running)
         text = "Bytes of shared blocks times sockets, before compression."
         yield Sample("compression_plain_bytes_total", "counter", text, self.plain_bytes)

@@ -30,7 +30,7 @@ class Fanout:
         self.tail = Tail(limits)
         self.handover = Handover(self.tail, loop.time)
         self.index = Index()
-        self._compression = Compression(limits)
+        self.compression = Compression(limits)
         self._limits = limits
         self._loop = loop
         self._clock: Callable[[], float] = loop.time
@@ -227,7 +227,7 @@ class Fanout:
         """The set of this filter and form, made and registered when it is the first."""
         live_set = self.index.sets.get((wanted, form))
         if live_set is None:
-            coder = self._compression.coder(wanted, form)
+            coder = self.compression.coder(wanted, form)
             live_set = LiveSet(wanted, form, self.level, self._clock(), coder)
             self.index.add(live_set)
         return live_set
@@ -254,7 +254,7 @@ class Fanout:
         yield Sample("flushes_total", "counter", text, self.flushes)
         text = "Records times streams, handed to live sockets."
         yield Sample("deliveries_total", "counter", text, self.deliveries)
-        yield from self._compression.samples()
+        yield from self.compression.samples()
         yield Sample("pending_bytes", "gauge", "Frames that wait for a flush.", self._pending_bytes)
         text = "Records times sockets that were written, live or by a catch-up."
         yield from counted("written_total", text, "how", self.handover.written)

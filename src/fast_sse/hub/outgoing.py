@@ -176,11 +176,12 @@ class Outgoing:
     ) -> bool:
         """`found`: pieces, each with how many of the records are out then. `credit` counts a slice that was written."""
         first = 0
+        pages = self.ground.fanout.compression.pages
         for sent, piece in found:
             last = records[sent - 1]
             self.cursor = through.at(last.position, last.fingerprint)
             self.sent = last.position
-            if self.write(self.form.piece(piece)):
+            if self.write(pages.piece(self.form, piece)):
                 credit(first, sent)
             first = sent
             if self.state != CATCHING_UP and sent < len(records):
