@@ -1,7 +1,7 @@
 """Ask the hub of this container how it is: exit status 0 when it answers 200, 1 when it does not, within 3 seconds.
 
-The path is `/healthz` (the process answers), or the one that is given, such as `/readyz/subscribe`. Not urllib: that
-would ask a proxy which the container's environment names.
+The path is `/healthz` (the process answers), or the argument, such as `/readyz/subscribe`. It does not use urllib, which would
+ask a proxy that the container's environment names.
 """
 
 import os

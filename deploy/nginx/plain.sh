@@ -1,6 +1,6 @@
 #!/bin/sh
-# Print the recipe beside this file for the nodes that are named, without TLS and with its logs on the standard streams. It is
-# for a container behind whatever has the certificate (a cloud's balancer, an ingress), and for trying it out.
+# Print the recipe beside this file for the named nodes, without TLS, with its logs on standard output and standard error.
+# Use it in a container behind a proxy with TLS (a cloud's balancer, an ingress), or to try the recipe out.
 #
 #   sh plain.sh hub-1:30000 hub-2:30000 > /etc/nginx/conf.d/default.conf
 set -eu
