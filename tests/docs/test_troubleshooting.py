@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.docs.shell import DOCS
+from tests.support.server import ROOT
 
 from fast_sse.config import setting_names
 
@@ -60,6 +61,15 @@ def test_every_metric_and_code_exists() -> None:
     gaps = re.findall(r"gap `(\w+)`", PAGE)
     assert {f"| `{reason}` |" in (DOCS / "subscribing.md").read_text() for reason in gaps} == {True}
     assert len(set(gaps)) == 5
+
+
+def test_every_message_is_one_of_the_hubs() -> None:
+    """What a reader looks for in a terminal or a log is written by the code, word for word behind the setting's name."""
+    code = "".join(file.read_text() for file in (ROOT / "src").rglob("*.py"))
+    quoted = [name for row in rows() for name in re.findall(r"`([a-z_]+(?:: | )[^`]+)`", row[0])]
+    said = [name for name in quoted if re.fullmatch(r"[\w:(). ]+", name)]
+    assert len(said) > 4
+    assert [name for name in said if name.rpartition(": ")[2] not in code] == []
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)]+)\)", PAGE))))
