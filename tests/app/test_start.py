@@ -133,7 +133,7 @@ async def test_a_taken_port_ends_the_start(prefix: str, start: Start, store: Stu
     """It is named with its setting, and the store is not touched."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(UnavailableError, match=f"^{prefix}port: 127.0.0.1:{port} is already in use$"):
+        with pytest.raises(UnavailableError, match=f"^{prefix}port: 127.0.0.1:{port} is already in use; "):
             await start(**{f"{prefix}port": port}).addresses()
     assert store.opens == 0
 

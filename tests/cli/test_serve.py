@@ -78,5 +78,8 @@ def test_a_taken_port_is_1() -> None:
         )
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (1, "")
-    assert err.splitlines()[-1] == f"fast-sse: port: 127.0.0.1:{port} is already in use"
+    assert (
+        err.splitlines()[-1]
+        == f"fast-sse: port: 127.0.0.1:{port} is already in use; stop what listens there, or set port"
+    )
     assert "Traceback" not in err

@@ -89,7 +89,10 @@ def test_a_taken_port_is_1(setting: str, tmp_path: Path) -> None:
         hub = Hub(tmp_path, port=port if setting == "port" else 0)
         if setting == "admin_port":
             hub = Hub(tmp_path, port=0, settings={"FAST_SSE_ADMIN_PORT": str(port)})
-        assert refusal(hub) == (1, f"fast-sse: {setting}: 127.0.0.1:{port} is already in use")
+        assert refusal(hub) == (
+            1,
+            f"fast-sse: {setting}: 127.0.0.1:{port} is already in use; stop what listens there, or set {setting}",
+        )
 
 
 @pytest.mark.parametrize("name", ["FAST_SSE_HEARTBEET_S", "FAST_SSE_AUTH__SECRETS"])

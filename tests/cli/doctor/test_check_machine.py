@@ -148,5 +148,5 @@ def test_the_path_of_a_unix_socket_is_looked_at_and_left_alone(tmp_path: Path) -
     assert sorted(tmp_path.iterdir()) == sorted([*left, path])
     path.unlink()
     path.touch()
-    assert unix(path) == ("red", f"host: {path} is there and is no socket")
+    assert unix(path) == ("red", f"host: {path} is there and is not a socket")
     assert unix(tmp_path / "none" / "hub.sock")[0] == "red"

@@ -63,7 +63,10 @@ def test_a_taken_port_is_named_with_its_setting(prefix: str) -> None:
         port = listening(first)
         with pytest.raises(UnavailableError) as caught:
             bind("127.0.0.1", port, prefix, 1000)
-    assert str(caught.value) == f"{prefix}port: 127.0.0.1:{port} is already in use"
+    assert (
+        str(caught.value)
+        == f"{prefix}port: 127.0.0.1:{port} is already in use; stop what listens there, or set {prefix}port"
+    )
 
 
 def test_a_shared_port_is_given_to_all_who_share() -> None:
@@ -151,7 +154,10 @@ def test_a_chosen_port_that_a_stranger_has_on_the_second_address_is_chosen_again
         with bind("both", 0, "", 1000) as listener:
             assert listening(listener) != taken
         assert chosen[0] == chosen[1] == taken
-        with pytest.raises(UnavailableError, match=f"^port: both:{taken} is already in use$"):
+        with pytest.raises(
+            UnavailableError,
+            match=f"^port: both:{taken} is already in use; stop what listens there, or set port$",
+        ):
             bind("both", taken, "", 1000)
 
 
@@ -164,7 +170,8 @@ def test_an_address_that_is_not_here_is_passed_over(monkeypatch: pytest.MonkeyPa
         assert listener.address.startswith("127.0.0.1:")
     del places[1]
     with pytest.raises(
-        ConfigError, match=r"^host: cannot listen on both:0: Cannot assign requested address$"
+        ConfigError,
+        match=r"^host: cannot listen on both:0: Cannot assign requested address; set it to an address of this machine$",
     ):
         bind("both", 0, "", 1000)
 
@@ -235,5 +242,8 @@ async def test_an_address_that_is_taken_after_all_is_named() -> None:
         port = first.sockets[0].getsockname()[1]
         with bind("127.0.0.1", port, "", 1000) as second:
             listening(first)
-            with pytest.raises(UnavailableError, match=f"^port: 127.0.0.1:{port} is already in use$"):
+            with pytest.raises(
+                UnavailableError,
+                match=f"^port: 127.0.0.1:{port} is already in use; stop what listens there, or set port$",
+            ):
                 await second.serve(asyncio.Protocol, backlog=16)

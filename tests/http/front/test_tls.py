@@ -68,14 +68,36 @@ def test_a_chain_that_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
     first, second = certificate(tmp_path, "first"), certificate(tmp_path, "second")
     hidden = certificate(tmp_path, "hidden", "a password")
     context = tls_context(first)
-    for bad in (
-        first._replace(key=second.key),
-        first._replace(cert=tmp_path / "none.pem"),
-        hidden._replace(password="another"),
+    for bad, words in (
+        (first._replace(key=second.key), "tls.cert: is not the certificate of tls.key; "),
+        (
+            first._replace(cert=tmp_path / "none.pem"),
+            f"tls.cert: cannot read {tmp_path}/none.pem: No such file",
+        ),
+        (
+            first._replace(key=tmp_path / "none.pem"),
+            f"tls.key: cannot read {tmp_path}/none.pem: No such file",
+        ),
+        (hidden._replace(password="another"), "tls.cert: cannot be used with tls.key: "),
     ):
-        with pytest.raises(ConfigError, match=r"^tls\.cert: "):
+        with pytest.raises(ConfigError) as caught:
             renew(context, bad)
+        assert caught.value.message.startswith(words)
+        assert "_ssl.c" not in caught.value.message
     assert shown(context) == der(first)
+
+
+def test_files_that_are_no_pair_are_named(tmp_path: Path) -> None:
+    """An operator reads which two files, what each must hold, and of an encrypted key where its password goes."""
+    chain = certificate(tmp_path, "first")
+    chain.cert.write_text("no PEM")
+    with pytest.raises(ConfigError) as caught:
+        tls_context(chain)
+    advice = f"{chain.cert} must hold a certificate and {chain.key} its key, both in PEM"
+    assert caught.value.message.endswith(f"; {advice}; if the key is encrypted, set tls.key_password_file")
+    with pytest.raises(ConfigError) as caught:
+        tls_context(chain._replace(password="x"))
+    assert caught.value.message.endswith(f"; {advice}")
 
 
 def test_an_encrypted_key_takes_its_password_and_asks_nobody(tmp_path: Path) -> None:

@@ -72,7 +72,10 @@ def test_a_path_is_held_while_its_process_lives_and_no_longer(state: str, path: 
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         for refused in (UnixPlace, look):
-            with pytest.raises(UnavailableError, match=f"^host: unix:{path} is already in use$"):
+            with pytest.raises(
+                UnavailableError,
+                match=f"^host: unix:{path} is already in use; stop what listens there, or set host$",
+            ):
                 refused(path, "host")
         holder.kill()
         holder.wait()
@@ -110,7 +113,9 @@ def test_what_is_no_socket_is_never_removed(what: str, path: str, tmp_path: Path
         there.symlink_to(tmp_path / "elsewhere")
     else:
         there.touch() if what == "file" else there.mkdir()
-    with pytest.raises(ConfigError, match=f"^host: {path} is there and is no socket$"):
+    with pytest.raises(
+        ConfigError, match=f"^host: {path} is there and is not a socket; remove it, or choose another path$"
+    ):
         UnixPlace(path, "host")
     assert there.lstat()
     there.rmdir() if what == "directory" else there.unlink()

@@ -16,7 +16,7 @@ from fast_sse.config import Config
 from fast_sse.http.front import unix_socket
 from fast_sse.http.front.descriptors import for_clients
 from fast_sse.http.front.listener import bind
-from fast_sse.model.errors import ConfigError, UnavailableError
+from fast_sse.model.errors import ConfigError, FastSseError, UnavailableError
 
 #: Fewer streams than this are fewer than one expects of a hub.
 FEW_STREAMS = 4096
@@ -63,10 +63,15 @@ def _port(prefix: str, host: str, port: int, hub_pid: int | None, *, shared: boo
         if hub_pid is not None and port in listening_ports(hub_pid):
             return Finding(name, "green", f"{port}, in use by the running hub (pid {hub_pid})")
         advice = f"stop what listens there (ss -ltnp 'sport = :{port}'), or set {name}"
-        return Finding(name, "red", error.message, advice)
+        return Finding(name, "red", _what(error), advice)
     except ConfigError as error:
         advice = f"set {prefix}host to an address of this machine, {name} to a free port"
-        return Finding(name, "red", error.message, advice)
+        return Finding(name, "red", _what(error), advice)
+
+
+def _what(error: FastSseError) -> str:
+    """What is wrong, without what a start would say to do: the doctor says that on a line of its own."""
+    return error.message.partition("; ")[0]
 
 
 def _unix_path(path: str, hub_pid: int | None) -> Finding:
@@ -77,11 +82,11 @@ def _unix_path(path: str, hub_pid: int | None) -> Finding:
         if hub_pid is not None and unix_socket.lock_of(path).resolve() in _open_paths(hub_pid):
             return Finding("host", "green", f"{path}, in use by the running hub (pid {hub_pid})")
         return Finding(
-            "host", "red", error.message, f"stop what listens there (ss -lxp src {path}), or set host"
+            "host", "red", _what(error), f"stop what listens there (ss -lxp src {path}), or set host"
         )
     except ConfigError as error:
         return Finding(
-            "host", "red", error.message, "set host to a path in a directory that the hub may write to"
+            "host", "red", _what(error), "set host to a path in a directory that the hub can write to"
         )
     return Finding("host", "green", f"{path} is free")
 

@@ -129,7 +129,9 @@ def _places(host: str, port: int, prefix: str) -> list[Place]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise ConfigError(f"{prefix}host", f"{host} is not a known address") from error
+        raise ConfigError(
+            f"{prefix}host", f"{host} is not a known address; set it to an address of this machine"
+        ) from error
     return list(dict.fromkeys((family, place) for family, _, _, _, place in found))
 
 
@@ -189,7 +191,7 @@ def _written(host: str, port: int) -> str:
 def _in_use(place: str, prefix: str) -> UnavailableError:
     """The error for an address that another process has."""
     key = f"{prefix}host" if place.startswith(PREFIX) else f"{prefix}port"
-    return UnavailableError(f"{key}: {place} is already in use")
+    return UnavailableError(f"{key}: {place} is already in use; stop what listens there, or set {key}")
 
 
 def _translated(error: OSError, host: str, port: int, prefix: str) -> ConfigError | UnavailableError:
@@ -197,5 +199,8 @@ def _translated(error: OSError, host: str, port: int, prefix: str) -> ConfigErro
     if error.errno == errno.EADDRINUSE:
         return _in_use(place, prefix)
     if error.errno == errno.EACCES:
-        return ConfigError(f"{prefix}port", f"this user may not listen on {place}")
-    return ConfigError(f"{prefix}host", f"cannot listen on {place}: {error.strerror}")
+        return ConfigError(
+            f"{prefix}port", f"this user has no right to listen on {place}; choose a port above 1023"
+        )
+    advice = "set it to an address of this machine" if error.errno in _NOT_HERE else "choose another address"
+    return ConfigError(f"{prefix}host", f"cannot listen on {place}: {error.strerror}; {advice}")

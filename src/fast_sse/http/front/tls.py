@@ -37,9 +37,27 @@ def renew(context: ssl.SSLContext, chain: Chain) -> None:
 
 
 def _load(context: ssl.SSLContext, chain: Chain) -> None:
+    for name, file in (("tls.cert", chain.cert), ("tls.key", chain.key)):
+        try:
+            if file is not None:
+                file.open("rb").close()
+        except OSError as error:
+            raise ConfigError(name, f"cannot read {file}: {error.strerror}") from error
     try:
         # Also without one a password is given: OpenSSL would ask for it on the terminal.
         context.load_cert_chain(chain.cert, chain.key, chain.password)
     except OSError as error:  # ssl.SSLError is one
-        hint = "" if chain.password else " (if the key is encrypted, set tls.key_password_file)"
-        raise ConfigError("tls.cert", f"cannot be used with tls.key: {error.strerror}{hint}") from error
+        raise ConfigError("tls.cert", f"{_flaw(error)}; {_advice(chain)}") from error
+
+
+def _flaw(error: OSError) -> str:
+    """What is wrong with the two files, without the library's place in its own source."""
+    if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+        return "is not the certificate of tls.key"
+    said = (error.strerror or "").partition(" (_ssl.c")[0]
+    return f"cannot be used with tls.key: {said}"
+
+
+def _advice(chain: Chain) -> str:
+    files = f"{chain.cert} must hold a certificate and {chain.key} its key, both in PEM"
+    return files if chain.password else f"{files}; if the key is encrypted, set tls.key_password_file"

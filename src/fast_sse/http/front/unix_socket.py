@@ -107,7 +107,7 @@ def _leftover(path: Path, key: str) -> bool:
     except FileNotFoundError:
         return False
     if not stat.S_ISSOCK(mode):
-        raise ConfigError(key, f"{path} is there and is no socket")
+        raise ConfigError(key, f"{path} is there and is not a socket; remove it, or choose another path")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)  # a full queue of connections would hold us up
         answer = probe.connect_ex(str(path))
@@ -121,14 +121,19 @@ def _leftover(path: Path, key: str) -> bool:
 @contextlib.contextmanager
 def _translated(path: Path, key: str) -> Iterator[None]:
     if len(os.fsencode(path)) > _PATH_BYTES_MAX:
-        raise ConfigError(key, f"a path of a Unix socket has at most {_PATH_BYTES_MAX} bytes")
+        raise ConfigError(key, f"a path of a Unix socket must have at most {_PATH_BYTES_MAX} bytes")
     try:
         yield
     except OSError as error:
         if error.errno in _TAKEN:
-            raise UnavailableError(f"{key}: {PREFIX}{path} is already in use") from error
+            raise UnavailableError(
+                f"{key}: {PREFIX}{path} is already in use; stop what listens there, or set {key}"
+            ) from error
         about = f" ({error.filename})" if error.filename is not None else ""
-        raise ConfigError(key, f"cannot listen on {PREFIX}{path}: {error.strerror}{about}") from error
+        advice = "choose a path in a directory that the user of the hub can write to"
+        raise ConfigError(
+            key, f"cannot listen on {PREFIX}{path}: {error.strerror}{about}; {advice}"
+        ) from error
 
 
 def _identity(path: Path) -> tuple[int, int]:
