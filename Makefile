@@ -7,6 +7,8 @@ HUB := .venv/.hub
 READY := .venv/.ready
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 export PYTHON
+# A clone that was moved, or whose Python is gone, makes its .venv anew.
+$(shell scripts/check-venv || rm -f $(HUB) $(READY))
 
 .PHONY: help demo test check contract faults chaos bench docs dist clean
 .NOTPARALLEL:

@@ -15,7 +15,9 @@ ROOT = Path(__file__).parent.parent
 FIND = ROOT / "scripts" / "find-python"
 
 
-def find_python(directory: Path, *pythons: str) -> subprocess.CompletedProcess[str]:
+def find_python(
+    directory: Path, *pythons: str, named: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """The script for an ordinary user on a machine whose PATH holds only these programs, each a shell text."""
     for tool in ("cat", "dirname"):
         (directory / tool).symlink_to(shutil.which(tool) or "")
@@ -23,7 +25,7 @@ def find_python(directory: Path, *pythons: str) -> subprocess.CompletedProcess[s
         program = directory / name
         program.write_text(f"#!/bin/sh\n{text}\n")
         program.chmod(0o755)
-    environment = {"PATH": str(directory)}
+    environment = {"PATH": str(directory), **({"PYTHON": str(named)} if named else {})}
     return subprocess.run(
         ["/bin/sh", str(FIND)], env=environment, capture_output=True, text=True, check=False
     )
@@ -35,12 +37,29 @@ def test_a_python_that_will_do_is_printed(tmp_path: Path) -> None:
     assert (found.returncode, found.stdout, found.stderr) == (0, f"{tmp_path}/python3\n", "")
 
 
+def test_a_python_is_named_in_a_path_with_a_space(tmp_path: Path) -> None:
+    """`make PYTHON="/my tools/python3"`: the one that was named comes before those on the path."""
+    mine = tmp_path / "my tools" / "python3"
+    mine.parent.mkdir()
+    mine.symlink_to(sys.executable)
+    found = find_python(tmp_path, f'exec {sys.executable} "$@"', named=mine)
+    assert (found.returncode, found.stdout, found.stderr) == (0, f"{mine}\n", "")
+
+
 def test_debians_missing_package_is_named(tmp_path: Path) -> None:
     """A Python without venv: one line to run before, with the package that Debian keeps it in."""
     found = find_python(tmp_path, f'case "$2" in *ensurepip*) exit 1 ;; esac\nexec {sys.executable} -I "$@"')
     assert (found.returncode, found.stdout) == (1, "")
     assert "    sudo apt-get install python3-venv\n" in found.stderr
     assert f"is Python {sys.version_info.major}.{sys.version_info.minor} without its venv" in found.stderr
+
+
+def test_a_python_that_lacks_sqlite_is_named(tmp_path: Path) -> None:
+    """Built without the headers of SQLite, as happens to those who build their own: what it takes to build it again."""
+    found = find_python(tmp_path, f'case "$2" in *sqlite3*) exit 1 ;; esac\nexec {sys.executable} -I "$@"')
+    assert (found.returncode, found.stdout) == (1, "")
+    assert f"{tmp_path}/python3 was built without the module sqlite3 or ssl" in found.stderr
+    assert "libsqlite3-dev" in found.stderr
 
 
 @pytest.mark.parametrize("pythons", [(), ("exit 1",)])
