@@ -5,33 +5,53 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Callable
-from typing import Any
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, get_args
 
+import msgspec
 import pytest
-from tests.http.rig import V1, publish, rigged, subscribe
+from tests.http.rig import ALL, NOW, SECRET, V1, Rig, publish, rigged, subscribe
 from tests.support.interface import Scripted
 from tests.support.transport import FakeTransport
 
+from fast_sse.http.api.access import Access as ServerAccess
 from fast_sse.http.boundary import Boundary, ignore_defect
 from fast_sse.http.errors import error_response
 from fast_sse.http.front.front import Front
 from fast_sse.http.logged import Access, make_boundary
 from fast_sse.http.message import Admission, Answer, Deferred, Interface, Request, Response, Stream
-from fast_sse.hub.outgoing import ENDED
-from fast_sse.model.errors import TooLargeError
+from fast_sse.hub.form import Form
+from fast_sse.hub.subscription import Subscription
+from fast_sse.model.channel import Channel
+from fast_sse.model.errors import OverloadedError, TooLargeError
 from fast_sse.model.limits import Limits
-from fast_sse.observe.access import AccessLog
+from fast_sse.model.right import Right
+from fast_sse.model.signature import Keyring, sign_v2
+from fast_sse.observe.access import AccessLog, Ended
 from fast_sse.observe.logging import make_log
 
 GET = Request("GET", "/a", "last=1", {}, peer="192.0.2.7")
+
+
+class Written(io.StringIO):
+    """A file that says when it was written to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.more = asyncio.Event()
+
+    def write(self, text: str) -> int:
+        self.more.set()
+        return super().write(text)
 
 
 class Log:
     """An access log and its lines."""
 
     def __init__(self) -> None:
-        self.stream = io.StringIO()
+        self.stream = Written()
         self.access = Access(AccessLog(make_log("info", self.stream), "public"))
 
     @property
@@ -160,7 +180,7 @@ def test_a_refusal_by_the_head_is_one_line() -> None:
 class Protocol(asyncio.Protocol):
     """A stream that notes what it is told."""
 
-    state = 0
+    ended = ""
 
     def __init__(self) -> None:
         self.told: list[Any] = []
@@ -180,7 +200,7 @@ class Protocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.told.append(exc)
-        self.state = ENDED
+        self.ended = self.ended or "client"
 
 
 def streamed(log: Log) -> tuple[Any, Protocol]:
@@ -210,13 +230,13 @@ def test_a_stream_has_its_line_at_its_end() -> None:
     assert "status" not in line
 
 
-def test_a_stream_that_the_hub_ended_says_so() -> None:
-    """A stream that was over before its connection was has not lost its client."""
+def test_a_stream_says_itself_why_it_ended() -> None:
+    """Also when that was before its connection ended."""
     log = Log()
     outer, inner = streamed(log)
-    inner.state = ENDED
+    inner.ended = "operator"
     outer.connection_lost(None)
-    assert log.lines[0]["ended"] == "hub"
+    assert log.lines[0]["ended"] == "operator"
 
 
 class Transport(FakeTransport):
@@ -256,10 +276,179 @@ async def test_a_publish_and_a_stream_on_the_front_have_their_lines() -> None:
         ("request", 401, None),
         ("request", 200, None),
         ("stream", None, "client"),
-        ("stream", None, "hub"),
+        ("stream", None, "drain"),
     ]
     assert [line["peer"] for line in log.lines] == ["192.0.2.7"] * 4
     assert V1 not in log.stream.getvalue()
+
+
+class Scene:
+    """A hub on a front with an access log; `opened` are its streams."""
+
+    def __init__(self, rig: Rig, log: Log, clock: list[float]) -> None:
+        self.rig = rig
+        self.clock = clock
+        self.front = Front(rig.endpoints, Limits(), clock=lambda: 0.0, access=log.access)
+        self.opened: list[Transport] = []
+
+    def open(self, shown: str = f"x-signature: {V1}", query: str = "") -> Transport:
+        """A stream of the cart; it asks for events, as EventSource does."""
+        transport = Transport(self.front())
+        head = f"GET {subscribe().path}{query} HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n{shown}\r\n\r\n"
+        transport.feed(head.encode())
+        self.opened.append(transport)
+        return transport
+
+    def signed(self, rest_s: float) -> str:
+        """A signature of format v2 with so much time left."""
+        now = int(self.clock[0])
+        signature = sign_v2(
+            SECRET,
+            "web-1",
+            "sub",
+            [Channel("cart1", "changed")],
+            body=None,
+            iat=now - 60,
+            exp=now,
+            nonce="n" * 16,
+        )
+        self.clock[0] = now - rest_s
+        return f"x-signature: {signature}"
+
+
+async def a_client_leaves(scene: Scene) -> None:
+    """It resets the connection."""
+    scene.open().lose()
+
+
+async def the_server_gives_up(scene: Scene) -> None:
+    """What an ASGI server's cancellation comes to."""
+    scene.open().protocol.connection_lost(ConnectionAbortedError())
+
+
+async def a_client_reads_nothing(scene: Scene) -> None:
+    """The kernel finds out, or the wheel."""
+    scene.open().protocol.connection_lost(TimeoutError())
+
+
+async def it_is_old(scene: Scene) -> None:
+    """`connection_age_s` of a moment."""
+    scene.rig.endpoints._subscribing._limits = Limits(connection_age_s=0.01)
+    scene.open()
+
+
+async def its_right_ends(scene: Scene) -> None:
+    """A signature that had a moment left."""
+    scene.open(scene.signed(0.02))
+
+
+async def its_right_had_ended(scene: Scene) -> None:
+    """A page that was asleep."""
+    scene.open(scene.signed(-600))
+
+
+async def its_secret_is_taken_away(scene: Scene) -> None:
+    """A reload without it."""
+    scene.open()
+    scene.rig.endpoints.reload(ServerAccess(keyring=Keyring(secret=b"another secret of the same hub.."[:32])))
+
+
+async def the_hub_drains(scene: Scene) -> None:
+    """What is open is ended, and what comes then is turned away."""
+    scene.open()
+    await scene.rig.hub.drain(0.01)
+    scene.open()
+
+
+async def the_hub_stops(scene: Scene) -> None:
+    """Without a drain."""
+    scene.open()
+    await scene.rig.hub.close()
+
+
+async def it_is_one_too_many(scene: Scene) -> None:
+    """The bound is one stream, and another client has that."""
+    scene.rig.hub._ground.limits = Limits(streams_max=1)
+    scene.rig.hub.subscribe(Transport(Protocol()), Subscription(ALL, Form()))
+    scene.open()
+
+
+async def a_key_is_awaited(scene: Scene) -> None:
+    """The issuer has not answered yet."""
+
+    class Waiting:
+        leeway_s = 0.0
+
+        def read(self, _token: str, _now: float) -> Right:
+            raise OverloadedError("keys are being fetched", retry_after_s=1, reason="keys_awaited")
+
+        def stands(self, _mark: str) -> bool:
+            return False
+
+    scene.rig.endpoints.access = msgspec.structs.replace(scene.rig.endpoints.access, tokens=Waiting())
+    scene.open("Authorization: Bearer a.b.c")
+
+
+async def its_channel_is_erased(scene: Scene) -> None:
+    """By an operator."""
+    scene.open()
+    await scene.rig.hub.erase(Channel("cart1", "changed"))
+
+
+async def an_operator_ends_it(scene: Scene) -> None:
+    """By its id, as the dashboard does."""
+    scene.open()
+    watch = scene.rig.hub.watch
+    (seen,) = (await watch.streams("oldest", None, 10)).items
+    assert watch.end(seen.id)
+
+
+async def it_meets_a_defect(scene: Scene) -> None:
+    """Of ours; its client comes back."""
+    stream = scene.open().protocol._protocol
+    stream.give_up(LookupError())
+
+
+ENDS: dict[str, list[Callable[[Scene], Awaitable[None]]]] = {
+    "client": [a_client_leaves],
+    "server": [the_server_gives_up],
+    "stalled": [a_client_reads_nothing],
+    "age": [it_is_old],
+    "expired": [its_right_ends, its_right_had_ended],
+    "revoked": [its_secret_is_taken_away],
+    "drain": [the_hub_drains],
+    "shutdown": [the_hub_stops],
+    "overload": [it_is_one_too_many],
+    "keys_awaited": [a_key_is_awaited],
+    "erased": [its_channel_is_erased],
+    "operator": [an_operator_ends_it],
+    "defect": [it_meets_a_defect],
+}
+
+
+@pytest.mark.parametrize(("ended", "happens"), [(word, one) for word, some in ENDS.items() for one in some])
+async def test_the_line_of_a_stream_says_why_it_ended(
+    ended: str, happens: Callable[[Scene], Awaitable[None]]
+) -> None:
+    """One word for each end that there is, through the real rules and the real hub."""
+    log, clock = Log(), [NOW]
+    async with rigged(Limits(), now=lambda: clock[0]) as rig:
+        scene = Scene(rig, log, clock)
+        await happens(scene)
+        async with asyncio.timeout(5):
+            while len(log.lines) < len(scene.opened):
+                log.stream.more.clear()
+                await log.stream.more.wait()
+        assert [(line["event"], line["ended"]) for line in log.lines] == [("stream", ended)] * len(
+            scene.opened
+        )
+
+
+def test_every_word_has_a_scene_and_stands_in_the_docs() -> None:
+    """No end is told by a word that nobody explains."""
+    assert set(ENDS) == set(get_args(Ended))
+    table = (Path(__file__).parents[2] / "docs" / "logs.md").read_text().partition("| `ended` |")[2]
+    assert re.findall(r"^\| `(\w+)` \|", table.partition("\n\n")[0], re.MULTILINE) == list(get_args(Ended))
 
 
 @pytest.mark.parametrize("refuse", [True, False])

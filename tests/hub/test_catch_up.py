@@ -366,7 +366,7 @@ async def test_a_stream_that_ends_in_mid_catch_up_leaves_nothing(reached: int) -
         peer = hub.join("a/t", earliest=True)
         for _ in range(reached):
             await asyncio.sleep(0)
-        peer.subscriber.cut()
+        peer.subscriber.cut("defect")
         written = len(peer.transport.writes)
         await manual().idle()
         assert len(peer.transport.writes) == written
@@ -432,5 +432,6 @@ async def test_a_catch_up_that_cannot_go_on_ends_its_stream(
         assert [fact.reason for fact in hub.facts.of(StreamEvicted)] == reasons
         assert [fact.where for fact in hub.facts.of(DefectSeen)] == ["catch-up" for _ in reasons]
         assert peer.subscriber.task is None
+        assert peer.subscriber.ended == (reasons[0] if reasons else "shutdown")
         store.error = None
     await store.close()

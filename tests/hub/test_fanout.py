@@ -201,7 +201,7 @@ async def test_a_joiner_that_ends_while_another_is_levelled_joins_nothing() -> N
         def write(self, data: bytes) -> None:
             super().write(data)
             if self.victim is not None:
-                self.victim.subscriber.cut()
+                self.victim.subscriber.cut("defect")
 
     async with bench() as hub:
         (start,) = await hub.publish("a/t", 0)

@@ -69,7 +69,7 @@ async def test_a_flush_of_an_empty_set_hands_nothing_over() -> None:
         while not hub.fanout._dirty:  # noqa: ASYNC110  turn by turn, to stop just before the flush
             await asyncio.sleep(0)
         joiner = hub.join("a/t", after=leaving.last_event_id)
-        leaving.subscriber.cut()
+        leaving.subscriber.cut("defect")
         assert counts(hub) == [0]
         await manual().idle()
         await future

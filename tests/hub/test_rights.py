@@ -65,7 +65,7 @@ async def test_a_short_age_is_kept_however_seldom_the_heartbeat() -> None:
 async def test_a_refused_client_is_told_to_come_back_at_once() -> None:
     """A bound of its client is reached: 200, a `retry:`, no id, the end; its neighbours notice nothing."""
     async with bench() as hub:
-        first, refused = join(hub, "a/t"), join(hub, "a/t", refused=True)
+        first, refused = join(hub, "a/t"), join(hub, "a/t", refused="overload")
         await manual().idle()
         assert refused.transport.is_closing()
         assert len(refused.retries) == 1
@@ -87,7 +87,7 @@ async def test_the_end_is_told_once_however_it_comes() -> None:
         assert told == []
         peers["left"].transport.abort()
         await manual().idle()
-        peers["cut"].subscriber.cut()
+        peers["cut"].subscriber.cut("defect")
         hub.hub.revoke(lambda right, _asked: right != "revoked")
         await manual().idle()
         assert told == ["left", "cut", "revoked"]

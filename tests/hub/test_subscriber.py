@@ -227,7 +227,7 @@ async def test_a_deadline_has_passed_at_its_moment(what: str) -> None:
         if what == "stalled":
             peer.subscriber.pause_writing()
         elif what == "last words":
-            peer.subscriber.come_back(1000)
+            peer.subscriber.come_back("drain", 1000)
         else:
             peer.subscriber._retires_s = began_s + 30.0
         for at_s, over in ((29.9, False), (30.0, True)):
@@ -319,7 +319,7 @@ async def test_last_words_that_nobody_takes_are_cut_off() -> None:
     async with bench(stall_s=30.0) as hub:
         peer = await hub.joined("a/t")
         peer.transport.stop_reading()
-        peer.subscriber.come_back(1)
+        peer.subscriber.come_back("drain", 1)
         await manual().elapse(29)
         assert hub.hub.streams == 0
         assert len(hub.ground.wheel) == 1
@@ -334,7 +334,7 @@ async def test_last_words_that_fill_the_buffer_are_the_end_all_the_same() -> Non
     async with bench(write_buffer_bytes_max=5, stall_s=30.0) as hub:
         peer = await hub.joined("a/t")
         peer.transport.stop_reading()
-        peer.subscriber.come_back(1000)
+        peer.subscriber.come_back("drain", 1000)
         assert peer.transport._paused
         assert peer.subscriber.state == ENDED
         await manual().elapse(46)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import logging
 import re
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from fast_sse.observe import observer as facts
-from fast_sse.observe.access import AccessLog, Asked
+from fast_sse.observe.access import AccessLog, Asked, Ended
 from fast_sse.observe.logging import LogObserver, StandardHandler, form_of, make_log
 
 #: What a stranger may put anywhere: line ends, a forged line, ANSI, NUL, marks that turn or hide text, a lone surrogate.
@@ -92,7 +92,7 @@ def every_event(log: Any) -> None:
         LogObserver(log).notify(kind(**{name: NASTY if one is str else 1 for name, one in kinds.items()}))
     access = AccessLog(log, NASTY)
     access.request(Asked(NASTY, NASTY, NASTY, NASTY, NASTY), 400, 1, 0.0, NASTY)
-    access.stream(Asked(NASTY, NASTY, "channel=" + NASTY, NASTY), NASTY, 0.0)
+    access.stream(Asked(NASTY, NASTY, "channel=" + NASTY, NASTY), cast(Ended, NASTY), 0.0)
     log.info(NASTY, **{NASTY: NASTY, "many": [NASTY], "table": {NASTY: NASTY}})
     caught = (ValueError, ValueError(NASTY), None)
     StandardHandler(log).emit(logging.LogRecord(NASTY, logging.ERROR, "", 0, NASTY, None, caught))

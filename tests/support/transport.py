@@ -60,7 +60,10 @@ class FakeTransport:
     def close(self) -> None:
         if not self.closed:
             self.closed = True
-            asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
+            asyncio.get_running_loop().call_soon(self._lost)
+
+    def _lost(self) -> None:
+        self.protocol.connection_lost(None)  # the one of that moment: it may have been handed over since
 
     def abort(self) -> None:
         self.aborted = True

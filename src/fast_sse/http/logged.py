@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from fast_sse.http.boundary import Boundary, OnDefect
 from fast_sse.http.message import Admission, Admit, Answer, Deferred, Request, Response, Stream
-from fast_sse.hub.outgoing import ENDED
 from fast_sse.observe.access import AccessLog, Asked
 
 
@@ -132,7 +131,6 @@ class _Watched(asyncio.Protocol):
         return closes
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The end. A stream that has ended before it hears of the connection's end was ended by the hub."""
-        ended = "hub" if getattr(self._protocol, "state", None) == ENDED else "client"
+        """The end, whose reason the stream knows once it has heard of it."""
         self._protocol.connection_lost(exc)
-        self._log.stream(self._asked, ended, self._began_s)
+        self._log.stream(self._asked, self._protocol.ended, self._began_s)

@@ -42,7 +42,7 @@ class CatchUp:
                 await self._begin(start)
             await self._follow_up()
         except StoreClosedError:
-            self._stream.cut()
+            self._stream.cut("shutdown")
         except Exception as error:  # noqa: BLE001  a defect must not leave a stream that silently stands still
             self._stream.give_up(error)
         finally:

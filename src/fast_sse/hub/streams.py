@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fast_sse.hub.catch_up import CatchUp
@@ -14,6 +15,7 @@ from fast_sse.hub.subscription import Start, Subscription
 from fast_sse.hub.wheel import Wheel
 from fast_sse.model.channel import Channel, Filter
 from fast_sse.model.cursor import Cursor, choose_cursor
+from fast_sse.observe.access import Ended
 
 #: Share of a drain's window in which streams are ended; in the rest they take their last words.
 _ENDING_SHARE = 0.9
@@ -65,15 +67,17 @@ class Streams:
             resumed=own is not None,
             shown="" if own is not None else "earliest" if start.earliest else start.after or "",
         )
-        refused = subscription.refused or self.full
+        refused: Ended | None = subscription.refused or (
+            "drain" if self.draining else "overload" if self.full else None
+        )
         self._wheel.add(subscriber)
         ground.opened += 1
         ground.open_count += 1
         if subscription.expired:
-            subscriber.expire(head, ground.jittered_ms(limits.expired_retry_ms, 1 / 3))
+            subscriber.expire("expired", head, ground.jittered_ms(limits.expired_retry_ms, 1 / 3))
             return subscriber
         if refused:
-            subscriber.come_back(ground.jittered_ms(limits.overload_retry_ms), head)
+            subscriber.come_back(refused, ground.jittered_ms(limits.overload_retry_ms), head)
             return subscriber
         if subscription.expires_in_s is not None:
             subscriber.end_in(subscription.expires_in_s, subscriber.expire)
@@ -102,14 +106,14 @@ class Streams:
         wanted = Filter.of(target)
         for subscriber in self._wheel:
             if subscriber.filter == wanted:
-                subscriber.retire()
+                subscriber.retire("erased")
 
     def revoke(self, stands: Callable[[object, Filter], bool]) -> int:
         """End every stream whose right no longer stands, as an expired one; the number that was ended."""
         ended = 0
         for subscriber in self._wheel:
             if subscriber.state != ENDED and not stands(subscriber.right, subscriber.filter):
-                subscriber.expire()
+                subscriber.expire("revoked")
                 ended += 1
         return ended
 
@@ -123,23 +127,23 @@ class Streams:
         ended = ground.open_count
         for subscriber in self._wheel:
             delay_s = ground.rng.uniform(0, window_s * _ENDING_SHARE)
-            subscriber.end_in(delay_s, subscriber.retire)
+            subscriber.end_in(delay_s, partial(subscriber.retire, "drain"))
         try:
             await asyncio.wait_for(self._wheel.emptied.wait(), window_s)
         except TimeoutError:
-            self._cut_all()
+            self._cut_all("drain")
         return ended
 
-    def _cut_all(self) -> None:
+    def _cut_all(self, why: Ended) -> None:
         """Cut what is still open, also those that have not taken their last words."""
         for subscriber in self._wheel:
-            subscriber.cut()
+            subscriber.cut(why)
 
     async def close(self) -> None:
         """Cut everything, take nothing new, and wait for the catch-ups to end."""
         self.ending.set()
         self._wheel.stop()
-        self._cut_all()
+        self._cut_all("shutdown")
         if self._tasks:
             await asyncio.wait(self._tasks)
 

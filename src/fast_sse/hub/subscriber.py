@@ -23,6 +23,7 @@ from fast_sse.hub.live_set import LiveSet
 from fast_sse.hub.outgoing import CATCHING_UP, ENDED, GONE, JOINING, LIVE, PAUSED, Outgoing
 from fast_sse.hub.subscription import Start, Subscription
 from fast_sse.model.cursor import Cursor
+from fast_sse.observe.access import Ended
 
 #: Turns of the wheel within which an age is kept by a timer: looked at once a turn, it would be kept late by up to one.
 _TIMED_TURNS = 20
@@ -37,8 +38,8 @@ class Subscriber(Outgoing, asyncio.Protocol):
     """
 
     __slots__ = (
-        "__weakref__", "_move_on", "_on_end", "_retires_s", "_timer", "live_set", "mark", "place", "right", "since_s",
-        "slot", "task",
+        "__weakref__", "_move_on", "_on_end", "_retires_s", "_timer", "ended", "live_set", "mark", "place", "right",
+        "since_s", "slot", "task",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +57,7 @@ class Subscriber(Outgoing, asyncio.Protocol):
         self.live_set: LiveSet | None = None
         self.place = self.slot = -1
         self.right = subscription.right
+        self.ended: Ended | None = None
         #: The catch-up that is under way.
         self.task: asyncio.Task[None] | None = None
         self._move_on = move_on
@@ -248,9 +250,9 @@ class Subscriber(Outgoing, asyncio.Protocol):
         else:
             self._retires_s = self.ground.clock() + age_s
 
-    def retire(self) -> None:
+    def retire(self, ended: Ended = "age") -> None:
         """Tell the client to come back soon, perhaps to another node."""
-        self.come_back(self.ground.jittered_ms(self.ground.limits.retry_ms))
+        self.come_back(ended, self.ground.jittered_ms(self.ground.limits.retry_ms))
 
     def end_in(self, delay_s: float, end: Callable[[], None]) -> None:
         """`retire` or `expire` after a delay. Of several ends the earliest counts: a drain prolongs no grant."""
@@ -260,20 +262,20 @@ class Subscriber(Outgoing, asyncio.Protocol):
             self._timer.cancel()
         self._timer = self.ground.loop.call_later(delay_s, end)
 
-    def come_back(self, retry_ms: int, head: bytes = b"") -> None:
+    def come_back(self, ended: Ended, retry_ms: int, head: bytes = b"") -> None:
         """Tell the client when to reconnect, and close."""
-        self.end(self.form.goodbye(retry_ms), head)
+        self.end(ended, self.form.goodbye(retry_ms), head)
 
-    def expire(self, head: bytes = b"", retry_ms: int = 0) -> None:
+    def expire(self, ended: Ended = "expired", head: bytes = b"", retry_ms: int = 0) -> None:
         """Tell the client that its grant ended, and close; `retry_ms`: when one that does not understand comes back."""
         if self.state == ENDED:
             return
         standing = self.standing
         kept = self.shown if standing is None else standing.text
         self.ground.expired += 1
-        self.end(self.form.expired(kept, retry_ms), head)
+        self.end(ended, self.form.expired(kept, retry_ms), head)
 
-    def end(self, last: bytes, head: bytes = b"") -> None:
+    def end(self, ended: Ended, last: bytes, head: bytes = b"") -> None:
         """Say the last words, made by the form, and close. A peer that is not reading gets none and is cut.
 
         The stream stays on the wheel until its transport is gone: `close` would wait for its peer for ever.
@@ -281,9 +283,9 @@ class Subscriber(Outgoing, asyncio.Protocol):
         if self.state == ENDED:
             return
         if self.state == PAUSED:
-            self.cut()
+            self.cut(ended)
             return
-        self._stop()
+        self._stop(ended)
         with GONE:
             self.transport.write(head + last)
         self.transport.close()
@@ -293,15 +295,15 @@ class Subscriber(Outgoing, asyncio.Protocol):
         self.ground.met_defect(error)
         self.evict("defect", 0.0)
 
-    def evict(self, reason: str, after_s: float) -> None:
+    def evict(self, reason: Ended, after_s: float) -> None:
         """Cut the stream and report that, unless it has ended already; `after_s`: how long the reason had lasted."""
         if self.state != ENDED:
             self.ground.evicting(self.transport, reason, after_s)
-            self.cut()
+            self.cut(reason)
 
-    def cut(self) -> None:
+    def cut(self, ended: Ended) -> None:
         """Drop the connection and what is queued for it; the client comes back with Last-Event-ID."""
-        self._stop()
+        self._stop(ended)
         self.transport.abort()
 
     def _leave(self) -> None:
@@ -313,11 +315,11 @@ class Subscriber(Outgoing, asyncio.Protocol):
                 live_set.joiners.remove(self)
             self.ground.fanout.discard_if_deserted(live_set)
 
-    def _stop(self) -> None:
+    def _stop(self, ended: Ended) -> None:
         if self.state == ENDED:
             return
         self._leave()
-        self.state = ENDED
+        self.state, self.ended = ENDED, ended
         self.since_s = self.ground.clock()
         if self._timer is not None:
             self._timer.cancel()
@@ -341,5 +343,5 @@ class Subscriber(Outgoing, asyncio.Protocol):
         """The peer is gone; one that stood still may have been cut by the kernel, whose deadline is as long as ours."""
         if isinstance(exc, TimeoutError):
             self.evict("stalled", self.ground.limits.stall_s)
-        self._stop()
+        self._stop("server" if isinstance(exc, ConnectionAbortedError) else "client")
         self.ground.wheel.remove(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 
@@ -34,7 +35,7 @@ class Subscription(msgspec.Struct, frozen=True):
         expires_in_s: the rest of its grant; None for a right that never ends.
         age_s: after which the client is told to come back, so that long streams spread over nodes; None for never.
         right: what it was granted by, opaque to the hub; `Streams.revoke` asks about it.
-        refused: a bound of its client is reached: it is told to come back at once.
+        refused: why it is told at once to come back: a bound of its client is reached, or the key of its token is not here yet.
         expired: its grant was right and has ended: it is told so at once.
         on_end: called once when the stream has ended.
     """
@@ -45,6 +46,6 @@ class Subscription(msgspec.Struct, frozen=True):
     expires_in_s: float | None = None
     age_s: float | None = None
     right: object = None
-    refused: bool = False
+    refused: Literal["overload", "keys_awaited"] | None = None
     expired: bool = False
     on_end: Callable[[], None] | None = None

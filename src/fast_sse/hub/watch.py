@@ -129,7 +129,7 @@ class Watch:
         found = self._shown.get(int(number)) if known else None
         if found is None or found.state == ENDED:
             return False
-        found.retire()
+        found.retire("operator")
         return True
 
     async def _streams(self, order: Order, wanted: Channel | None, count: int) -> StreamsSeen:

@@ -7,11 +7,16 @@ the decoded name is on a short list of parameters that hold no secret (CWE-532).
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import unquote_plus
 
 from fast_sse.observe.logging import REDACTED, Log
 
+#: Why a stream ended; docs/logs.md says what each of them means. `client` and `server` are the only ends that the hub did not make.
+Ended = Literal[
+    "client", "server", "stalled", "age", "expired", "revoked", "drain", "shutdown", "overload", "keys_awaited", "erased",
+    "operator", "defect",
+]  # fmt: skip
 #: Parameters whose values may be read by whoever reads the log.
 SHOWN = frozenset(
     {"after", "channel", "heartbeat", "last", "last_event_id", "lastEventId", "limit", "prime", "since"}
@@ -51,8 +56,8 @@ class AccessLog:
             fields["request_id"] = request_id
         self._log.info("request", **fields)
 
-    def stream(self, asked: Asked, ended: str, began_s: float) -> None:
-        """A stream has ended, and `ended` says how in one word."""
+    def stream(self, asked: Asked, ended: Ended, began_s: float) -> None:
+        """A stream has ended, and `ended` says why in one word."""
         duration_s = round(self.now() - began_s, 3)
         self._log.info("stream", **self._fields(asked), ended=ended, duration_s=duration_s, **_from(asked))
 

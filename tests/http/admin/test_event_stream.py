@@ -14,8 +14,9 @@ from starlette.routing import Route
 from tests.http.admin.conftest import ask_app
 from tests.http.admin.test_server import bound
 
-from fast_sse.http.admin.event_stream import EventStream, Refused, cut_of, last_words
+from fast_sse.http.admin.event_stream import ENDS, EventStream, Refused, cut_of, last_words
 from fast_sse.http.admin.server import AdminServer
+from fast_sse.observe.access import Ended
 
 NOW_S = 1_000_000.0
 
@@ -24,12 +25,14 @@ class Stream:
     """A protocol that does nothing by itself."""
 
     def __init__(self, transport: Any) -> None:
+        self.ended: Ended = "client"
         self.transport = transport
         self.lost = asyncio.Event()
         self.paused = asyncio.Event()
 
     def end(self, reason: Any) -> None:
         """Last words."""
+        self.ended = ENDS[reason]
         self.transport.write(last_words(reason))
         self.transport.close()
 

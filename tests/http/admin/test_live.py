@@ -188,9 +188,11 @@ def test_who_stands_still_is_cut(hub: Hub) -> None:
     hub.clock_s = STALL_S - 0.1
     hub.tick()
     assert not page.was_cut
+    assert viewer.ended == "client"
     hub.clock_s = STALL_S
     hub.tick()
     assert page.was_cut
+    assert viewer.ended == "stalled"
 
 
 def test_nobody_looks_nothing_is_made(hub: Hub) -> None:
@@ -214,9 +216,10 @@ def test_viewers_are_bounded(hub: Hub) -> None:
 
 def test_all_streams_end_before_the_listener_stops(hub: Hub) -> None:
     """An open page must not hold up the end of the hub; it is told to come back, and keeps its id."""
-    page, _ = hub.open()
+    page, viewer = hub.open()
     hub.streams.stop()
     assert (page.data(), page.closed) == ({"reason": "stopping"}, True)
+    assert viewer.ended == "shutdown"
     assert page.events[-1].last_event_id == f"{hub.node.instance}.2"
     late, _ = hub.open()
     assert (late.data(), late.closed) == ({"reason": "stopping"}, True)

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fast_sse.http.admin.answers import refusal
+from fast_sse.http.admin.event_stream import ENDED, ENDS, End, EventStream, Refused
 from fast_sse.http.admin.logged import Logged
 from fast_sse.model.errors import UnauthorizedError
 from fast_sse.observe.access import AccessLog
@@ -29,10 +30,11 @@ async def broken(_request: Request) -> PlainTextResponse:
     raise LookupError
 
 
-async def live(_scope: Scope, _receive: Receive, send: Send) -> None:
+async def live(scope: Scope, _receive: Receive, send: Send) -> None:
     headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b": a\n", "more_body": True})
+    scope[ENDED] = "overload"
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -97,9 +99,20 @@ async def test_a_defect_is_a_line(app: ASGIApp) -> None:
     assert line["status"] == 500
 
 
-@pytest.mark.parametrize(("leaves", "ended"), [(False, "hub"), (True, "client")])
+@pytest.mark.parametrize(("leaves", "ended"), [(False, "overload"), (True, "client")])
 async def test_a_stream_is_one_line_at_its_end(leaves: bool, ended: str) -> None:
     """With how it ended, and no size."""
     (line,) = await asked("/live", live, leaves=leaves)
     assert (line["event"], line["path"], line["ended"]) == ("stream", "/live", ended)
     assert "bytes" not in line
+
+
+@pytest.mark.parametrize("reason", list(ENDS))
+async def test_a_stream_that_the_hub_ends_says_why(reason: End) -> None:
+    """In the words of the public listener's log."""
+
+    async def ends(request: Request) -> EventStream:
+        return EventStream(request, lambda transport: Refused(transport, reason), lambda: 0.0)
+
+    (line,) = await asked("/ends", Starlette(routes=[Route("/ends", ends)]))
+    assert (line["event"], line["ended"]) == ("stream", ENDS[reason])

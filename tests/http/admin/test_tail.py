@@ -177,6 +177,7 @@ async def test_who_stands_still_is_cut(tails: Tails, monkeypatch: pytest.MonkeyP
     page, tail = await tails.of("a/t")
     tail.pause_writing()
     await asyncio.wait_for(page.cut.wait(), 5)
+    assert tail.ended == "stalled"
 
 
 async def test_a_channel_that_is_too_fast_is_passed_over(
@@ -250,6 +251,22 @@ async def test_a_tail_ends_with_a_word(tails: Tails) -> None:
     assert await page.next() == ("end", {"reason": "stopping"})
     assert page.closed.is_set()
     assert page.parser.retry_ms == 2000
+    assert tail.ended == "shutdown"
+
+
+async def test_a_tail_that_meets_a_defect_is_cut(tails: Tails, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its browser comes back; the access log says that the client had no part in it."""
+    page, tail = await tails.of("a/t")
+
+    async def broken(*_args: Any) -> Any:
+        raise LookupError
+
+    monkeypatch.setattr(tails.node.hub.retained, "after", broken)
+    await published(tails.node, "a/t", 1)
+    await asyncio.wait_for(page.cut.wait(), 5)
+    assert tail.ended == "defect"
+    with pytest.raises(LookupError):
+        await tail._task
 
 
 async def test_a_page_that_left_costs_nothing_more(tails: Tails) -> None:

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from fast_sse.http.asgi.stream import StreamTransport
 from fast_sse.model.frame import retry
+from fast_sse.observe.access import Ended
 
 End = Literal["stopping", "expired", "full"]
 Kind = Literal["live", "tail"]
@@ -25,6 +26,10 @@ Kind = Literal["live", "tail"]
 MOST: dict[Kind, int] = {"live": 64, "tail": 16}
 #: When a page comes back after each end, in milliseconds.
 RETRY_MS: dict[End, int] = {"stopping": 2_000, "expired": 60_000, "full": 15_000}
+#: The same in the access log.
+ENDS: dict[End, Ended] = {"stopping": "shutdown", "expired": "expired", "full": "overload"}
+#: The key of a scope under which a stream says why it ended, for the access log.
+ENDED = "fast_sse.ended"
 #: A connection that a stream of ours cuts: the key in the extensions of a scope, and of the function in there.
 CUT = "fast_sse.cut"
 
@@ -38,7 +43,13 @@ _HEADERS = [
 
 
 class Ending(Protocol):
-    """A protocol of a transport that can say last words."""
+    """A protocol of a transport that can say last words.
+
+    Attributes:
+        ended: why; `client` unless the hub ended it.
+    """
+
+    ended: Ended
 
     def end(self, reason: End) -> None:
         """Say why it ends, and close."""
@@ -103,6 +114,7 @@ class EventStream(Response):
         try:
             await transport.run(receive, send, start)
         finally:
+            scope[ENDED] = protocol.ended
             if timer is not None:
                 timer.cancel()
 
@@ -116,6 +128,7 @@ class Refused:
 
     def end(self, reason: End) -> None:
         """See `Ending`."""
+        self.ended: Ended = ENDS[reason]
         self._transport.write(last_words(reason))
         self._transport.close()
 

@@ -25,10 +25,11 @@ from starlette.routing import Route
 
 from fast_sse import __version__
 from fast_sse.http.admin.asked import parameters, refusing
-from fast_sse.http.admin.event_stream import End, EventStream, OpenStreams, Refused, cut_of, last_words
+from fast_sse.http.admin.event_stream import ENDS, End, EventStream, OpenStreams, Refused, cut_of, last_words
 from fast_sse.http.admin.health import Probed
 from fast_sse.model.frame import frame, retry
 from fast_sse.model.letter import Reason
+from fast_sse.observe.access import Ended
 from fast_sse.observe.history import STEP_S, History, Point
 
 #: How long a viewer may take nothing, and bytes that it may have waiting.
@@ -219,16 +220,19 @@ class Viewer:
         self._clock = clock
         self._on_lost = on_lost
         self._paused_s = math.inf
+        self.ended: Ended = "client"
 
     def write(self, block: bytes) -> None:
         """Send a block, unless the page has not read enough of what came before; cut one that has stood for too long."""
         if self._paused_s == math.inf:
             self._transport.write(block)
         elif self._clock() - self._paused_s >= STALL_S:
+            self.ended = "stalled"
             self._cut()
 
     def end(self, reason: End) -> None:
         """See `Ending`."""
+        self.ended = ENDS[reason]
         self._transport.write(last_words(reason))
         self._transport.close()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fast_sse.http.admin.event_stream import ENDED
 from fast_sse.observe.access import AccessLog, Asked
 
 _STREAM = b"text/event-stream"
@@ -29,7 +30,7 @@ class Logged:
             await self._app(scope, receive, answer.send)
         finally:
             if answer.is_stream:
-                self._log.stream(_asked(scope), "hub" if answer.complete else "client", began_s)
+                self._log.stream(_asked(scope), scope.get(ENDED, "client"), began_s)
             else:
                 self._log.request(_asked(scope), answer.status, answer.size, began_s)
 
@@ -40,7 +41,7 @@ class _Answer:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status, self.size = 500, 0
-        self.is_stream = self.complete = False
+        self.is_stream = False
 
     async def send(self, message: Message) -> None:
         """Note a message of the answer, and send it."""
@@ -51,8 +52,6 @@ class _Answer:
         elif message["type"] == "http.response.body":
             self.size += len(message.get("body", b""))
         await self._send(message)
-        if message["type"] == "http.response.body" and not message.get("more_body", False):
-            self.complete = True
 
 
 def _asked(scope: Scope) -> Asked:

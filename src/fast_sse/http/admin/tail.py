@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fast_sse.http.admin.asked import RawRoute, channel_in, number, parameters, refusing
-from fast_sse.http.admin.event_stream import End, EventStream, OpenStreams, Refused, cut_of, last_words
+from fast_sse.http.admin.event_stream import ENDS, End, EventStream, OpenStreams, Refused, cut_of, last_words
 from fast_sse.http.admin.messages import LISTED_BYTES, place_of
 from fast_sse.http.admin.views import message_json
 from fast_sse.hub.hub import Hub
@@ -30,6 +30,7 @@ from fast_sse.model.channel import Filter
 from fast_sse.model.cursor import Cursor, choose_cursor
 from fast_sse.model.errors import BadRequestError, StoreClosedError, UnavailableError
 from fast_sse.model.frame import frame, retry
+from fast_sse.observe.access import Ended
 
 #: Seconds between two looks, and messages of a page.
 POLL_S = 0.2
@@ -87,6 +88,7 @@ class Tail:
         self._room = asyncio.Event()
         self._room.set()
         self._level_once = False
+        self.ended: Ended = "client"
         transport.set_write_buffer_limits(high=BUFFER_BYTES_MAX)
         self._task = asyncio.get_running_loop().create_task(self._run(), name="tail")
 
@@ -107,6 +109,7 @@ class Tail:
 
     def end(self, reason: End) -> None:
         """See `Ending`."""
+        self.ended = ENDS[reason]
         self._transport.write(last_words(reason))
         self._transport.close()
 
@@ -119,8 +122,10 @@ class Tail:
         except StoreClosedError:
             self.end("stopping")
         except TimeoutError:
+            self.ended = "stalled"
             self._cut()
         except Exception:
+            self.ended = "defect"
             self._cut()  # the browser comes back; the loop reports what happened
             raise
 

@@ -117,7 +117,7 @@ class Subscribing:
             age_s=self._limits.connection_age_s
             * (_AGE_SHARE_MIN + (1 - _AGE_SHARE_MIN) * self._rng.random()),
             right=grant,
-            refused=refused,
+            refused="overload" if refused else None,
             on_end=partial(self._clients.closed, address) if counted else None,
         )
 
@@ -136,7 +136,11 @@ class Subscribing:
         form, said = self._forms.of(request, wanted, fields)
         start = self._start(request.headers, query, fields)
         subscription = Subscription(
-            filter=wanted, form=form, start=start, expired=expired, refused=not expired
+            filter=wanted,
+            form=form,
+            start=start,
+            expired=expired,
+            refused=None if expired else "keys_awaited",
         )
         return Stream(lambda transport, head: self._hub.subscribe(transport, subscription, head), said)
 

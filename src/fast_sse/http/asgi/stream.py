@@ -91,17 +91,24 @@ class StreamTransport:
     # -- what the server drives ---------------------------------------------------------------------
 
     async def run(self, receive: Receive, send: Send, start: Message) -> None:
-        """Send `start` and all that is written, until the protocol closes or the peer is gone; then `connection_lost`."""
+        """Send `start` and all that is written, until the protocol closes or the peer is gone; then `connection_lost`.
+
+        A server that cancels this gave the stream up: it stops, or its peer left. That is a ConnectionAbortedError.
+        """
         listener = asyncio.create_task(self._listen(receive))
+        error = None
         try:
             async with self._scope:
                 await self._drain(send, start)
         except OSError:
             pass  # the peer is gone, or `abort` gave up a send (a TimeoutError is one)
+        except asyncio.CancelledError:
+            error = ConnectionAbortedError("the server gave the stream up")
+            raise
         finally:
             self._closing, self._sending = True, False
             listener.cancel()
-            self._protocol.connection_lost(None)
+            self._protocol.connection_lost(error)
 
     async def _listen(self, receive: Receive) -> None:
         """The peer sends nothing that matters but its end."""
