@@ -152,7 +152,7 @@ def test_nobody_there_is_one_sentence() -> None:
 
 def test_options_that_are_ours_are_refused_as_at_a_start() -> None:
     """What the promises rest on cannot be set: the doctor says what a hub says that does not start with it."""
-    with pytest.raises(ConfigError, match="acks is not yours to set"):
+    with pytest.raises(ConfigError, match="acks is set by the hub itself"):
         ask_kafka(settings("127.0.0.1:1", "t", acks="1"))
 
 

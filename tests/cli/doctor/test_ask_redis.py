@@ -84,7 +84,7 @@ async def test_another_protocol_is_one_sentence() -> None:
 
     async with await asyncio.start_server(web, "127.0.0.1", 0) as listener:
         port = listener.sockets[0].getsockname()[1]
-        with pytest.raises(UnavailableError, match="what answers there is not Redis"):
+        with pytest.raises(UnavailableError, match="the server there is not Redis"):
             await asyncio.to_thread(ask_redis, target(f"redis://127.0.0.1:{port}"), PROBE)
 
 

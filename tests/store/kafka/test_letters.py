@@ -289,4 +289,4 @@ async def test_letters_that_outlive_their_messages_in_vain_are_warned_of(
         await cluster.open("b", retention=hour)
         assert "dead letter" not in caplog.text
         await cluster.open("c", retention=hour, letters=two_hours)
-    assert "retention.ms is 3600000, and dead_letters.max_age_s 7200" in caplog.text
+    assert "retention.ms is 3600000: raise it, or lower dead_letters.max_age_s (7200)" in caplog.text

@@ -310,7 +310,7 @@ def test_a_view_of_an_earlier_schema_is_made_anew(view: View, caplog: pytest.Log
     view.log.connection.execute("PRAGMA user_version = 3")
     assert not reopened(view)
     assert (seqs(view), view.read_to) == ([], 0)
-    assert "is made anew: data_dir: the log has schema 3 of an earlier version" in caplog.text
+    assert "is made again (data_dir: the log has schema 3 of an earlier version)" in caplog.text
 
 
 def test_channels_are_forgotten_with_their_last_record(view: View) -> None:

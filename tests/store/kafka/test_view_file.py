@@ -53,7 +53,7 @@ def test_what_is_no_view_is_made_anew(
     path.write_bytes(content)
     assert not file.open(EPOCH)
     assert file.log.epoch() == EPOCH
-    assert "is made anew" in caplog.text
+    assert "is made again (" in caplog.text
 
 
 def test_a_view_of_another_topic_is_made_anew(

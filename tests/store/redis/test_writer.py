@@ -280,7 +280,7 @@ async def test_a_reader_with_a_defect_is_not_ready(
                 await asyncio.sleep(0.001)
         with pytest.raises(NotStoredError, match="cannot be read"):
             await store.ping()
-    assert "the reader of the log failed" in caplog.text
+    assert "a defect in reading the log in Redis" in caplog.text
     assert len(await heard(store, start, 1)) == 1
     await level(store, cursor)
     await store.ping()

@@ -77,7 +77,7 @@ class Appends:
             except FastSseError:  # the view cannot say: then the log does
                 known = iter([None] * len(keyed))
             except Exception:  # noqa: BLE001  one defect must not hold up every publish to come
-                _log.exception("a defect in looking for keys in the view")
+                _log.exception("a defect in looking for keys in the view: report it")
                 known = iter([None] * len(keyed))
             for job in jobs:
                 self._dispatch(job, [next(known) if draft.keys else None for draft in job.drafts])
@@ -95,7 +95,7 @@ class Appends:
                 except FastSseError as error:
                     outcome = error
                 except Exception:  # noqa: BLE001  one defect must not hold up every publish to come
-                    _log.exception("a defect in sending to the log")
+                    _log.exception("a defect in sending to the log: report it")
                     outcome = UnknownOutcomeError("the log may or may not hold the message")
                 else:
                     job.tokens.append(token)

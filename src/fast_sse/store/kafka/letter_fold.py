@@ -84,7 +84,7 @@ class LetterFold:
         """What an entry comes to; None where it says nothing to us."""
         match said_by(draft):
             case (Begins() | Told()) as said if said.epoch != self._origin.epoch:
-                return UnavailableError("the topic was made anew")
+                return UnavailableError("the topic was deleted and made again")
             case Begins() as said:
                 return self._begin(said, at)
             case Told() as said:
@@ -164,7 +164,7 @@ class LetterFold:
         return Poison(
             source=Source("log", self._queue, str(raw.offset)),
             raw=raw.value or b"",
-            description="an entry of the log that is no message",
+            description="an entry of the log that is not a message",
         )
 
     def _erase(self, draft: Draft) -> int:

@@ -51,12 +51,12 @@ class KafkaLetters(Letters):
         """At the place of its entry; sent again it is another entry, which changes nothing.
 
         Raises:
-            NotStoredError: also where the topic was made anew since the process began: it has to begin again.
+            NotStoredError: also where the topic was deleted and made again since the process began: it has to begin again.
         """
         epoch, _ = await self._read(_beginning)
         seen = parse_cursor(turn.seen)
         if seen is not None and seen.epoch != epoch:
-            raise NotStoredError("the topic was made anew")
+            raise NotStoredError("the topic was deleted and made again")
         return cast(Settled, await self._told(turn_entry(epoch, turn)))
 
     async def keep(self, poison: Poison) -> bool:
@@ -84,7 +84,7 @@ class KafkaLetters(Letters):
         raise (
             outcome
             if isinstance(outcome, FastSseError)
-            else UnknownOutcomeError("the log did not say what came of it")
+            else UnknownOutcomeError("the log did not say whether it was done")
         )
 
     # -- the view -----------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ class Sender:
                 self._turn()
                 self.problem = ""
             except Exception:  # noqa: BLE001  loud, and alive: without this thread no failure is ever reported
-                _log.exception("a defect in sending to the topic")
+                _log.exception("a defect in sending to the topic: report it")
                 self.problem = "the log cannot be written now"
                 time.sleep(_POLL_S)
 
@@ -135,7 +135,7 @@ class Sender:
 
     def _renew(self) -> None:
         """After a fatal error a producer never sends again; what it had in hand may be in the log or not."""
-        _log.warning("the producer is replaced by a new one")
+        _log.warning("Kafka's client failed and is replaced by a new one: nothing to do")
         old, self._producer = self._producer, self._made()
         self._fatal = False
         _give_up(old)

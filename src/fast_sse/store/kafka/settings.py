@@ -127,12 +127,16 @@ def owned_options() -> frozenset[str]:
 def check_options(options: dict[str, str]) -> None:
     """Refuse what is ours to decide and what librdkafka does not know. Raises ConfigError; no value is shown."""
     for name in sorted(owned_options() & options.keys()):
-        raise ConfigError("kafka.options", f"{name} is not yours to set: what the hub promises rests on it")
+        raise ConfigError(
+            "kafka.options", f"{name} is set by the hub itself, since its promises rest on it; remove it"
+        )
     try:
         AdminClient(dict(options), logger=_log)  # without a broker to ask it asks none
     except (KafkaException, TypeError, ValueError) as error:
         named = next((name for name in options if f'"{name}"' in str(error)), "a setting")
-        raise ConfigError("kafka.options", f"librdkafka does not take {named}") from None
+        raise ConfigError(
+            "kafka.options", f"librdkafka does not take {named}; correct its name or its value"
+        ) from None
 
 
 OnError = Callable[[KafkaError], None]

@@ -221,7 +221,7 @@ class KafkaStore(Store):
         if not self._opening.done():
             self._opening.set_exception(error)
         elif self._down is None:
-            _log.error("the log cannot be followed: %s", error.message)
+            _log.error("the topic cannot be read: %s; look at the brokers", error.message)
         self._down = error
         self._relay.fail(error.message)
 

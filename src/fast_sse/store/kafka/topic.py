@@ -102,8 +102,8 @@ class Topic:
         if len(found.partitions) != 1:
             raise ConfigError(
                 "kafka.topic",
-                f"{self._settings.topic!r} has {len(found.partitions)} partitions, and the log takes exactly one: "
-                "order is promised over all messages, and every node reads all of them anyway",
+                f"{self._settings.topic!r} has {len(found.partitions)} partitions, and the log takes exactly one; "
+                "set it to another name, and the hub makes that topic",
             )
         config = self._config()
         self._check(config)
@@ -122,7 +122,7 @@ class Topic:
         found = await self._waited(self.asked())
         partition = found.partitions[0]
         if _epoch(found) != epoch:
-            raise NotStoredError("the topic was made anew")
+            raise NotStoredError("the topic was deleted and made again")
         if partition.leader is None or partition.leader.id < 0:
             raise NotStoredError("the topic has no leader now")
         if len(partition.isr) < int(self._wanted["min.insync.replicas"]):
@@ -208,14 +208,13 @@ class Topic:
         if in_sync < floor:
             raise ConfigError(
                 "kafka.min_insync_replicas",
-                f"the topic's min.insync.replicas is {in_sync}, below the floor of {floor}: an acknowledgement "
-                "would mean fewer copies",
+                f"is {floor}, and the topic's min.insync.replicas is {in_sync}; raise it on the topic, or lower this",
             )
         for name in FIXED:
             if config[name] != self._wanted[name]:
                 raise ConfigError(
                     "kafka.topic",
-                    f"the topic's {name} is {config[name]}, and the log needs {self._wanted[name]}",
+                    f"the topic's {name} is {config[name]}; set it to {self._wanted[name]} on the topic",
                 )
         if not self._warned:
             self._warned = True
@@ -226,26 +225,26 @@ class Topic:
         said = []
         if int(config["min.insync.replicas"]) < 2:
             said.append(
-                "the topic's min.insync.replicas is 1: an acknowledged message may be on one broker only"
+                "the topic's min.insync.replicas is 1: raise it to 2, or an acknowledged message may be on one broker only"
             )
         if config.get("unclean.leader.election.enable") == "true":
             said.append(
-                "the topic's unclean.leader.election.enable is on: a failover may lose what was acknowledged"
+                "the topic's unclean.leader.election.enable is on: set it to false, or a failover may lose acknowledged messages"
             )
         largest = int(config["max.message.bytes"])
         if largest < self._settings.entry_bytes_max:
             said.append(
-                f"the topic's max.message.bytes is {largest}; messages that need more (up to "
-                f"{self._settings.entry_bytes_max}) are answered 413"
+                f"the topic's max.message.bytes is {largest}: set it to {self._settings.entry_bytes_max}, or longer messages "
+                "are answered 413"
             )
         retained_ms = int(config["retention.ms"])
         if 0 <= retained_ms < self._letters_s * 1000:
             said.append(
-                f"the topic's retention.ms is {retained_ms}, and dead_letters.max_age_s {self._letters_s:.0f}: a dead letter "
-                "goes with its message"
+                f"the topic's retention.ms is {retained_ms}: raise it, or lower dead_letters.max_age_s ({self._letters_s:.0f}), "
+                "since a dead letter goes with its message"
             )
         said += [
-            f"the topic's {name} is {config[name]}, and retention.* says {self._wanted[name]}: the topic's counts"
+            f"the topic's {name} is {config[name]}, which counts; change it, or retention.* that says {self._wanted[name]}"
             for name in ("retention.ms", "retention.bytes")
             if config[name] != self._wanted[name]
         ]

@@ -156,11 +156,11 @@ class TopicReader:
             except FastSseError as error:
                 self._listener.down(error)
             except sqlite3.Error as error:
-                _log.error("the view cannot be written", exc_info=error)
+                _log.error("the view in data_dir cannot be written: look at its disk", exc_info=error)
                 self._damaged = not isinstance(error, sqlite3.OperationalError)
                 self._listener.down(UnavailableError("the view of the log cannot be written now"))
             except Exception as error:  # noqa: BLE001  loud, and alive: a reader that stands still silently is the worst outcome
-                _log.critical("a defect ended the session of the topic's reader", exc_info=error)
+                _log.critical("a defect in reading the topic: report it; the hub tries again", exc_info=error)
                 self._listener.down(UnavailableError("the log cannot be followed now"))
             if time.monotonic() - began > _BACKOFF_S[1]:
                 backoff.restart()
@@ -227,7 +227,11 @@ class TopicReader:
         same = anchor > floor and self._same(consumer, anchor, facts)
         if anchor > floor and not same:
             common = self._last_common(consumer, floor, anchor, facts)
-            _log.critical("the topic lost its tail: %d entries above offset %d", anchor - common, common - 1)
+            _log.critical(
+                "the topic lost %d entries above offset %d: look for an unclean election; streams are told a gap",
+                anchor - common,
+                common - 1,
+            )
             self._anew = self._lost = True
             self._view.cut(common)
         self._next = max(self._view.read_to, facts.low)
@@ -298,7 +302,10 @@ class TopicReader:
         self._keep_small()
         group = self._view.fold(batch, self._listener.waits_for)
         for position in group.poisoned:
-            _log.error("the entry at offset %d of the topic is unreadable and was skipped", position - 1)
+            _log.error(
+                "the entry at offset %d of the topic is unreadable and was skipped: see that only hubs write to it",
+                position - 1,
+            )
         if self._began:
             self._room.acquire()
             records = [] if quiet else group.records
@@ -327,7 +334,9 @@ class TopicReader:
                     batch.append(Raw(offset, message.timestamp()[1], message.value()))
                     self._next = offset + 1
             elif error.name() != "_PARTITION_EOF":
-                _log.warning("reading the topic failed: %s", error.str())
+                _log.warning(
+                    "reading the topic failed: %s; look at the brokers, the hub tries again", error.str()
+                )
                 self._suspect = True
         self._fresh, self._at_end = self._at_end, error is not None
         return batch if batch or not self._at_end else None

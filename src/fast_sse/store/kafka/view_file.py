@@ -57,14 +57,15 @@ class ViewFile:
             if why:
                 _log.log(
                     logging.INFO if why == _NONE else logging.WARNING,
-                    "the view %s is made anew: %s",
+                    "the view %s is made again (%s): wait, this node is not ready before",
                     self.path.name,
                     why,
                 )
                 self.discard()
                 self._try_open(epoch, new=True)
         except (OSError, sqlite3.OperationalError) as error:
-            raise ConfigError("data_dir", "cannot be written") from error
+            problem = f"cannot write to {self.path.parent}; set data_dir to a directory that the user of the hub can write to"
+            raise ConfigError("data_dir", problem) from error
         return not why
 
     def close(self) -> None:
@@ -95,7 +96,10 @@ class ViewFile:
             fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(lock_file)
-            raise HeldError("node", "another process of this name uses the same data_dir") from error
+            problem = (
+                "another process of this name uses the same data_dir; stop it, or give each a name of its own"
+            )
+            raise HeldError("node", problem) from error
         self._lock_file = lock_file
 
     def _try_open(self, epoch: str, *, new: bool = False) -> str:
@@ -114,7 +118,9 @@ class ViewFile:
         except (sqlite3.DatabaseError, ConfigError) as error:
             if fresh or isinstance(error, sqlite3.OperationalError):
                 raise
-            return str(error)
+            return str(error).partition("; ")[
+                0
+            ]  # what a start on this file would have to do is no matter here
         return "" if new else _NONE
 
     def _flaw(self, connection: sqlite3.Connection, epoch: str) -> str:

@@ -53,4 +53,6 @@ def translated(message: str) -> UnavailableError:
 @lru_cache(maxsize=64)
 def _log_once(message: str) -> None:
     """Log an unforeseen reply, so that it is seen: the command is tried again like any other. Each text is logged once."""
-    _log.error("Redis refuses a command for a reason that is not known here: %s", message)
+    _log.error(
+        "Redis refuses a command: %s; look at the server's log and at the rights of the hub's user", message
+    )

@@ -129,7 +129,10 @@ class RedisLetters(Letters):
         )
         if forgotten:
             self.receipts_forgotten += forgotten
-            _log.error("%d receipts were too many: what waited up to them becomes no letter", forgotten)
+            _log.error(
+                "%d receipts of other nodes were forgotten: look for a node that stood still; some messages become no dead letters",
+                forgotten,
+            )
         settled = Settled(
             dead=[(position_of(place), REASONS[reason], bool(maybe)) for place, reason, maybe in dead],
             late=late,

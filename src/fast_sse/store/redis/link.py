@@ -146,11 +146,14 @@ class Link:
                 if not logged:
                     logged = True
                     _log.warning(
-                        "%s: no connection to Redis at %s: %s", self._purpose, self.target.where, error
+                        "%s: no connection to Redis at %s: %s; look at the server, the hub tries again",
+                        self._purpose,
+                        self.target.where,
+                        error,
                     )
                     self._on_down(error.message)
             except Exception:  # noqa: BLE001  after a defect, too, the next attempt is made
-                _log.exception("%s: a defect in connecting to Redis", self._purpose)
+                _log.exception("%s: a defect in connecting to Redis: report it", self._purpose)
                 self._on_down("the connection to Redis cannot be made")
             await asyncio.sleep(waits.next_s())
 
@@ -166,10 +169,14 @@ async def sign_in(wire: Wire, target: Target) -> None:
     if target.username or target.password:
         user = [target.username] if target.username else []
         await _expect(
-            wire, "names a user or password that the server refuses", "AUTH", *user, target.password
+            wire,
+            "names a user or password that the server refuses; correct it",
+            "AUTH",
+            *user,
+            target.password,
         )
     if target.database:
-        problem = f"names database {target.database}, which the server refuses"
+        problem = f"names database {target.database}, which the server refuses; choose another"
         await _expect(wire, problem, "SELECT", target.database)
 
 

@@ -141,7 +141,10 @@ def _page(reply: Reply) -> Page:
         if record is not None:
             records.append(record)
             continue
-        _log.error("the entry at %s of the log in Redis is damaged", place.decode())
+        _log.error(
+            "the entry at %s of the log in Redis is damaged: see that only hubs write under redis.prefix",
+            place.decode(),
+        )
         if records:
             end = log.at(records[-1].position, records[-1].fingerprint)
         else:

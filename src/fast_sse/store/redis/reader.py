@@ -102,10 +102,12 @@ class Reader:
             except (LostError, UnavailableError) as error:
                 if not wire.open:
                     continue  # the link makes a new one, and logs it when that takes long
-                _log.warning("the log in Redis cannot be read: %s", error)
+                _log.warning(
+                    "the log in Redis cannot be read: %s; look at the server, the hub tries again", error
+                )
                 self._relay.fail("the log in Redis cannot be read")
             except Exception:  # noqa: BLE001  logged, and alive: a node that silently stands still is the worst outcome
-                _log.exception("the reader of the log failed")
+                _log.exception("a defect in reading the log in Redis: report it")
                 self.broken = True
                 self._relay.fail("the log in Redis cannot be read")
             await asyncio.sleep(_RETRY_S)
@@ -165,7 +167,10 @@ class Reader:
     def _pass_over(self, place: bytes) -> None:
         """Pass an entry that another program wrote under our key. Followers get a gap at its place."""
         self.poisoned += 1
-        _log.error("the entry at %s of the log in Redis is not one of ours", place.decode("ascii", "replace"))
+        _log.error(
+            "the entry at %s of the log in Redis is from another program: see that only hubs write under redis.prefix",
+            place.decode("ascii", "replace"),
+        )
         self.level = self.level.at(position_of(place), NO_FINGERPRINT)
         self._relay.restart(self.level.position)
 
@@ -178,7 +183,10 @@ class Reader:
             return
         self._unkept.append((key, place))
         if len(self._unkept) > _UNKEPT_MAX:
-            _log.error("the entry at %s is given up", self._unkept.popleft()[1].decode("ascii", "replace"))
+            _log.error(
+                "the entry at %s is lost, no dead letter could be made of it: look at the server",
+                self._unkept.popleft()[1].decode("ascii", "replace"),
+            )
 
     async def _kept(self, key: str, place: bytes, fields: Any) -> bool:
         assert self._keep is not None
@@ -186,12 +194,16 @@ class Reader:
         raw = b"\n".join(fields or ())
         try:
             await self._keep(
-                Poison(source=source, raw=raw, description="an entry of the log that is no message")
+                Poison(source=source, raw=raw, description="an entry of the log that is not a message")
             )
         except UnavailableError as error:
             self._keep_at_s = asyncio.get_running_loop().time() + _RETRY_S
             if (key, place) not in self._unkept:
-                _log.error("the entry at %s is no dead letter yet: %s", source.place, error)
+                _log.error(
+                    "no dead letter could be made of the entry at %s: %s; nothing to do, the hub tries again",
+                    source.place,
+                    error,
+                )
             return False
         return True
 
@@ -222,7 +234,11 @@ class Reader:
         if gap.reason in ("lost_tail", "ahead"):
             to = await self._last_common(log, gap)
             await log.record_loss(to.epoch, _place(to), place_text(self._high_water.floor))
-        _log.error("the log in Redis is not what it was (%s): going on from %s", gap.reason, to.text)
+        _log.error(
+            "the log in Redis has changed under the hub (%s): look for a failover or a restore; the hub goes on from %s",
+            gap.reason,
+            to.text,
+        )
         self._moves += 1
         self.level, self._before = to, to.fingerprint
         self._trail.go_back_to(_place(to))

@@ -100,11 +100,11 @@ def check(server: Server) -> None:
     if server.mode != "standalone":
         name = "Sentinel" if server.mode == "sentinel" else "Cluster"
         raise ConfigError(
-            KEY, f"leads to a Redis {name}, which is not supported: one log lives in one server's memory"
+            KEY, f"leads to a Redis {name}, which is not supported; name a single server, its primary"
         )
     if server.too_old:
         least = ".".join(map(str, VERSION_MIN))
-        raise ConfigError(KEY, f"leads to Redis {server.version}; {least} or later is needed")
+        raise ConfigError(KEY, f"leads to Redis {server.version}; upgrade it to {least} or later")
     if server.evicts:
         raise ConfigError(
             KEY,
@@ -123,7 +123,7 @@ async def look(wire: Wire) -> Server:
         if str(reply).startswith(("NOAUTH", "NOPERM")):
             raise ConfigError(
                 KEY,
-                "names no user of the server who may ask INFO: a user and password are missing or too weak",
+                "must name a user and a password that the server knows, with a right to INFO",
             )
         raise translated(str(reply))
     info = fields(reply)

@@ -199,7 +199,9 @@ class RedisStore(Store):
         before, self._server = self._server, server
         word, self.durability = self.durability, server.durability(self._wait[0])
         if before is not None and word != self.durability:
-            _log.warning("what a 2xx means has changed with the server: %s", self.durability)
+            _log.warning(
+                "a stored publish now means %s: look at the new server's persistence", self.durability
+            )
         if before is not None and before.run_id != server.run_id:
             for other in (
                 self._reads,

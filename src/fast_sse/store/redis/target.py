@@ -65,7 +65,9 @@ class Target:
             if tls.certfile is not None:
                 context.load_cert_chain(tls.certfile, tls.keyfile)
         except OSError as error:  # ssl.SSLError is one
-            raise ConfigError(KEY, f"names a certificate that cannot be used: {error.strerror}") from error
+            raise ConfigError(
+                KEY, f"names a certificate that cannot be used; correct its ssl_ options: {error.strerror}"
+            ) from error
         context.check_hostname = tls.check_hostname
         return context
 
@@ -86,13 +88,13 @@ def target(url: str) -> Target:
         port = _PORT if parts.port is None else parts.port
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     except ValueError:
-        raise ConfigError(KEY, "is not a URL") from None
+        raise ConfigError(KEY, "must be a URL such as redis://127.0.0.1:6379") from None
     _check(parts)
     if not parts.hostname or not port:
-        raise ConfigError(KEY, "is not a URL with a host, and a port from 1 to 65535 if any")
+        raise ConfigError(KEY, "must be a URL with a host, and a port from 1 to 65535 if any")
     database = parts.path.strip("/")
     if database and not re.fullmatch(r"[0-9]{1,9}", database):
-        raise ConfigError(KEY, "what follows the host must be the number of a database")
+        raise ConfigError(KEY, "must have nothing after the host, or the number of a database")
     return Target(
         host=parts.hostname,
         port=port,
@@ -113,13 +115,13 @@ def _check(parts: SplitResult) -> None:
     if scheme not in ("redis", "rediss"):
         raise ConfigError(KEY, "must begin with redis:// or rediss://")
     if "," in parts.netloc:
-        raise ConfigError(KEY, "names several servers; one log lives in one server")
+        raise ConfigError(KEY, "names several servers; name one, since one log lives in one server")
 
 
 def _tls(wanted: bool, options: dict[str, str]) -> Tls | None:
     for name in options:
         if name not in _TLS_OPTIONS:
-            raise ConfigError(KEY, f"has an option that is not known; there are {', '.join(_TLS_OPTIONS)}")
+            raise ConfigError(KEY, f"has an option that is not known; use only {', '.join(_TLS_OPTIONS)}")
         if not wanted:
             raise ConfigError(KEY, f"has the option {name}, which needs rediss://")
     if not wanted:

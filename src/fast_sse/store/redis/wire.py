@@ -117,7 +117,7 @@ class Wire(asyncio.Protocol):
             if demoted and self._leave_replica:
                 self.abort()
         except (hiredis.ProtocolError, IndexError):  # no Redis answers there, or a reply came unasked
-            self._why = "what answers there is not Redis"
+            self._why = "the server there is not Redis"
             self.abort()
 
     def connection_lost(self, _error: Exception | None) -> None:

@@ -140,7 +140,7 @@ class Writer:
         try:
             self._send_call(items)
         except Exception:  # noqa: BLE001  it is logged, and the drafts are answered
-            _log.exception("a defect in sending to Redis")
+            _log.exception("a defect in sending to Redis: report it")
             _settle(items, _unknown())
 
     def _send_call(self, items: list[Item], *, whole_text: bool = False) -> None:
@@ -186,7 +186,7 @@ class Writer:
         try:
             self._settle_by(items, replicas, reply)
         except Exception:  # noqa: BLE001  it is logged, and the drafts are answered
-            _log.exception("a defect in an answer of Redis")
+            _log.exception("a defect in an answer of Redis: report it")
             _settle(items, _unknown())
         if not self._in_flight:
             self._drained.set()
