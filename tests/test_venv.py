@@ -100,5 +100,5 @@ def program(path: Path, text: str) -> Path:
 
 def setup(tree: Path, **environment: str) -> None:
     """Run what make runs; whether it ends well is the fake Python's matter."""
-    command = [tree / "scripts" / "setup-venv", "requirements-core.lock"]
+    command = [str(tree / "scripts" / "setup-venv"), "requirements-core.lock"]
     subprocess.run(command, env={"PATH": os.environ["PATH"], **environment}, capture_output=True, check=False)
