@@ -72,7 +72,7 @@ async def test_a_publish_is_traced_and_logged(tmp_path: Path) -> None:
     ]
     assert lines(hub, "request")[1]["request_id"] == refused.json()["request_id"]
     assert [(one["path"], one["ended"]) for one in lines(hub, "stream")] == [
-        (subscribe_target(CHANNEL), "hub")
+        (subscribe_target(CHANNEL), "drain")
     ]
     assert {one["peer"] for one in lines(hub, "request")} == {"127.0.0.1"}
     assert signed(CHANNEL)["x-signature"] not in hub.log.read_text()
