@@ -9,6 +9,11 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 export PYTHON
 # A clone that was moved, or whose Python is gone, makes its .venv anew.
 $(shell scripts/check-venv || rm -f $(HUB) $(READY))
+# Where the home cannot be written, pip, npm and others keep here what they download.
+ifneq ($(shell test -w "$$HOME" && echo writable),writable)
+export XDG_CACHE_HOME ?= $(CURDIR)/.cache
+export npm_config_cache ?= $(XDG_CACHE_HOME)/npm
+endif
 
 .PHONY: help demo test check contract faults chaos bench docs dist clean
 .NOTPARALLEL:

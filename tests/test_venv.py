@@ -91,6 +91,27 @@ def test_settings_of_pip_put_nothing_elsewhere(tmp_path: Path) -> None:
     assert not [line for line in lines if line.partition("=")[0] in elsewhere]
 
 
+@pytest.mark.parametrize("home", ["/nonexistent", ""])
+def test_a_home_that_cannot_be_written_is_left_alone(tmp_path: Path, home: str) -> None:
+    """What pip and npm download is then kept in the clone; with another home it stays where they have it."""
+    tree = clone(tmp_path / "a b" / "clone")
+
+    def kept(home: str) -> list[str]:
+        rule = 'kept: ; @echo "$$XDG_CACHE_HOME"; echo "$$npm_config_cache"'
+        told = subprocess.run(
+            ["make", "--no-print-directory", "--eval", rule, "kept"],
+            cwd=tree,
+            env={"PATH": os.environ["PATH"], "HOME": home},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return told.stdout.splitlines()
+
+    assert kept(home) == [f"{tree}/.cache", f"{tree}/.cache/npm"]
+    assert kept(str(tmp_path)) == ["", ""]
+
+
 def program(path: Path, text: str) -> Path:
     """A shell script as a program."""
     path.write_text(f"#!/bin/sh\n{text}\n")
