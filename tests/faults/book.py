@@ -15,9 +15,9 @@ HEAD = """# What the full counts proved
 passed or failed. Read here how often each fault was made, and what was found. The tests are in `tests/faults/`: each one makes sure that
 its fault really struck.
 
-- **No defect**: the checker found nothing wrong. No message was lost, came twice, out of order, on a wrong channel, or was never published.
-  All clients saw one order. Each gap had its reason, and no answer told a browser to give up. Otherwise the row counts each defect by its
-  name: lost, duplicate, reorder, leak, phantom, disagreement, gap, final. `empty` means that nothing was there to be checked.
+- **No defect**: the checker found nothing wrong. Otherwise the row counts each defect by its name. A message was *lost*, came twice
+  (*duplicate*), out of order (*reorder*) or on a wrong channel (*leak*), or was never published (*phantom*). Clients saw different orders
+  (*disagreement*). A *gap* had no reason. An answer told a browser to give up (*final*). Nothing was there to be checked (*empty*).
 - **Pairs**: a message and a client that had to get it. The true rate of defects is below the **95 % bound** with 95 % confidence.
 - **No defect** of dead letters: each message that was due has one letter, the same on all nodes. No letter is false or of another run.
   Otherwise the row counts them: missing, doubled, false, stray. **Marked** letters say `maybe_delivered`, of messages that a client saw.
