@@ -47,13 +47,13 @@ def test_the_first_hour(who: str, tmp_path: Path, times: Times) -> None:
 
 
 def before(who: str) -> str:
-    """What README has installed first. Root installs make alone: the rest is make's to get.
+    """What README has installed first. Root installs make alone: the rest is make's to get. curl is for the quick start.
 
-    curl is for the quick start, and openssl for the end of it and for the tutorial.
+    The tutorial needs openssl, too, which python3-venv brings.
     """
     (line,) = re.findall(r"`sudo (apt-get install [^`]+)`", (ROOT / "README.md").read_text())
     packages = "apt-get install make" if who == "root" else line
-    return f"apt-get update -qq && {packages} --yes -qq --no-install-recommends curl openssl > /dev/null"
+    return f"apt-get update -qq && {packages} --yes -qq --no-install-recommends curl > /dev/null"
 
 
 def first_event(newcomer: Machine) -> float:
