@@ -49,7 +49,7 @@ def test_the_first_hour(who: str, tmp_path: Path, times: Times) -> None:
 def before(who: str) -> str:
     """What README has installed first. Root installs make alone: the rest is make's to get. curl is for the quick start.
 
-    The tutorial needs openssl, too, which python3-venv brings.
+    It takes openssl, too, which python3-venv brings.
     """
     (line,) = re.findall(r"`sudo (apt-get install [^`]+)`", (ROOT / "README.md").read_text())
     packages = "apt-get install make" if who == "root" else line
