@@ -90,5 +90,5 @@ def test_a_hub_that_is_away_is_asked_again() -> None:
 def test_an_answer_of_another_shape_is_no_hub() -> None:
     """What lacks a field, or is no JSON, is named and not a stack trace."""
     for text in (b"[]", b"{}", b"{", b"\xff"):
-        with pytest.raises(UnavailableError, match="is not that of a hub"):
+        with pytest.raises(UnavailableError, match="is not from a hub"):
             decoded(text, Indicator)

@@ -40,7 +40,7 @@ def test_init_replaces_nothing_unasked(command: Command, capsys: pytest.CaptureF
     capsys.readouterr()
     assert command("config", "init", "--output", "hub.toml") == 2
     assert capsys.readouterr().err == (
-        "fast-sse: --output: hub.toml exists; --force replaces it and its secrets\n"
+        "fast-sse: --output: hub.toml exists; choose another name, or --force to replace it and its secrets\n"
     )
     assert Path("hub.toml").read_text() == first
     Path("hub.toml").chmod(0o644)

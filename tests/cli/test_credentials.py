@@ -75,7 +75,7 @@ def test_where_the_secret_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 def test_only_one_place(tmp_path: Path) -> None:
     """Two options that both say where the secret is are a mistake, not a priority."""
-    with pytest.raises(ConfigError, match="only one of"):
+    with pytest.raises(ConfigError, match="choose one of"):
         find_signer(tmp_path, tmp_path, None, None)
 
 

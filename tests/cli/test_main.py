@@ -57,7 +57,10 @@ def test_a_wrong_setting_is_one_line_and_2(command: Command, capsys: pytest.Capt
     assert capsys.readouterr().err == "fast-sse: store: must be sqlite, memory, redis or kafka\n"
     Path("evil.toml").write_text('"a\\u001b[2Jb\\n" = 1')
     assert command("serve", "--config", "evil.toml") == 2
-    assert capsys.readouterr().err == "fast-sse: a\\x1b[2Jb\\x0a: unknown setting\n"
+    assert (
+        capsys.readouterr().err
+        == "fast-sse: a\\x1b[2Jb\\x0a: unknown setting; see them all with: fast-sse config show\n"
+    )
 
 
 def test_nothing_is_shared_between_two_builds() -> None:

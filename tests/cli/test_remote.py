@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import shlex
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -11,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Command
+from tests.cli.scripted import Scripted
 from tests.deploy.proxy import Certificate
 
-from fast_sse.cli.remote import Remote, channel_argument
+from fast_sse.cli.remote import Remote, advised, channel_argument
 from fast_sse.model.channel import Channel, channel_from_path
 from fast_sse.model.errors import ConfigError
 
@@ -132,11 +135,70 @@ def test_a_certificate_that_is_not_trusted_ends_at_once(
 
 @pytest.mark.wire
 def test_a_certificate_that_is_given_is_trusted(
-    command: Command, secure: tuple[str, Path], tmp_path: Path
+    command: Command, capsys: pytest.CaptureFixture[str], secure: tuple[str, Path], tmp_path: Path
 ) -> None:
     """With --cacert the same server is taken for what it is; a file that is no PEM is named."""
     url, chain = secure
     assert command("wait", "--url", url, "--cacert", str(chain), "--timeout", "5") == 0
     (tmp_path / "no.pem").write_text("no certificate")
     assert command("wait", "--url", url, "--cacert", str(tmp_path / "no.pem")) == 2
+    assert capsys.readouterr().err.endswith("no.pem: it holds no certificate in PEM\n")
     assert command("wait", "--url", url, "--cacert", str(tmp_path / "gone.pem")) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "scheme", "words"),
+    [
+        (
+            ConnectionRefusedError(111, "Connection refused"),
+            "http",
+            "Connection refused: no hub listens there",
+        ),
+        (
+            http.client.RemoteDisconnected("Remote end closed"),
+            "http",
+            "the connection was closed without an answer: is it https?",
+        ),
+        (http.client.RemoteDisconnected("Remote end closed"), "https", "Remote end closed"),
+        (socket.gaierror(-2, "Name or service not known"), "http", "Name or service not known"),
+        (TimeoutError("timed out"), "http", "timed out"),
+        (TimeoutError(), "http", "TimeoutError"),
+        (http.client.BadStatusLine("x"), "http", "x"),
+    ],
+)
+def test_a_network_error_is_said_by_what_it_means(error: Exception, scheme: str, words: str) -> None:
+    """No number of the system and no word of a library: where, what, and what to look at."""
+    hub = Remote.at(f"{scheme}://h:1")
+    assert hub.trouble(error) == f"{scheme}://h:1: {words}"
+
+
+@pytest.mark.wire
+def test_the_wrong_scheme_is_guessed(
+    command: Command, capsys: pytest.CaptureFixture[str], secure: tuple[str, Path]
+) -> None:
+    """Plain HTTP to a port that speaks TLS, and https to one that does not: each line asks for the other."""
+    chain = secure[1]
+    with Scripted(b"", reads_body=False) as server:  # as a hub that gets no handshake
+        assert command("wait", "--url", server.url, "--timeout", "0") == 1
+    assert "the connection was closed without an answer: is it https?" in capsys.readouterr().err
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                connection.recv(65_536)
+
+        plain = threading.Thread(target=refuse)
+        plain.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        assert command("wait", "--url", url, "--cacert", str(chain), "--timeout", "0") == 1
+        plain.join(10)
+    assert "the server does not speak TLS: is it http?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+def test_a_refusal_that_stays_says_what_to_change(status: int) -> None:
+    """The hub tells a stranger nothing, so the command says where to look."""
+    assert advised(status, "no").startswith("no; ")
+    assert advised(400, "no") == "no"

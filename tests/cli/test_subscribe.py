@@ -13,6 +13,7 @@ import pytest
 from tests.cli.conftest import Command
 from tests.cli.scripted import Scripted, answer, stream
 
+from fast_sse.cli.remote import advised
 from fast_sse.model.payload import packed
 
 CHANNEL = ("carid000001", "cart_changed")
@@ -238,18 +239,18 @@ def test_an_event_without_an_id_keeps_the_cursor(command: Command) -> None:
 def test_a_refusal_is_final(
     status: int, command: Command, waits: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What will not get better by waiting ends with one line and 1."""
+    """What will not get better by waiting ends with one line and 1, and says what to change if that is known."""
     with Scripted(answer(status, '{"code":"the_code","message":"the reason"}')) as server:
         assert command("subscribe", *CHANNEL, *HERE, "--url", server.url) == 1
     assert waits == []
-    assert capsys.readouterr().err == f"fast-sse: {status} the_code: the reason\n"
+    assert capsys.readouterr().err == f"fast-sse: {advised(status, f'{status} the_code: the reason')}\n"
 
 
 def test_a_refusal_in_other_words_is_a_line_too(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     """A body of a proxy's that nests too deep to be read is no traceback."""
     with Scripted(answer(403, "[" * 60_000)) as server:
         assert command("subscribe", *CHANNEL, *HERE, "--url", server.url) == 1
-    assert capsys.readouterr().err == "fast-sse: 403 Said\n"
+    assert capsys.readouterr().err == f"fast-sse: {advised(403, '403 Said')}\n"
 
 
 def test_one_beginning(command: Command, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,14 +47,14 @@ def test_where_nothing_listens_it_ends_in_time(
 ) -> None:
     """The sentence names the address, the time and what was seen."""
     assert command("wait", "--url", free, "--timeout", "0.2") == 1
-    said = f"fast-sse: the hub at {free} was not ready within 0.2 s: nothing answers there (Connection refused)\n"
+    said = f"fast-sse: the hub at {free} was not ready within 0.2 s: no answer (Connection refused: no hub listens there)\n"
     assert capsys.readouterr().err == said
 
 
 def test_a_proxy_alone_is_no_hub(command: Command, capsys: pytest.CaptureFixture[str], proxy: str) -> None:
     """What answers in a hub's place is not taken for it."""
     assert command("wait", "--url", proxy, "--timeout", "0") == 1
-    assert "what answers there is no hub (status 502)" in capsys.readouterr().err
+    assert "the server there is not a hub (status 502)" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -79,7 +79,10 @@ class AdminLink:
         self._key_env = key_env
         self._key = os.environ.get(KEY_VARIABLE if key_env is None else key_env, "")
         if key_env is not None and not self._key:
-            raise ConfigError("--admin-key-env", f"the environment variable {key_env} is not set")
+            raise ConfigError(
+                "--admin-key-env",
+                f"the environment variable {key_env} is not set; put the hub's admin.key there",
+            )
 
     def ask(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes | None = None
@@ -100,7 +103,7 @@ class AdminLink:
             response = connection.getresponse()
             text = response.read()
         except NETWORK_ERRORS as error:
-            return Said(0, message=f"--admin {self._hub.url('')}: {error}")
+            return Said(0, message=f"--admin {self._hub.trouble(error)}")
         finally:
             connection.close()
         return self._judged(response.status, text, response.headers.get("Retry-After", ""))
@@ -119,7 +122,7 @@ class AdminLink:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             if status == 200 or status in RETRY_STATUSES:  # bytes of a letter, or a proxy's own words
                 return Said(status, "" if status == 200 else "away", raw=text, retry_after_s=retry_after_s)
-            raise UnavailableError(f"{status}: no hub said that; {_ADVICE}") from None
+            raise UnavailableError(f"{status}, and the answer is not from a hub; {_ADVICE}") from None
         if status in (404, 405) and "route" in found.message:
             raise UnavailableError(f"{status} {found.code}: {found.message}; {_ADVICE}")
         return Said(status, found.code, found.message, bytes(found.data), text, retry_after_s)
@@ -162,7 +165,7 @@ def checked(said: Said) -> Said:
     if said.status != 200:
         raise UnavailableError(said.problem)
     if said.code != "ok":
-        raise UnavailableError(f"the answer is not that of a hub; {_ADVICE}")
+        raise UnavailableError(f"the answer is not from a hub; {_ADVICE}")
     return said
 
 
@@ -176,4 +179,4 @@ def decoded(data: bytes, shape: type[_Shape]) -> _Shape:
     try:
         return msgspec.json.decode(data, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnavailableError(f"the answer is not that of a hub ({error}); {_ADVICE}") from error
+        raise UnavailableError(f"the answer is not from a hub ({error}); {_ADVICE}") from error

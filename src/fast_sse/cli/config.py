@@ -85,7 +85,9 @@ def init(
     try:
         _write(output, text, force=force)
     except FileExistsError:
-        raise ConfigError("--output", f"{output} exists; --force replaces it and its secrets") from None
+        raise ConfigError(
+            "--output", f"{output} exists; choose another name, or --force to replace it and its secrets"
+        ) from None
     except OSError as error:
         raise ConfigError("--output", f"cannot write {output}: {error.strerror}") from error
     echo(f"wrote {output} with two secrets; now: fast-sse serve --config {output}")

@@ -126,13 +126,13 @@ def find_signer(
         ConfigError: no secret, more than one place, or a bad setting.
     """
     if sum(option is not None for option in (config, demo_dir, secret_env)) > 1:
-        raise ConfigError(
-            "--config", "only one of --config, --demo-dir and --secret-env says where the secret is"
-        )
+        raise ConfigError("--config", "choose one of --config, --demo-dir and --secret-env")
     if secret_env is not None:
         secret = os.environ.get(secret_env, "").encode()
         if not secret:
-            raise ConfigError("--secret-env", f"the environment variable {secret_env} is not set")
+            raise ConfigError(
+                "--secret-env", f"the environment variable {secret_env} is not set; put the secret there"
+            )
         return Signer(Keyring(keys={kid: secret}) if kid else Keyring(secret=secret), kid or "")
     if demo_dir is not None:
         return Signer(_demo_keyring(demo_dir), kid or "")
@@ -178,4 +178,7 @@ def _read_demo_secret(directory: Path, name: str) -> bytes:
     try:
         return (directory / name).read_bytes().strip()
     except OSError as error:
-        raise ConfigError("--demo-dir", f"there is no demo in {directory}: {error.strerror}") from error
+        raise ConfigError(
+            "--demo-dir",
+            f"there is no demo in {directory} ({error.strerror}); start one with: fast-sse demo --data-dir {directory}",
+        ) from error

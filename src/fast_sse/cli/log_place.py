@@ -18,7 +18,7 @@ DataDirOption = Annotated[
 #: What to do where the log is not in a directory of ours.
 _ELSEWHERE = {
     "redis": "the log is in Redis: back that server up, by its RDB or append-only file",
-    "kafka": "the log is a topic of Kafka: back the cluster up, or mirror it; the view in data_dir is made anew from it",
+    "kafka": "the log is a topic of Kafka: back the cluster up, or mirror it; the view in data_dir is made again from it",
     "memory": "the log is in the memory of the hub, and gone with it: there is nothing to back up",
 }
 

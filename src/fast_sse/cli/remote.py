@@ -31,15 +31,29 @@ _PATH = "/%:@!$&'()*+,;=~"
 #: What can go wrong on the way to a hub and back; a retry may help.
 NETWORK_ERRORS = (OSError, http.client.HTTPException)
 
+#: What to do about a status that a retry would not change.
+_ADVICE = {
+    401: "check the key (--config, --secret-env, --kid) and the clock of this machine; the hub's log says which is wrong",
+    403: "use a key with this right (--kid), or change auth.v1 or the allow-lists of the hub",
+    404: "is --url the public address of a hub?",
+    405: "is --url the public address of a hub?",
+}
+
 
 def channel_argument(event_id: str | None, event_type: str | None) -> Channel:
     """The channel that two arguments name. Raises ConfigError."""
     if event_id is None or event_type is None:
-        raise ConfigError("ID TYPE", "a message needs a channel: both ID and TYPE (or --batch FILE)")
+        raise ConfigError("ID TYPE", "name the channel of the message by both, or use --batch FILE")
     try:
         return channel(event_id, event_type)
     except BadChannelError as error:
         raise ConfigError("ID TYPE", error.message) from error
+
+
+def advised(status: int, problem: str) -> str:
+    """What a hub answered, and what to do about it where that is known."""
+    advice = _ADVICE.get(status)
+    return f"{problem}; {advice}" if advice else problem
 
 
 class Remote(msgspec.Struct, frozen=True):
@@ -59,7 +73,7 @@ class Remote(msgspec.Struct, frozen=True):
             port = parts.port
             (parts.hostname or "").encode("idna")  # a label that no name can have
         except ValueError as error:
-            raise ConfigError(option, "is not a URL") from error
+            raise ConfigError(option, "must be a URL such as http://127.0.0.1:30000") from error
         host = parts.hostname or ""
         if parts.scheme not in ("http", "https") or not host or " " in host or not host.isprintable():
             raise ConfigError(option, "must begin with http:// or https:// and name a host")
@@ -74,6 +88,21 @@ class Remote(msgspec.Struct, frozen=True):
         if self.scheme == "https":
             return _Secure(self.host, self.port, timeout=timeout_s, context=self.tls)
         return http.client.HTTPConnection(self.host, self.port, timeout=timeout_s)
+
+    def trouble(self, error: Exception) -> str:
+        """A network error as one line: where, what, and what it mostly means. One of `NETWORK_ERRORS`."""
+        return f"{self.url('')}: {self.meaning(error)}"
+
+    def meaning(self, error: Exception) -> str:
+        """The same without the address."""
+        if isinstance(error, ConnectionRefusedError):
+            return "Connection refused: no hub listens there"
+        if isinstance(error, http.client.RemoteDisconnected) and self.scheme == "http":
+            return "the connection was closed without an answer: is it https?"
+        if isinstance(error, ssl.SSLError):
+            plain = error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+            return "the server does not speak TLS: is it http?" if plain else f"TLS failed: {error.reason}"
+        return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
     def publish_path(self, to: Channel) -> str:
         """Path of the publish route."""
@@ -117,7 +146,7 @@ class _Secure(http.client.HTTPSConnection):
         except ssl.SSLCertVerificationError as error:
             raise ConfigError(
                 "--cacert",
-                f"the certificate of {self.host} is not trusted ({error.verify_message}); say which file to trust",
+                f"the certificate of {self.host} is not trusted ({error.verify_message}); name a PEM file to trust",
             ) from error
 
 
@@ -125,7 +154,8 @@ def _trusting(cacert: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=cacert)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError("--cacert", f"cannot read {cacert}: {error.strerror or 'it is not PEM'}") from error
+        problem = "it holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigError("--cacert", f"cannot read {cacert}: {problem}") from error
 
 
 def _for_channel(path: str, to: Channel) -> str:

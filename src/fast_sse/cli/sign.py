@@ -60,9 +60,9 @@ def sign(  # noqa: PLR0913, PLR0917  the options of a command are its arguments
     signature = signer.sign(scope, [to], body, ttl)
     is_v2 = signature.startswith("v2.")
     if is_v2 and scope == "pub" and body is None:
-        raise ConfigError("--body-file", "is needed: a v2 signature to publish covers the body")
+        raise ConfigError("--body-file", "is required: a v2 signature to publish covers the body")
     if not is_v2 and ttl is not None:
-        raise ConfigError("--ttl", "is for v2 signatures (--kid): a v1 signature never expires")
+        raise ConfigError("--ttl", "is for v2 signatures; add --kid, since a v1 signature never expires")
     if quiet:
         echo(signature)
     elif scope == "sub":

@@ -36,6 +36,7 @@ from fast_sse.cli.remote import (
     EventTypeArgument,
     Remote,
     UrlOption,
+    advised,
     channel_argument,
 )
 from fast_sse.model.backoff import Backoff
@@ -102,7 +103,7 @@ def subscribe(  # noqa: PLR0913, PLR0917  the options of a command are its argum
     """
     to, hub = channel_argument(event_id, event_type), Remote.at(url, cacert=cacert)
     if sum(option is not None for option in (start, last, from_id, since)) > 1:
-        raise ConfigError("--from", "only one of --from, --last, --from-id and --since says where to begin")
+        raise ConfigError("--from", "choose one of --from, --last, --from-id and --since")
     begin = Begin(last, _checked(since) if since is not None else None)
     signer = find_signer(config, demo_dir, secret_env, kid)
     source = EventSource(hub, to, signer, cursor=start or from_id or "", begin=begin)
@@ -192,7 +193,7 @@ class EventSource:
             except http.client.IncompleteRead:
                 problem = "the stream was cut"
             except NETWORK_ERRORS as error:
-                problem = f"{self._hub.url('')}: {error}"
+                problem = self._hub.trouble(error)
             if time.monotonic() - began_s > WAIT_S_MAX:
                 self._own_wait.restart()
             self._pause(problem)
@@ -280,4 +281,4 @@ def _check(response: http.client.HTTPResponse) -> None:
         problem = f"{response.status} {response.reason}"
     if response.status >= 500 or response.status == 429:
         raise http.client.HTTPException(problem)
-    raise UnavailableError(problem)
+    raise UnavailableError(advised(response.status, problem))

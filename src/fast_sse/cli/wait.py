@@ -57,13 +57,13 @@ def _seen(hub: Remote) -> str:
         answer = connection.getresponse()
         body = answer.read()
     except OSError as error:
-        return f"nothing answers there ({error.strerror or error})"
+        return f"no answer ({hub.meaning(error)})"
     except http.client.HTTPException:
-        return "what answers there speaks no HTTP"
+        return "the server there does not speak HTTP"
     finally:
         connection.close()
     try:
         code = msgspec.json.decode(body, type=_Refusal).code
     except (msgspec.DecodeError, UnicodeDecodeError):
         code = ""
-    return "" if code == BadChannelError.code else f"what answers there is no hub (status {answer.status})"
+    return "" if code == BadChannelError.code else f"the server there is not a hub (status {answer.status})"

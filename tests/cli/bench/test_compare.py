@@ -127,8 +127,8 @@ def test_a_run_that_failed_is_not_compared(tmp_path: Path) -> None:
     ("text", "words"),
     [
         (None, "cannot read"),
-        ("{}", "is not a file that --json wrote"),
-        ("nonsense", "is not a file that --json wrote"),
+        ("{}", "is not from --json"),
+        ("nonsense", "is not from --json"),
         ('{"facts": {}, "runs": []}', "holds no run, and not burst"),
         ('{"facts": {}, "runs": [{"scenario": "idle", "options": {}}]}', "holds idle, and not burst"),
     ],

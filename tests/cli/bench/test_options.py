@@ -11,13 +11,13 @@ from tests.cli.conftest import Command
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nonsense"], "is one of original, fanout"),
+        (["nonsense"], "must be one of original, fanout"),
         (["fanout", "--stuck", "3"], "--stuck: is not an option of fanout"),
         (["resume", "--messages", "10", "--missed", "10"], "--missed"),
         (["channels", "--channels", "10", "--subscribers", "9"], "--channels"),
         (["fanout", "--pid", "1"], "--pid"),
         (["fanout", "--compression", "payload"], "--compression: is an option of original"),
-        (["fanout", "--url", "https://hub", "--secret-env", "HUB_SECRET"], "bench speaks http only"),
+        (["fanout", "--url", "https://hub", "--secret-env", "HUB_SECRET"], "must begin with http://"),
         (["fanout", "--url", "ftp://hub", "--secret-env", "HUB_SECRET"], "must begin with http"),
     ],
 )

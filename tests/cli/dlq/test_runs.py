@@ -45,7 +45,7 @@ def test_each_head_can_be_looked_at() -> None:
 def test_nobody_is_asked_where_nobody_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """From a script it must be said on the command line."""
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
-    with pytest.raises(ConfigError, match=r"^--yes: is needed .* this would purge 1,204 dead letters"):
+    with pytest.raises(ConfigError, match=r"^--yes: is required .* this would purge 1,204 dead letters"):
         confirm("purge", 1204)
 
 
@@ -157,8 +157,8 @@ def test_the_summary_comes_whatever_ends_it(
         assert ended.value.exit_code == 130
         shown = capsys.readouterr()
         assert shown.out.startswith("purged 2, gone 0 in ")
-        assert shown.err == "interrupted; the same command goes on with what is left\n"
+        assert shown.err == "interrupted; the same command goes on with the rest\n"
         run = work(server, as_json=True)
-        with pytest.raises(UnavailableError, match="busy; the same command goes on with what is left"):
+        with pytest.raises(UnavailableError, match="busy; the same command goes on with the rest"):
             run.drive(lambda: collections.deque(run.pages("DELETE", "/x", {}), 0).clear())
     assert capsys.readouterr().out.startswith('{"purged":0,"gone":0,"seconds":')

@@ -81,7 +81,7 @@ def test_a_run_that_is_interrupted_goes_on(ops: Ops, tmp_path: Path) -> None:
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=30)
     assert running.returncode == 130, err
-    assert err == "interrupted; the same command goes on with what is left\n"
+    assert err == "interrupted; the same command goes on with the rest\n"
     first = int(re.match(r"replayed (\d+), failed 0, gone 0 in ", out)[1])  # type: ignore[index]
     assert 0 < first < COUNT
     # What was replayed dies again: its letter has a second try, and is not among the first ones.

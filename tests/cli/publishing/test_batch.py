@@ -64,7 +64,7 @@ def test_a_file_again_is_duplicates(
     assert command(*arguments, "--run-id", run) == 1
     first = capsys.readouterr()
     assert first.out.startswith("stored 51, duplicates 0, refused 2 in ")
-    assert "line 51: is no message: " in first.err
+    assert "line 51: is not a message: " in first.err
     assert "line 52: " in first.err
     assert "\x1b" not in first.err
     assert command(*arguments, "--run-id", run) == 1
@@ -184,8 +184,8 @@ def test_a_bar_on_a_terminal_only(hub: Hub, tmp_path: Path, monkeypatch: pytest.
         (["--batch", "m", "a", "b"], "--batch: takes everything from its lines"),
         (["--batch", "m", "--key", "k"], "--batch: takes everything from its lines"),
         (["--batch", "m", "--run-id", ""], "--run-id: must have 1 to 200 bytes"),
-        (["--data", "1"], "ID TYPE: a message needs a channel"),
-        (["a", "--data", "1"], "ID TYPE: a message needs a channel"),
+        (["--data", "1"], "ID TYPE: name the channel of the message"),
+        (["a", "--data", "1"], "ID TYPE: name the channel of the message"),
     ],
 )
 def test_what_cannot_be_sent_is_2(

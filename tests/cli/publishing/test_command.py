@@ -12,6 +12,7 @@ from tests.cli.conftest import Command
 from tests.cli.scripted import Scripted, answer
 
 from fast_sse.cli.publishing import link
+from fast_sse.cli.remote import advised
 
 CHANNEL = ("carid000001", "cart_changed")
 OK = answer(200, '{"code":"ok","data":{"message_id":"s1.0.7","durability":"fsync","duplicate":false}}')
@@ -125,11 +126,11 @@ def test_two_messages_have_two_keys(command: Command) -> None:
 def test_a_refusal_is_final(
     status: int, command: Command, waits: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the hub refuses is not tried again; its code and message are the line."""
+    """What the hub refuses is not tried again; its code and message are the line, and what to change if that is known."""
     with Scripted(answer(status, '{"code":"the_code","message":"the reason"}')) as server:
         assert run(command, server) == 1
     assert waits == []
-    assert capsys.readouterr().err == f"fast-sse: {status} the_code: the reason\n"
+    assert capsys.readouterr().err == f"fast-sse: {advised(status, f'{status} the_code: the reason')}\n"
 
 
 def test_giving_up_says_whether_it_may_be_stored(

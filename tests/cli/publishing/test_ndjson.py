@@ -78,14 +78,14 @@ def test_keys_do_not_depend_on_chunks(run: str, data: list[object], lines_max: i
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("nothing", "is no message: JSON is malformed"),
-        ("[1]", "is no message: Expected `object`"),
-        ("{}", "is no message: Object missing required field `event_id`"),
+        ("nothing", "is not a message: JSON is malformed"),
+        ("[1]", "is not a message: Expected `object`"),
+        ("{}", "is not a message: Object missing required field `event_id`"),
         ('{"event_id":"a"}', "missing required field `event_type`"),
         ('{"event_id":1,"event_type":"b"}', "Expected `str`"),
         ('{"event_id":"..","event_type":"b"}', "bad channel: "),
         pytest.param(f'{{{HEAD},"data":{"[" * 10_000}{"]" * 10_000}}}', "nests too deep", id="deep"),
-        (f'{{{HEAD},"data":1}}}}', "is no message"),
+        (f'{{{HEAD},"data":1}}}}', "is not a message"),
     ],
 )
 def test_what_is_no_message_is_named_and_its_neighbours_stay(line: str, problem: str) -> None:

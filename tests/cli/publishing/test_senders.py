@@ -154,12 +154,12 @@ def test_a_batch_that_is_too_large_is_halved() -> None:
     [
         (
             answer(401, '{"code":"unauthorized","message":"no"}'),
-            "401 unauthorized: no; is this the hub's key",
+            "401 unauthorized: no; check the key",
         ),
-        (answer(403, '{"code":"forbidden","message":"no"}'), "403 forbidden: no; the key may not do this"),
+        (answer(403, '{"code":"forbidden","message":"no"}'), "403 forbidden: no; use a key with this right"),
         (answer(404, "not here"), "is --url the public address of a hub?"),
-        (answer(200, "[]"), "the answer is not that of a hub"),
-        (results(STORED), "the answer is not that of a hub"),
+        (answer(200, "[]"), "the answer is not from a hub"),
+        (results(STORED), "the answer is not from a hub"),
     ],
 )
 def test_what_would_refuse_every_line_ends_the_run(reply: bytes, said: str, waits: list[float]) -> None:
@@ -231,7 +231,7 @@ def test_single_requests_share_the_fate_of_a_hub_that_refuses_all(waits: list[fl
     """401 to the first line ends the run; the other lines are not asked for."""
     with Scripted(answer(401, '{"code":"unauthorized","message":"no"}')) as server:
         sender = Singles(Remote.at(server.url), V1, 0, silent)
-        with closing(sender), pytest.raises(UnavailableError, match="is this the hub's key"):
+        with closing(sender), pytest.raises(UnavailableError, match="check the key"):
             sender.send([line(1), line(2)])
     assert len(server.asked) == 1
 

@@ -48,10 +48,14 @@ def read_earlier(file: Path, scenarios: Sequence[str]) -> Earlier:
     except OSError as error:
         raise ConfigError("--compare", f"cannot read {file}: {error.strerror}") from error
     except msgspec.DecodeError as error:
-        raise ConfigError("--compare", f"{file} is not a file that --json wrote: {error}") from error
+        raise ConfigError(
+            "--compare", f"{file} is not from --json ({error}); name a file that bench --json wrote"
+        ) from error
     if not any(earlier.run(scenario) for scenario in scenarios):
         held = ", ".join(run.scenario for run in earlier.runs) or "no run"
-        raise ConfigError("--compare", f"{file} holds {held}, and not {', '.join(scenarios)}")
+        raise ConfigError(
+            "--compare", f"{file} holds {held}, and not {', '.join(scenarios)}; run one that it holds"
+        )
     return earlier
 
 

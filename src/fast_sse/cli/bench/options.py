@@ -63,10 +63,10 @@ def scenario_names(scenario: str, given: Numbers) -> list[str]:
     if scenario == "all":
         return list(SCENARIOS)
     if scenario not in SCENARIOS:
-        raise ConfigError("SCENARIO", f"is one of {', '.join(SCENARIOS)}, or all")
+        raise ConfigError("SCENARIO", f"must be one of {', '.join(SCENARIOS)}, or all")
     unknown = set(given) - set(SCENARIOS[scenario].full)
     if unknown:
-        raise ConfigError(f"--{min(unknown)}", f"is not an option of {scenario}")
+        raise ConfigError(f"--{min(unknown)}", f"is not an option of {scenario}; leave it out")
     return [scenario]
 
 
@@ -74,10 +74,11 @@ def check_hub(scenario: str, url: str | None, pid: int | None, compression: str 
     """Raises ConfigError for an option that does not fit what is loaded."""
     if compression is not None and scenario != "original":
         raise ConfigError(
-            "--compression", "is an option of original: the others count bytes that they do not unpack"
+            "--compression",
+            "is an option of original; leave it out: the others count bytes that they do not unpack",
         )
     if pid is not None and (url is None or not Path(f"/proc/{pid}").exists()):
-        raise ConfigError("--pid", "is the process of the hub at --url, on this machine")
+        raise ConfigError("--pid", "must be the process of the hub at --url, on this machine")
 
 
 def check_numbers(numbers: Numbers) -> None:

@@ -22,12 +22,16 @@ def make_target(
         ConfigError: https, a host that has no address, or nothing to sign with.
     """
     if hub.scheme != "http":
-        raise ConfigError("--url", "bench speaks http only: call the hub behind the proxy that ends TLS")
+        raise ConfigError(
+            "--url", "must begin with http://: name the hub itself, behind the proxy that ends TLS"
+        )
     port = hub.port or 80
     try:
         address = socket.getaddrinfo(hub.host, port, type=socket.SOCK_STREAM)[0][4][0]
     except OSError as error:
-        raise ConfigError("--url", f"{hub.host} has no address: {error}") from error
+        raise ConfigError(
+            "--url", f"{hub.host} has no address ({error.strerror or error}); correct the name"
+        ) from error
     kid = batch_kid or signer.kid or signer.keyring.signing_kid
     key = signer.keyring.keys.get(kid, b"")
     routes = [

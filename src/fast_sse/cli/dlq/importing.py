@@ -127,7 +127,9 @@ def _url(variable: str | None) -> str:
     if variable is None:
         return os.environ.get(URL_VARIABLE, "") or _DEFAULT_URL
     if not (url := os.environ.get(variable, "")):
-        raise ConfigError("--redis-url-env", f"the environment variable {variable} is not set")
+        raise ConfigError(
+            "--redis-url-env", f"the environment variable {variable} is not set; put the URL of Redis there"
+        )
     return url
 
 

@@ -123,7 +123,7 @@ def show(
       fast-sse dlq show p-4t6zq2h3vj5w7k2m4n6p2r4s6u --raw > package.json
     """
     if raw and as_json:
-        raise ConfigError("--raw", "is bytes, and --json is JSON: one of them")
+        raise ConfigError("--raw", "is bytes, and --json is JSON; choose one of them")
     if raw and sys.stdout.isatty():
         raise ConfigError(
             "--raw", "writes bytes as they came, which a terminal may obey: send them to a file or a pipe"

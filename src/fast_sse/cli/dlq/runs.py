@@ -29,7 +29,7 @@ from fast_sse.observe.logging import visible
 
 #: Letters that one call takes at most.
 PAGE_MAX = 1000
-GO_ON = "the same command goes on with what is left"
+GO_ON = "the same command goes on with the rest"
 #: Calls a second, about, where there is a pace.
 _CALLS_S = 4
 
@@ -77,7 +77,7 @@ def confirm(verb: str, number: int) -> None:
     """Ask whether to go on. Raises ConfigError where there is nobody to ask, typer.Abort for a no."""
     if not sys.stdin.isatty():
         raise ConfigError(
-            "--yes", f"is needed where nobody can be asked: this would {verb} {letters(number)}"
+            "--yes", f"is required where no terminal can ask: this would {verb} {letters(number)}"
         )
     typer.confirm(f"{verb} {letters(number)}?".capitalize(), abort=True, err=True)
 

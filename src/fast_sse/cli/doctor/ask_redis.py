@@ -86,7 +86,7 @@ async def _asked(target: Target, commands: Iterable[Command], answer_s: float) -
         await sign_in(wire, target)
         info = await wire.ask("INFO")
         if isinstance(info, ReplyError) and str(info).startswith("NOAUTH"):
-            raise ConfigError(KEY, "names no password, and the server asks for one")
+            raise ConfigError(KEY, "names no password, and the server asks for one; add it")
         settings: dict[str, str] = {}
         for name in SETTINGS:  # one by one: before 7.0 CONFIG GET takes a single name
             settings |= await configured(wire, name)

@@ -29,7 +29,7 @@ from fast_sse.cli.publishing.batch import BatchRun, run_batch
 from fast_sse.cli.publishing.link import HubLink
 from fast_sse.cli.publishing.senders import make_sender
 from fast_sse.cli.publishing.waiting import goal, wait_for
-from fast_sse.cli.remote import DEFAULT_URL, CacertOption, Remote, UrlOption, channel_argument
+from fast_sse.cli.remote import DEFAULT_URL, CacertOption, Remote, UrlOption, advised, channel_argument
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError, UnavailableError
 
@@ -121,7 +121,7 @@ def publish(  # noqa: PLR0913, PLR0917  the options of a command are its argumen
     if any(option is not None for option in (event_id, data, event, header, key, wait)):
         raise ConfigError(
             "--batch",
-            "takes everything from its lines: no ID, TYPE, --data, --event, --header, --key, --wait",
+            "takes everything from its lines; leave out ID, TYPE, --data, --event, --header, --key and --wait",
         )
     run = BatchRun(batch, _run_id(run_id), from_line, batch_lines)
     run_batch(run, partial(make_sender, hub, find_signer(config, demo_dir, secret_env, kid), retries))
@@ -144,7 +144,7 @@ def make_body(data: bytes, event: str | None, headers: list[str]) -> bytes:
     try:
         raw = checked(data)
     except ValueError as error:
-        raise ConfigError("--data", f"is not JSON ({error}); a text needs quotes: '\"text\"'") from error
+        raise ConfigError("--data", f"is not JSON ({error}); put a text into quotes: '\"text\"'") from error
     body: dict[str, Any] = {"data": msgspec.Raw(raw)}
     if event is not None:
         body["event"] = _text("--event", event)
@@ -161,7 +161,7 @@ def _text(option: str, typed: str) -> str:
     try:
         typed.encode("utf-8", "strict")
     except UnicodeEncodeError as error:
-        raise ConfigError(option, "is not UTF-8") from error
+        raise ConfigError(option, "must be UTF-8") from error
     return typed
 
 
@@ -187,6 +187,6 @@ def send(hub: Remote, to: Channel, body: bytes, signer: Signer, key: str, retrie
         outcome = f"it may be stored; try again with --key {key}" if link.unknown else "it is not stored"
         raise UnavailableError(f"{error.message}; {outcome}") from error
     if answer.status != 200:
-        raise UnavailableError(answer.problem)
+        raise UnavailableError(advised(answer.status, answer.problem))
     data: dict[str, Any] = answer.body["data"]
     return data

@@ -111,7 +111,7 @@ class HubLink:
         except NETWORK_ERRORS as error:
             self._connection.close()
             self.unknown = self.unknown or not isinstance(error, ConnectionRefusedError)
-            return Answer(0, {}, f"{self._hub.url('')}: {error}")
+            return Answer(0, {}, self._hub.trouble(error))
         self.unknown = self.unknown or response.status in _UNKNOWN_STATUSES
         found = _object(text)
         words = f"{found['code']}: {found.get('message', '')}" if "code" in found else response.reason

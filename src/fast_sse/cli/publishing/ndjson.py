@@ -94,7 +94,7 @@ def _sort(raw: bytes, number: int, run_id: str, chunk: Chunk) -> None:
     except RecursionError:
         chunk.bad.append((number, "nests too deep"))
     except ValueError as error:  # msgspec's errors are such, those of a bad encoding too
-        chunk.bad.append((number, f"is no message: {error}"))
+        chunk.bad.append((number, f"is not a message: {error}"))
     else:
         body = raw if head.idempotency_key is not None else _with_key(raw, f"{run_id}:{number}")
         chunk.lines.append(Line(number, target, body))

@@ -18,19 +18,14 @@ from zlib import crc32
 from fast_sse.cli.credentials import Signer
 from fast_sse.cli.publishing.link import RETRY_CODES, Answer, HubLink, Tell
 from fast_sse.cli.publishing.ndjson import Line
-from fast_sse.cli.remote import Remote
+from fast_sse.cli.remote import Remote, advised
 from fast_sse.model.errors import BadChannelError, UnavailableError
 
 #: Connections of the way without batches.
 LANES = 4
 #: Statuses that are about one message. Any other would be the answer to the next line as well.
 _ABOUT_THE_LINE = frozenset({400, 403, 409, 413, 415})
-_ADVICE = {
-    401: "is this the hub's key (--config, --secret-env, --kid), and is the clock of this machine right?",
-    403: "the key may not do this; use another one (--kid) or look at auth.v1",
-    404: "is --url the public address of a hub?",
-    405: "is --url the public address of a hub?",
-}
+_STRANGE = "the answer is not from a hub: is --url right?"
 
 
 class Result(NamedTuple):
@@ -170,14 +165,13 @@ def _items(answer: Answer, count: int) -> list[Any]:
     data = answer.body.get("data")
     items = data.get("results") if isinstance(data, dict) else None
     if not isinstance(items, list) or len(items) != count:
-        raise UnavailableError("the answer is not that of a hub: is --url right?")
+        raise UnavailableError(_STRANGE)
     return items
 
 
 def _refusal(answer: Answer) -> UnavailableError:
     """What every further line would be answered with, and what to change."""
-    advice = _ADVICE.get(answer.status)
-    return UnavailableError(f"{answer.problem}; {advice}" if advice else answer.problem)
+    return UnavailableError(advised(answer.status, answer.problem))
 
 
 def _is_open(item: Any) -> bool:
@@ -193,5 +187,5 @@ def _result(number: int, item: Any) -> Result:
 
 def _said(item: Any) -> str:
     if not isinstance(item, dict):
-        return "the answer is not that of a hub: is --url right?"
+        return _STRANGE
     return f"{item.get('code')}: {item.get('message')}"

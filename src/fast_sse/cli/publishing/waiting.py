@@ -14,7 +14,7 @@ import msgspec
 from fast_sse.cli.credentials import Signer
 from fast_sse.cli.delivery import Indicator, progress
 from fast_sse.cli.publishing.link import RETRY_STATUSES
-from fast_sse.cli.remote import NETWORK_ERRORS, Remote
+from fast_sse.cli.remote import NETWORK_ERRORS, Remote, advised
 from fast_sse.model.backoff import Backoff
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import ConfigError, UnavailableError
@@ -85,7 +85,7 @@ def _ask(
         response = connection.getresponse()
         text = response.read()
     except NETWORK_ERRORS as error:
-        return None, f"{hub.url('')}: {error}"
+        return None, hub.trouble(error)
     finally:
         connection.close()
     try:
@@ -97,7 +97,7 @@ def _ask(
     problem = f"{response.status} {found.code}: {found.message}"
     # 404: another node answered, which has not read the message yet.
     if response.status not in RETRY_STATUSES | {404}:
-        raise UnavailableError(problem)
+        raise UnavailableError(advised(response.status, problem))
     return None, problem
 
 
