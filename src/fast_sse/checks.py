@@ -52,7 +52,10 @@ def _auth(auth: Auth, *, mounted: bool) -> Problems:
     if not mounted:
         yield from missing_secrets(auth)
     elif auth.secret is None and auth.secret_previous is not None and auth.v1 != "off":
-        yield "auth.secret", "is missing, although auth.secret_previous is set"
+        yield (
+            "auth.secret",
+            "is missing, although auth.secret_previous is set; set both, or remove the previous one",
+        )
     if auth.publish_secret is not None and auth.publish_secret == auth.secret:
         yield "auth.publish_secret", "is the same as auth.secret; give it a value of its own"
     if auth.signing_kid is not None and auth.signing_kid not in auth.keys:

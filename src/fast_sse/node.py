@@ -313,7 +313,9 @@ class Node:
 
     def _samples(self) -> Iterator[Sample]:
         facts = (("store", self.store_name), ("durability", self.durability))
-        yield Sample("node_info", "gauge", "What this node keeps its log in, in its labels.", 1, facts)
+        yield Sample(
+            "node_info", "gauge", "The store of this node and its durability, in the labels.", 1, facts
+        )
         yield Sample(
             "ready", "gauge", "1 while the node serves, 0 before and in a drain.", self.state == "ready"
         )

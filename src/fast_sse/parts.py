@@ -280,7 +280,7 @@ def warn(config: Config, log: Log) -> None:
         log.warning(
             "a secret ends in white space, which counts",
             setting=name,
-            do="take the space off, unless whoever signs has it, too",
+            do="take the space off, unless the signer has it, too",
         )
     if config.auth.v1 == "both" and config.auth.secret is not None and config.auth.publish_secret is None:
         log.warning(

@@ -27,7 +27,7 @@ def test_kept_are_the_headers_of_the_framing_and_those_that_the_api_reads() -> N
     assert set(kept.spelt.values()) == kept.names
     assert kept.single == {"host", "x-signature"}
     assert kept.bodies == {b"/long": 9}
-    assert repeated("idempotency-key").message == "Malformed request: more than one Idempotency-Key"
+    assert repeated("idempotency-key").message == "malformed request: more than one Idempotency-Key"
 
 
 @pytest.mark.parametrize(

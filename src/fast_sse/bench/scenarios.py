@@ -99,7 +99,7 @@ SCENARIOS: dict[str, Scenario] = {
         {"subscribers": 200, "messages": 10_000},
     ),
     "slow": Scenario(
-        "what do healthy clients notice of those that do not read?",
+        "what do healthy clients notice of others that do not read?",
         slow,
         {"subscribers": 100, "stuck": 20, "rate": 100.0, "seconds": 12.0, "size": 16 * KIB},
         {"seconds": 6.0},

@@ -94,4 +94,6 @@ class Boundary:
         self.defects += 1
         request_id = new_request_id()
         self._on_defect(request_id, error)
-        return error_response(DefectError("Internal error"), request_id)
+        return error_response(
+            DefectError("an error of the hub; its log has it under this request_id"), request_id
+        )

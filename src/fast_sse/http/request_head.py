@@ -47,7 +47,7 @@ class Kept:
 
 def repeated(name: str) -> BadRequestError:
     """The error for a second header of which there is one."""
-    return BadRequestError(f"Malformed request: more than one {name.title()}")
+    return BadRequestError(f"malformed request: more than one {name.title()}")
 
 
 def checked_target(method: bytes, target: bytes) -> bytes:
@@ -56,7 +56,7 @@ def checked_target(method: bytes, target: bytes) -> bytes:
         target = _origin_form(target)
     path = target.partition(b"?")[0]
     if path[:1] != b"/" or b"//" in path or b"#" in target or method == b"CONNECT":
-        raise BadRequestError("The target must be an absolute path without empty segments")
+        raise BadRequestError("the path must begin with / and have no empty segment")
     return target
 
 
@@ -72,7 +72,7 @@ def _origin_form(target: bytes) -> bytes:
 def check_host(host: str | None, *, http11: bool) -> None:
     """Raise BadRequestError unless there is one valid Host, or none in HTTP/1.0."""
     if (host is None and http11) or (host is not None and not _HOST(host)):
-        raise BadRequestError("Exactly one valid Host header is needed")
+        raise BadRequestError("the request needs exactly one valid Host header")
 
 
 def announced_bytes(headers: dict[str, str], *, http11: bool) -> int:
@@ -83,7 +83,7 @@ def announced_bytes(headers: dict[str, str], *, http11: bool) -> int:
     coding = headers.get("transfer-encoding")
     if coding is not None:
         if coding.lower() != "chunked" or not http11:
-            raise BadRequestError("Transfer-Encoding: only chunked is understood, in HTTP/1.1")
+            raise BadRequestError("Transfer-Encoding must be chunked, in HTTP/1.1, or absent")
         return CHUNKED
     return int(headers.get("content-length", "0"))
 
@@ -93,7 +93,7 @@ def waits_for_continue(headers: dict[str, str], *, http11: bool) -> bool:
     if "expect" not in headers or not http11:
         return False
     if headers["expect"].lower() != "100-continue":
-        raise BadRequestError("Expect: only 100-continue is understood")
+        raise BadRequestError("Expect must be 100-continue, or absent")
     return True
 
 

@@ -40,7 +40,7 @@ class Acks:
             return False
         if len(names) >= self._names_max:
             raise RateLimitedError(
-                f"{self._names_max} clients acked this message, and no more names are kept"
+                f"{self._names_max} clients acked this message, and the hub keeps no further names"
             )
         self._add(position, client)
         self._untold[Ack(position, client)] = None

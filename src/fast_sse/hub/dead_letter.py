@@ -178,7 +178,7 @@ class DeadLetters:
             if not waited:
                 self._observer.notify(NodeNameAwaited(self._node))
             await asyncio.sleep(self._rules.turn_s)
-        raise HeldError("node", "is the name of another process that shares this store; each needs its own")
+        raise HeldError("node", "is the name of another process that shares this store; give each its own")
 
     # -- what was there before ----------------------------------------------------------------------
 
@@ -189,7 +189,7 @@ class DeadLetters:
             return
         assert self._handover.origin is not None
         work = self._load(self._begun.decided, self._handover.origin)
-        self._loading = self._loop.create_task(work, name="what waits is loaded")
+        self._loading = self._loop.create_task(work, name="waiting messages are loaded")
 
     async def _load(self, decided: Position, through: Cursor) -> None:
         """Read the log after `decided` up to where this node began; what no receipt settled waits."""
@@ -216,7 +216,7 @@ class DeadLetters:
 
         waits = Backoff(self._limits.retry_store_s, self._limits.retry_store_s_max)
         await supervised(
-            "what waits", attempt, self._observer, waits, progress=lambda: at, ended=lambda: done
+            "waiting messages", attempt, self._observer, waits, progress=lambda: at, ended=lambda: done
         )
 
     async def _load_page(self, at: Cursor, decided: Position, through: Position) -> Cursor:

@@ -27,7 +27,7 @@ State = Literal["stored", "written", "acked", "dead"]
 
 #: Names that an answer shows.
 _CLIENTS_MAX = 100
-_UNKNOWN = "no such message: it was never stored here, or is kept no more"
+_UNKNOWN = "no such message: it was never stored here, or was removed since"
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +101,7 @@ class Delivery:
         """
         cursor = parse_cursor(message_id)
         if cursor is None or cursor.text != message_id:
-            raise BadRequestError("this is no message id")
+            raise BadRequestError("the id in the path is not the id of a message")
         level = self._fanout.level
         record = letter = None
         if (cursor.kind, cursor.epoch) == (level.kind, level.epoch):

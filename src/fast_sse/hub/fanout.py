@@ -259,4 +259,4 @@ class Fanout:
         text = "Records times sockets that were written, live or by a catch-up."
         yield from counted("written_total", text, "how", self.handover.written)
         yield Sample("tail_records", "gauge", "Recent records kept in memory.", len(self.tail))
-        yield Sample("tail_bytes", "gauge", "What they take.", self.tail.size_bytes)
+        yield Sample("tail_bytes", "gauge", "Bytes of the recent records in memory.", self.tail.size_bytes)

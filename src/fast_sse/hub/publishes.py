@@ -25,6 +25,8 @@ from fast_sse.store.base import Appended, Outcome, Store
 
 Answer = asyncio.Future[list[Outcome]]
 
+_LATE = "the store did not answer in time; send the message again with the same idempotency key"
+
 
 class Publishes:
     """The appends in flight of this node."""
@@ -130,7 +132,7 @@ class Publishes:
             if answer.done():
                 continue
             if deadline_s <= now_s:
-                unknown: list[Outcome] = [UnknownOutcomeError("the store did not answer in time")] * count
+                unknown: list[Outcome] = [UnknownOutcomeError(_LATE)] * count
                 self._count(unknown, 0.0)
                 answer.set_result(unknown)
             else:
@@ -139,7 +141,7 @@ class Publishes:
 
     def samples(self) -> Iterator[Sample]:
         """Messages on their way to the store, and what it said."""
-        text = "Messages that the store was asked to keep, by what came of it."
+        text = "Messages that the store was asked to keep, by its answer."
         yield from counted("publishes_total", text, "outcome", self._outcomes)
         text = "Messages that the store has not answered."
         yield Sample("publishes_pending", "gauge", text, self.drafts)

@@ -85,14 +85,19 @@ class LetterReport:
             for reason in ("no_subscriber", "expired", "poison"):
                 count = self.tally.by_reason.get(reason, 0)
                 yield Sample("dead_letters", "gauge", text, count, (("reason", reason),))
-            yield Sample("dead_letters_bytes", "gauge", "What they weigh.", self.tally.size_bytes)
+            yield Sample(
+                "dead_letters_bytes",
+                "gauge",
+                "Bytes of the dead letters that the store keeps.",
+                self.tally.size_bytes,
+            )
             text = "When the oldest of them died, in milliseconds since 1970; 0 without letters."
             yield Sample("dead_letters_oldest_ms", "gauge", text, self.tally.oldest_ms)
         made = {"no_subscriber": 0, "expired": 0, **self.made}
         yield from counted(
             "dead_letters_made_total", "Messages that this node's turns let die.", "reason", made
         )
-        text = "Of them those that a node may have handed over without telling."
+        text = "Of them, messages that a node may have handed over without telling."
         yield Sample("dead_letters_maybe_total", "counter", text, self.maybe)
         text = "Dead letters removed because their message was handed over after all."
         yield Sample("dead_letters_late_total", "counter", text, self.late)

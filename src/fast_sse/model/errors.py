@@ -154,6 +154,14 @@ class UnknownOutcomeError(UnavailableError):
 
     status, code = 504, "unknown"
 
+    def __init__(
+        self,
+        message: str = "it is unknown whether the message is stored; send it again with the same idempotency key",
+        *,
+        retry_after_s: int = 0,
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+
 
 class DiskFullError(UnavailableError):
     """The disk is full; the transaction was rolled back."""

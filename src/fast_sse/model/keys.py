@@ -19,7 +19,7 @@ _DIGEST_BYTES = 16
 def own_key(text: str | None, limits: Limits) -> str | None:
     """A key as the caller chose it, unchanged. Raises BadRequestError when it is empty or too long."""
     if text is not None and not 0 < len(text.encode()) <= limits.key_bytes_max:
-        raise BadRequestError(f"an idempotency key has 1 to {limits.key_bytes_max} bytes")
+        raise BadRequestError(f"an idempotency key must have 1 to {limits.key_bytes_max} bytes")
     return text
 
 

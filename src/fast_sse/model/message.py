@@ -189,7 +189,7 @@ def parse_publish(body: bytes, limits: Limits) -> PublishBody:
     except UnicodeDecodeError as error:
         raise BadRequestError("the body is not valid UTF-8") from error
     except RecursionError as error:
-        raise BadRequestError("the body nests too deep") from error
+        raise BadRequestError(f"the body nests deeper than {limits.json_depth_max} levels") from error
     except msgspec.DecodeError as error:
         raise BadRequestError(f"the body is not a valid message: {error}") from error
     _check_fields(parsed, body, limits)
@@ -201,9 +201,9 @@ def _check_fields(body: PublishBody, text: bytes, limits: Limits) -> None:
     if text.count(b"[") + text.count(b"{") > limits.json_depth_max + 1:
         for name, value in (("data", body.data), ("user", body.user)):
             if depth_exceeds(value, limits.json_depth_max):
-                raise BadRequestError(f"{name} nests deeper than {limits.json_depth_max}")
+                raise BadRequestError(f"{name} nests deeper than {limits.json_depth_max} levels")
     if body.headers and len(body.headers) > limits.header_count_max:
-        raise BadRequestError(f"headers has more than {limits.header_count_max} entries")
+        raise BadRequestError(f"headers must have at most {limits.header_count_max} entries")
     if body.event:
         check_event_name(body.event)
     if body.ttl_s is not None and not 0 < body.ttl_s <= TTL_S_MAX:
@@ -213,9 +213,9 @@ def _check_fields(body: PublishBody, text: bytes, limits: Limits) -> None:
 def check_event_name(name: str) -> None:
     """Refuse names that would break the framing (CWE-93) or that belong to EventSource or the hub."""
     if _LINE_BREAK.search(name) or len(name.encode()) > EVENT_BYTES_MAX:
-        raise BadRequestError("event holds a line break or NUL, or is too long")
+        raise BadRequestError(f"event must have at most {EVENT_BYTES_MAX} bytes, and no line break or NUL")
     if name in _RESERVED_EVENTS or name.startswith(CONTROL_PREFIX):
-        raise BadRequestError("event is a reserved name")
+        raise BadRequestError("event must not be open or error, or begin with fast-sse.")
 
 
 def depth_exceeds(json: bytes | msgspec.Raw, depth_max: int) -> bool:

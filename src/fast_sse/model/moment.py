@@ -67,7 +67,7 @@ def _milliseconds(parts: re.Match[str]) -> int:
     try:
         naive = datetime.fromisoformat(f"{day}T{minute}:{'59' if leap else second}")
     except ValueError as error:
-        raise BadRequestError(f"since is no time: {error}") from error
+        raise BadRequestError(f"since is not a time that exists: {error}") from error
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     local = (naive.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1) + leap * 1000
     local += int((fraction or "0").ljust(3, "0")[:3])

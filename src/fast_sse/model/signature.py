@@ -322,7 +322,7 @@ def _target(scope: Scope, channels: Sequence[Channel]) -> tuple[str, str] | None
         return hashlib.sha256(listed.encode()).hexdigest(), "-"
     target = distinct.pop()
     if target[1] == "-" and _SHA256_HEX.match(target[0]):
-        raise BadChannelError("this channel's signature could be taken for that of a list of channels")
+        raise BadChannelError("this channel's signature could stand for a list of channels; rename it")
     return target
 
 

@@ -209,7 +209,7 @@ class Pace:
         elif self._step.since_ms == boot and (self._said_ms is None or boot - self._said_ms >= _SAID_MS):
             self._said_ms = boot
             _log.warning(
-                "the wall clock stepped by %+.1f s: set it right within %.0f s if it is wrong; until then the hub counts on as "
+                "the wall clock stepped by %+.1f s: set it right within %.0f s if it is wrong; the hub counts on as "
                 "before and deletes nothing because of it",
                 off / 1000,
                 self._patience_ms / 1000,

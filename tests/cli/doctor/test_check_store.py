@@ -161,7 +161,7 @@ def test_a_log_that_is_to_be_written_anew_is_said(tmp_path: Path, monkeypatch: p
     unpack(3, tmp_path)
     (finding,) = [one for one in log(tmp_path, None) if one.level == "yellow"]
     assert (
-        f"schema 3: the first start writes it anew in schema {SCHEMA_VERSION}, in up to 1 MiB"
+        f"schema 3: the first start writes it again in schema {SCHEMA_VERSION}, in up to 1 MiB"
         in finding.found
     )
     monkeypatch.setattr(check_store, "free_bytes", lambda _: 1000)

@@ -267,7 +267,7 @@ async def test_what_was_told_of_a_topic_that_was_made_anew_is_refused(cluster: C
             with pytest.raises(UnavailableError):
                 await node.letters.settle(told)
             await asyncio.sleep(0.05)
-    with pytest.raises(NotStoredError, match="anew"):
+    with pytest.raises(NotStoredError, match="made again"):
         await node.letters.settle(told)
     await node.begin()
     (new,) = await put(store, draft())

@@ -89,7 +89,7 @@ def exists(facts: ClusterFacts, name: str) -> Finding:
     if topic is None:
         if facts.rights is not None and not facts.rights & {"CREATE", "ALL"}:
             advice = "create it with one partition, or allow CREATE to the hub's user"
-            return Finding("kafka topic", "yellow", f"{name} is not there, and may not be made", advice)
+            return Finding("kafka topic", "yellow", f"{name} is not there, and cannot be made", advice)
         return Finding("kafka topic", "green", f"{name} is made at the first start")
     found = f"{name}, {topic.partitions} partition{'s' if topic.partitions != 1 else ''}"
     if topic.partitions != 1:
@@ -160,7 +160,7 @@ def kept(topic: TopicFacts, wanted: Mapping[str, str]) -> Finding:
     found = f"{_age(age_ms)}, {_size(size)}"
     if 0 <= age_ms < KEY_WINDOW_S * 1000:
         advice = (
-            "keep an hour or more: a node that makes its view anew does not know the keys of what is gone"
+            "keep an hour or more: a node that makes its view again does not know the keys of older messages"
         )
         return Finding(name, "yellow", found, advice)
     wanted_ms, wanted_size = _retention(wanted)
@@ -192,7 +192,7 @@ def longest(topic: TopicFacts, entry_bytes_max: int) -> Finding:
     if int(text) < entry_bytes_max:
         advice = (
             f"max.message.bytes={entry_bytes_max}, or lower limits.body_bytes_max and"
-            " limits.inflated_bytes_max: what is longer is refused with 413"
+            " limits.inflated_bytes_max: longer messages are refused with 413"
         )
         return Finding(name, "yellow", f"max.message.bytes {text}", advice)
     return Finding(name, "green", f"max.message.bytes {text}")

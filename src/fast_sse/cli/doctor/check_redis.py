@@ -246,7 +246,7 @@ def replicas(facts: ServerFacts, wait_replicas: int) -> Finding:
         advice = "start replicas, or lower redis.wait_replicas: every publish is answered 504 otherwise"
         return Finding("replicas", "red", found, advice)
     if connected and not wait_replicas:
-        advice = "set redis.wait_replicas = 1 if a failover may not lose acknowledged messages; it costs a round trip"
+        advice = "set redis.wait_replicas = 1 if a failover must not lose acknowledged messages; it costs a round trip"
         return Finding("replicas", "yellow", found, advice)
     if connected and not least:
         advice = "min-replicas-to-write 1: a primary that is cut off goes on acknowledging otherwise"

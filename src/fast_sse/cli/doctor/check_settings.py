@@ -73,7 +73,7 @@ def _proxies(config: Config) -> Finding | None:
     networks = [proxy for proxy in config.trusted_proxies if not isinstance(proxy, str)]
     if wide := sorted(str(network) for network in networks if fixed_bits(network) < _PREFIX_MIN):
         found = f"{', '.join(wide)} may say who the client is"
-        return Finding("trusted_proxies", "red", found, "name the addresses of your proxies and no more")
+        return Finding("trusted_proxies", "red", found, "name the addresses of your proxies and nothing else")
     counted = config.bounds.publish_rate or config.bounds.streams_per_address_max
     if counted and config.host.startswith(PREFIX) and UNIX not in config.trusted_proxies:
         found = "all clients that come through the Unix socket are one client to the limits"

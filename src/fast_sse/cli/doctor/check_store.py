@@ -53,7 +53,7 @@ def directory(path: Path) -> Finding:
             return Finding("data_dir", "green", f"{path} can be written")
         return Finding("data_dir", "red", f"{path} cannot be written", "chown it to the user of the hub")
     if path.exists():
-        return Finding("data_dir", "red", f"{path} is no directory", "set data_dir to a directory")
+        return Finding("data_dir", "red", f"{path} is not a directory", "set data_dir to a directory")
     parent = existing(path)
     if os.access(parent, os.W_OK | os.X_OK):
         return Finding("data_dir", "green", f"{path} is made at the first start")
@@ -149,7 +149,7 @@ def log(path: Path, hub_pid: int | None) -> Iterator[Finding]:
 def _earlier(file: Path, version: int) -> Finding:
     """Whether there is room to write the log of an earlier version anew."""
     needed = file.stat().st_size
-    found = f"schema {version}: the first start writes it anew in schema {SCHEMA_VERSION}, in up to {needed // MIB + 1} MiB beside it"
+    found = f"schema {version}: the first start writes it again in schema {SCHEMA_VERSION}, in up to {needed // MIB + 1} MiB beside it"
     if free_bytes(file.parent) < needed:
         return Finding("log", "red", found, "make room, or compact it with the version that wrote it")
     return Finding("log", "yellow", found, "keep a backup: an earlier version refuses it from then on")

@@ -109,4 +109,4 @@ def _http_error(_request: Request, error: Exception) -> Response:
 
 def _defect(_request: Request, _error_seen: Exception) -> Response:
     """Our fault: the details go to the log, by way of the server, and never to the caller."""
-    return refusal(DefectError("an error of the hub; it is in its log"))
+    return refusal(DefectError("an error of the hub; its log has it under this request_id"))

@@ -87,7 +87,7 @@ def place_of(text: str) -> Cursor | None:
     if text == "earliest":
         return None
     if (cursor := parse_cursor(text)) is None:
-        raise BadRequestError("after is no message id, and not earliest")
+        raise BadRequestError("after must be the id of a message, or earliest")
     return cursor
 
 

@@ -23,10 +23,10 @@ def is_gzip(headers: dict[str, str], media_type: str) -> bool:
     """
     given = headers.get("content-type", "")
     if given != media_type and given.partition(";")[0].strip().lower() != media_type:
-        raise UnsupportedMediaError(f"the body must be {media_type}")
+        raise UnsupportedMediaError(f"Content-Type must be {media_type}")
     encoding = headers.get("content-encoding")
     if encoding is None or encoding.lower() == "identity":
         return False
     if encoding.lower() not in ("gzip", "x-gzip"):  # RFC 9110, 8.4.1.3: the two are one
-        raise UnsupportedMediaError("the only content encoding is gzip")
+        raise UnsupportedMediaError("Content-Encoding must be gzip, or absent")
     return True

@@ -73,7 +73,10 @@ class Clients:
             self._allowances.popitem(last=False)
         if not passes:
             wait_s = (min(messages, burst) - left) / self._rate
-            raise RateLimitedError("too many messages a second", retry_after_s=max(1, math.ceil(wait_s)))
+            raise RateLimitedError(
+                "over the limit of messages a second; wait for Retry-After",
+                retry_after_s=max(1, math.ceil(wait_s)),
+            )
 
     def has_room(self, address: str) -> bool:
         """Whether the client may open one more stream."""

@@ -31,7 +31,9 @@ class Drafting:
             except UnicodeDecodeError as error:
                 raise BadRequestError("the header Idempotency-Key is not valid UTF-8") from error
             if own is not None and own != header:
-                raise BadRequestError("the header Idempotency-Key and idempotency_key differ")
+                raise BadRequestError(
+                    "the header Idempotency-Key and the field idempotency_key differ; send one of them"
+                )
             own = header
         return own_key(own, self._limits)
 
@@ -74,4 +76,4 @@ class Drafting:
 def check_agrees(body: PublishBody, target: Channel) -> None:
     """Raise BadRequestError when fields of the body name another channel than the path."""
     if body.event_id not in (None, target.event_id) or body.event_type not in (None, target.event_type):
-        raise BadRequestError("event_id or event_type differs from the path")
+        raise BadRequestError("event_id and event_type must be those of the path, or absent")

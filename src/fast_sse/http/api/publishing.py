@@ -136,7 +136,7 @@ class Publishing(PublishRoutes):
         the store has goes on.
         """
         if len(raw) > self._limits.body_bytes_max:
-            raise TooLargeError(f"The body is larger than {self._limits.body_bytes_max} bytes")
+            raise TooLargeError(f"the body is larger than {self._limits.body_bytes_max} bytes")
         body = parse_publish(raw, self._limits)
         if (rest := check_compressed(body, self._limits)) is not None:
             await self._later.dear(rest.finish)

@@ -147,7 +147,9 @@ class Subscribing:
     def _check_waits(self, request: Request) -> None:
         """Raise OverloadedError unless the client asked for an event stream: such a stream can say when to come back."""
         if not _takes_events(request.headers):
-            raise OverloadedError("no more streams are taken now", retry_after_s=15)
+            raise OverloadedError(
+                "the hub takes no further stream now; come back after Retry-After", retry_after_s=15
+            )
 
     def _start(self, headers: dict[str, str], query: Query, fields: dict[str, str]) -> Start:
         """Where the stream begins. A cursor beats `since`, which beats `last`.

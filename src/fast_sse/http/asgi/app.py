@@ -47,8 +47,8 @@ _NOT_RUNNING = (
     "a mounted app needs lifespan=hub.lifespan of the application around it"
 )
 _OTHER_LOOP = (
-    "this is another event loop than the hub's, and nothing was done: await hub.publish in an `async def` on the hub's "
-    "loop, or call hub.publish_from_thread from a thread (a plain `def` endpoint)"
+    "this is another event loop than the hub's, and nothing was done. Await hub.publish in an `async def` on the hub's "
+    "loop, or call hub.publish_from_thread from a thread, such as a plain `def` endpoint"
 )
 
 
@@ -221,7 +221,7 @@ class _Incoming:
 
         One that is not complete in its first piece is judged by its head; raises RefusedError with what that came to.
         """
-        too_large = TooLargeError(f"The body is larger than {bytes_max} bytes")
+        too_large = TooLargeError(f"the body is larger than {bytes_max} bytes")
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > bytes_max:
             raise too_large
@@ -233,7 +233,7 @@ class _Incoming:
                 if isinstance(found, Response):
                     raise RefusedError(found)
                 bytes_max = min(bytes_max, found.body_bytes_max)
-                too_large = TooLargeError(f"The body is larger than {bytes_max} bytes")
+                too_large = TooLargeError(f"the body is larger than {bytes_max} bytes")
             pieces.append(await self._piece())
             size += len(pieces[-1])
             if size > bytes_max:
@@ -276,9 +276,9 @@ def head_of(scope: Scope, limits: Limits, kept: Kept) -> Request:
     path = path_of(scope)
     size = len(path) + len(query) + sum(len(name) + len(value) + 4 for name, value in given)
     if size > limits.head_bytes_max:
-        raise HeadersTooLargeError("Request line and headers are too large")
+        raise HeadersTooLargeError(f"request line and headers are larger than {limits.head_bytes_max} bytes")
     if path[:1] != "/" or "//" in path:
-        raise BadRequestError("The target must be an absolute path without empty segments")
+        raise BadRequestError("the path must begin with / and have no empty segment")
     headers: dict[str, str] = {}
     for raw_name, raw_value in given:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(" \t")
@@ -330,4 +330,4 @@ def _ascii(raw: bytes) -> str:
     try:
         return raw.decode("ascii")
     except UnicodeDecodeError as error:
-        raise BadRequestError("The target holds bytes that must be percent-encoded") from error
+        raise BadRequestError("the path or query holds bytes that must be percent-encoded") from error

@@ -50,5 +50,5 @@ async def ask_application(authorize: Authorize, scope: MutableMapping[str, Any])
     try:
         patterns = tuple(map(channel_named, allowed.channels))
     except BadChannelError as error:
-        raise TypeError(f"authorize answered with what is no channel: {error.message}") from error
+        raise TypeError(f"authorize answered with a channel that cannot be: {error.message}") from error
     return Right(patterns, allowed.ends_at) if patterns else None

@@ -133,9 +133,11 @@ class Assembly:
         self._http11 = http11 = version == "1.1"
         self._keep_alive = parser.should_keep_alive()
         if not http11 and version != "1.0":
-            raise BadRequestError("Only HTTP/1.1 and HTTP/1.0 are spoken here")
+            raise BadRequestError("the hub speaks HTTP/1.1 and HTTP/1.0 only")
         if self._head_bytes + len(target) > self._limits.head_bytes_max:
-            raise HeadersTooLargeError("Request line and headers are too large")
+            raise HeadersTooLargeError(
+                f"request line and headers are larger than {self._limits.head_bytes_max} bytes"
+            )
         if target[:1] != b"/" or b"//" in target or b"#" in target or method == b"CONNECT":
             self._target = checked_target(method, target)
         path, bodies = self._target.partition(b"?")[0], self._kept.bodies
@@ -189,7 +191,7 @@ class Assembly:
         if self._upgrade:
             return
         if self._head_bytes > self._limits.head_bytes_max:
-            raise HeadersTooLargeError("Trailers are too large")
+            raise HeadersTooLargeError("the trailers are too large")
         path, _, query = self._target.decode("ascii").partition("?")
         request = Request(
             self._method,
@@ -209,4 +211,4 @@ class Assembly:
             raise StopError
 
     def _too_large(self) -> TooLargeError:
-        return TooLargeError(f"The body is larger than {self._body_max} bytes")
+        return TooLargeError(f"the body is larger than {self._body_max} bytes")

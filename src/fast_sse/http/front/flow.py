@@ -143,7 +143,11 @@ class Flow(asyncio.Protocol):
     def make_room(self) -> None:
         """Give up what is held here, because others need the room: the peer can send it again."""
         self._held = False
-        self._refuse(error_response(OverloadedError("too many requests are on their way at once")))
+        self._refuse(
+            error_response(
+                OverloadedError("too many requests are on their way at once; try again after Retry-After")
+            )
+        )
 
     # -- the peer does not read -----------------------------------------------------------------------------
 
@@ -186,7 +190,7 @@ class Flow(asyncio.Protocol):
             self.abort()
         elif self._phase != IDLE:
             self._shared.timeouts += 1
-            self._refuse(error_response(RequestTimeoutError("The request did not arrive in time")))
+            self._refuse(error_response(RequestTimeoutError("the request did not arrive in time")))
         else:
             self._close()
 

@@ -97,9 +97,7 @@ def _read_v2(data: bytes) -> ProxyHeader | None:
     if length > V2_BYTES_MAX:
         raise ProxyHeaderError(f"the PROXY header is longer than {V2_BYTES_MAX} bytes")
     if command == _PROXY and length - _V2_FIXED < _ADDRESS_BYTES.get(family, V2_BYTES_MAX):
-        raise ProxyHeaderError(
-            "the PROXY header is too short for its family, or of a family that is no stream"
-        )
+        raise ProxyHeaderError("the PROXY header is too short for its family, or its family has no streams")
     if len(data) < length:
         return None
     return ProxyHeader(_v2_source(data, family) if command == _PROXY else None, length)

@@ -124,13 +124,13 @@ class RequestReader(Assembly):
             if not self._stopped:  # no local name for the cause: it would be a cycle through this frame
                 raise (error.__context__ or error) from None
         except HttpParserError as error:
-            raise BadRequestError(f"Malformed request: {error}") from None
+            raise BadRequestError(f"malformed request: {error}") from None
         if self.phase == IDLE:
             self._fed = 0
             return
         framing = self._fed - self.body_bytes - CHUNK_FRAME_BYTES_MAX * self._chunks
         if framing > self._limits.head_bytes_max:
-            raise HeadersTooLargeError("Request line, headers and trailers are too large")
+            raise HeadersTooLargeError("request line, headers and trailers are too large")
 
     def _judge(self) -> None:
         """Let the API judge a request whose body is still on its way. Raises RefusedError when its head is refused."""

@@ -107,7 +107,7 @@ class FetchedKeys:
         except FetchError as error:
             found = str(error)
         except ValueError as error:
-            found = f"what stands there {error}"
+            found = f"the answer {error}"
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._take, found)
 

@@ -96,7 +96,7 @@ class Appends:
                     outcome = error
                 except Exception:  # noqa: BLE001  one defect must not hold up every publish to come
                     _log.exception("a defect in sending to the log: report it")
-                    outcome = UnknownOutcomeError("the log may or may not hold the message")
+                    outcome = UnknownOutcomeError()
                 else:
                     job.tokens.append(token)
                     continue

@@ -66,7 +66,7 @@ def not_written(error: KafkaError) -> FastSseError:
         return TooLargeError("the message is larger than the log takes")
     if error.name() in _REFUSED:
         return NotStoredError(_WHY.get(error.name(), "the log does not take messages now"))
-    return UnknownOutcomeError("the log may or may not hold the message")
+    return UnknownOutcomeError()
 
 
 def unavailable(error: KafkaError) -> UnavailableError:

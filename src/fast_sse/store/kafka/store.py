@@ -143,7 +143,7 @@ class KafkaStore(Store):
 
     def samples(self) -> Iterable[Sample]:
         """The view in numbers, beside what every store counts."""
-        text = "entries of the log that could not be read: each is a gap for who passes it, and a dead letter"
+        text = "entries of the log that could not be read: each is a dead letter, and a gap for streams that pass it"
         wal = self._reader.wal.samples() if self._reader is not None else []
         return [*super().samples(), Sample("log_unreadable_total", "counter", text, self.poisoned), *wal]
 

@@ -238,7 +238,7 @@ def _outcome(log: Cursor, text: bytes, fingerprint: str) -> Outcome:
 
 
 def _unknown() -> UnknownOutcomeError:
-    return UnknownOutcomeError("the log may or may not hold the message")
+    return UnknownOutcomeError()
 
 
 def _settle(items: list[Item], outcome: Outcome) -> None:

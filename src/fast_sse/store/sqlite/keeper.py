@@ -291,13 +291,13 @@ class Keeper:
             return DiskFullError("the disk is full")
         if sound and not committing and is_damage(problem):
             # What is damaged stays where it is: retention and erasing end there, and publishes go on.
-            self._damage.met("retention and erasing cannot delete what is in a damaged place")
+            self._damage.met("retention and erasing cannot delete a damaged part of it")
             return UnavailableError("the log is damaged: this part of it cannot be deleted")
         _log.error("writing log.db failed: look at the disk; the hub tries again", exc_info=problem)
         if not sound or is_doubtful(problem, committing=committing):
             self._mend_at = time.monotonic() + self._retry_s
             if committing:
-                return UnknownOutcomeError("the log may or may not hold the message")
+                return UnknownOutcomeError()
         return NotStoredError("the log cannot be written now")
 
     def _roll_back(self) -> bool:

@@ -276,7 +276,7 @@ class SqliteStore(Store):
             fresh = answer(group, self._origin)
         except Exception:  # noqa: BLE001  said, and answered
             _log.exception("a defect in answering publishes: report it")
-            answer_all(group, UnknownOutcomeError("the log may or may not hold the message"))
+            answer_all(group, UnknownOutcomeError())
             self._relay.restart(self._newest)  # followers look into the log
             return
         if fresh:

@@ -188,7 +188,7 @@ class Writer:
         except Exception:  # noqa: BLE001  said, and answered
             _log.exception("a defect in storing publishes: report it")
             keeper.distrust()
-            group = Group(jobs, UnknownOutcomeError("the log may or may not hold the message"), {})
+            group = Group(jobs, UnknownOutcomeError(), {})
         except BaseException:
             self.tell(self._on_group, Group(jobs, UnknownOutcomeError(), {}))
             raise
