@@ -18,7 +18,7 @@ def json_value(value: Any) -> Any:
     try:
         return json.loads(value)
     except ValueError:
-        raise ValueError("is not JSON") from None
+        raise ValueError("must be JSON") from None
 
 
 def words(value: Any) -> Any:

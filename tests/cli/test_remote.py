@@ -142,7 +142,7 @@ def test_a_certificate_that_is_given_is_trusted(
     assert command("wait", "--url", url, "--cacert", str(chain), "--timeout", "5") == 0
     (tmp_path / "no.pem").write_text("no certificate")
     assert command("wait", "--url", url, "--cacert", str(tmp_path / "no.pem")) == 2
-    assert capsys.readouterr().err.endswith("no.pem: it holds no certificate in PEM\n")
+    assert capsys.readouterr().err.endswith("no.pem: it must hold a certificate in PEM\n")
     assert command("wait", "--url", url, "--cacert", str(tmp_path / "gone.pem")) == 2
 
 

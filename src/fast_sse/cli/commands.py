@@ -77,7 +77,7 @@ COMMANDS: dict[str, Entry] = {
     "dlq": Entry(
         "dlq.command",
         "dlq_app",
-        "List, show, replay and purge dead letters: messages that no subscriber got, and entries of a queue that are no messages.",
+        "List, show, replay and purge dead letters: messages that no subscriber got, and entries of a queue that are not messages.",
         is_group=True,
     ),
     "config": Entry("config", "config_app", "Make, show and check settings.", is_group=True),

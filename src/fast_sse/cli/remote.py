@@ -154,7 +154,7 @@ def _trusting(cacert: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=cacert)
     except (OSError, ssl.SSLError) as error:
-        problem = "it holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        problem = "it must hold a certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
         raise ConfigError("--cacert", f"cannot read {cacert}: {problem}") from error
 
 

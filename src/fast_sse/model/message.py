@@ -215,7 +215,7 @@ def check_event_name(name: str) -> None:
     if _LINE_BREAK.search(name) or len(name.encode()) > EVENT_BYTES_MAX:
         raise BadRequestError(f"event must have at most {EVENT_BYTES_MAX} bytes, and no line break or NUL")
     if name in _RESERVED_EVENTS or name.startswith(CONTROL_PREFIX):
-        raise BadRequestError("event must not be open or error, or begin with fast-sse.")
+        raise BadRequestError("event must not be open, error or a name that begins with fast-sse")
 
 
 def depth_exceeds(json: bytes | msgspec.Raw, depth_max: int) -> bool:

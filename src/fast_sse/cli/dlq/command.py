@@ -23,4 +23,4 @@ def dlq_app() -> typer.Typer:
 
 
 def _root() -> None:
-    """List, show, replay and purge dead letters: messages that no subscriber got, and entries of a queue that are no messages."""
+    """List, show, replay and purge dead letters: messages that no subscriber got, and entries of a queue that are not messages."""

@@ -56,7 +56,7 @@ def list_letters(  # noqa: PLR0913, PLR0917  the options of a command are its ar
     admin: AdminOption = DEFAULT_ADMIN,
     admin_key_env: AdminKeyOption = None,
 ) -> None:
-    """List dead letters: messages that were handed to nobody, and entries of queues that are no messages.
+    """List dead letters: messages that were handed to nobody, and entries of queues that are not messages.
 
     The newest come first. tries counts publishes: a letter of a replay has one more than the letter that was replayed.
     A ? at the end of a row: a node that vanished may have delivered it. Times are UTC.

@@ -76,4 +76,4 @@ class Drafting:
 def check_agrees(body: PublishBody, target: Channel) -> None:
     """Raise BadRequestError when fields of the body name another channel than the path."""
     if body.event_id not in (None, target.event_id) or body.event_type not in (None, target.event_type):
-        raise BadRequestError("event_id and event_type must be those of the path, or absent")
+        raise BadRequestError("event_id and event_type must match the path, or be absent")
