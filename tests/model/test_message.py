@@ -226,5 +226,5 @@ def test_a_control_record_is_for_no_client(event, control):
 @pytest.mark.parametrize("event", CONTROL_EVENTS)
 def test_a_control_event_cannot_be_published(event):
     """The prefix is reserved."""
-    with pytest.raises(BadRequestError, match="begin with fast-sse"):
+    with pytest.raises(BadRequestError, match="a name that begins with fast-sse"):
         check_event_name(event)
