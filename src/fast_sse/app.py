@@ -85,7 +85,7 @@ class App:
         """Begin to drain; `run` returns when it is done. Asked a second time: end at once, as after a crash."""
         if self._stop.is_set():
             self._log.error(
-                "ended at once by a second signal", do="nothing to do: clients come back and miss nothing"
+                "ended at once by a second signal", do="nothing to do: clients come back by themselves"
             )
             self._end_at_once()
         self._log.info("stop", state=self._node.state)

@@ -152,12 +152,12 @@ def test_a_certificate_that_is_given_is_trusted(
         (
             ConnectionRefusedError(111, "Connection refused"),
             "http",
-            "Connection refused: no hub listens there",
+            "Connection refused (no hub listens there)",
         ),
         (
             http.client.RemoteDisconnected("Remote end closed"),
             "http",
-            "the connection was closed without an answer: is it https?",
+            "the connection was closed without an answer (is it https?)",
         ),
         (http.client.RemoteDisconnected("Remote end closed"), "https", "Remote end closed"),
         (socket.gaierror(-2, "Name or service not known"), "http", "Name or service not known"),
@@ -180,7 +180,7 @@ def test_the_wrong_scheme_is_guessed(
     chain = secure[1]
     with Scripted(b"", reads_body=False) as server:  # as a hub that gets no handshake
         assert command("wait", "--url", server.url, "--timeout", "0") == 1
-    assert "the connection was closed without an answer: is it https?" in capsys.readouterr().err
+    assert "the connection was closed without an answer (is it https?)" in capsys.readouterr().err
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def refuse() -> None:
@@ -194,7 +194,7 @@ def test_the_wrong_scheme_is_guessed(
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
         assert command("wait", "--url", url, "--cacert", str(chain), "--timeout", "0") == 1
         plain.join(10)
-    assert "the server does not speak TLS: is it http?" in capsys.readouterr().err
+    assert "the server does not speak TLS (is it http?)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405])

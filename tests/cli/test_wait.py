@@ -47,7 +47,7 @@ def test_where_nothing_listens_it_ends_in_time(
 ) -> None:
     """The sentence names the address, the time and what was seen."""
     assert command("wait", "--url", free, "--timeout", "0.2") == 1
-    said = f"fast-sse: the hub at {free} was not ready within 0.2 s: no answer (Connection refused: no hub listens there)\n"
+    said = f"fast-sse: the hub at {free} was not ready within 0.2 s: no answer: Connection refused (no hub listens there)\n"
     assert capsys.readouterr().err == said
 
 

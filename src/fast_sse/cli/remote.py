@@ -96,12 +96,12 @@ class Remote(msgspec.Struct, frozen=True):
     def meaning(self, error: Exception) -> str:
         """The same without the address."""
         if isinstance(error, ConnectionRefusedError):
-            return "Connection refused: no hub listens there"
+            return "Connection refused (no hub listens there)"
         if isinstance(error, http.client.RemoteDisconnected) and self.scheme == "http":
-            return "the connection was closed without an answer: is it https?"
+            return "the connection was closed without an answer (is it https?)"
         if isinstance(error, ssl.SSLError):
             plain = error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
-            return "the server does not speak TLS: is it http?" if plain else f"TLS failed: {error.reason}"
+            return "the server does not speak TLS (is it http?)" if plain else f"TLS failed: {error.reason}"
         return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
     def publish_path(self, to: Channel) -> str:

@@ -57,7 +57,7 @@ def _seen(hub: Remote) -> str:
         answer = connection.getresponse()
         body = answer.read()
     except OSError as error:
-        return f"no answer ({hub.meaning(error)})"
+        return f"no answer: {hub.meaning(error)}"
     except http.client.HTTPException:
         return "the server there does not speak HTTP"
     finally:
