@@ -172,7 +172,7 @@ def test_a_line_of_trouble_says_what_to_do() -> None:
     LogObserver(written.log, "10.0.0.7:6379/0").notify(facts.StoreFailed("disk"))
     (line,) = written.lines
     assert list(line)[-2:] == ["at", "do"]
-    assert line["do"] == "look at the store; publishes are refused until it answers"
+    assert line["do"] == "look at the store's server or disk; publishes are refused until it answers"
 
 
 def test_a_fact_is_called_by_words_of_the_docs() -> None:

@@ -97,9 +97,11 @@ class Signer(msgspec.Struct, frozen=True):
                 return sign_v1(secret, channels[0])
         kid = self.kid or ring.signing_kid
         if kid not in ring.keys:
-            raise ConfigError(
-                "auth.keys" if kid else "auth.signing_kid", f"no key to sign {scope} with; see --kid"
-            )
+            if kid:
+                raise ConfigError(
+                    "auth.keys", f"has no key of that name to sign {scope} with; choose another with --kid"
+                )
+            raise ConfigError("auth.signing_kid", f"names no key to sign {scope} with; choose one with --kid")
         now = int(time.time())
         exp = now + (LIFETIME_S_MAX[scope] if ttl_s is None else ttl_s)
         try:

@@ -72,7 +72,7 @@ class Follower:
         except StoreClosedError:
             raise
         except OvertakenError as error:
-            self._observer.notify(FollowerRestarted(f"{error.message}: {error.gap.reason}"))
+            self._observer.notify(FollowerRestarted(f"{error.message}: gap {error.gap.reason}"))
             self._fanout.leap(error.gap.resumed_at, error.gap.reason)
         except UnavailableError as error:
             self._observer.notify(FollowerRestarted(error.message))

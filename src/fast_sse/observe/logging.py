@@ -165,7 +165,10 @@ def _escape(code: int) -> str:
 #: How heavy a fact is, and what an operator does about it. A fact that is not here is `info`.
 ACTS: Mapping[type[facts.Fact], tuple[str, str]] = {
     facts.FollowerRestarted: ("error", "the hub reads on by itself; look at the store if this comes again"),
-    facts.StoreFailed: ("error", "look at the store; publishes are refused until it answers"),
+    facts.StoreFailed: (
+        "error",
+        "look at the store's server or disk; publishes are refused until it answers",
+    ),
     facts.StoreRecovered: ("warning", "nothing to do: publishes are taken again"),
     facts.Trimmed: ("debug", ""),
     facts.LongLine: ("warning", "see that your clients read lines of this length, or send less"),
@@ -185,7 +188,10 @@ ACTS: Mapping[type[facts.Fact], tuple[str, str]] = {
         "warning",
         "raise the bounds in dead_letters.*, or purge old dead letters in time",
     ),
-    facts.TurnsFailed: ("error", "look at the store; no message becomes a dead letter until it answers"),
+    facts.TurnsFailed: (
+        "error",
+        "look at the store's server or disk; no message becomes a dead letter until it answers",
+    ),
     facts.TurnsRecovered: ("warning", "nothing to do: dead letters are made again"),
     facts.NodeNameAwaited: ("warning", "wait some seconds; the start goes on if that process is gone"),
     facts.NodeNameShared: ("error", "give each process a name of its own (node), and restart this one"),

@@ -42,7 +42,7 @@ class OvertakenError(UnavailableError):
     """
 
     def __init__(self, gap: Gap) -> None:
-        super().__init__("the follower was overtaken")
+        super().__init__("the log cannot be continued where this node was")
         self.gap = gap
 
 
