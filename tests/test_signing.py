@@ -34,11 +34,11 @@ def right(
 
 
 def test_a_stream_is_signed_for_its_channels_and_its_time() -> None:
-    """Both spellings of a channel are one; another channel, and the time after the end, are refused."""
+    """Both spellings of a channel are one, however often it is named; another channel, and the time after the end, are refused."""
     for name in (CART, "cart é/changed"):
         assert right(V1.subscribe(name), "sub", CART)
         assert right(V2.subscribe(name, ttl_s=60), "sub", CART)
-    both = V2.subscribe(CART, WIDE)
+    both = V2.subscribe(CART, WIDE, *[CART] * 64)
     assert right(both, "sub", CART, WIDE)
     assert not right(both, "sub", CART)
     assert right(V2.subscribe(CART), "sub", CART, at=NOW + 599)
@@ -77,6 +77,13 @@ def test_a_publish_is_signed_with_its_body() -> None:
     assert V2.subscribe(CART) != V2.subscribe(CART), "a nonce is used once"
 
 
+def test_a_time_left_may_have_a_fraction() -> None:
+    """What is left of a session is a float as a rule; the end is then never later than that, and a hub takes it."""
+    left = V2.subscribe(CART, ttl_s=90.75)
+    assert left.split(".")[4] == str(int(NOW) + 90)
+    assert right(left, "sub", CART)
+
+
 def test_what_a_format_cannot_sign_is_refused_here() -> None:
     """Nobody waits for the hub's 401 to learn it: lists, batches, ends and addresses take v2; times and halves have bounds."""
     for wrong in (
@@ -85,7 +92,8 @@ def test_what_a_format_cannot_sign_is_refused_here() -> None:
         lambda: V1.stream_url("https://hub.example", CART),
         lambda: V1.batch_headers(b""),
         lambda: V2.subscribe(CART, ttl_s=3601),
-        lambda: V2.subscribe(CART, ttl_s=0),
+        lambda: V2.subscribe(CART, ttl_s=0.9),
+        lambda: V2.subscribe(*((f"cart{number}", "changed") for number in range(65))),
         V2.subscribe,
     ):
         with pytest.raises(ValueError, match=r"sign|exp"):

@@ -183,7 +183,7 @@ class HubApp(AsgiApp):
         return consume(hub, wanted, after or hub.level.text, Grant("sub", "app", "app"))
 
     def stream_url(
-        self, *channels: Name, ttl_s: int = STREAM_TTL_S, base: str = "", **query: str | int
+        self, *channels: Name, ttl_s: float = STREAM_TTL_S, base: str = "", **query: str | int
     ) -> str:
         """The address of a stream of these channels, with a signature of format v2 that is good for `ttl_s` seconds.
 

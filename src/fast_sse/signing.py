@@ -11,12 +11,13 @@ with the same code (`model/signature.py`); docs/signatures.md says which format 
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
-from fast_sse.model.channel import Channel, channel, channel_of
+from fast_sse.model.channel import FILTER_CHANNELS_MAX, Channel, channel, channel_of
 from fast_sse.model.secret import weakness
 from fast_sse.model.signature import LIFETIME_S_MAX, Scope, sign_v1, sign_v2
 
@@ -60,10 +61,11 @@ class Signer:
         self._kid = kid
         self._now = now
 
-    def subscribe(self, *channels: Name, ttl_s: int | None = None) -> str:
+    def subscribe(self, *channels: Name, ttl_s: float | None = None) -> str:
         """The signature of a stream of these channels, good for `ttl_s` seconds: 600 unless you say otherwise, 3600 at most.
 
-        Format v1 signs one channel, and for ever. Raises BadChannelError, and ValueError for what cannot be signed.
+        A fraction of a second is dropped. Format v1 signs one channel, and for ever. Raises BadChannelError, and ValueError for
+        what cannot be signed.
         """
         if self._kid:
             return self._v2("sub", channels, None, STREAM_TTL_S if ttl_s is None else ttl_s)
@@ -71,7 +73,7 @@ class Signer:
             raise ValueError("a v1 signature never expires: sign with kid and key")
         return self._v1(channels)
 
-    def stream_url(self, base: str, *channels: Name, ttl_s: int = STREAM_TTL_S, **query: str | int) -> str:
+    def stream_url(self, base: str, *channels: Name, ttl_s: float = STREAM_TTL_S, **query: str | int) -> str:
         """The address of a stream of these channels, with its signature: what a page gives to `new EventSource(...)`.
 
         `base` is where the hub is: `https://hub.example`, or `/sse` where your application mounts it. `query` is more of
@@ -116,16 +118,19 @@ class Signer:
             raise ValueError("format v1 signs one channel: sign several with kid and key")
         return sign_v1(self._secret, channel_named(channels[0]))
 
-    def _v2(self, scope: Scope, channels: tuple[Name, ...], body: bytes | None, ttl_s: int) -> str:
+    def _v2(self, scope: Scope, channels: tuple[Name, ...], body: bytes | None, ttl_s: float) -> str:
+        named = [channel_named(one) for one in channels]
+        if len(set(named)) > FILTER_CHANNELS_MAX:
+            raise ValueError(f"one stream has at most {FILTER_CHANNELS_MAX} channels: sign several streams")
         now = int(self._now())
         return sign_v2(
             self._secret,
             self._kid,
             scope,
-            [channel_named(one) for one in channels],
+            named,
             body=body,
             iat=now,
-            exp=now + ttl_s,
+            exp=now + math.floor(ttl_s),
             nonce=secrets.token_urlsafe(_NONCE_BYTES),
         )
 
