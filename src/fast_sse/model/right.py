@@ -11,7 +11,7 @@ the time is an argument.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 import msgspec
 
@@ -60,6 +60,11 @@ def right_of_claims(claims: Mapping[str, Any], name: str, *, now: float, leeway_
     return Right(_patterns(_found(claims, name)), ends_at, mark)
 
 
+def is_time(value: object) -> TypeGuard[int | float]:
+    """Whether it is Unix seconds: no text, no milliseconds, no NaN."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _TIME_MAX
+
+
 def refuse(reason: str) -> NoReturn:
     """Raise UnauthorizedError, with the word for operators."""
     raise UnauthorizedError(REFUSAL, reason=reason)
@@ -74,7 +79,7 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _TIME_MAX:
+    if not is_time(value):
         refuse("claim")
     return float(value)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -54,11 +57,27 @@ async def test_the_application_sees_the_request_and_its_session() -> None:
     assert seen == [("7", "ann", "/sse/x")]
 
 
-@pytest.mark.parametrize("answer", ["a/t", b"a/t", ["a"], ["a/t/u"], [""], [("a", "t/u")], Allowed("a/t")])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("a/t", b"a/t", ["a"], ["a/t/u"], [""], [("a", "t/u")], Allowed("a/t")),
+        *(5, True, [None], [5], [["a/t"]], [(5, "t")], [b"at"], ("a", "t")),
+    ],
+)
 async def test_an_answer_that_is_no_list_of_channels_is_the_applications_defect(answer: Any) -> None:
     """It is raised where its developers see it, and nobody reads anything by it."""
     with pytest.raises(TypeError, match="authorize"):
         await ask_application(lambda _request: answer, SCOPE)
+
+
+@pytest.mark.parametrize(
+    "ends_at",
+    ["soon", True, datetime.now(UTC), timedelta(minutes=5), math.nan, math.inf, -1.0, 1_796_000_000_000],
+)
+async def test_an_end_that_is_no_time_is_the_applications_defect(ends_at: Any) -> None:
+    """Milliseconds would be an end that never comes; nobody reads anything by them, or by what is no number."""
+    with pytest.raises(TypeError, match=r"authorize.*ends_at.*seconds"):
+        await ask_application(lambda _request: Allowed(["a/t"], ends_at), SCOPE)
 
 
 async def test_what_it_raises_is_its_own() -> None:
@@ -74,3 +93,10 @@ async def test_what_it_raises_is_its_own() -> None:
         await ask_application(fails(KeyError("k")), SCOPE)
     with pytest.raises(RuntimeError, match="database"):
         await ask_application(fails(ConnectionRefusedError("the database")), SCOPE)
+
+    def rows(_request: Request) -> Iterator[str]:
+        yield "a/t"
+        raise ConnectionResetError("the database")
+
+    with pytest.raises(RuntimeError, match="database"):
+        await ask_application(rows, SCOPE)

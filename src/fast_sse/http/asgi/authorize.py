@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 
 from fast_sse.model.errors import BadChannelError
-from fast_sse.model.right import Right
+from fast_sse.model.right import Right, is_time
 from fast_sse.signing import Name, channel_named
 
 
@@ -29,26 +29,38 @@ Answer = Allowed | Iterable[Name] | None
 #: Asked for each request to read that shows no signature. It may be async; if it is not, it must not block.
 Authorize = Callable[[Request], Answer | Awaitable[Answer]]
 
+_NO_LIST = "authorize must answer with a list of channels, such as ['ID/TYPE']"
+_NO_TIME = "authorize answered with an ends_at that is not in seconds since 1970, as time.time() is"
+
 
 async def ask_application(authorize: Authorize, scope: MutableMapping[str, Any]) -> Right | None:
     """The right of a request; None where it may read nothing.
 
     Raises what `authorize` raises, as RuntimeError where that is an OSError, which would look like a peer that left; TypeError for
-    an answer that is no list of channels.
+    an answer that is no list of channels, or that ends at no time.
     """
     try:
         answer = authorize(Request(scope))
         if inspect.isawaitable(answer):
             answer = await answer
+        return _right_of(answer)  # a generator does its work only here
     except OSError as error:
         raise RuntimeError(f"authorize failed: {error!r}") from error
+
+
+def _right_of(answer: Answer) -> Right | None:
+    """What an answer comes to. Raises TypeError."""
     if answer is None:
         return None
     allowed = answer if isinstance(answer, Allowed) else Allowed(answer)
     if isinstance(allowed.channels, str | bytes):
-        raise TypeError("authorize must answer with a list of channels, such as ['ID/TYPE']")
+        raise TypeError(_NO_LIST)
+    if not (allowed.ends_at is None or is_time(allowed.ends_at)):
+        raise TypeError(_NO_TIME)
     try:
         patterns = tuple(map(channel_named, allowed.channels))
     except BadChannelError as error:
         raise TypeError(f"authorize answered with a channel that cannot be: {error.message}") from error
+    except TypeError as error:
+        raise TypeError(f"{_NO_LIST}: {error}") from error
     return Right(patterns, allowed.ends_at) if patterns else None
