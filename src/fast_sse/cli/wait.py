@@ -2,6 +2,7 @@
 
 A hub opens its public listener when its store is open, so an answer of the hub there says that it is ready. What is asked is a
 subscription without a channel, which a hub refuses by a word that nothing else says: a proxy that stands alone is not taken for one.
+It shows a signature, wrong as it is, because a hub asks the application around it about a request that shows none.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from typer import Option, echo
 from fast_sse.cli.remote import DEFAULT_URL, CacertOption, Remote, UrlOption
 from fast_sse.http.api.paths import SUBSCRIBE_SEVERAL
 from fast_sse.model.errors import BadChannelError, UnavailableError
+from fast_sse.model.limits import KIB
 
 _LOOK_S = 0.1
 _ASK_S = 2.0
+#: Of a refusal; an answer that does not end would be read for ever.
+_REFUSAL_BYTES_MAX = 64 * KIB
 
 
 class _Refusal(msgspec.Struct):
@@ -53,9 +57,9 @@ def _seen(hub: Remote) -> str:
     """Empty when the hub is ready; else why not."""
     connection = hub.connect(_ASK_S)
     try:
-        connection.request("GET", hub.prefix + SUBSCRIBE_SEVERAL)
+        connection.request("GET", hub.prefix + SUBSCRIBE_SEVERAL, headers={"x-signature": "none"})
         answer = connection.getresponse()
-        body = answer.read()
+        body = answer.read(_REFUSAL_BYTES_MAX)
     except OSError as error:
         return f"no answer: {hub.meaning(error)}"
     except http.client.HTTPException:
