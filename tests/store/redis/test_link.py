@@ -174,21 +174,21 @@ async def test_tls_is_spoken_and_checked(tmp_path: Path, open_redis: OpenRedis) 
 
 async def test_a_server_that_is_not_there_is_not_available(open_redis: OpenRedis) -> None:
     """Down at start: UnavailableError, which the hub waits out; nothing is left behind."""
-    with pytest.raises(UnavailableError) as caught:
+    with pytest.raises(UnavailableError, match="cannot be reached: Connection refused") as caught:
         await open_redis("redis://user:secret@127.0.0.1:1/0")
     assert not isinstance(caught.value, NotStoredError)
     assert "secret" not in str(caught.value)
 
 
 async def test_a_server_without_room_is_not_a_wrong_setting(tmp_path: Path, open_redis: OpenRedis) -> None:
-    """`maxclients` is reached as a node starts: it waits, and does not end as for a wrong password."""
+    """`maxclients` is reached as a node starts: it waits, says why, and does not end as for a wrong password."""
     need_redis()
     with RedisServer(tmp_path, options=("maxclients 1", "requirepass s3cret-word")) as server:
         url = server.url.replace("redis://", "redis://:s3cret-word@").replace("/0", "/1")
         taken = Link(target(url), "taken", connect_s=30, answer_s=30)
         await taken.open()
         for _ in range(5):
-            with pytest.raises(UnavailableError):
+            with pytest.raises(UnavailableError, match="no room for another client"):
                 await open_redis(url)
         await taken.close()
 

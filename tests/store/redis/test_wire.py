@@ -11,7 +11,7 @@ import pytest
 from hiredis import ReplyError
 from tests.support.redis_server import RedisServer
 
-from fast_sse.store.redis.errors import LostError
+from fast_sse.store.redis.errors import LostError, TurnedAwayError
 from fast_sse.store.redis.target import Target, target
 from fast_sse.store.redis.wire import Wire, connect, pack
 
@@ -126,6 +126,34 @@ async def test_the_end_of_a_connection_has_a_reason(answer: bytes | None, why: s
     async with serving(serve, answer_s=0.1 if answer is None else 30) as wire:
         with pytest.raises(LostError, match=why):
             await wire.ask("PING")
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (
+            b"-DENIED Redis is running in protected mode because protected mode is enabled.\r\n",
+            "protected mode",
+        ),
+        (b"-ERR max number of clients reached\r\n", "no room for another client"),
+    ],
+)
+@pytest.mark.parametrize("asked", [True, False])
+async def test_who_is_turned_away_is_told_why(said: bytes, why: str, asked: bool) -> None:
+    """The server says why it lets nobody in and ends the connection, before a command or as if it answered one."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if asked:
+            await reader.read(100)
+        writer.write(said)
+        writer.close()
+
+    async with serving(serve) as wire:
+        if not asked:
+            await wire.lost
+        for _ in range(2):
+            with pytest.raises(TurnedAwayError, match=why):
+                await wire.ask("PING")
 
 
 @pytest.mark.parametrize("leave", [True, False])

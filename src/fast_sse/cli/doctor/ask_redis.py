@@ -8,8 +8,6 @@ read-only replica, a command renamed away. Then the transaction is discarded.
 from __future__ import annotations
 
 import asyncio
-import os
-import ssl
 import statistics
 import time
 from collections.abc import Iterable
@@ -19,7 +17,7 @@ from hiredis import ReplyError
 
 from fast_sse.model.errors import ConfigError, UnavailableError
 from fast_sse.store.redis.commands import Command
-from fast_sse.store.redis.errors import LostError
+from fast_sse.store.redis.errors import LostError, why
 from fast_sse.store.redis.link import sign_in
 from fast_sse.store.redis.server import Server, configured, fields, judge
 from fast_sse.store.redis.target import KEY, Target
@@ -77,7 +75,7 @@ def ask_redis(target: Target, commands: Iterable[Command], *, answer_s: float = 
     try:
         return asyncio.run(_asked(target, commands, answer_s))
     except LostError as error:
-        raise UnavailableError(f"{target.place}: {_why(error, answer_s)}") from error
+        raise UnavailableError(f"{target.place}: {why(error, answer_s)}") from error
 
 
 async def _asked(target: Target, commands: Iterable[Command], answer_s: float) -> ServerFacts:
@@ -137,15 +135,3 @@ def _code(reply: Reply) -> str:
     """The first word of a refusal. No more of it is kept: it may repeat arguments."""
     text = str(reply)
     return "unknown command" if text.startswith("ERR unknown ") else text.partition(" ")[0]
-
-
-def _why(error: LostError, answer_s: float) -> str:
-    """Why there is no connection, in words of the system or of ours."""
-    cause = error.__cause__
-    if isinstance(cause, TimeoutError):
-        return f"no answer within {answer_s:g} s"
-    if isinstance(cause, ssl.SSLError):
-        return f"TLS fails: {cause.reason}"
-    if isinstance(cause, OSError):
-        return os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(cause)
-    return str(error)

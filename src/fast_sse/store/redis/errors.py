@@ -10,6 +10,8 @@ The server's own text is never shown. It may name keys, and it may repeat what w
 from __future__ import annotations
 
 import logging
+import os
+import ssl
 from functools import lru_cache
 
 from fast_sse.model.errors import DiskFullError, NotStoredError, UnavailableError
@@ -28,7 +30,10 @@ _REPLIES: dict[str, tuple[type[UnavailableError], str]] = {
     "NOAUTH": (NotStoredError, "Redis asks for a password"),
     "WRONGPASS": (NotStoredError, "Redis refuses the user or password of redis.url"),
     "ERR max number of clients": (NotStoredError, "Redis has no room for another client"),
+    "DENIED": (NotStoredError, "Redis is in protected mode and wants a password from other machines"),
 }
+#: Replies that no command asked for: the server says why it lets nobody in, and ends the connection.
+TURNED_AWAY = ("DENIED", "ERR max number of clients")
 
 _log = logging.getLogger(__name__)
 #: Characters of an unforeseen error that are logged.
@@ -39,6 +44,22 @@ _REPEATED = ", with args beginning with"
 
 class LostError(Exception):
     """The connection ended, or was given up, before this command was answered."""
+
+
+class TurnedAwayError(LostError):
+    """The server let nobody in; the message says why, in our words."""
+
+
+def why(error: LostError, connect_s: float) -> str:
+    """Why there is no connection, in words of the system or of ours. `connect_s`: how long it was tried."""
+    cause = error.__cause__
+    if isinstance(cause, TimeoutError):
+        return f"no answer within {connect_s:g} s"
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS fails: {cause.reason}"
+    if isinstance(cause, OSError):
+        return os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(cause)
+    return str(error)
 
 
 def translated(message: str) -> UnavailableError:

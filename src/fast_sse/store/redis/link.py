@@ -14,7 +14,7 @@ from hiredis import ReplyError
 
 from fast_sse.model.backoff import Backoff
 from fast_sse.model.errors import ConfigError, UnavailableError
-from fast_sse.store.redis.errors import LostError, translated
+from fast_sse.store.redis.errors import LostError, TurnedAwayError, translated, why
 from fast_sse.store.redis.scripts import scripts
 from fast_sse.store.redis.target import KEY, Target
 from fast_sse.store.redis.wire import Reply, Wire, Word, connect, pack
@@ -104,16 +104,24 @@ class Link:
         try:
             wire = await connect(target, connect_s=self._connect_s, answer_s=self._answer_s)
         except LostError as error:
-            raise UnavailableError("Redis cannot be reached", retry_after_s=1) from error
+            reason = why(error, self._connect_s)
+            raise UnavailableError(f"Redis cannot be reached: {reason}", retry_after_s=1) from error
         try:
             async with asyncio.timeout(self._connect_s):
                 await sign_in(wire, target)
                 await self._prepare(wire)
                 if self._greet is not None:
                     await self._greet(wire)
-        except (LostError, TimeoutError) as error:
+        except TurnedAwayError as error:
             wire.abort()
-            raise UnavailableError("Redis does not answer", retry_after_s=1) from error
+            raise UnavailableError(str(error), retry_after_s=1) from error
+        except LostError as error:
+            wire.abort()
+            raise UnavailableError(f"Redis does not answer: {error}", retry_after_s=1) from error
+        except TimeoutError as error:
+            wire.abort()
+            reason = f"no answer within {self._connect_s:g} s"
+            raise UnavailableError(f"Redis does not answer: {reason}", retry_after_s=1) from error
         except BaseException:
             wire.abort()
             raise

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import hiredis
 
-from fast_sse.store.redis.errors import LostError
+from fast_sse.store.redis.errors import TURNED_AWAY, LostError, TurnedAwayError, translated
 from fast_sse.store.redis.target import Target
 
 #: What comes back: ints, bytes, lists of them, None, `hiredis.ReplyError` or LostError.
@@ -45,7 +45,7 @@ class Wire(asyncio.Protocol):
         """`answer_s`: how long a command waits for its reply, at most. `leave_replica`: end at a reply of a replica."""
         self._answer_s = answer_s
         self._leave_replica = leave_replica
-        self._why = "the server ended the connection"
+        self._lost: Callable[[], LostError] = lambda: LostError("the server ended the connection")
         self._loop = asyncio.get_running_loop()
         self._replies = hiredis.Reader()
         self._waiting: deque[tuple[float, OnReply]] = deque()
@@ -70,7 +70,7 @@ class Wire(asyncio.Protocol):
     async def ask(self, *words: Word) -> Reply:
         """Send one command and wait for its reply. Raises LostError. An error reply is returned."""
         if not self.open:
-            raise LostError("the connection is closed")
+            raise self._lost()
         future: asyncio.Future[Reply] = self._loop.create_future()
         self.send(pack(words), lambda reply: None if future.done() else future.set_result(reply))
         reply = await future
@@ -89,7 +89,7 @@ class Wire(asyncio.Protocol):
             return
         left_s = self._waiting[0][0] + self._answer_s - self._loop.time()
         if left_s <= 0:
-            self._why = f"no answer within {self._answer_s:g} s"
+            self._lost = lambda: LostError(f"no answer within {self._answer_s:g} s")
             self.abort()
         else:
             self._timer = self._loop.call_later(left_s, self._look)
@@ -109,6 +109,11 @@ class Wire(asyncio.Protocol):
         replies.feed(data)
         try:
             while (reply := replies.gets()) is not False:
+                if isinstance(reply, hiredis.ReplyError) and str(reply).startswith(TURNED_AWAY):
+                    sentence = translated(str(reply)).message
+                    self._lost = lambda: TurnedAwayError(sentence)  # noqa: B023  it returns at once
+                    self.abort()
+                    return
                 _, on_reply = self._waiting.popleft()
                 on_reply(reply)
                 demoted = demoted or (
@@ -117,7 +122,7 @@ class Wire(asyncio.Protocol):
             if demoted and self._leave_replica:
                 self.abort()
         except (hiredis.ProtocolError, IndexError):  # no Redis answers there, or a reply came unasked
-            self._why = "the server there is not Redis"
+            self._lost = lambda: LostError("the server there is not Redis")
             self.abort()
 
     def connection_lost(self, _error: Exception | None) -> None:
@@ -125,7 +130,7 @@ class Wire(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         waiting, self._waiting = self._waiting, deque()
-        lost = LostError(self._why)
+        lost = self._lost()
         for _, on_reply in waiting:
             on_reply(lost)
         if not self.lost.done():
