@@ -14,6 +14,7 @@ import ipaddress
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -127,9 +128,12 @@ class KeyServer:
     Attributes:
         body, status, headers: of every answer.
         asked: requests so far.
+        dribbled: pieces of the answer that never ends.
     """
 
     def __init__(self, directory: Path) -> None:
+        self.dribbled = 0
+        self._begin = self._piece = b""
         self.body = b""
         self.status = 200
         self.headers: dict[str, str] = {}
@@ -143,6 +147,10 @@ class KeyServer:
             def do_GET(self) -> None:
                 server.asked += 1
                 server._answering.wait(20)
+                if server._piece:
+                    with contextlib.suppress(OSError):
+                        server._dribble(self.wfile)
+                    return
                 self.send_response(server.status)
                 for name, value in server.headers.items():
                     self.send_header(name, value)
@@ -169,6 +177,23 @@ class KeyServer:
     def release(self) -> None:
         """Answer again."""
         self._answering.set()
+
+    def dribble(self, part: str) -> None:
+        """From now on never end the `head`, the `interim` answers before it, or the `body`: something of it comes all the time."""
+        ok = b"HTTP/1.1 200 OK\r\n"
+        self._begin, self._piece = {
+            "head": (ok, b"a"),
+            "interim": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+            "body": (ok + b"\r\n", b" "),
+        }[part]
+
+    def _dribble(self, out: Any) -> None:
+        """Pieces until the client leaves, or long after it should have."""
+        out.write(self._begin)
+        while self.dribbled < 200:
+            out.write(self._piece)
+            self.dribbled += 1
+            time.sleep(0.01)
 
     def stop(self) -> None:
         """Refuse connections from now on."""

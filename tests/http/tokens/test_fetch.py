@@ -77,3 +77,12 @@ def test_a_server_that_does_not_answer_is_given_up(server: KeyServer) -> None:
     with pytest.raises(FetchError) as refused:
         fetch(server.url)
     assert "127.0.0.1" not in str(refused.value)
+
+
+@pytest.mark.parametrize("part", ["head", "interim", "body"])
+def test_a_server_that_dribbles_is_given_up(server: KeyServer, part: str) -> None:
+    """The deadline is that of the whole answer, however much of it comes in time: the head, too, has as many lines as it likes."""
+    server.dribble(part)
+    with pytest.raises(FetchError, match=r"timed out|took too long"):
+        fetch(server.url, deadline_s=0.2)
+    assert server.dribbled < 200, "it went on and on, and was heard to its end"
