@@ -143,6 +143,22 @@ async def test_the_last_good_set_stays_while_the_issuer_is_away(rig: Rig, troubl
     assert rig.facts[2:] == [KeysFetched(1)]
 
 
+async def test_an_unknown_key_may_come_while_the_issuer_is_away(rig: Rig) -> None:
+    """Keys that changed meanwhile cannot be told from wrong ones, and a browser would take a refusal for good."""
+    await rig.settled()
+    rig.server.status = 503
+    rig.now_s += PAUSE_S
+    assert rig.source.more()
+    await rig.settled()
+    assert [rig.source.more() for _ in range(100)] == [True] * 100
+    assert rig.server.asked == 2
+    rig.server.status = 200
+    await rig.later(PAUSE_S)
+    assert rig.source.more(), "it is asked again"
+    await rig.settled()
+    assert not rig.source.more()
+
+
 async def test_without_any_set_more_is_always_to_come(rig: Rig) -> None:
     """A hub that starts while the issuer is away refuses nobody for good."""
     await rig.settled()

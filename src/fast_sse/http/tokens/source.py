@@ -2,7 +2,7 @@
 
 A request never waits for a fetch: it takes the last good set. A set that is older than REFRESH_S is fetched anew when a token comes, and
 a key that is unknown is reason for a fetch at most once in PAUSE_S, however many tokens name such keys: they cost nothing to
-make. While the issuer is away the last good set stays.
+make. While the issuer is away the last good set stays, and a key that is unknown may be one that came meanwhile.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ class FetchedKeys:
         return self._keys
 
     def more(self) -> bool:
-        """Whether a fetch is under way, or there was never a good set."""
+        """Whether a fetch is under way or the last one failed, or there was never a good set."""
         self._fetch()
-        return self._fetching or not self._keys
+        return self._fetching or self._failed or not self._keys
 
     def _fetch(self) -> None:
         """Begin a fetch, unless one is under way or has just been."""
