@@ -445,6 +445,18 @@ async def test_lifespan() -> None:
     assert rig.life == ["begun", "ended"]
 
 
+async def test_a_hub_is_started_once() -> None:
+    """Two routers that both bring its lifespan would be two hubs, and the end of one the end of both."""
+    rig = Rig(fixed(OK))
+    async with rig.app.lifespan():
+        with pytest.raises(RuntimeError, match="once"):
+            async with rig.app.lifespan():
+                pass
+        rig.body()
+        await rig.app(scope(), rig.incoming.get, rig.send)
+    assert (rig.status, rig.life) == (200, ["begun", "ended"])
+
+
 @pytest.mark.parametrize("step", ["startup", "shutdown"])
 async def test_a_lifespan_that_fails_is_told(step: str) -> None:
     """A server that is not told serves on without a hub; what is no error of ours is raised as well."""

@@ -46,6 +46,7 @@ _NOT_RUNNING = (
     "the hub is not running: its lifespan was not started; "
     "a mounted app needs lifespan=hub.lifespan of the application around it"
 )
+_LIVES_ALREADY = "the hub runs already, and is not started again: give its lifespan once, to the outermost application"
 _OTHER_LOOP = (
     "this is another event loop than the hub's, and nothing was done. Await hub.publish in an `async def` on the hub's "
     "loop, or call hub.publish_from_thread from a thread, such as a plain `def` endpoint"
@@ -73,6 +74,7 @@ class AsgiApp:
         self._run = run
         self._limits = limits
         self._on_defect = on_defect
+        self._lives = False
         self._interface: Interface | None = None
         self._kept = Kept(Intake())
         self._boundary: Boundary | None = None
@@ -83,16 +85,24 @@ class AsgiApp:
         """From start-up to shutdown: what the application around a mounted one takes as its `lifespan`.
 
         Routers pass lifespan events to nothing that is mounted in them.
+
+        Raises RuntimeError: it has begun already, and has not ended.
         """
-        async with self._run() as interface:
-            self._loop = asyncio.get_running_loop()
-            self._kept = Kept(interface.intake)
-            self._boundary = make_boundary(interface.handle, self._on_defect, access=self._access)
-            self._interface = interface
-            try:
-                yield
-            finally:
-                self._interface = self._boundary = self._loop = None
+        if self._lives:
+            raise RuntimeError(_LIVES_ALREADY)
+        self._lives = True
+        try:
+            async with self._run() as interface:
+                self._loop = asyncio.get_running_loop()
+                self._kept = Kept(interface.intake)
+                self._boundary = make_boundary(interface.handle, self._on_defect, access=self._access)
+                self._interface = interface
+                try:
+                    yield
+                finally:
+                    self._interface = self._boundary = self._loop = None
+        finally:
+            self._lives = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the life of the application."""
