@@ -46,7 +46,9 @@ _NOT_RUNNING = (
     "the hub is not running: its lifespan was not started; "
     "a mounted app needs lifespan=hub.lifespan of the application around it"
 )
-_LIVES_ALREADY = "the hub runs already, and is not started again: give its lifespan once, to the outermost application"
+_LIVES_ALREADY = (
+    "the hub runs already, and is not started again: give its lifespan once, to the outermost application"
+)
 _OTHER_LOOP = (
     "this is another event loop than the hub's, and nothing was done. Await hub.publish in an `async def` on the hub's "
     "loop, or call hub.publish_from_thread from a thread, such as a plain `def` endpoint"
