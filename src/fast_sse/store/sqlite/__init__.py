@@ -19,6 +19,7 @@ its own, and looking for damage another one.
   restore   a backup made the log of an empty directory
   failures  what an error says about the write that met it
   letters   the dead letters, on the writer's thread
+  opening   the files opened on a thread, and let go when nobody waits for it
   files     opening a directory: its lock, and what was lost since last time
   reserve   the sidecar that says which positions may have been given
   ballast   room kept for the day the disk is full

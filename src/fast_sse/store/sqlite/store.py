@@ -12,6 +12,7 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,6 +44,7 @@ from fast_sse.store.sqlite.files import SqliteFiles, translated
 from fast_sse.store.sqlite.group import job
 from fast_sse.store.sqlite.keeper import Keeper
 from fast_sse.store.sqlite.letters import SqliteLetters
+from fast_sse.store.sqlite.opening import opened
 from fast_sse.store.sqlite.parts import Parts, is_large
 from fast_sse.store.sqlite.reader import Readers, Reading
 from fast_sse.store.sqlite.reserve import BLOCK
@@ -118,11 +120,7 @@ class SqliteStore(Store):
         self._files = SqliteFiles(self._directory, self._reserve_block)
         writer = Writer(self._settle)
         readers = Readers(self._files.path, self._gate)
-        try:
-            keeper, ends = await writer.loop.run_in_executor(readers.pool, self._open_files, writer)
-        except BaseException:
-            readers.pool.shutdown(wait=False)
-            raise
+        keeper, ends = await opened(readers.pool, partial(self._open_files, writer))
         self._readers = readers
         self._origin = Cursor(self.kind, self._files.epoch, 0)
         self._reading = Reading(self._origin, self._ends, self._damage)
