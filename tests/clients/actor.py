@@ -155,7 +155,9 @@ class Actor:
     def observation(self) -> Observation:
         """All that the judge needs."""
         told = [*self.told, *self.driver.events]
-        return Observation(self.owed, told, self.came_back, self.must_tell, len(self.relay.streams))
+        streams = self.relay.streams
+        gzip = sum(answer.gzip is not None for answer in streams)
+        return Observation(self.owed, told, self.came_back, self.must_tell, len(streams), gzip)
 
     def describe(self) -> str:
         """What a person needs to see when a cell is not as it should be."""

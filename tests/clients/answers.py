@@ -4,11 +4,16 @@ A hub's stream is chunked. A cut is counted in bytes of the body, chunk sizes no
 the block" is then the same place whoever frames it. What goes out is the hub's own framing up to that byte, so the
 client sees a chunk that breaks off. The last whole chunk is held back until it is complete, which is when one can
 tell where a block begins.
+
+Of a gzip stream the blocks are what it unpacks to. The hub sends one compressed piece in a chunk, and a cut is counted in the bytes
+of the piece that holds the marker.
 """
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.support.http1 import parse_head
 
@@ -17,13 +22,23 @@ END = b"\n\n"
 
 @dataclass
 class Answer:
-    """One answer: its status, the body bytes that the client was given, and whether its framing was completed."""
+    """One answer: its status, the body bytes that the client was given, unpacked, and whether its framing was completed."""
 
     cursor: str
     status: int = 0
     body: bytearray = field(default_factory=bytearray)
     whole: bool = False
     over: bool = False
+    #: Unpacks the body of a gzip stream.
+    gzip: Any = None
+
+    def unpacked(self, payload: bytes) -> bytes:
+        """What the next bytes of the body say. It can be asked before they are taken."""
+        return payload if self.gzip is None else bytes(self.gzip.copy().decompress(payload))
+
+    def take(self, payload: bytes) -> None:
+        """The client is given these bytes."""
+        self.body += payload if self.gzip is None else self.gzip.decompress(payload)
 
     @property
     def blocks(self) -> list[bytes]:
@@ -98,12 +113,14 @@ class Answers:
             return b""
         raw, self._rest = self._rest[: len(line) + 2 + size + 2], rest[size + 2 :]
         payload = rest[:size]
-        place = cut.place(payload) if cut else None
-        if place is not None:
+        place = cut.place(answer.unpacked(payload)) if cut else None
+        if cut and place is not None:
+            if answer.gzip is not None:
+                place = min(cut.after_bytes, size)
             self.cut = True
             payload = payload[:place]
             raw = raw[: len(line) + 2 + place]
-        answer.body += payload
+        answer.take(payload)
         self._finish(answer, ended=size == 0)
         return raw
 
@@ -114,6 +131,8 @@ class Answers:
         status, headers = parse_head(head)
         if status >= 200:
             answer.status = status
+            if headers.get("content-encoding") == "gzip":
+                answer.gzip = zlib.decompressobj(31)
             self._length = None if headers.get("transfer-encoding") else int(headers.get("content-length", 0))
             self._finish(answer, ended=self._length == 0)
         self._rest = rest

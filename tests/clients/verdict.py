@@ -35,6 +35,7 @@ class Observation:
         came_back: whether it had a stream again after the last disturbance.
         must_tell: an event of the hub that the scenario owes its user; empty when none.
         streams: how many streams it had.
+        gzip: how many of them were compressed.
     """
 
     owed: list[Owed] = field(default_factory=list)
@@ -42,6 +43,7 @@ class Observation:
     came_back: bool = True
     must_tell: str = ""
     streams: int = 0
+    gzip: int = 0
 
 
 class Cell(NamedTuple):
