@@ -61,7 +61,10 @@ async def test_publish_py_publishes(hub: Hub) -> None:
     assert refused.returncode == 1
     assert "401" in refused.stderr
     short = await asyncio.to_thread(publish, hub.public, *place, "1", secret="short")
-    assert (short.returncode, short.stderr) == (1, "the secret (auth.secret of the hub) is shorter than 32 bytes\n")
+    assert (short.returncode, short.stderr) == (
+        1,
+        "the secret (auth.secret of the hub) is shorter than 32 bytes\n",
+    )
     await client.stop()
 
 
