@@ -11,24 +11,11 @@ import pytest
 from tests.deploy.conftest import Listen, Pairing
 from tests.deploy.curl import SOON_S, curl, header, line, running
 from tests.deploy.proxy import Proxy
-from tests.support.http1 import request, request_bytes
+from tests.deploy.streams import end_at, streams_of
+from tests.support.http1 import request_bytes
 from tests.support.publisher import Pair, publish_once, signed, subscribe_target
-from tests.support.server import Hub
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
-
-
-async def streams_of(hub: Hub, channel: Pair) -> int:
-    """How many streams of a channel the hub has. Its open files would not do: proxies probe it, and keep idle connections."""
-    answer = await request(hub.admin, "GET", f"/v1/subscribers?channel={'/'.join(channel)}")
-    return len(answer.json()["data"]["items"])
-
-
-async def end_at(hub: Hub, channel: Pair) -> None:
-    """Wait until the hub has no stream of a channel."""
-    async with asyncio.timeout(SOON_S):
-        while await streams_of(hub, channel):  # noqa: ASYNC110  the hub tells nobody that a stream has ended
-            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

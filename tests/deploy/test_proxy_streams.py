@@ -11,8 +11,8 @@ import pytest
 from tests.deploy.conftest import Kind, Listen, Pairing
 from tests.deploy.curl import curl, header, line, running
 from tests.deploy.early import request_early
-from tests.deploy.process import open_files
 from tests.deploy.proxy import Certificate
+from tests.deploy.streams import end_at, streams_of
 from tests.support.http1 import request
 from tests.support.kernel import eventually
 from tests.support.publisher import (
@@ -161,11 +161,11 @@ async def test_a_slow_client_is_slow_for_the_hub_too(
         with kind(directory, hub.public, certificate) as proxy:
             client = await listen(proxy.plain, channel, receive_bytes=4096).ready()
             client.pause()
-            held = open_files(hub)
+            assert await streams_of(hub, channel) == 1
             for number in range(MORE_THAN_SOCKETS_HOLD // HALF_MIB):
                 data = f"{number}-{'x' * HALF_MIB}"
                 assert (await publish_once(hub.public, channel, data)).status == 200
-            await eventually(lambda: open_files(hub) < held, SOON_S, "the hub's cut")
+            await end_at(hub, channel)
             client.resume()
             numbers = list(range(MORE_THAN_SOCKETS_HOLD // HALF_MIB))
             await client.until(lambda: len(client.events) == len(numbers))
