@@ -38,19 +38,28 @@ def bare_debian_is_possible() -> bool:
 
 
 class Machine:
-    """Where commands are typed by `who`, root or an ordinary user, in a fresh clone. `where` says what it is."""
+    """Where commands are typed by `who`, root or an ordinary user, in a fresh clone.
+
+    Attributes:
+        where: what it is.
+        commit: what was cloned; more may be committed while a newcomer works.
+    """
 
     def __init__(self, directory: Path, who: str, *, bare: bool) -> None:
         self.who, self._bare, self._root = who, bare, directory / "root"
         self.home = Path("/root" if who == "root" else f"/home/{USER}") if bare else directory / "home"
         self._tree = self.home / "fast-sse"
         self.where = "bare Debian" if bare else "fresh clone"
+        named = ["git", "rev-parse", "--short", "HEAD"]
+        self.commit = subprocess.run(
+            named, cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     def clone(self) -> None:
-        """The tree as it is committed, owned by who will work in it."""
+        """The tree as it was committed, owned by who will work in it."""
         there = self.inside(self._tree)
         there.mkdir(parents=True)
-        archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, capture_output=True, check=True)
+        archive = subprocess.run(["git", "archive", self.commit], cwd=ROOT, capture_output=True, check=True)
         subprocess.run(["tar", "--extract"], cwd=there, input=archive.stdout, check=True)
         if self._bare and self.who != "root":
             self.as_root(f"chown --recursive {USER}: {self.home}")

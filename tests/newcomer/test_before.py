@@ -70,7 +70,7 @@ def test_the_page_has_the_head_of_its_rows() -> None:
 def test_times_are_a_row(tmp_path: Path) -> None:
     """A page has its head once, a row for each run, and a dash for a step that was not reached."""
     times, page = Times(), tmp_path / "page.md"
-    times.of("bare Debian", "root")
+    times.of("bare Debian", "root", "abc")
     times.note(STEPS[1], 17.04)
     times.write(page)
     times.write(page)
@@ -86,4 +86,4 @@ def test_times_are_a_row(tmp_path: Path) -> None:
         )
         == 2
     )
-    assert times.row(datetime(2026, 11, 29, 12, tzinfo=UTC), "abc").startswith("| 2026-11-29 12:00 | abc | ")
+    assert times.row(datetime(2026, 11, 29, 12, tzinfo=UTC)).startswith("| 2026-11-29 12:00 | abc | ")

@@ -29,7 +29,7 @@ def test_the_first_hour(who: str, tmp_path: Path, times: Times) -> None:
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0, f"something listens on {port}"
     with machine(tmp_path / "machine", who) as newcomer:
-        times.of(newcomer.where, who)
+        times.of(newcomer.where, who, newcomer.commit)
         times.note(
             "packages before", newcomer.as_root(before(who)) if newcomer.where == "bare Debian" else 0.0
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,12 +37,12 @@ class Times:
     """The seconds of one run."""
 
     def __init__(self) -> None:
-        self.where = self.who = ""
+        self.where = self.who = self.commit = ""
         self.seconds: dict[str, float] = {}
 
-    def of(self, where: str, who: str) -> None:
-        """Whose they are."""
-        self.where, self.who = where, who
+    def of(self, where: str, who: str, commit: str) -> None:
+        """Whose they are, and with what."""
+        self.where, self.who, self.commit = where, who, commit
 
     def note(self, step: str, seconds: float) -> float:
         """Keep what a step took, and return it."""
@@ -51,15 +50,13 @@ class Times:
         self.seconds[step] = seconds
         return seconds
 
-    def row(self, when: datetime, commit: str) -> str:
+    def row(self, when: datetime) -> str:
         """A line of the page; a step that was not reached has a dash."""
         took = [f"{self.seconds[step]:.1f}" if step in self.seconds else "-" for step in STEPS]
         machine = f"{self.where}, {os.cpu_count()} cores, load {os.getloadavg()[2]:.1f}"
-        return f"| {' | '.join((when.strftime('%Y-%m-%d %H:%M'), commit, machine, self.who, *took))} |\n"
+        return f"| {' | '.join((when.strftime('%Y-%m-%d %H:%M'), self.commit, machine, self.who, *took))} |\n"
 
     def write(self, page: Path) -> None:
         """Append the row, and make the page where there is none."""
-        told = ["git", "rev-parse", "--short", "HEAD"]
-        commit = subprocess.run(told, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
         before = page.read_text() if page.exists() else HEAD
-        page.write_text(before + self.row(datetime.now(UTC), commit))
+        page.write_text(before + self.row(datetime.now(UTC)))
