@@ -35,10 +35,6 @@ PHRASES = {
     r"^(What|Who|Whatever) .*[^?]$": "a clause is no subject: name the thing",
 }
 
-#: Pages whose prose was not yet gone through. A new page is none of them, and this list only shrinks.
-NOT_YET = {
-    "docs/compression.md",
-}
 #: Pages that are longer, without their programs, and why they stay so.
 LONG = {
     "docs/clients.md": "a recipe for each library, most of it written by tests",
@@ -70,7 +66,7 @@ def stumbles(page: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", sorted(pages().keys() - NOT_YET))
+@pytest.mark.parametrize("name", sorted(pages()))
 def test_a_page_reads_at_first_sight(name: str) -> None:
     """No sentence has over 30 words, and none takes a turn of the list."""
     assert stumbles(pages()[name].read_text()) == []
@@ -84,17 +80,9 @@ def test_help_reads_at_first_sight(name: str) -> None:
     assert {place: found for place, text in told.items() if (found := stumbles(text))} == {}
 
 
-def test_pages_that_newcomers_meet_are_plain() -> None:
-    """Those may never be put off."""
-    first = {
-        f"docs/{name}.md" for name in ("README", "quick-start", "tutorial", "glossary", "troubleshooting")
-    }
-    assert not {"README.md", *first} & NOT_YET
-
-
-def test_what_is_put_off_exists() -> None:
-    """A page that is gone leaves the lists."""
-    assert NOT_YET | LONG.keys() <= pages().keys()
+def test_a_long_page_exists() -> None:
+    """A page that is gone leaves the list."""
+    assert LONG.keys() <= pages().keys()
 
 
 def test_a_long_page_is_two_pages() -> None:
