@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 from tests.e2e.conftest import Listen
-from tests.e2e.test_gaps import TRIMS, UNREADABLE, publish
+from tests.e2e.test_gaps import TRIMS, UNREADABLE, client_of, named, publish
+from tests.faults.cluster.nodes import on_kafka, on_redis
 from tests.support.http1 import request
+from tests.support.kafka_broker import Broker
 from tests.support.publisher import Pair, publish_once, publish_target, signed
+from tests.support.redis_server import RedisServer, need_redis
 from tests.support.server import Hub
 from tests.support.sign import v2
 
@@ -113,22 +119,63 @@ async def test_a_cursor_that_cannot_be_read_is_named(hub: Hub, channel: Pair, cu
         assert (found["messages"], found["next"], found["more"]) == ([], newest, False)
 
 
-async def test_pages_that_trimming_overtook_name_the_gap(tmp_path: Path) -> None:
-    """The place is gone: the page says from where it goes on, and begins there."""
+class Trimmed(NamedTuple):
+    """A store that lets go of what is old until `left` of twenty messages are left: by itself, or when `let_go` is called, which
+    gets the last id that goes.
+    """
+
+    store: str
+    settings: dict[str, str]
+    left: int = 5
+    let_go: Callable[[str], object] = lambda _id: None
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis", "kafka"])
+def trimmed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trimmed]:
+    """Each store. A broker trims by its own clock, every five minutes: here the topic's beginning is moved at once."""
+    few = TRIMS | {"FAST_SSE_RETENTION__MAX_MESSAGES": "5"}
+    if request.param == "redis":
+        need_redis()
+        with RedisServer(tmp_path / "redis") as server:
+            yield Trimmed("redis", few | on_redis(server).settings)
+        return
+    if request.param != "kafka":
+        yield Trimmed(request.param, few)
+        return
+    broker: Broker = request.getfixturevalue("kafka_broker")
+    log = on_kafka(broker)
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
+
+    def delete_records(last: str) -> None:
+        offset = int(last.split(".")[2].partition("-")[0])
+        place = TopicPartition(log.settings["FAST_SSE_KAFKA__TOPIC"], 0, offset + 1)
+        admin.delete_records([place])[place].result(10)
+
+    yield Trimmed("kafka", TRIMS | log.settings, 10, delete_records)
+
+
+async def test_pages_that_trimming_overtook_name_the_gap(tmp_path: Path, trimmed: Trimmed) -> None:
+    """The place is gone: the page says from where it goes on, and begins there. A stream is told the same."""
     channel: Pair = ("a", "t")
-    settings = TRIMS | {"FAST_SSE_RETENTION__MAX_MESSAGES": "5"}
-    async with Hub(tmp_path, settings=settings) as hub:
+    async with Hub(tmp_path, store=trimmed.store, settings=trimmed.settings) as hub:
         ids = await publish(hub, channel, *range(3))
         first = await page(hub, channel, limit=1)
-        assert first["more"] is True
-        await publish(hub, channel, *range(3, 20))
+        assert (first["messages"][0]["id"], first["more"]) == (ids[0], True)
+        ids += await publish(hub, channel, *range(3, 20))
+        await asyncio.to_thread(trimmed.let_go, ids[9])
         found = first
-        while "gap" not in found:
+        while len(found["messages"]) != trimmed.left:  # trimming takes its own time
             found = await page(hub, channel, after=ids[0])
         assert (found["gap"]["reason"], found["gap"]["from"]) == ("trimmed", ids[0])
         later = await pages(hub, channel, 2, found["gap"]["resumed_at"])
         assert later == found["messages"]
-        assert [one["data"] for one in later][-1] == 19
+        assert [one["id"] for one in later] == ids[-trimmed.left :]
+        assert found["gap"]["resumed_at"] == ids[-trimmed.left - 1]
+        client = client_of(hub, channel, ids[0])
+        await client.until_payload(19)
+        await client.stop()
+        assert named(client) == found["gap"]
+        assert [event.id for event in client.events] == [one["id"] for one in later]
 
 
 async def test_what_expired_is_not_shown(hub: Hub, channel: Pair) -> None:
