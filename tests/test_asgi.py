@@ -429,6 +429,31 @@ async def test_a_session_that_ends_ends_its_stream(config: Config) -> None:
         assert b"event: fast-sse.expired" in b"".join(late.pieces)
 
 
+async def test_a_failure_of_the_application_ends_no_page_for_good(config: Config) -> None:
+    """EventSource comes back after a 200 only: its stream says when, and the application's log has the error all the same."""
+
+    def fails(request: Request) -> list[str]:
+        if "sid" in request.cookies:
+            return ["car/*"]
+        raise LookupError("the sessions are away")
+
+    hub = app(config, authorize=fails)
+    async with hub.lifespan():
+        page = Listener(hub, CAR, {"accept": "text/event-stream"})
+        with pytest.raises(LookupError, match="away"):
+            await asyncio.wait_for(page.task, 5)
+        assert page.status == 200
+        said = b"".join(page.pieces)
+        assert said.startswith(b"retry: ")
+        assert said.count(b"\n") == 1
+        program = Listener(hub, CAR, {"accept": "*/*"})
+        with pytest.raises(LookupError, match="away"):
+            await asyncio.wait_for(program.task, 5)
+        assert program.status == 0, "the application answers, as everywhere"
+        assert await number(hub, "streams_open") == 0
+        assert await answer(Starlette(routes=[Mount("/sse", hub)]), CAR, "sid=ann") == 200
+
+
 async def test_a_session_never_publishes(config: Config) -> None:
     """The application is not even asked: its own code publishes without HTTP."""
     asked: list[Request] = []

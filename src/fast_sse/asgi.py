@@ -30,8 +30,10 @@ import msgspec
 from fast_sse.checks import missing_secrets
 from fast_sse.config import Config, load
 from fast_sse.http.api.endpoints import Endpoints
+from fast_sse.http.api.subscribing import takes_events
 from fast_sse.http.asgi.app import AsgiApp, Scope
 from fast_sse.http.asgi.authorize import Allowed, Authorize, ask_application
+from fast_sse.http.asgi.stream import Receive, Send
 from fast_sse.http.message import Interface, Request
 from fast_sse.hub.consumer import Gap, Message, consume
 from fast_sse.hub.delivery import Indicator
@@ -54,6 +56,8 @@ _PRINCIPAL = "hub:app"
 #: How much longer than the hub's own deadline a thread waits for the loop to say so.
 _PATIENCE_S = 5.0
 _NOT_RUNNING = "the hub is not running"
+#: Where a scope keeps what `authorize` raised, until the request is answered.
+_FAILURE = "fast_sse.failure"
 #: The server reads connections, so nothing of ours could read a PROXY header. `parts.make_endpoints` still believes no
 #: X-Forwarded-For: behind a proxy that introduces connections it is the client's own text (CWE-348).
 _NO_PROXY_PROTOCOL = "proxy_protocol has no effect under ASGI, and X-Forwarded-For is not believed"
@@ -240,7 +244,14 @@ class HubApp(AsgiApp):
             and self._endpoints is not None
             and self._endpoints.asks_around(request)
         ):
-            request.right = await ask_application(self._authorize, scope)
+            waits = takes_events(request.headers)
+            request.right, scope[_FAILURE] = await ask_application(self._authorize, scope, waits=waits)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super()._serve(scope, receive, send)
+        failure: Exception | None = scope.pop(_FAILURE, None)
+        if failure is not None:
+            raise failure
 
     def _running(self) -> Node:
         """The node of this loop. Raises RuntimeError."""

@@ -27,7 +27,7 @@ from fast_sse.hub.subscription import Subscription
 from fast_sse.model.channel import Channel
 from fast_sse.model.errors import OverloadedError, TooLargeError
 from fast_sse.model.limits import Limits
-from fast_sse.model.right import Right
+from fast_sse.model.right import UNDECIDED, Right
 from fast_sse.model.signature import Keyring, sign_v2
 from fast_sse.observe.access import AccessLog, Ended
 from fast_sse.observe.logging import make_log
@@ -373,20 +373,35 @@ async def it_is_one_too_many(scene: Scene) -> None:
     scene.open()
 
 
-async def a_key_is_awaited(scene: Scene) -> None:
+class Waiting:
+    """Reads tokens whose keys are not here yet."""
+
+    leeway_s = 0.0
+
+    def read(self, _token: str, _now: float) -> Right:
+        raise OverloadedError("keys are being fetched", retry_after_s=1, reason="keys_awaited")
+
+    def stands(self, _mark: str) -> bool:
+        return False
+
+
+class Failing(Waiting):
+    """Says of no token what it gives, as an application whose sessions are away."""
+
+    def read(self, _token: str, _now: float) -> Right:
+        return UNDECIDED
+
+
+async def a_key_is_awaited(scene: Scene, tokens: Waiting | None = None) -> None:
     """The issuer has not answered yet."""
-
-    class Waiting:
-        leeway_s = 0.0
-
-        def read(self, _token: str, _now: float) -> Right:
-            raise OverloadedError("keys are being fetched", retry_after_s=1, reason="keys_awaited")
-
-        def stands(self, _mark: str) -> bool:
-            return False
-
-    scene.rig.endpoints.access = msgspec.structs.replace(scene.rig.endpoints.access, tokens=Waiting())
+    tokens = tokens or Waiting()
+    scene.rig.endpoints.access = msgspec.structs.replace(scene.rig.endpoints.access, tokens=tokens)
     scene.open("Authorization: Bearer a.b.c")
+
+
+async def the_application_fails(scene: Scene) -> None:
+    """It could not say what may be read."""
+    await a_key_is_awaited(scene, Failing())
 
 
 async def its_channel_is_erased(scene: Scene) -> None:
@@ -420,6 +435,7 @@ ENDS: dict[str, list[Callable[[Scene], Awaitable[None]]]] = {
     "shutdown": [the_hub_stops],
     "overload": [it_is_one_too_many],
     "keys_awaited": [a_key_is_awaited],
+    "undecided": [the_application_fails],
     "erased": [its_channel_is_erased],
     "operator": [an_operator_ends_it],
     "defect": [it_meets_a_defect],

@@ -35,7 +35,8 @@ class Subscription(msgspec.Struct, frozen=True):
         expires_in_s: the rest of its grant; None for a right that never ends.
         age_s: after which the client is told to come back, so that long streams spread over nodes; None for never.
         right: what it was granted by, opaque to the hub; `Streams.revoke` asks about it.
-        refused: why it is told at once to come back: a bound of its client is reached, or the key of its token is not here yet.
+        refused: why it is told at once to come back: a bound of its client is reached, or the key of its token is not here yet, or
+            the application around the hub could not say what it may read.
         expired: its grant was right and has ended: it is told so at once.
         on_end: called once when the stream has ended.
     """
@@ -46,6 +47,6 @@ class Subscription(msgspec.Struct, frozen=True):
     expires_in_s: float | None = None
     age_s: float | None = None
     right: object = None
-    refused: Literal["overload", "keys_awaited"] | None = None
+    refused: Literal["overload", "keys_awaited", "undecided"] | None = None
     expired: bool = False
     on_end: Callable[[], None] | None = None

@@ -16,11 +16,12 @@ from typing import Any, NoReturn, TypeGuard
 import msgspec
 
 from fast_sse.model.channel import WILDCARD, Channel, channel_of
-from fast_sse.model.errors import BadChannelError, GrantEndedError, UnauthorizedError
+from fast_sse.model.errors import BadChannelError, GrantEndedError, OverloadedError, UnauthorizedError
 
 REFUSAL = "missing, wrong or expired signature"
 #: Past any token's time, and far from what a float cannot hold (RFC 7519 §2: seconds since 1970).
 _TIME_MAX = 1e12
+_RETRY_AFTER_S = 2
 
 
 class Right(msgspec.Struct, frozen=True):
@@ -30,19 +31,34 @@ class Right(msgspec.Struct, frozen=True):
         patterns: channels, wildcards included.
         ends_at: Unix seconds; None for no end.
         mark: tells what verified it; empty for the word of the application around the hub.
+        undecided: it is not known what may be read, so nobody is refused for good.
     """
 
     patterns: tuple[Channel, ...]
     ends_at: float | None = None
     mark: str = ""
+    undecided: bool = False
 
     def check(self, channels: Iterable[Channel], *, now: float, leeway_s: float = 0.0) -> None:
-        """Raise UnauthorizedError unless it covers all channels, and GrantEndedError if it does and its time is over."""
+        """Raise UnauthorizedError unless it covers all channels, and GrantEndedError if it does and its time is over.
+
+        Raises OverloadedError where it is undecided.
+        """
+        if self.undecided:
+            raise OverloadedError(
+                "the application could not say what may be read",
+                retry_after_s=_RETRY_AFTER_S,
+                reason="undecided",
+            )
         for wanted in channels:
             if not any(_covers(pattern, wanted) for pattern in self.patterns):
                 refuse("channel")
         if self.ends_at is not None and now >= self.ends_at + leeway_s:
             raise GrantEndedError(REFUSAL, reason="expired")
+
+
+#: Of a request whose application failed to say what it may read.
+UNDECIDED = Right((), undecided=True)
 
 
 def right_of_claims(claims: Mapping[str, Any], name: str, *, now: float, leeway_s: float, mark: str) -> Right:

@@ -14,8 +14,8 @@ from fast_sse.observe.logging import REDACTED, Log
 
 #: Why a stream ended; docs/logs.md says what each of them means. `client` and `server` are the only ends that the hub did not make.
 Ended = Literal[
-    "client", "server", "stalled", "age", "expired", "revoked", "drain", "shutdown", "overload", "keys_awaited", "erased",
-    "operator", "defect",
+    "client", "server", "stalled", "age", "expired", "revoked", "drain", "shutdown", "overload", "keys_awaited", "undecided",
+    "erased", "operator", "defect",
 ]  # fmt: skip
 #: Parameters whose values may be read by whoever reads the log.
 SHOWN = frozenset(

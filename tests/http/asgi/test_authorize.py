@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from fast_sse.http.asgi.authorize import Allowed, ask_application
 from fast_sse.model.channel import Channel
-from fast_sse.model.right import Right
+from fast_sse.model.right import UNDECIDED, Right
 
 SCOPE: dict[str, Any] = {
     "type": "http",
@@ -42,8 +43,8 @@ async def test_an_answer_is_a_right_or_none(answer: Any, expected: Right | None)
     async def later(_request: Request) -> Any:
         return answer
 
-    assert await ask_application(lambda _request: answer, SCOPE) == expected
-    assert await ask_application(later, SCOPE) == expected
+    assert await ask_application(lambda _request: answer, SCOPE) == (expected, None)
+    assert await ask_application(later, SCOPE) == (expected, None)
 
 
 async def test_the_application_sees_the_request_and_its_session() -> None:
@@ -53,7 +54,7 @@ async def test_the_application_sees_the_request_and_its_session() -> None:
     def look(request: Request) -> None:
         seen.append((request.cookies["sid"], request.session["user"], request.url.path))
 
-    assert await ask_application(look, SCOPE) is None
+    assert await ask_application(look, SCOPE) == (None, None)
     assert seen == [("7", "ann", "/sse/x")]
 
 
@@ -100,3 +101,21 @@ async def test_what_it_raises_is_its_own() -> None:
 
     with pytest.raises(RuntimeError, match="database"):
         await ask_application(rows, SCOPE)
+
+
+async def test_a_client_that_waits_is_told_to_come_back() -> None:
+    """What failed is raised once it is told; what is an answer is raised at once, and so is all to who does not wait."""
+
+    def fails(_request: Request) -> None:
+        raise LookupError("the sessions")
+
+    right, failure = await ask_application(fails, SCOPE, waits=True)
+    assert (right, type(failure)) == (UNDECIDED, LookupError)
+    with pytest.raises(LookupError):
+        await ask_application(fails, SCOPE)
+
+    def answers(_request: Request) -> None:
+        raise HTTPException(401)
+
+    with pytest.raises(HTTPException):
+        await ask_application(answers, SCOPE, waits=True)

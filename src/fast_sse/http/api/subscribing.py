@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from fast_sse.http.api.access import Access
@@ -23,7 +23,13 @@ from fast_sse.hub.hub import Hub
 from fast_sse.hub.subscription import Start, Subscription
 from fast_sse.model.channel import Channel, Filter, channel_from_path, channel_of
 from fast_sse.model.cursor import parse_cursor
-from fast_sse.model.errors import BadChannelError, BadRequestError, GrantEndedError, OverloadedError
+from fast_sse.model.errors import (
+    BadChannelError,
+    BadRequestError,
+    FastSseError,
+    GrantEndedError,
+    OverloadedError,
+)
 from fast_sse.model.limits import Limits
 from fast_sse.model.moment import parse_moment
 from fast_sse.model.signature import Grant
@@ -37,6 +43,8 @@ _SELF_JUDGED = frozenset({"last_event_id", "lastEventId", "channel"})
 _AGE_SHARE_MIN = 0.8
 
 Query = list[tuple[str, str]]
+#: Of a right: the key of its token, or the word of the application around the hub.
+Awaited = Literal["keys_awaited", "undecided"]
 
 
 class Subscribing:
@@ -77,16 +85,16 @@ class Subscribing:
         try:
             grant = access.reader(credential_of(request, fields), wanted.patterns, now=now)
         except (GrantEndedError, OverloadedError) as error:
-            if not _takes_events(headers):
+            if not takes_events(headers):
                 raise
-            return self._only_told(request, wanted, query, expired=isinstance(error, GrantEndedError))
+            return self._only_told(request, wanted, query, _awaited(error))
         start = self._start(headers, query, fields)
         form, said = self._forms.of(request, wanted, fields)
         if grant.expires_at is not None:
             rest_s = grant.expires_at - now
             # Accepted within the skew of two clocks, yet by ours it has ended: the stream would end at once.
-            if rest_s <= 0 and _takes_events(headers):
-                return self._only_told(request, wanted, query, expired=True)
+            if rest_s <= 0 and takes_events(headers):
+                return self._only_told(request, wanted, query, None)
             return self._open(wanted, form, said, start, grant, max(0.0, rest_s), request)
         if request.head is not None:  # a grant without an end is right for the next request, too
             request.head.verdict = Verdict(
@@ -128,7 +136,7 @@ class Subscribing:
 
         return Stream(attach, said)
 
-    def _only_told(self, request: Request, wanted: Filter, query: Query, *, expired: bool) -> Answer:
+    def _only_told(self, request: Request, wanted: Filter, query: Query, awaited: Awaited | None) -> Answer:
         """A stream that says only that its right has expired, so that the page fetches a new one and goes on; or that the
         client is to come back, since what would prove its right is not here yet.
         """
@@ -139,14 +147,14 @@ class Subscribing:
             filter=wanted,
             form=form,
             start=start,
-            expired=expired,
-            refused=None if expired else "keys_awaited",
+            expired=awaited is None,
+            refused=awaited,
         )
         return Stream(lambda transport, head: self._hub.subscribe(transport, subscription, head), said)
 
     def _check_waits(self, request: Request) -> None:
         """Raise OverloadedError unless the client asked for an event stream: such a stream can say when to come back."""
-        if not _takes_events(request.headers):
+        if not takes_events(request.headers):
             raise OverloadedError(
                 "the hub takes no further stream now; come back after Retry-After", retry_after_s=15
             )
@@ -190,7 +198,14 @@ def _is_earliest(cursors: str) -> bool:
     return "earliest" in parts and not any(map(parse_cursor, parts))
 
 
-def _takes_events(headers: dict[str, str]) -> bool:
+def _awaited(error: FastSseError) -> Awaited | None:
+    """What is not here yet to prove a right by; None for a right that has ended."""
+    if isinstance(error, GrantEndedError):
+        return None
+    return "undecided" if error.reason == "undecided" else "keys_awaited"
+
+
+def takes_events(headers: dict[str, str]) -> bool:
     """Whether a request asks for an event stream, as EventSource does."""
     return "text/event-stream" in headers.get("accept", "").lower()
 

@@ -1,7 +1,8 @@
 """What the application around the hub lets a request read: its own sessions decide, and no signature leaves the server.
 
 The application is asked with the request as Starlette has it, cookies and session included. It answers with channels, or with
-none. What it raises is its own: an HTTPException is answered by the application's handlers.
+none. What it raises is its own: an HTTPException is answered by the application's handlers. Any other error ends no page for good:
+its stream is told to come back.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NamedTuple
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from fast_sse.model.errors import BadChannelError
-from fast_sse.model.right import Right, is_time
+from fast_sse.model.errors import BadChannelError, FastSseError
+from fast_sse.model.right import UNDECIDED, Right, is_time
 from fast_sse.signing import Name, channel_named
 
 
@@ -33,14 +35,30 @@ _NO_LIST = "authorize must answer with a list of channels, such as ['ID/TYPE']"
 _NO_TIME = "authorize answered with an ends_at that is not in seconds since 1970, as time.time() is"
 
 
-async def ask_application(authorize: Authorize, scope: MutableMapping[str, Any]) -> Right | None:
-    """The right of a request; None where it may read nothing.
+async def ask_application(
+    authorize: Authorize, scope: MutableMapping[str, Any], *, waits: bool = False
+) -> tuple[Right | None, Exception | None]:
+    """The right of a request, None where it may read nothing; and what `authorize` raised, if that is to be raised later.
+
+    It is later where the client `waits`, as EventSource does: that takes a 500 for good, but a stream can tell it when to come
+    back. An HTTPException is an answer, and raised at once.
 
     Raises what `authorize` raises, as RuntimeError where that is an OSError, which would look like a peer that left; TypeError for
     an answer that is no list of channels, or that ends at no time.
     """
     try:
-        answer = authorize(Request(scope))
+        return await _asked(authorize, Request(scope)), None
+    except (HTTPException, FastSseError):
+        raise
+    except Exception as error:
+        if not waits:
+            raise
+        return UNDECIDED, error
+
+
+async def _asked(authorize: Authorize, request: Request) -> Right | None:
+    try:
+        answer = authorize(request)
         if inspect.isawaitable(answer):
             answer = await answer
         return _right_of(answer)  # a generator does its work only here
