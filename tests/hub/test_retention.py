@@ -15,7 +15,7 @@ from fast_sse.hub.outgoing import PAUSED
 from fast_sse.hub.telling import LetterRules
 from fast_sse.model.cursor import Position
 from fast_sse.model.errors import UnavailableError
-from fast_sse.observe.observer import DefectSeen, StoreFailed, Trimmed
+from fast_sse.observe.observer import DefectSeen, Trimmed, TrimmingFailed
 from fast_sse.store.base import Retention
 from fast_sse.store.memory.store import MemoryStore
 
@@ -215,7 +215,7 @@ async def test_retention_ends_with_the_store() -> None:
         await hub.store.close()
         await manual().elapse(6)
         assert "trimmer" in {task.get_name() for task in hub.hub._tasks if task.done()}
-        assert not hub.facts.of(StoreFailed)
+        assert not hub.facts.of(TrimmingFailed)
         assert not hub.facts.of(DefectSeen)
 
 
@@ -235,7 +235,7 @@ async def test_trimming_goes_on_whatever_one_step_met() -> None:
     async with bench(store, trim_interval_s=5.0) as hub:
         await hub.publish("a/t", *range(1510))
         await manual().elapse(5)
-        assert len(hub.facts.of(StoreFailed)) == 1
+        assert len(hub.facts.of(TrimmingFailed)) == 1
         await manual().elapse(5)
         assert [fact.where for fact in hub.facts.of(DefectSeen)] == ["trimmer"]
         await manual().elapse(5)

@@ -149,6 +149,7 @@ def test_texts_are_cut() -> None:
         (facts.HubStarted("s1.0.1", "fsync"), "info", "hub started"),
         (facts.StoreFailed("disk"), "error", "store failed"),
         (facts.StoreRecovered(), "warning", "store recovered"),
+        (facts.TrimmingFailed("disk"), "warning", "trimming failed"),
         (facts.StreamEvicted("stalled", "10.0.0.1", 30.0), "info", "stream evicted"),
         (facts.HandlerFailed("boom", "Traceback ..."), "error", "handler failed"),
         (facts.Trimmed(5), "debug", "trimmed"),

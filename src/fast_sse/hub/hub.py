@@ -96,8 +96,8 @@ class Hub:
         self._trimmer = Trimmer(
             store, ground.fanout, limits, observer, loop.time, lambda: self.dead_letters.keep_after
         )
-        self._publishes = Publishes(store, limits, loop, observer, ground.arrivals)
         self._probe = Probe(store, limits, observer, loop)
+        self._publishes = Publishes(store, limits, loop, observer, ground.arrivals, self._probe.suspect)
         self._tasks: list[asyncio.Task[None]] = []
 
     # -- facts --------------------------------------------------------------------------------------
@@ -172,6 +172,7 @@ class Hub:
             self._loop.create_task(self._follower.run(), name="follower"),
             self._loop.create_task(self._trimmer.run(), name="trimmer"),
             self._loop.create_task(self._publishes.run(), name="publish deadlines"),
+            self._loop.create_task(self._probe.run(), name="store watch"),
         ]
         self._ground.wheel.start()
         self.dead_letters.start()

@@ -1,8 +1,13 @@
-"""Would a publish be stored? Asked of the store itself, at most once a second, however many ask here."""
+"""Would a publish be stored? Asked of the store itself, at most once a second, however many ask here.
+
+A store that has failed is asked again until it answers, whether anybody asks here or not. So operators are told of each
+failure once, and of its end.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 
 from fast_sse.model.errors import NotStoredError, UnavailableError
@@ -28,16 +33,29 @@ class Probe:
         self._asked_s = float("-inf")
         self._task: asyncio.Task[None] | None = None
         self._error: UnavailableError | None = None
+        self._failing = asyncio.Event()
         self._up = False
 
     async def check(self) -> None:
         """Prove that a publish would be stored, by an answer that is at most a second old. Raises UnavailableError."""
-        if self._loop.time() - self._asked_s >= PROBE_INTERVAL_S and self._task is None:
-            self._task = self._loop.create_task(self._ask(), name="write probe")
+        self.suspect()
         if self._task is not None:
             await asyncio.shield(self._task)
         if self._error is not None:
             raise self._error
+
+    def suspect(self) -> None:
+        """Something of the store's failed, or may have: ask it, unless that was less than a second ago."""
+        if self._loop.time() - self._asked_s >= PROBE_INTERVAL_S and self._task is None:
+            self._task = self._loop.create_task(self._ask(), name="write probe")
+
+    async def run(self) -> None:
+        """Ask a store that has failed again and again, until the task is cancelled."""
+        while True:
+            await self._failing.wait()
+            await asyncio.sleep(PROBE_INTERVAL_S)
+            with contextlib.suppress(UnavailableError):
+                await self.check()
 
     async def _ask(self) -> None:
         before = self._error
@@ -52,6 +70,10 @@ class Probe:
         finally:
             self._asked_s = self._loop.time()
             self._task = None
+        if self._error is None:
+            self._failing.clear()
+        else:
+            self._failing.set()
         if (before is None) != (self._error is None):
             fact = StoreRecovered() if self._error is None else StoreFailed(self._error.message)
             self._observer.notify(fact)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from fast_sse.hub.arrivals import Arrivals
 from fast_sse.hub.long_lines import LongLines
 from fast_sse.hub.supervised import supervised
 from fast_sse.model.backoff import Backoff
-from fast_sse.model.errors import OverloadedError, UnknownOutcomeError
+from fast_sse.model.errors import OverloadedError, UnavailableError, UnknownOutcomeError
 from fast_sse.model.limits import Limits
 from fast_sse.model.message import Draft
 from fast_sse.observe.metrics import RECORDS, Histogram, Sample, counted
@@ -38,8 +38,11 @@ class Publishes:
         loop: asyncio.AbstractEventLoop,
         observer: Observer,
         arrivals: Arrivals,
+        suspect: Callable[[], None],
     ) -> None:
+        """`suspect` is called when the store did not take something, or did not answer in time."""
         self._store = store
+        self._suspect = suspect
         self._arrivals = arrivals
         self._clock = arrivals.clock
         self._limits = limits
@@ -74,9 +77,12 @@ class Publishes:
         arrived_s = self._clock()
         stored = self._store.append(drafts)
         if stored.done():
-            if not stored.cancelled() and stored.exception() is None:
-                self._committed(count, arrived_s)
-                self._count(stored.result(), arrived_s)
+            if not stored.cancelled():
+                if stored.exception() is None:
+                    self._committed(count, arrived_s)
+                    self._count(stored.result(), arrived_s)
+                else:
+                    self._suspect()
             return stored
         answer: Answer = self._loop.create_future()
         self.drafts += count
@@ -95,8 +101,10 @@ class Publishes:
             if not answer.done():  # else the deadline was faster
                 self._count(stored.result(), arrived_s)
                 answer.set_result(stored.result())
-        elif not answer.done():
-            answer.set_exception(error)
+        else:
+            self._suspect()
+            if not answer.done():
+                answer.set_exception(error)
 
     def _committed(self, count: int, arrived_s: float) -> None:
         """The store has answered an append. What it answers in one turn of the loop is what one commit carried."""
@@ -113,6 +121,8 @@ class Publishes:
         for outcome in outcomes:
             if not isinstance(outcome, Appended):
                 self._outcomes[outcome.code] += 1
+                if isinstance(outcome, UnavailableError):
+                    self._suspect()
             elif outcome.duplicate:
                 self._outcomes["duplicate"] += 1
             else:

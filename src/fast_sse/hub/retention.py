@@ -18,7 +18,7 @@ from fast_sse.model.cursor import Position
 from fast_sse.model.errors import StoreClosedError, UnavailableError
 from fast_sse.model.limits import Limits
 from fast_sse.observe.metrics import Sample
-from fast_sse.observe.observer import Observer, StoreFailed, Trimmed
+from fast_sse.observe.observer import Observer, Trimmed, TrimmingFailed
 from fast_sse.store.base import Store
 
 #: Quiet live sets that are looked at in one turn of the loop.
@@ -58,7 +58,7 @@ class Trimmer:
         except StoreClosedError:
             raise
         except UnavailableError as error:
-            self._observer.notify(StoreFailed(error.message))
+            self._observer.notify(TrimmingFailed(error.message))
 
     async def _trim(self) -> None:
         """Step by step as far as retention says; before and, where it matters, between steps, quiet ids move on."""

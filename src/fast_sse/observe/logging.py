@@ -171,6 +171,7 @@ ACTS: Mapping[type[facts.Fact], tuple[str, str]] = {
     ),
     facts.StoreRecovered: ("warning", "nothing to do: publishes are taken again"),
     facts.Trimmed: ("debug", ""),
+    facts.TrimmingFailed: ("warning", "look at the store if this comes again; until then the log grows"),
     facts.LongLine: ("warning", "see that your clients read lines of this length, or send less"),
     facts.HandlerFailed: ("error", "report this line; the client was told its request_id"),
     facts.DefectSeen: ("error", "report this line"),
@@ -212,7 +213,13 @@ class LogObserver:
     """Writes each fact as one line whose event is the fact's name in words, with the fact's fields and what to do."""
 
     _OF_THE_STORE = frozenset(
-        {facts.StoreFailed, facts.StoreRecovered, facts.FollowerRestarted, facts.TurnsFailed}
+        {
+            facts.StoreFailed,
+            facts.StoreRecovered,
+            facts.FollowerRestarted,
+            facts.TrimmingFailed,
+            facts.TurnsFailed,
+        }
     )
 
     def __init__(self, log: Log, store_at: str = "") -> None:

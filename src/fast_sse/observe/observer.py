@@ -56,6 +56,12 @@ class StoreRecovered(Fact, frozen=True, gc=False):
     """The store answers again."""
 
 
+class TrimmingFailed(Fact, frozen=True, gc=False):
+    """The store did not remove what retention does not keep; the next attempt is one interval later."""
+
+    error: str
+
+
 class Trimmed(Fact, frozen=True, gc=False):
     """Retention removed `entries` from the old end of the log."""
 
