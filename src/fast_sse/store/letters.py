@@ -32,7 +32,8 @@ while the process may live; `begin` of the next process of that node name sets i
 A turner is on the list from `begin` on: until its first turn its `through` is 0, and it counts as one that decides. It leaves
 the list with its goodbye, when `decided` is at or above its `upto`, or when it was silent for 2 grace + 60 s (grace of the
 turn that is applied). Its silence begins with the first turn of another one, or the first `begin`, that is further than its
-`through`, and ends with its next turn: who is idle with all the others has nothing to tell, and stays.
+`through`, and ends with its next turn: who is idle with all the others has nothing to tell, and stays. Times that lie
+ahead of the store's clock, because it was set back, become its now with the next turn of anybody.
 
 All methods are called on the event loop's thread and never block it. Errors are the store's own: UnavailableError;
 NotStoredError and DiskFullError (nothing of it happened); UnknownOutcomeError (do it again: each call is idempotent);

@@ -189,3 +189,44 @@ async def test_who_left_and_tells_again_is_back(store: Store, clock: Clock) -> N
     settled = await other.tell(cursor, handed=[cursor])
     assert (settled.late, [turner.node for turner in settled.turners]) == (1, ["a", "b"])
     assert settled.tally.total == 0
+
+
+BACK_S = -3600
+
+
+async def test_after_a_step_back_who_died_is_current_for_three_turns(store: Store, clock: Clock) -> None:
+    """And not until the clock is where it was: a catch-up after its last turn is told by nobody, and leaves doubt."""
+    one, other = await begun(store, "a", "b")
+    cursors = await put(store, draft(), draft())
+    await other.tell(cursors[1])
+    clock.pass_s(BACK_S)
+    assert listed(await one.tell(cursors[1])) == [("a", "1", True), ("b", "1", True)]
+    assert not await maybe(one, cursors[0])
+    clock.pass_s(THREE_TURNS_S + 0.001)
+    assert listed(await one.tell()) == [("a", "1", True), ("b", "1", False)]
+    assert await maybe(one, cursors[1])
+
+
+async def test_after_a_step_back_who_died_leaves_after_its_silence(store: Store, clock: Clock) -> None:
+    """Which begins anew with the step, at the latest: the list names it no hour longer."""
+    one, other = await begun(store, "a", "b")
+    cursors = await put(store, draft(), draft())
+    await other.tell(cursors[0])
+    await one.tell(cursors[1])  # who sees that the other one is silent
+    clock.pass_s(BACK_S)
+    assert [turner.node for turner in (await one.tell()).turners] == ["a", "b"]
+    clock.pass_s(SILENT_S)
+    assert not await maybe(one, cursors[1])
+    assert [turner.node for turner in (await one.tell()).turners] == ["a"]
+
+
+async def test_after_a_step_back_who_lives_is_on_the_list(store: Store, clock: Clock) -> None:
+    """Each turn says so by the clock of that moment."""
+    one, other = await begun(store, "a", "b")
+    (cursor,) = await put(store, draft())
+    await other.tell(cursor)
+    clock.pass_s(BACK_S)
+    for _ in range(5):
+        clock.pass_s(EVERY_MS / 1000)
+        await other.tell(cursor, acks=[(cursor, "phone")])
+        assert listed(await one.tell(cursor)) == [("a", "1", True), ("b", "1", True)]

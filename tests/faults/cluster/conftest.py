@@ -19,6 +19,12 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
         yield server
 
 
+@pytest.fixture
+def redis_log(redis_server: RedisServer) -> Log:
+    """The log on that server."""
+    return on_redis(redis_server)
+
+
 @pytest.fixture(params=["redis", "kafka"])
 def log(request: pytest.FixtureRequest) -> Log:
     """Both stores that nodes can share, one after the other."""

@@ -122,6 +122,33 @@ async def test_a_node_that_comes_later_finds_undecided_what_is(cluster: Cluster)
     assert await ids(later) == await ids(one) == [waiting.text]
 
 
+async def test_who_comes_when_the_topic_let_go_of_everything_makes_nobody_silent(cluster: Cluster) -> None:
+    """It begins where the topic does, further than the last message; of that the others have told, and they are idle."""
+    stores = [await cluster.open("a"), await cluster.open("b")]
+    nodes = [await begun(store, name) for store, name in zip(stores, "ab", strict=True)]
+    (cursor,) = await put(stores[0], draft())
+    for (node,) in nodes:
+        await node.tell(cursor, decided=cursor)
+    cluster.delete_records(stores[1]._view.read_to)
+    later = await cluster.open("c")
+    (newer,) = await begun(later, "c")
+    assert newer.through > cursor.position
+    await newer.tell()
+    for (node,) in nodes:
+        await node.tell()  # as somebody asked it: so the new view knows of it
+    await newer.tell()
+    sql = "SELECT node FROM turner WHERE behind_ms IS NOT NULL"
+    for store in (*stores, later):
+        await level(store, later)
+        assert await store._opened().run(lambda log: log.connection.execute(sql).fetchall()) == []
+    (message,) = await put(later, draft())
+    await newer.tell(message)
+    for store in stores:
+        await level(store, later)
+        silent = await store._opened().run(lambda log: log.connection.execute(sql).fetchall())
+        assert sorted(name for (name,) in silent) == ["a", "b"]
+
+
 @pytest.mark.slow
 async def test_a_lost_tail_takes_its_letters(tmp_path: Path) -> None:
     """Letters and decisions above the loss go with it: a message at a place that is given again dies like any other."""

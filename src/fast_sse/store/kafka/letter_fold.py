@@ -63,7 +63,7 @@ class LetterFold:
         self._queue = queue
         self._print_at = print_at
         self._place: Position = 0
-        self._turns = Turns(self.rows, self._record_of, self._newest)
+        self._turns = Turns(self.rows, self._record_of, self._newest, self._last)
 
     def take(self, raw: Raw, entry: TopicEntry | None, *, answered: bool) -> Answered | None:
         """Do what the next one says; its answer, if it is to be `answered`. Without an entry it cannot be read."""
@@ -148,6 +148,11 @@ class LetterFold:
 
     def _newest(self) -> Position:
         sql = "SELECT ifnull((SELECT max(seq) FROM log WHERE seq < ?), trimmed) FROM mark"
+        return int(self._execute(sql, (self._place,)).fetchone()[0])
+
+    def _last(self) -> Position:
+        """Below the newest place where the topic let go of everything: a view that is new then begins where the topic does."""
+        sql = "SELECT ifnull(max(seq), 0) FROM log WHERE seq < ?"
         return int(self._execute(sql, (self._place,)).fetchone()[0])
 
     # -- letters ------------------------------------------------------------------------------------

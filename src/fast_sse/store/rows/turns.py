@@ -85,11 +85,15 @@ class Turns:
         letters: LetterRows,
         record_of: Callable[[Position], Record | None],
         newest: Callable[[], Position],
+        last: Callable[[], Position] | None = None,
     ) -> None:
-        """`record_of`: what the log has at a position. `newest`: its newest place."""
+        """`record_of`: what the log has at a position. `newest`: its newest place. `last`: of its last record, where that may
+        be another one; 0 for none.
+        """
         self._letters = letters
         self._record_of = record_of
         self._newest = newest
+        self._last = last or newest
         self._execute = letters.connection.execute
 
     def begin(self, node: str, start: str, at: Instant) -> Begun:
@@ -182,6 +186,9 @@ class Turns:
         return self._execute(sql, (turn.node, turn.start, turn.number)).fetchone() is not None
 
     def _note(self, turn: Turn, at: Instant) -> None:
+        """Its times are those of now, and no other one's are later, as they would be once the clock is set back."""
+        earlier = "UPDATE turner SET time_ms = min(time_ms, ?1), behind_ms = min(behind_ms, ?1)"
+        self._execute(f"{earlier} WHERE time_ms > ?1 OR behind_ms > ?1", (at.paced_ms,))
         self._execute(
             """
             INSERT INTO turner VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL) ON CONFLICT DO UPDATE SET
@@ -195,7 +202,8 @@ class Turns:
         self._others_went_on(turn.node, turn.start, turn.through, at)
 
     def _others_went_on(self, node: str, start: str, through: Position, at: Instant) -> None:
-        """Who is not as far begins to be silent, if it has not yet."""
+        """Who is not as far begins to be silent, if it has not yet. Of places without a record there is nothing to tell."""
+        through = min(through, self._last())
         sql = "UPDATE turner SET behind_ms = ? WHERE behind_ms IS NULL AND through < ? AND (node, start) <> (?, ?)"
         self._execute(sql, (at.paced_ms, through, node, start))
 

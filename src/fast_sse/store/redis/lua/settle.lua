@@ -30,6 +30,7 @@ local silent_ms = now - 2 * grace - 60000
 local others, mine = {}, nil
 
 for _, one in ipairs(turners_of(log)) do
+  one.changed = set_back(one, now)
   if one.name == me then mine = one else others[#others + 1] = one end
 end
 local known = mine and tonumber(mine.number) >= number
@@ -102,6 +103,7 @@ local function forget_turners()
     if not listed(one) and tonumber(one.time) <= silent_ms then
       call('HDEL', log.base .. 'turners', one.name)
     else
+      if one.changed then note(log, one) end
       left[#left + 1] = one
     end
   end

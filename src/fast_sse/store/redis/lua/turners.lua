@@ -30,6 +30,18 @@ local function new_turner(name, now)
     time = string.format('%.0f', now), behind = '-', late = '0', dead = '' }
 end
 
+-- What lies ahead of a clock that was set back is now: its silence and its last turn are as old as they can be known to be.
+-- Whether anything did.
+local function set_back(turner, now)
+  local changed = false
+  for _, name in ipairs({ 'time', 'behind' }) do
+    if turner[name] ~= '-' and tonumber(turner[name]) > now then
+      turner[name], changed = string.format('%.0f', now), true
+    end
+  end
+  return changed
+end
+
 -- Whether it is on the list: it may have handed over something above `decided`, and was not silent for too long.
 local function on_list(turner, decided, silent_ms)
   local open = turner.upto == '-' or before(decided, turner.upto)
