@@ -34,7 +34,7 @@ async def test_the_overview_counts_what_happens(operator: Operator, complaints: 
         await expect(operator.figure("Latency").first).not_to_have_text("–")
         await expect(operator.figure("Streams")).to_have_text("1")
         await expect(operator.text("#state")).to_contain_text(
-            "is ready, with 1 stream open. What SQLite acknowledged is on disk."
+            "is ready, with 1 stream open. Every acknowledged message is on disk."
         )
         await expect(operator.text(".figure canvas")).to_have_count(12)
         await expect(operator.text('.chart[aria-label^="Published, last 15 minutes: from "]')).to_have_count(
@@ -177,7 +177,7 @@ async def test_streams_are_filtered_and_ended(operator: Operator, complaints: li
         await expect(rows).to_contain_text("streams/one")
         await expect(rows.locator(".badge")).to_have_text("live")
         await operator.click("Slow")
-        await operator.says("No such stream gets what is published to streams/one.")
+        await operator.says("No stream in this list gets messages of streams/one.")
         await operator.click("Lagging")
         await operator.click("Oldest")
         await rows.get_by_role("button", name="End…").click()
@@ -186,7 +186,7 @@ async def test_streams_are_filtered_and_ended(operator: Operator, complaints: li
         await subscriber.ready(2)
         await operator.page.get_by_label("Of a channel, id/type").fill("streams/other")
         await operator.click("Filter")
-        await operator.says("No such stream gets what is published to streams/other.")
+        await operator.says("No stream in this list gets messages of streams/other.")
     finally:
         await subscriber.stop()
     assert complaints == []

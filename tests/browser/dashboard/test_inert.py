@@ -115,7 +115,7 @@ async def test_a_hostile_address_and_a_hostile_form_stay_text(operator: Operator
     await page.get_by_text("More").click()
     await page.get_by_label("Headers, one name: value a line").fill(XSS)
     await operator.click("Publish")
-    await operator.says("is not name: value")
+    await operator.says("does not have the form name: value")
     await page.get_by_label("Headers, one name: value a line").fill("")
     await page.get_by_label("Event", exact=True).fill(XSS)
     await operator.click("Publish")

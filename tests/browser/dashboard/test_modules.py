@@ -98,13 +98,13 @@ async def test_each_state_has_its_sentence(open_page: OpenPage, hub: Operated) -
 
     assert await said() == (
         "",
-        "n0 is ready, with 1 stream open. What Redis acknowledged is on the disk of Redis, and on 2 replicas.",
+        "n0 is ready, with 1 stream open. Every acknowledged message is on the disk of Redis, and on 2 replicas.",
     )
     kind, text = await said(phase="lost")
     assert (kind, text.split(":")[0]) == ("look", "No news from n0 for 12 s")
     for kind, words, different in (
         ("act", "publishes are refused", {"store": {**store, "up": False}}),
-        ("act", "does not read the log", {"store": {**store, "following": False}}),
+        ("act", "cannot read from Redis", {"store": {**store, "following": False}}),
         ("act", "unreadable", {"store": {**store, "damaged": True}}),
         ("look", "draining", {"state": "draining"}),
         ("look", "starting", {"state": "starting"}),

@@ -92,7 +92,7 @@ async def test_a_node_that_stands_still_is_seen(open_page: OpenPage, mortal: Ope
     os.kill(mortal.pid, signal.SIGSTOP)
     try:
         await expect(page.locator("#fresh")).to_have_text("last update 4 s ago")
-        await expect(operator.text("#state")).to_contain_text("The connection stands, but nothing comes.")
+        await expect(operator.text("#state")).to_contain_text("The connection is open, but nothing arrives.")
     finally:
         os.kill(mortal.pid, signal.SIGCONT)
     await operator.is_live()

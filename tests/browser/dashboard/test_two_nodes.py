@@ -89,7 +89,7 @@ async def test_the_walk_over_two_nodes(
     for operator in (first, second):
         await expect(operator.text("#state")).to_contain_text("The store does not answer")
     await first.go("nodes")
-    await first.says("Of others nothing is known now")
+    await first.says("Nothing is known of other nodes now")
     await expect(rows.locator(".badge")).to_have_text(["heard", "not known"])
     await first.go("overview")
     redis_server.start()

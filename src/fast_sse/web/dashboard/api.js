@@ -9,12 +9,12 @@ export class ApiError extends Error {
 }
 
 const WHAT_TO_DO = {
-  unreachable: "It may be restarting. What is shown here is from before.",
-  forbidden: "Open this page by the address that the operators' listener is configured with.",
-  not_stored: "The store is away. Streams stay open and go on when it is back.",
-  overloaded: "Too much is under way. Try again in a moment.",
+  unreachable: "It may be restarting. The numbers on this page are from before.",
+  forbidden: "Open this page under the address of the operators' listener, or under a name in admin.names.",
+  not_stored: "The store does not answer. Streams stay open, and continue when it is back.",
+  overloaded: "The node has too much to do. Try again in a moment.",
   rate_limited: "Wait a moment, and try again.",
-  unknown: "It may have happened, or not. Trying again is safe.",
+  unknown: "It may be done, or not. You can repeat it safely, except a publish without an idempotency key.",
   disk_full: "Free some space on the node's disk, then try again.",
 };
 
@@ -23,7 +23,7 @@ export function explained(error) {
   if (!(error instanceof ApiError)) throw error;
   const said = error.message.charAt(0).toUpperCase() + error.message.slice(1);
   const wait = error.retry ? ` Wait ${error.retry} s.` : "";
-  const known = WHAT_TO_DO[error.code] ?? (error.status >= 500 ? "The node's log has more under this request." : "");
+  const known = WHAT_TO_DO[error.code] ?? (error.status >= 500 ? "The node's log says more: look for this request." : "");
   const id = error.status >= 500 && error.id ? ` (request ${error.id})` : "";
   return `${said}${id}.${wait} ${known}`.replace("..", ".").trim();
 }

@@ -37,7 +37,7 @@ const largest = (data) => data.slice(1).flat().reduce((most, value) => Math.max(
 /** Said instead of the picture. */
 function summary(name, shown, format) {
   const known = shown.filter((value) => value !== null);
-  if (!known.length) return `${name}: nothing known of the last 15 minutes`;
+  if (!known.length) return `${name}: no numbers in the last 15 minutes`;
   const [least, most] = [Math.min(...known), Math.max(...known)];
   return `${name}, last 15 minutes: from ${text(format(least))} to ${text(format(most))}`;
 }

@@ -86,7 +86,7 @@ function stored(row, to, data, watchers) {
   published += 1;
   $("published").textContent = published;
   lane.run("live");
-  verdict(row, "stored", `stored (${data.durability})${data.duplicate ? ", once" : ""}`, data.message_id);
+  verdict(row, "stored", `stored (${data.durability})${data.duplicate ? ", only once" : ""}`, data.message_id);
   for (const expects of watchers) expects((pattern) => matches(to, pattern), data.message_id);
 }
 

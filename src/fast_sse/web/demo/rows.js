@@ -45,7 +45,7 @@ export function messageRow({ id, data, headers, at, replayed, again }) {
 /** `lost`: how many that were waiting may not come. */
 export function gapRow(reason, text, lost) {
   const row = element("li", "gap");
-  const behind = lost ? ` ${messages(lost)} published meanwhile may be on the other side of it.` : "";
+  const behind = lost ? ` ${messages(lost)} published meanwhile may be missing.` : "";
   row.append(
     element("strong", "", `Gap: ${reason}`),
     element("span", "", `The hub cannot continue exactly: ${GAP_REASONS[reason] ?? reason}.${behind}`),

@@ -29,7 +29,7 @@ export function channel(main, { params, query }, outer) {
   const erase = () => ask({
     title: `Erase ${name}`,
     words: [
-      "Every retained message and every dead letter of exactly this channel is removed, and its streams are ended.",
+      "This removes every retained message and every dead letter of exactly this channel. It also ends its streams.",
       "This cannot be undone.",
     ],
     typed: name,

@@ -43,9 +43,9 @@ function overview(main, { query }, signal) {
   const nothing = () => {
     const typed = search.value.trim();
     const exact = channelOf(typed);
-    if (!typed) return word("quiet", "No channel moved in the last minutes, and no stream is open. Publish something, or open a quiet channel by its name.");
-    if (!exact) return word("quiet", "No busy channel has this in its name. A quiet one is not counted: type its whole name, id/type, to open it.");
-    return word("quiet", "Not counted now, which a quiet channel is not. ", el("a", { href: to("channels", exact) }, `Open ${channelText(...exact)}`));
+    if (!typed) return word("quiet", "No message was published in the last minutes, and no stream is open. To open a quiet channel, type its whole name, id/type.");
+    if (!exact) return word("quiet", "No busy channel has this in its name. Quiet channels are not listed: to open one, type its whole name, id/type.");
+    return word("quiet", "This channel is quiet, so it is not listed. ", el("a", { href: to("channels", exact) }, `Open ${channelText(...exact)}`));
   };
   const again = () => {
     note("channels", [], { top: top === "rate" ? "" : top, search: search.value.trim() });

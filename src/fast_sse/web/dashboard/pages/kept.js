@@ -12,7 +12,7 @@ export const localMs = (text) => (text ? String(new Date(text).getTime()) : "");
 
 export function kept(place, params, signal) {
   const wide = params.includes("*");
-  const from = choice([["newest", "the newest"], ["earliest", "the beginning"], ["time", "a time"], ["id", "behind an id"]]);
+  const from = choice([["newest", "the newest"], ["earliest", "the beginning"], ["time", "a time"], ["id", "after an id"]]);
   const time = el("input", { type: "datetime-local", step: "1" });
   const until = el("input", { type: "datetime-local", step: "1" });
   const id = el("input", { type: "text", autocomplete: "off", spellcheck: "false", class: "mono" });
@@ -46,8 +46,8 @@ export function kept(place, params, signal) {
     list.append(...items.map((message) => messageRow(message, wide)));
     next = following;
     more.hidden = following === null;
-    const lost = gap ? word("look", `What lay before is not there any more (${gap.reason}); this is all that is kept.`) : null;
-    if (!list.children.length) return [word("quiet", "No message is kept here. Retention may have taken them: see retention in the settings.")];
+    const lost = gap ? word("look", `Earlier messages are gone (${gap.reason}). This is all that is kept.`) : null;
+    if (!list.children.length) return [word("quiet", "No message is kept here. Older ones may be deleted: see retention in the settings.")];
     return [lost, list, el("div", { class: "row end" }, more)].filter(Boolean);
   };
   const part = loaded({ load, render, signal });

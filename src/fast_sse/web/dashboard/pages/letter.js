@@ -32,7 +32,7 @@ export function replayBody(typed) {
 function actions(letter, signal) {
   const replay = () => ask({
     title: "Replay this letter",
-    words: ["It is published again, as a new message, and then it is no dead letter any more."],
+    words: ["Its message is published again, as a new message. Then the dead letter is removed."],
     fields: [REPLAY_TO],
     yes: "Replay",
     danger: false,
@@ -45,7 +45,7 @@ function actions(letter, signal) {
   });
   const purge = () => ask({
     title: "Purge this letter",
-    words: ["It is removed for good. Nothing is published."],
+    words: ["The dead letter is removed for good. Nothing is published."],
     yes: "Purge",
     act: async () => {
       await request("DELETE", path("v1", "dead-letters", letter.id));
@@ -70,8 +70,8 @@ function shown(letter, signal) {
   const { event_id: id, event_type: type, source } = letter;
   return [
     card("Why it is here", el("p", {}, letter.description), actions(letter, signal),
-      letter.maybe_delivered ? word("look", "A node that vanished may have delivered it.") : null),
-    card("What it is", pairs({
+      letter.maybe_delivered ? word("look", "A node that crashed or stood still may have delivered it.") : null),
+    card("The message", pairs({
       Id: el("code", {}, letter.id),
       Channel: id === null ? "none" : el("a", { class: "mono", href: to("channels", [id, type]) }, channelText(id, type)),
       Reason: letter.reason.replace("_", " "),
@@ -94,7 +94,7 @@ function shown(letter, signal) {
 
 const gone = (error) => {
   if (error instanceof ApiError && error.status === 404) {
-    return [word("look", "There is no such dead letter: it was replayed, purged, delivered late, or never was.")];
+    return [word("look", "There is no such dead letter. It was replayed, purged or delivered late, or the id is wrong.")];
   }
   throw error;
 };

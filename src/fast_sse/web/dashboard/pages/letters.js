@@ -60,10 +60,10 @@ function overview(main, { query }, signal) {
       following = next;
       more.hidden = next === null;
       update(shown);
-      about.textContent = `${plural(total, "dead letter")} in all; ${plural(waiting, "message")} of this node may become one yet.`;
+      about.textContent = `${plural(total, "dead letter")} in all. Still waiting for a subscriber on this node: ${plural(waiting, "message")}.`;
       bulk.hidden = !shown.length;
       if (shown.length) return [about, node, el("div", { class: "row end" }, more)];
-      return [about, word("quiet", Object.keys(used).length ? "No dead letter is like this." : "No dead letters: whatever was published was handed to somebody, or still has time.")];
+      return [about, word("quiet", Object.keys(used).length ? "No dead letter matches this filter." : "No dead letters. No message has waited too long for a subscriber.")];
     },
     signal,
   });

@@ -58,7 +58,7 @@ function run({ title, filter, words, controls, yes, kind, prepare, step, counts,
         say(state, `${told()} so far.`);
         if (cursor !== null && values.rate) await pause(Math.max(0, (letters * 1000) / values.rate - (Date.now() - began)), stop.signal);
       }
-      say(state, cursor === null ? `Done: ${told()}.` : `Stopped: ${told()}. The rest is as it was; start again to go on.`);
+      say(state, cursor === null ? `Done: ${told()}.` : `Stopped: ${told()}. The rest is unchanged. Start again to go on.`);
     } catch (error) {
       trouble.append(el("p", { class: "word act" }, explained(error), touched ? ` Until then: ${told()}. Start again to go on.` : null));
     }
@@ -82,8 +82,8 @@ export function replayMany({ filter, done, signal }) {
   run({
     title: "Replay dead letters",
     filter,
-    words: "Each is published again, the oldest first, and is no dead letter then. What dies meanwhile stays.",
-    controls: [el("div", { class: "fields" }, field("Letters a second, 0 for no bound", rate), field(REPLAY_TO.label, to, REPLAY_TO.hint)), failed],
+    words: "Each message is published again, the oldest first, and its dead letter is removed. Dead letters that are made meanwhile stay.",
+    controls: [el("div", { class: "fields" }, field("Dead letters a second, 0 for no limit", rate), field(REPLAY_TO.label, to, REPLAY_TO.hint)), failed],
     yes: "Replay",
     kind: "main",
     prepare: () => ({ rate: Number(rate.value), body: replayBody(to.value) }),
@@ -107,7 +107,7 @@ export function purgeMany({ filter, done, signal }) {
   run({
     title: "Purge dead letters",
     filter,
-    words: "Each is removed for good, and nothing is published. What dies meanwhile stays.",
+    words: "Each dead letter is removed for good, and nothing is published. Dead letters that are made meanwhile stay.",
     controls: [],
     yes: "Purge them",
     kind: "danger",

@@ -18,7 +18,7 @@ export const login = {
         entered();
       } catch (error) {
         if (signal.aborted) return;
-        say(trouble, error.status === 401 ? "That is not the key. It is the setting admin.key of this node." : explained(error));
+        say(trouble, error.status === 401 ? "That is not the key. The key is the setting admin.key of this node." : explained(error));
         trouble.hidden = false;
         go.disabled = false;
         key.select();

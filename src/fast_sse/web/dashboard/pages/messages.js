@@ -8,17 +8,17 @@ import { indented } from "../exact.js";
 import { block, card, pairs } from "../parts.js";
 import { channelText, go, to } from "../routes.js";
 
-const STEPS = [["stored", "in the log"], ["written", "handed to sockets"], ["acked", "named clients have it"]];
+const STEPS = [["stored", "in the log"], ["written", "handed to sockets"], ["acked", "clients have it"]];
 const SAYS = {
-  stored: "It is in the log, and as far as is known it was handed to no socket.",
-  written: "It was handed to sockets; nobody acknowledged it by name.",
-  acked: "Named clients said that they have it.",
-  dead: "Nobody was handed it in time: it is in the dead letters.",
+  stored: "It is in the log. As far as the nodes know, it was handed to no socket.",
+  written: "It was handed to sockets. No client has acknowledged it.",
+  acked: "Clients have acknowledged it.",
+  dead: "It was handed to no subscriber in time. It is in the dead letters.",
 };
 
 function road({ state, stored_ms: stored, written, acked }) {
   const reached = state === "dead" ? 0 : STEPS.findIndex(([name]) => name === state);
-  const more = { stored: moment(stored), written: written === null ? "not known any more" : plural(written, "socket"), acked: acked === null ? "not known any more" : plural(acked, "client") };
+  const more = { stored: moment(stored), written: written === null ? "no longer known" : plural(written, "socket"), acked: acked === null ? "no longer known" : plural(acked, "client") };
   const steps = STEPS.map(([name, about], i) => el("li", { class: i <= reached ? "reached" : null },
     el("strong", {}, name), el("div", { class: "hint" }, about), el("div", {}, more[name])));
   if (state === "dead") steps.push(el("li", { class: "dead" }, el("strong", {}, "dead"), el("div", {}, "in the dead letters")));
@@ -28,12 +28,12 @@ function road({ state, stored_ms: stored, written, acked }) {
 const where = ({ delivery, letter }) => card("Where it is now",
   el("p", {}, SAYS[delivery.state] ?? delivery.state), road(delivery),
   delivery.complete ? null : word("look", delivery.silent.length
-    ? `Not yet heard: ${delivery.silent.join(", ")}. What they handed over is missing in the counts.`
-    : "This node holds the message no more: the counts are not known."),
+    ? `No word yet from ${delivery.silent.join(", ")}. Their deliveries are missing in the counts.`
+    : "This node no longer has the message in memory, so the counts are not known."),
   delivery.clients.length ? el("p", {}, `Acknowledged by ${delivery.clients.join(", ")}.`) : null,
   letter ? el("p", {}, el("a", { href: to("dead-letters", [letter.id]) }, "Its dead letter"), `: ${letter.description}`) : null);
 
-const what = (message) => card("What was published", pairs({
+const what = (message) => card("The message", pairs({
   Channel: el("a", { class: "mono", href: to("channels", [message.event_id, message.event_type]) }, channelText(message.event_id, message.event_type)),
   Published: moment(message.time_ms),
   Event: message.event,
@@ -55,7 +55,7 @@ const shown = (found) => [
 
 const missing = (error) => {
   if (error instanceof ApiError && error.status === 404) {
-    return [word("look", "No message has this id: it was never stored here, or is trimmed or erased. Was the id of another hub?")];
+    return [word("look", "No message has this id. It was trimmed or erased, or the id is from another hub.")];
   }
   if (error instanceof ApiError && error.status === 400) return [word("look", explained(error))];
   throw error;
@@ -80,7 +80,7 @@ export const messages = {
       el("div", { class: "top" }, el("h1", {}, "Messages"), part ? part.asof : null),
       el("form", { class: "bar", role: "search", on: { submit } },
         field("Id of a message", input), el("button", { class: "main" }, "Look up")),
-      part ? part.node : word("quiet", "A publish is answered with an id, and each event has it as its id: line. Paste one here."),
+      part ? part.node : word("quiet", "Paste the id of a message. It is in the answer to the publish, and in the id: line of the event."),
     );
     if (!id) input.focus();
   },

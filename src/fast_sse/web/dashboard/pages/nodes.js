@@ -27,10 +27,10 @@ export const nodes = {
         known = told;
         update(items);
         const silent = items.filter(({ current }) => current === false).length;
-        const words = !shared ? word("quiet", "This node has a log of its own: there are no others to show.")
-          : !known ? word("look", "Of others nothing is known now: the store named none yet, or does not answer.")
-            : silent ? word("look", `${plural(silent, "node")} silent although there is something to tell: stopped, killed, or stuck. A stopped one goes from this list by itself.`)
-              : el("p", { class: "note" }, `${plural(items.length, "node")} on this store. One that has nothing to tell is idle, and shown as such.`);
+        const words = !shared ? word("quiet", "This node has a log of its own, so there are no other nodes to show.")
+          : !known ? word("look", "Nothing is known of other nodes now: the store has not named any yet, or does not answer.")
+            : silent ? word("look", `Silent, although there is something to report: ${plural(silent, "node")}. A silent node was stopped or killed, or is stuck. A stopped one leaves this list by itself.`)
+              : el("p", { class: "note" }, `${plural(items.length, "node")} on this store. A node that has nothing to report is idle.`);
         return items.length ? [words, node] : [words];
       },
       every_ms: EVERY_MS,

@@ -50,7 +50,7 @@ export const overview = {
     const state = el("p", { class: "state off", id: "state" }, el("span", {}, text, link));
     const figures = FIGURES.map((each) => figure(each, signal));
     main.append(el("h1", { class: "visually-hidden" }, "Overview"), state, el("div", { class: "figures" }, figures.map(({ node }) => node)),
-      el("p", { class: "note" }, "Each line is the last 15 minutes, from zero to the number above it; a hole is time of which nothing is known."));
+      el("p", { class: "note" }, "Each line shows the last 15 minutes, from zero to the number above it. A hole is a time without numbers."));
     let drawnAt = null;
     watch(() => {
       const { kind, text: words, page, link: linked } = stateWords(now, age(), Date.now());

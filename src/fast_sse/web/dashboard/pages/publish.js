@@ -13,7 +13,7 @@ function headersOf(text) {
   const lines = text.split("\n").filter((line) => line.trim());
   return Object.fromEntries(lines.map((line) => {
     const at = line.indexOf(":");
-    if (at < 1) throw new SyntaxError(`Headers: “${line.trim()}” is not name: value.`);
+    if (at < 1) throw new SyntaxError(`Headers: “${line.trim()}” does not have the form name: value.`);
     return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
   }));
 }
@@ -58,7 +58,7 @@ export const publish = {
     const trouble = el("p", { class: "word act", role: "alert", hidden: true });
     const go = el("button", { class: "main" }, "Publish");
     const list = el("ol", { class: "tail", "aria-label": "Answers, newest first", tabindex: "0" });
-    const empty = el("p", { class: "word quiet" }, "Nothing yet. An id means that the message is stored, and as safely as the answer says.");
+    const empty = el("p", { class: "word quiet" }, "Nothing yet. An answer with an id means that the message is stored. The word in brackets says how safely.");
 
     const submit = async (event) => {
       event.preventDefault();
@@ -68,7 +68,7 @@ export const publish = {
         const where = [controls.id.value, controls.type.value];
         const { message_id: id, durability, duplicate } = await ask("POST", "v1/publish-test", { body: body(controls), signal });
         list.prepend(el("li", {}, el("div", { class: "line" },
-          el("span", {}, moment(Date.now())), el("span", { class: "badge" }, `stored (${durability})`), duplicate ? el("span", { class: "badge plain" }, "once already") : null,
+          el("span", {}, moment(Date.now())), el("span", { class: "badge" }, `stored (${durability})`), duplicate ? el("span", { class: "badge plain" }, "stored before") : null,
           el("a", { href: to("channels", where) }, channelText(...where)), el("a", { class: "mono", href: to("messages", [id]) }, id))));
         if (list.children.length > ANSWERS_MAX) list.lastElementChild.remove();
         empty.hidden = true;
@@ -94,7 +94,7 @@ export const publish = {
               field("Idempotency key", controls.key), field("Dead letter", controls.letter)),
             field("User, JSON", controls.user), field("Headers, one name: value a line", controls.headers))),
           trouble, el("div", { class: "row end" }, go)),
-        el("section", { class: "card", "aria-label": "Answers" }, el("h2", {}, "What the node answered"), empty, list)),
+        el("section", { class: "card", "aria-label": "Answers" }, el("h2", {}, "Answers from the node"), empty, list)),
     );
   },
 };

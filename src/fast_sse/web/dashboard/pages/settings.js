@@ -42,7 +42,7 @@ export const settings = {
     main.append(
       el("div", { class: "top" }, el("h1", {}, "Settings in force"), part.asof),
       el("div", { class: "bar" }, field("Search", search),
-        el("div", { class: "row control" }, only, el("label", { for: only.id }, "only what is not the default"))),
+        el("div", { class: "row control" }, only, el("label", { for: only.id }, "only settings that are not the default"))),
       el("div", { class: "card" }, part.node),
     );
   },

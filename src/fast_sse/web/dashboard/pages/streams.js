@@ -12,8 +12,8 @@ import { tabs } from "../tabs.js";
 const EVERY_MS = 2000;
 const ORDERS = [["slow", "Slow"], ["lagging", "Lagging"], ["oldest", "Oldest"]];
 const EMPTY = {
-  slow: "Nobody is slow: no stream has bytes that its peer did not take.",
-  lagging: "Nobody lags: every stream is level with the log.",
+  slow: "No stream is slow: each peer has taken all its bytes.",
+  lagging: "No stream lags: each is level with the log.",
   oldest: "No stream is open on this node.",
 };
 const STATES = { live: "live", catching_up: "catching up", paused: "paused", joining: "joining", ended: "ended" };
@@ -27,7 +27,7 @@ const listens = ({ channels, channels_count: all }) => el("span", {},
 /** Ask, then end one; its client is told to come back and resumes. */
 const end = (current, part, signal) => ask({
   title: "End this stream",
-  words: [`The stream of ${current().address} is ended. Its client is told to come back, and resumes where it was.`],
+  words: [`This ends the stream of ${current().address}. Its client is told to reconnect, and resumes where it was.`],
   yes: "End it",
   act: async () => {
     await request("DELETE", path("v1", "subscribers", current().id));
@@ -65,7 +65,7 @@ export const streams = {
         const parts = Object.entries(states).filter(([, number]) => number).map(([state, number]) => `${count(number).value} ${STATES[state] ?? state}`);
         about.textContent = `${plural(total, "stream")} on this node${parts.length ? `: ${parts.join(", ")}` : ""}.${more ? " The first 100 are shown." : ""}`;
         if (items.length) return [about, node];
-        return [about, word("quiet", asked.channel ? `No such stream gets what is published to ${asked.channel}.` : EMPTY[asked.order])];
+        return [about, word("quiet", asked.channel ? `No stream in this list gets messages of ${asked.channel}.` : EMPTY[asked.order])];
       },
       every_ms: EVERY_MS,
       signal,

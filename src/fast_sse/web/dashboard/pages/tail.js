@@ -12,11 +12,11 @@ const ROWS_MAX = 200;
 const HELD_MAX = 500;
 const BEGIN = 20;
 const GAPS = {
-  trimmed: "what came next is trimmed from the log; all that is kept follows",
-  epoch: "the log is another one, new or restored; all that is kept follows",
-  lost_tail: "the log has lost its end, a part of which was shown here",
-  ahead: "the id is newer than the log; it goes on from now",
-  unreadable: "the id could not be read; it goes on from now",
+  trimmed: "the log no longer has the messages after this id; all messages that it has follow",
+  epoch: "the log is another one, new or restored; all its messages follow",
+  lost_tail: "the log has lost its newest part, and some of that was shown here",
+  ahead: "the id is newer than the log; the list continues from now",
+  unreadable: "the id, or a part of the log, could not be read; the list continues without it",
 };
 
 export function tail(place, params, signal) {
@@ -31,7 +31,7 @@ export function tail(place, params, signal) {
   const state = el("span", { class: "asof push", role: "status" }, "connecting");
   const counted = el("span", { class: "note live-number" });
   const list = el("ol", { class: "tail", "aria-label": "Messages, newest first", tabindex: "0" });
-  const empty = el("p", { class: "word quiet" }, "Nothing yet. What is published to this channel appears here.");
+  const empty = el("p", { class: "word quiet" }, "Nothing yet. Messages of this channel appear here.");
   const hold = button("Pause", () => {
     paused = !paused;
     say(hold, paused ? "Go on" : "Pause");
@@ -76,7 +76,7 @@ export function tail(place, params, signal) {
         keep(() => messageRow(message, wide));
       },
       gap: ({ reason }) => keep(() => el("li", { class: "gap" }, `Gap (${reason}): ${GAPS[reason] ?? reason}.`)),
-      skipped: () => keep(() => el("li", { class: "gap" }, "More came than can be shown: some are left out here, and are in the log.")),
+      skipped: () => keep(() => el("li", { class: "gap" }, "Too many messages came to show all of them. The missing ones are in the log.")),
       position: () => {},
     },
     opened: () => { away = ""; standing(); },
