@@ -217,15 +217,20 @@ async def test_operators_are_let_in_with_a_key_alone(image: Image, tmp_path: Pat
 PAGE = (ROOT / "docs" / "containers.md").read_text().replace("\\\n", " ")
 
 
-def test_the_line_that_runs_it_fits_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`docker run` of the page publishes the image's port, keeps its volume, waits for a drain and names a setting."""
+def test_the_line_that_runs_it_fits_the_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`docker run` of the page publishes the image's port, keeps its volume, waits for a drain and has two secrets."""
     (line,) = re.findall(r"^docker run --name.*", PAGE, re.MULTILINE)
     words = shlex.split(line)
     given = {word: words[place + 1] for place, word in enumerate(words) if word.startswith("--")}
     assert given["--publish"] == f"127.0.0.1:30000:{LAST.last('EXPOSE')}"
     assert given["--volume"].partition(":")[2] == LAST.last("VOLUME")
     assert int(given["--stop-timeout"]) >= max(Limits().drain_s, Limits().append_s) + SPARE_S
-    monkeypatch.setenv(given["--env"], SECRET)
+    (secrets,) = re.findall(rf"^printf .* > {given['--env-file']}$", PAGE, re.MULTILINE)
+    subprocess.run(["sh", "-euc", secrets], cwd=tmp_path, check=True)
+    made = dict(line.split("=") for line in (tmp_path / given["--env-file"]).read_text().splitlines())
+    assert made.keys() == {"FAST_SSE_AUTH__SECRET", "FAST_SSE_AUTH__PUBLISH_SECRET"}
+    for name, value in made.items():
+        monkeypatch.setenv(name, value)
     assert problems() == []
 
 
