@@ -104,11 +104,11 @@ async def test_a_letter_is_purged(operator: Operator) -> None:
     (only,) = await dead(operator, ("letter", "purge"), 1)
     await operator.go(f"dead-letters/{only}")
     async with operator.page.expect_download() as saving:
-        await operator.page.get_by_role("link", name="Its bytes, as a file").click()
+        await operator.page.get_by_role("link", name="Download its bytes").click()
     assert (await (await saving.value).path()).read_bytes() == b"0"
     await operator.click("Purge…")
     await operator.click("Purge")
-    await operator.told("The letter is purged.")
+    await operator.told("The dead letter is purged.")
     await operator.go("dead-letters?event_id=letter&event_type=purge")
     await operator.says("No dead letter matches this filter.")
 

@@ -31,7 +31,7 @@ export function replayBody(typed) {
 
 function actions(letter, signal) {
   const replay = () => ask({
-    title: "Replay this letter",
+    title: "Replay this dead letter",
     words: ["Its message is published again, as a new message. Then the dead letter is removed."],
     fields: [REPLAY_TO],
     yes: "Replay",
@@ -44,18 +44,18 @@ function actions(letter, signal) {
     signal,
   });
   const purge = () => ask({
-    title: "Purge this letter",
+    title: "Purge this dead letter",
     words: ["The dead letter is removed for good. Nothing is published."],
     yes: "Purge",
     act: async () => {
       await request("DELETE", path("v1", "dead-letters", letter.id));
       go("dead-letters");
-      return "The letter is purged.";
+      return "The dead letter is purged.";
     },
     signal,
   });
   return el("div", { class: "row" }, button("Replay…", replay, { kind: "main" }), button("Purge…", purge, { kind: "danger" }),
-    el("a", { href: `${path("v1", "dead-letters", letter.id)}?form=raw` }, "Its bytes, as a file"));
+    el("a", { href: `${path("v1", "dead-letters", letter.id)}?form=raw` }, "Download its bytes"));
 }
 
 const texts = (name, json) => (json === undefined ? null : [el("h3", {}, name), block(name, indented(json))]);
