@@ -44,7 +44,8 @@ LONG = {
 
 def pages() -> dict[str, Path]:
     """Every page that readers are sent to, decisions included, by its name from the root."""
-    found = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("adr/*.md"))]
+    found = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md")]
+    found += [*sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("adr/*.md"))]
     return {str(page.relative_to(ROOT)): page for page in found}
 
 
