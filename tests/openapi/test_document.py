@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import pytest
 import schemathesis
+from tests.docs.test_spoken import faults
 from tests.openapi.fuzzing import DOCUMENT
 
 from fast_sse.http.admin.app import admin_app
@@ -39,6 +40,15 @@ TEXT: dict[str, Any] = schemathesis.openapi.from_path(str(DOCUMENT)).raw_schema
 PATHS: dict[str, Any] = TEXT["paths"]
 METHODS = {"get", "post", "put", "delete", "patch", "options", "head"}
 OPERATORS = {path for path, item in PATHS.items() if "servers" in item}
+
+
+def mappings(part: Any = TEXT) -> Iterator[dict[str, Any]]:
+    """Every mapping of the document."""
+    if isinstance(part, dict):
+        yield part
+    if isinstance(part, dict | list):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from mappings(inner)
 
 
 def operations() -> Iterator[tuple[str, str, Any]]:
@@ -217,3 +227,27 @@ def test_examples_of_the_stream_are_what_the_code_writes() -> None:
         (event,) = EventParser("").feed(values[name])
         assert frame(event.last_event_id, kind, event.text.encode()) == values[name]
         json.loads(event.text)
+
+
+def test_a_description_reads_at_first_sight() -> None:
+    """What tools show beside a route or a field keeps the rules of the pages."""
+    said = [
+        text
+        for part in mappings()
+        for name in ("summary", "description")
+        if isinstance(text := part.get(name), str)
+    ]
+    assert len(said) > 200
+    assert {text: found for text in said if (found := faults(text))} == {}
+
+
+def test_a_description_is_whole() -> None:
+    """A comma in a text without quotes, in braces, would end it: the rest becomes a name without a value."""
+    torn = [
+        name
+        for part in mappings()
+        if "description" in part
+        for name in part
+        if " " in name or part[name] is None
+    ]
+    assert torn == []
