@@ -100,7 +100,7 @@ def run(way: str, size: int, subscribers: int, events: int) -> dict[str, float]:
         crowd = Crowd(port, subscribers, subscribe(way))
         crowd.drain()
         # Read before the next is published, or streams would fall behind and a flush would carry several events.
-        quiet_s = 0.02 if size > 2_000 else 0.0
+        quiet_s = 0.0 if size < 2_000 else 0.005 if size < 10_000 else 0.02
         for one in corpus[:20]:
             publish(port, one)
             crowd.drain(quiet_s)
