@@ -32,7 +32,7 @@ SETTINGS = {
 
 def steps_believed(hub: Hub, count: int) -> bool:
     """Whether the hub said so often that it believes a step."""
-    return hub.log.read_text().count("is believed:") >= count
+    return hub.log.read_text().count("believes the new wall clock") >= count
 
 
 @each_scale

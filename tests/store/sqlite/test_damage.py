@@ -187,7 +187,7 @@ async def test_retention_stops_before_damage_and_publishes_go_on(
         await store.erase(Channel("a", "t"))
     await put(store, draft("z"))
     await store.ping()
-    assert caplog.text.count("cannot delete what is in a damaged place") == 1
+    assert caplog.text.count("retention and erasing cannot delete a damaged part") == 1
     assert store.damaged
 
 
