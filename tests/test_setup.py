@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def find_python(
 
 def test_a_python_that_will_do_is_printed(tmp_path: Path) -> None:
     """The path of a Python that makes virtual environments, and nothing else."""
-    found = find_python(tmp_path, f'exec {sys.executable} "$@"')
+    found = find_python(tmp_path, f'exec {shlex.quote(sys.executable)} "$@"')
     assert (found.returncode, found.stdout, found.stderr) == (0, f"{tmp_path}/python3\n", "")
 
 
@@ -42,13 +43,15 @@ def test_a_python_is_named_in_a_path_with_a_space(tmp_path: Path) -> None:
     mine = tmp_path / "my tools" / "python3"
     mine.parent.mkdir()
     mine.symlink_to(sys.executable)
-    found = find_python(tmp_path, f'exec {sys.executable} "$@"', named=mine)
+    found = find_python(tmp_path, f'exec {shlex.quote(sys.executable)} "$@"', named=mine)
     assert (found.returncode, found.stdout, found.stderr) == (0, f"{mine}\n", "")
 
 
 def test_debians_missing_package_is_named(tmp_path: Path) -> None:
     """A Python without venv: one line to run before, with the package that Debian keeps it in."""
-    found = find_python(tmp_path, f'case "$2" in *ensurepip*) exit 1 ;; esac\nexec {sys.executable} -I "$@"')
+    found = find_python(
+        tmp_path, f'case "$2" in *ensurepip*) exit 1 ;; esac\nexec {shlex.quote(sys.executable)} -I "$@"'
+    )
     assert (found.returncode, found.stdout) == (1, "")
     assert "    sudo apt-get install python3-venv\n" in found.stderr
     assert f"is Python {sys.version_info.major}.{sys.version_info.minor} without its venv" in found.stderr
@@ -56,7 +59,9 @@ def test_debians_missing_package_is_named(tmp_path: Path) -> None:
 
 def test_a_python_that_lacks_sqlite_is_named(tmp_path: Path) -> None:
     """Built without the headers of SQLite, as happens to those who build their own: what it takes to build it again."""
-    found = find_python(tmp_path, f'case "$2" in *sqlite3*) exit 1 ;; esac\nexec {sys.executable} -I "$@"')
+    found = find_python(
+        tmp_path, f'case "$2" in *sqlite3*) exit 1 ;; esac\nexec {shlex.quote(sys.executable)} -I "$@"'
+    )
     assert (found.returncode, found.stdout) == (1, "")
     assert f"{tmp_path}/python3 was built without the module sqlite3 or ssl" in found.stderr
     assert "libsqlite3-dev" in found.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,7 @@ def home(tmp_path: Path) -> Path:
     """A home with `fast-sse` in its bin directory."""
     program = tmp_path / "bin" / "fast-sse"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m fast_sse "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m fast_sse "$@"\n')
     program.chmod(0o755)
     return tmp_path
 

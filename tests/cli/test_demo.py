@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -59,7 +60,9 @@ def until_ready(process: subprocess.Popen[str]) -> tuple[str, list[str]]:
     while line := process.stdout.readline():
         if READY.match(line.strip()):
             return shown, [
-                block.strip() for block in shown.split("\n\n") if re.match(r"\S+ -|curl|\S+ subscribe", block)
+                block.strip()
+                for block in shown.split("\n\n")
+                if re.match(r"curl|('[^']+'|\S+) (-|subscribe)", block)
             ]
         shown += line
     raise AssertionError(f"the demo ended: {process.stderr.read() if process.stderr else ''}")
@@ -78,7 +81,7 @@ def first_data(process: subprocess.Popen[str]) -> object:
 def test_every_printed_line_works_and_survives_a_kill(tmp_path: Path, paste: Paste) -> None:
     """Subscribe, wildcard, earliest and link show what publish sent; after kill -9 and the printed restart a client has all."""
     demo = paste(
-        f"{sys.executable} -m fast_sse demo --port {stable_port()} --admin-port 0 --data-dir '{tmp_path}/my demo'"
+        f"{shlex.quote(sys.executable)} -m fast_sse demo --port {stable_port()} --admin-port 0 --data-dir '{tmp_path}/my demo'"
     )
     _, (subscribe, publish, wildcard, history, resume) = until_ready(demo)
     earliest, link = history.rsplit("\n", 1)
@@ -135,7 +138,7 @@ def test_the_environment_cannot_spoil_the_lines(tmp_path: Path, paste: Paste) ->
     environment = {"FAST_SSE_AUTH__V1": "off", "FAST_SSE_AUTH__PUBLISH_SECRET": "p" * 20 + "0123456789abcdef"}
     settings = " ".join(f"{name}={value}" for name, value in environment.items())
     demo = paste(
-        f"env {settings} {sys.executable} -m fast_sse demo --port 0 --admin-port 0 --data-dir {tmp_path}"
+        f"env {settings} {shlex.quote(sys.executable)} -m fast_sse demo --port 0 --admin-port 0 --data-dir {tmp_path}"
     )
     _, (_, publish, *_) = until_ready(demo)
     if shutil.which("curl"):
@@ -148,11 +151,11 @@ def test_batches_work_out_of_the_box(tmp_path: Path, paste: Paste) -> None:
     file.write_text('{"event_id": "a", "event_type": "b", "data": 1}\n' * 3)
     demo = paste(
         f"env FAST_SSE_AUTH__SIGNING_KID=other FAST_SSE_AUTH__KEYS__other={'0123456789abcdef' * 2} "
-        f"{sys.executable} -m fast_sse demo --port {(port := stable_port())} --admin-port 0 --data-dir {tmp_path}"
+        f"{shlex.quote(sys.executable)} -m fast_sse demo --port {(port := stable_port())} --admin-port 0 --data-dir {tmp_path}"
     )
     until_ready(demo)
     batch = f"publish --batch {file} --demo-dir {tmp_path} --url http://127.0.0.1:{port}"
-    out, err = paste(f"{sys.executable} -m fast_sse {batch}").communicate(timeout=20)
+    out, err = paste(f"{shlex.quote(sys.executable)} -m fast_sse {batch}").communicate(timeout=20)
     assert out.startswith("stored 3, duplicates 0, refused 0 ")
     assert "no v2 key" not in err
 

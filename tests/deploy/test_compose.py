@@ -165,7 +165,7 @@ def test_nginx_takes_what_its_command_writes(file: str, tmp_path: Path) -> None:
     write, start = line.split(" > /etc/nginx/conf.d/default.conf && ")
     assert (shell, flag, shlex.split(start)) == ("sh", "-c", ["exec", "nginx", "-g", "daemon off;"])
     recipe = subprocess.run(
-        [shell, flag, write.replace("/recipe", str(DIRECTORY / source))],
+        [shell, flag, write.replace("/recipe", shlex.quote(str(DIRECTORY / source)))],
         check=True,
         capture_output=True,
         text=True,

@@ -185,7 +185,8 @@ def test_a_loop_that_stands_still_is_begun_anew() -> None:
 
 #: prometheus_client looks for the time of boot when it is imported. Refused, it goes on: the hub does not ask for it. Without
 #: the name of the boot a hub believes the wall clock on how long it was off, after its patience (`store/pace.py`).
-_DONE_WITHOUT = {"/proc/stat", "/proc/sys/kernel/random/boot_id"}
+#: The allocator of Python 3.13 asks whether memory is given beyond what there is, and takes it that it is.
+_DONE_WITHOUT = {"/proc/stat", "/proc/sys/kernel/random/boot_id", "/proc/sys/vm/overcommit_memory"}
 #: SQLite gives its files to the owner of the database, and only as root, which the hub under systemd is not.
 _ONLY_AS_ROOT = {"fchown"} if os.geteuid() == 0 else set()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import os
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -96,7 +97,7 @@ def test_the_lines_of_the_page_install_it(wheel: Path, tmp_path: Path) -> None:
     pasted = pasted.replace("-m venv", "-m venv --without-pip")
     pasted = pasted.replace(
         "hub/bin/pip install ",
-        f"{sys.executable} -m pip --python hub/bin/python install -q --no-index --no-deps ",
+        f"{shlex.quote(sys.executable)} -m pip --python hub/bin/python install -q --no-index --no-deps ",
     )
     shell = subprocess.run(
         ["bash", "-eu", "-c", pasted],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -108,7 +109,7 @@ async def test_a_ready_line_that_cannot_be_written_ends_nothing(tmp_path: Path, 
         "FAST_SSE_ADMIN_PORT": str(admin_port), "PYTHONPATH": str(ROOT / "src"), "PATH": os.environ["PATH"],
     }  # fmt: skip
     redirected = {"full": ">/dev/full", "closed": ">&-", "errors closed": "2>&-"}[output]
-    command = f"exec {sys.executable} -m fast_sse serve {redirected}"
+    command = f"exec {shlex.quote(sys.executable)} -m fast_sse serve {redirected}"
     process = await asyncio.create_subprocess_exec(
         "sh", "-c", command, env=settings, cwd=tmp_path, stderr=subprocess.DEVNULL
     )

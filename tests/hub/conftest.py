@@ -8,10 +8,28 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from tests.hub.loops import ManualLoop
 
+from fast_sse.store.memory.letters import MemoryLetters
+
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], ManualLoop]]:
     """Loops whose time the test moves."""
     return {"manual": ManualLoop}
+
+
+@pytest.fixture(autouse=True)
+def letters_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Those of a store that a test leaves open end with the test: Python 3.13 warns of a database that nobody closed."""
+    opened: list[MemoryLetters] = []
+    open_them = MemoryLetters.open
+
+    def open_and_note(letters: MemoryLetters) -> None:
+        opened.append(letters)
+        open_them(letters)
+
+    monkeypatch.setattr(MemoryLetters, "open", open_and_note)
+    yield
+    for letters in opened:
+        letters.close()
 
 
 @pytest.fixture(autouse=True)

@@ -247,5 +247,7 @@ async def desk_rig(windows: Windows | None = None) -> AsyncIterator[DeskRig]:
     rig = DeskRig(windows or Windows())
     await rig.store.open()
     await rig.store.letters.begin("n1", "a")
-    yield rig
-    await rig.store.close()
+    try:
+        yield rig
+    finally:
+        await rig.store.close()

@@ -57,12 +57,12 @@ async def cluster(
     shared = store or Shared()
     await shared.open()
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(shared.close)
         nodes = {}
         for name in names:
             of = (rules or {}).get(name, RULES)
             nodes[name] = await stack.enter_async_context(bench(shared, rules=of, node=name, **limits))
         yield shared, nodes
-    await shared.close()
 
 
 async def vanish(hub: Bench) -> None:
