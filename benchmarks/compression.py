@@ -6,7 +6,7 @@ compressor for each connection.
 `ratio` is of the bytes alone: frames of the corpus through the hub's own code, beside one zlib of level 6 for each connection, and gzip -6
 over everything at once. `cpu` is a hub on one core with 100 subscribers on the other: user and system time of the server for each event.
 `large` is 1,000 subscribers of 50 KB events (benchmarks/large_events.py). `memory` is what an idle subscriber takes.
-Figures are medians of rounds in which the ways take turns. A full run writes results/compression-*.json.
+Figures are medians of rounds in which the ways take turns. Each part is written to results/compression-*.json of the day as it is done.
 """
 
 from __future__ import annotations
@@ -177,13 +177,17 @@ def main() -> int:
         "memory": lambda: idle(rounds, scale),
     }
     only = asked.only.split(",")
-    found = {"machine": results.machine(ROOT)} | {
-        name: part() for name, part in parts.items() if name in only
-    }
-    whole = not asked.quick and set(only) == set(parts)
-    to = ROOT / "benchmarks" / ("results" if whole else "scratch")
-    to.mkdir(exist_ok=True)
-    (to / f"compression-{time.strftime('%Y-%m-%d')}.json").write_text(json.dumps(found, indent=1) + "\n")
+    keep = ROOT / "benchmarks" / ("scratch" if asked.quick else "results")
+    keep.mkdir(exist_ok=True)
+    file = keep / f"compression-{time.strftime('%Y-%m-%d')}.json"
+    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    found["machine"] = results.machine(ROOT)
+    for name, part in parts.items():
+        if name in only:
+            found[name] = part()
+            file.write_text(
+                json.dumps(found, indent=1) + "\n"
+            )  # what was measured stays, whatever happens to the next part
     return 0
 
 
