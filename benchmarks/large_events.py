@@ -12,6 +12,8 @@ import multiprocessing
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -39,9 +41,9 @@ def _figures(spent_s: float, took_s: float, events: int, received: int) -> dict[
     }
 
 
-def keep_up(way: str, events: int, quiet_s: float = QUIET_S) -> dict[str, float]:
-    """One event at a time; `deliveries_per_s` is without the silence after each."""
-    corpus = messages(SIZE, events + WARM_UP)
+@contextmanager
+def _warm(way: str, corpus: list[bytes], quiet_s: float) -> Iterator[tuple[int, int, Crowd]]:
+    """A hub that has sent the first events: its process, its port, and its subscribers."""
     with hub(way) as (pid, port):
         crowd = Crowd(port, SUBSCRIBERS, subscribe(way))
         crowd.drain()
@@ -49,13 +51,20 @@ def keep_up(way: str, events: int, quiet_s: float = QUIET_S) -> dict[str, float]
             publish(port, one)
             crowd.drain(quiet_s)
         crowd.received = 0
+        yield pid, port, crowd
+        crowd.close()
+
+
+def keep_up(way: str, events: int, quiet_s: float = QUIET_S) -> dict[str, float]:
+    """One event at a time; `deliveries_per_s` is without the silence after each."""
+    corpus = messages(SIZE, events + WARM_UP)
+    with _warm(way, corpus, quiet_s) as (pid, port, crowd):
         before_s, took_s = cpu_s(pid), 0.0
         for one in corpus[WARM_UP:]:
             began_s = time.monotonic()
             publish(port, one)
             took_s += crowd.drain(quiet_s) - began_s
         spent_s = cpu_s(pid) - before_s
-        crowd.close()
     return _figures(spent_s, took_s, events, crowd.received)
 
 
@@ -73,13 +82,7 @@ def _publish_all(port: int, corpus: list[bytes]) -> None:
 def sustained(way: str, events: int) -> dict[str, float]:
     """A publisher that never waits for readers."""
     corpus = messages(SIZE, events + WARM_UP)
-    with hub(way) as (pid, port):
-        crowd = Crowd(port, SUBSCRIBERS, subscribe(way))
-        crowd.drain()
-        for one in corpus[:WARM_UP]:
-            publish(port, one)
-            crowd.drain(QUIET_S)
-        crowd.received = 0
+    with _warm(way, corpus, QUIET_S) as (pid, port, crowd):
         before_s, began_s = cpu_s(pid), time.monotonic()
         publisher = FORK.Process(target=_publish_all, args=(port, corpus[WARM_UP:]))
         publisher.start()
@@ -87,7 +90,6 @@ def sustained(way: str, events: int) -> dict[str, float]:
         publisher.join()
         assert publisher.exitcode == 0
         spent_s = cpu_s(pid) - before_s
-        crowd.close()
     return _figures(spent_s, took_s, events, crowd.received)
 
 

@@ -10,6 +10,7 @@ from tests.hub.support import bench
 
 from fast_sse.hub.form import Form
 from fast_sse.hub.page_blocks import PageBlocks
+from fast_sse.model.channel import Channel
 
 GZIP = Form(body="gzip")
 
@@ -46,6 +47,20 @@ def test_what_is_not_compressed_is_not_kept(form: Form) -> None:
     blocks = PageBlocks()
     assert blocks.piece(form, b"abc") == form.piece(b"abc")
     assert blocks.made == 0
+
+
+async def test_an_erased_channel_leaves_nothing() -> None:
+    """What was erased is not kept in memory for clients that come back, and the same page is made anew."""
+    async with bench() as hub:
+        cursor = hub.fanout.level.text
+        await hub.publish("a/t", "a secret")
+        await hub.joined("a/t", body="gzip", after=cursor)
+        pages = hub.fanout.compression.pages
+        assert any(b"a secret" in data for data in pages._kept)
+        await hub.hub.erase(Channel("a", "t"))
+        await manual().idle()
+        assert not pages._kept
+        assert pages._bytes == 0
 
 
 def test_it_is_the_piece_of_the_form() -> None:

@@ -12,7 +12,7 @@ from tests.hub.support import bench, drafted, now_ms
 from fast_sse.hub.probe import PROBE_INTERVAL_S
 from fast_sse.model.errors import NotStoredError, UnavailableError, UnknownOutcomeError
 from fast_sse.model.message import Draft
-from fast_sse.observe.observer import StoreFailed, StoreRecovered
+from fast_sse.observe.observer import DefectSeen, StoreFailed, StoreRecovered
 from fast_sse.store.base import Outcome
 from fast_sse.store.memory.store import MemoryStore
 
@@ -115,6 +115,24 @@ async def test_a_failure_and_its_end_are_told_though_nobody_asks(later: bool) ->
         pings = store.pings
         await manual().elapse(10 * PROBE_INTERVAL_S)
         assert store.pings == pings
+    await store.close()
+
+
+async def test_a_defect_of_the_probe_does_not_end_the_watch() -> None:
+    """It is reported, and the store is asked again: a recovery is told after it, too."""
+    store = Refusing(later=False)
+    await store.open()
+    async with bench(store) as hub:
+        store.error = UnavailableError("down")
+        with pytest.raises(UnavailableError):
+            await hub.publish("a/t", 1)
+        await manual().elapse(PROBE_INTERVAL_S)
+        store.error = TypeError("a defect")
+        await manual().elapse(2 * PROBE_INTERVAL_S)
+        assert {fact.where for fact in hub.facts.of(DefectSeen)} == {"store watch"}
+        store.error = None
+        await manual().elapse(2 * PROBE_INTERVAL_S)
+        assert len(hub.facts.of(StoreRecovered)) == 1
     await store.close()
 
 

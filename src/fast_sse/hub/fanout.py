@@ -84,6 +84,7 @@ class Fanout:
         """Forget what was published to exactly this channel."""
         self.handover.erase(target)
         self.tail.erase(target)
+        self.compression.pages.forget()
 
     def deliver(self, entry: Entry, *, live: bool = True) -> None:
         """Take the next record of the log: into the tail and, unless it expired, to every live set that matches."""

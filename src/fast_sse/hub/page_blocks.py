@@ -37,6 +37,11 @@ class PageBlocks:
             return form.piece(data)
         return form.framed(self._block(data))
 
+    def forget(self) -> None:
+        """Keep nothing of what was made: a channel is erased, and its messages may be in any of it."""
+        self._kept.clear()
+        self._bytes = 0
+
     def _block(self, data: bytes) -> bytes:
         found = self._kept.get(data)
         if found is not None:

@@ -7,10 +7,11 @@ failure once, and of its end.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterator
 
-from fast_sse.model.errors import NotStoredError, UnavailableError
+from fast_sse.hub.supervised import supervised
+from fast_sse.model.backoff import Backoff
+from fast_sse.model.errors import NotStoredError, StoreClosedError, UnavailableError
 from fast_sse.model.limits import Limits
 from fast_sse.observe.metrics import Sample
 from fast_sse.observe.observer import Observer, StoreFailed, StoreRecovered
@@ -50,12 +51,18 @@ class Probe:
             self._task = self._loop.create_task(self._ask(), name="write probe")
 
     async def run(self) -> None:
-        """Ask a store that has failed again and again, until the task is cancelled."""
-        while True:
-            await self._failing.wait()
-            await asyncio.sleep(PROBE_INTERVAL_S)
-            with contextlib.suppress(UnavailableError):
-                await self.check()
+        """Ask a store that has failed again and again, until it is closed or the task is cancelled."""
+        waits = Backoff(PROBE_INTERVAL_S, PROBE_INTERVAL_S)
+        await supervised("store watch", self._watch, self._observer, waits)
+
+    async def _watch(self) -> None:
+        await self._failing.wait()
+        try:
+            await self.check()
+        except StoreClosedError:
+            raise
+        except UnavailableError:
+            return  # told when it began
 
     async def _ask(self) -> None:
         before = self._error
