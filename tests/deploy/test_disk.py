@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.http1 import request
 from tests.support.publisher import Message, Pair, Publisher, signed, subscribe_target
+from tests.support.readiness import becomes, publish_readiness
 from tests.support.server import Hub
 from tests.support.sse import Client
 
@@ -70,14 +70,7 @@ async def test_readiness_tells_of_a_full_disk(tmp_path: Path, disk: Path, channe
         fill(disk)
         await refused(publisher, channel)
         publisher.close()
-        assert (await request(hub.admin, "GET", "/readyz/publish")).status == 503
-
-
-async def ready(hub: Hub) -> None:
-    """Readiness is of an answer of the store that is at most a second old: it may tell of the full disk for as long."""
-    async with asyncio.timeout(3):
-        while (await request(hub.admin, "GET", "/readyz/publish")).status != 200:  # noqa: ASYNC110  it says so to who asks
-            await asyncio.sleep(0.1)
+        assert await publish_readiness(hub.admin) == 503
 
 
 async def test_full_disk_refuses_and_heals(tmp_path: Path, disk: Path, channel: Pair) -> None:
@@ -102,7 +95,7 @@ async def test_full_disk_refuses_and_heals(tmp_path: Path, disk: Path, channel: 
         # An attempt that was refused is not stored, so a message may be tried until it is.
         for _ in range(20):
             await publisher.publish_surely(channel)
-        await ready(hub)
+        await becomes(hub.admin, 200, within_s=3)
         stored = [message.payload for message in publisher.history if message.outcome == "ok"]
         assert len(stored) + len(lost) == len(publisher.history)
         await client.count(len(stored))

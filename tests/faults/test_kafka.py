@@ -16,10 +16,10 @@ import pytest
 from tests.faults.counts import Record, each_scale
 from tests.faults.crowd import Crowd
 from tests.faults.scenarios import Run
-from tests.support.http1 import request
 from tests.support.kafka_broker import Broker, need_kafka, topic_name
 from tests.support.proxy import Proxy
 from tests.support.publisher import publish_once
+from tests.support.readiness import becomes, publish_readiness
 from tests.support.server import Hub
 
 # A broker and a hub take their time on a busy machine; each wait inside has a bound of its own.
@@ -56,9 +56,6 @@ class Bench:
         """Wait until the outage was told as the protocol says: first as unknown, then as certainly not stored."""
         await self.told(504)
         await self.told(503)
-
-    async def readiness(self, view: str) -> int:
-        return (await request(self.hub.admin, "GET", f"/readyz/{view}")).status
 
 
 @asynccontextmanager
@@ -118,7 +115,7 @@ async def struck(
         await crowd.join_late()
         await crowd.drain(60.0)
         report = crowd.report().require(strikes=done, strikes_in_flight=bit)
-        assert await made.readiness("publish") == 200
+        await becomes(made.hub.admin, 200)
     return Run(report, report.text())
 
 
@@ -131,7 +128,7 @@ async def pause(made: Bench) -> None:
     made.broker.pause()
     try:
         await made.outage()
-        assert await made.readiness("publish") == 503
+        assert await publish_readiness(made.hub.admin) == 503
     finally:
         made.broker.resume()
 

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from tests.faults.checker import Report
 from tests.faults.crowd import TARGETS, Crowd, payload_of
-from tests.support.http1 import request
 from tests.support.publisher import Message
+from tests.support.readiness import becomes
 from tests.support.redis_server import Persistence, RedisServer
 from tests.support.server import Hub
 from tests.support.sse import Client
@@ -123,8 +123,7 @@ class _Killer:
             await asyncio.to_thread(self._server.kill)
             await until(lambda: self._refusals() > 0)
             self.refused += self._refusals()
-            ready = await request(self._hub.admin, "GET", "/readyz/publish")
-            assert ready.status == 503, "nothing can be stored, and whoever balances must hear of it"
+            await becomes(self._hub.admin, 503)  # nothing can be stored, and whoever balances must hear of it
             await asyncio.to_thread(self._server.start)
             if new_epoch:
                 await until(lambda: all(len(client.gaps) >= number for client in self._crowd.clients))  # noqa: B023
