@@ -5,7 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from fast_sse.http.errors import error_response
-from fast_sse.model.errors import BadChannelError, MethodNotAllowedError, NotStoredError
+from fast_sse.model.errors import (
+    BadChannelError,
+    GrantEndedError,
+    MethodNotAllowedError,
+    NotStoredError,
+    UnauthorizedError,
+)
 
 
 def test_an_error_is_code_message_and_request_id() -> None:
@@ -37,3 +43,10 @@ def test_unavailable_says_when_to_come_back() -> None:
 def test_method_not_allowed_names_the_allowed() -> None:
     """A 405 carries Allow (RFC 9110 §15.5.6)."""
     assert error_response(MethodNotAllowedError(allow="GET, HEAD")).headers == (("Allow", "GET, HEAD"),)
+
+
+def test_unauthorized_names_the_schemes() -> None:
+    """A 401 carries WWW-Authenticate (RFC 9110 §15.5.2): some clients fail in a way of their own without it."""
+    for error in (UnauthorizedError(), GrantEndedError()):
+        assert error_response(error).headers == (("WWW-Authenticate", "Fast-SSE"),)
+        assert error_response(error, challenge="Bearer").headers == (("WWW-Authenticate", "Bearer"),)

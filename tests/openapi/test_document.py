@@ -177,6 +177,7 @@ def test_every_answer_header_is_documented() -> None:
     ):
         assert {field for field, _ in fields} - framing == set(responses[name]["headers"])
     for name, header in (
+        ("Unauthorized", "WWW-Authenticate"),
         ("RateLimited", "Retry-After"),
         ("NotStored", "Retry-After"),
         ("Overloaded", "Retry-After"),

@@ -8,7 +8,7 @@ import pytest
 from starlette.responses import Response
 
 from fast_sse.http.admin.answers import json_answer, ok, refusal
-from fast_sse.model.errors import MethodNotAllowedError, NotStoredError
+from fast_sse.model.errors import MethodNotAllowedError, NotStoredError, UnauthorizedError
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ def test_each_answer_is_json_that_is_not_kept(answer: Response, status: int, cod
 
 
 def test_an_error_keeps_its_headers() -> None:
-    """A 405 names the methods that the route takes, and a 503 the time to wait."""
+    """A 405 names the methods that the route takes, a 503 the time to wait, and a 401 how the key is shown."""
     assert refusal(MethodNotAllowedError("no", allow="GET")).headers["allow"] == "GET"
     assert refusal(NotStoredError("away", retry_after_s=3)).headers["retry-after"] == "3"
+    assert refusal(UnauthorizedError("no key")).headers["www-authenticate"] == "Bearer"

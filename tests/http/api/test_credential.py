@@ -210,6 +210,16 @@ async def test_without_tokens_set_up_a_token_is_nothing(rig: Rig) -> None:
     )
 
 
+async def test_a_401_asks_for_what_the_hub_takes(rig: Rig) -> None:
+    """Signatures always, and tokens where they are set up (RFC 9110 §15.5.2, RFC 6750 §3); the same for whatever is wrong."""
+    wrong = (ask(), ask(shown="a.b.c"), ask(shown=made("cart2/*")), ask(query={"signature": "v2.x"}))
+    for tokens, challenge in ((rig.endpoints.access.tokens, "Fast-SSE, Bearer"), (None, "Fast-SSE")):
+        rig.endpoints.access = msgspec.structs.replace(rig.endpoints.access, tokens=tokens)
+        answers = [await rig.ask(request) for request in wrong]
+        assert {answer.status for answer in answers} == {401}
+        assert {dict(answer.headers)["WWW-Authenticate"] for answer in answers} == {challenge}
+
+
 async def test_a_token_is_never_repeated_in_an_answer(rig: Rig) -> None:
     """Nor is a piece of it, whatever is wrong with it."""
     for shown in (made("cart2/*"), "x" * 9000, "a.b.c", made("cart1/*", aud="other")):

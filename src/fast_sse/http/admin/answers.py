@@ -8,7 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from fast_sse.http import message
-from fast_sse.http.errors import error_response
+from fast_sse.http.errors import BEARER, error_response
 from fast_sse.model.errors import FastSseError
 
 
@@ -19,7 +19,7 @@ def ok(data: dict[str, Any]) -> Response:
 
 def refusal(error: FastSseError) -> Response:
     """The answer for an error of the tree."""
-    return sent(error_response(error))
+    return sent(error_response(error, challenge=BEARER))
 
 
 def json_answer(status: int, body: dict[str, Any]) -> Response:

@@ -53,9 +53,7 @@ class KeyGuard:
             try:
                 self._check(Request(scope))
             except FastSseError as error:
-                app = answer = refusal(error)
-                if isinstance(error, UnauthorizedError):
-                    answer.headers["WWW-Authenticate"] = "Bearer"
+                app = refusal(error)
         await app(scope, receive, send)
 
     def _is_open(self, path: str) -> bool:

@@ -47,7 +47,7 @@ from fast_sse.http.api.publishing import Publishing
 from fast_sse.http.api.refusals import Refusals
 from fast_sse.http.api.routes import Route, Routes
 from fast_sse.http.api.subscribing import Subscribing, parse_query
-from fast_sse.http.errors import error_response
+from fast_sse.http.errors import BEARER, SIGNATURE, error_response
 from fast_sse.http.message import Admission, Answer, Deferred, Intake, Request, Response, Stream
 from fast_sse.hub.hub import Hub
 from fast_sse.model.channel import Channel
@@ -173,7 +173,8 @@ class Endpoints:
         self._refused[error.code] += 1
         if error.reason:
             self._denied[error.reason] += 1
-        answer = error_response(error)
+        challenge = SIGNATURE if self.access.tokens is None else f"{SIGNATURE}, {BEARER}"
+        answer = error_response(error, challenge=challenge)
         if error.reason:
             self._refusals.note(error, answer.request_id)
         return answer
