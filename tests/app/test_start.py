@@ -14,11 +14,11 @@ from tests.app.conftest import (
     Start,
     StubbornStore,
     ask,
-    free_port,
     refused,
     until,
 )
 from tests.support.http1 import request
+from tests.support.server import stable_port
 
 from fast_sse.model.errors import ConfigError, NotStoredError, UnavailableError
 
@@ -36,7 +36,7 @@ async def test_a_ready_node_publishes_and_says_so(start: Start) -> None:
 async def test_while_the_store_is_away_clients_are_refused(start: Start, store: StubbornStore) -> None:
     """Admin answers 503 for readiness and 200 for health; the public port refuses, which clients retry, and nothing is announced."""
     store.error = NotStoredError("the store is down")
-    port, admin_port = free_port(), free_port()
+    port, admin_port = stable_port(), stable_port()
     public, admin = ("127.0.0.1", port), ("127.0.0.1", admin_port)
     running = start(port=port, admin_port=admin_port)
 
@@ -121,7 +121,7 @@ async def test_a_stop_while_the_store_opens_is_no_start(start: Start, store: Stu
 async def test_a_store_that_can_never_work_ends_the_start(start: Start, store: StubbornStore) -> None:
     """A wrong setting that only opening shows is not retried, and both addresses are free again."""
     store.error = ConfigError("data_dir", "is not writable")
-    port = free_port()
+    port = stable_port()
     with pytest.raises(ConfigError, match="data_dir"):
         await start(port=port).addresses()
     assert (store.opens, store.closed) == (1, True)

@@ -8,6 +8,8 @@ the very port it calls, connect to itself, and keep the hub from ever binding it
 from __future__ import annotations
 
 import asyncio
+import functools
+import itertools
 import json
 import os
 import random
@@ -19,6 +21,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -60,10 +63,24 @@ def has_ipv6() -> bool:
     return True
 
 
+@functools.cache
+def _ports() -> Iterator[int]:
+    """Those of this worker, in an order by chance and none twice for long, where no other worker picks.
+
+    A port is bound a second after it was picked, by a process that starts, and again after a kill: two workers that
+    pick from the same ones take them from each other.
+    """
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    mine = list(range(10_000, max(lowest, 10_500)))[worker::workers]
+    random.SystemRandom().shuffle(mine)  # a test may have seeded the other one
+    return itertools.cycle(mine)
+
+
 def stable_port() -> int:
     """A port that nothing but a listener can hold, free now."""
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    for port in random.sample(range(10_000, max(lowest, 10_500)), 100):
+    for port in itertools.islice(_ports(), 100):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
