@@ -10,6 +10,7 @@ import pytest
 from tests.app.conftest import Start, StubbornStore
 from tests.support.http1 import Address, exchange, request
 
+from fast_sse.http.admin import server
 from fast_sse.model.errors import NotStoredError
 from fast_sse.model.parser import Event, EventParser
 
@@ -82,8 +83,11 @@ async def test_a_browser_logs_in_and_looks(start: Start, monkeypatch: pytest.Mon
 
 
 @pytest.mark.slow
-async def test_the_stream_goes_through_the_life_of_a_node(start: Start, store: StubbornStore) -> None:
+async def test_the_stream_goes_through_the_life_of_a_node(
+    start: Start, store: StubbornStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is there while the store is away, says so, and does not hold up the end: the page is told to come back."""
+    monkeypatch.setattr(server, "STOP_S", 60)  # what the listener gives to answers that go on
     store.error = NotStoredError("away")
     running = start()
     source = await Source.open(await running.admin())
@@ -94,7 +98,7 @@ async def test_the_stream_goes_through_the_life_of_a_node(start: Start, store: S
         frame = await source.until("frame")
     running.app.stop()
     assert await source.until("end") == {"reason": "stopping"}
-    async with asyncio.timeout(2):  # what the listener gives to answers that go on
+    async with asyncio.timeout(20):
         await running.task
     source.close()
 
