@@ -106,7 +106,7 @@ class Watched:
 
     @asynccontextmanager
     async def moves(self, *names: str) -> AsyncIterator[None]:
-        """What is done inside moves each of these: a counter and a histogram grow, a gauge is another one, if only for a moment."""
+        """What is done inside moves each of these: a counter grows, another number is another one, if only for a moment."""
         before = await self.numbers()
         yield
         left = set(names)
@@ -147,7 +147,7 @@ class Watched:
 
 def _moved(name: str, before: Scrape, after: Scrape) -> bool:
     old, new = before.get(name, {}), after.get(name, {})
-    return sum(new.values()) > sum(old.values()) if name.endswith(("_total", "_seconds")) else new != old
+    return sum(new.values()) > sum(old.values()) if name.endswith("_total") else new != old
 
 
 class Watch:

@@ -33,9 +33,9 @@ async def a_letter(watched: Watched) -> str:
 
 async def test_a_life_and_death_are_counted(watch: Watch) -> None:
     """It waits, it dies and is kept, it is replayed, another is purged, and one goes because it was heard after all."""
-    watched = await watch(dead_letters=QUICK)
-    async with watched.moves("dead_letters_waiting"):
-        await watched.publish()
+    patient, watched = await watch(), await watch(dead_letters=QUICK)
+    async with patient.moves("dead_letters_waiting"):
+        await patient.publish()
     async with watched.moves(
         "dead_letters",
         "dead_letters_bytes",
@@ -44,6 +44,7 @@ async def test_a_life_and_death_are_counted(watch: Watch) -> None:
         "turns_total",
         "turn_seconds",
     ):
+        await watched.publish()
         first = await a_letter(watched)
     async with watched.moves("dead_letters_late_total"):
         client = await watched.listen(query="?last=1")

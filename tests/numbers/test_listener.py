@@ -31,12 +31,15 @@ async def test_requests_and_what_refuses_them_are_counted(watch: Watch) -> None:
 
 async def test_connections_are_counted(watch: Watch) -> None:
     """While they are open, streams aside; one that does not end its request runs into its deadline."""
-    watched = await watch(limits={"header_s": 0.2})
-    async with watched.moves("connections", "timeouts_total"):
-        _, writer = await asyncio.open_connection(*watched.public)
-        await watched.tells("connections", 1)
-        writer.write(b"GET / HTTP/1.1\r\n")
-    writer.close()
+    patient, hasty = await watch(), await watch(limits={"header_s": 0.2})
+    async with patient.moves("connections"):
+        _, stays = await asyncio.open_connection(*patient.public)
+    await patient.tells("connections", 1)
+    async with hasty.moves("timeouts_total"):
+        _, dawdles = await asyncio.open_connection(*hasty.public)
+        dawdles.write(b"GET / HTTP/1.1\r\n")
+    for writer in (stays, dawdles):
+        writer.close()
 
 
 async def test_bodies_that_nobody_vouches_for_are_counted(watch: Watch) -> None:

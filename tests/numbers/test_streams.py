@@ -127,16 +127,17 @@ async def test_a_signature_that_ran_out_is_counted(watch: Watch) -> None:
 
 async def test_a_slow_stream_is_counted(watch: Watch) -> None:
     """When it falls behind, when it comes back, and when it is cut because it never does."""
-    watched = await watch(limits={"stall_s": 0.5}, heartbeat_s=0.2)
-    client = await watched.listen()
-    async with watched.moves("fell_behind_total"):
+    patient, hasty = await watch(), await watch(limits={"stall_s": 0.5}, heartbeat_s=0.2)
+    client = await patient.listen()
+    async with patient.moves("fell_behind_total"):
         client.pause()
         for text in FLOOD:
-            await watched.publish(text)
-    async with watched.moves("came_back_total"):
+            await patient.publish(text)
+    async with patient.moves("came_back_total"):
         client.resume()
     await client.until(lambda: len(client.seen) >= len(FLOOD))
-    async with watched.moves("streams_evicted_total"):
+    client = await hasty.listen()
+    async with hasty.moves("streams_evicted_total"):
         client.pause()
         for text in FLOOD:
-            await watched.publish(text)
+            await hasty.publish(text)
