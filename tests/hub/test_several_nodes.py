@@ -17,7 +17,7 @@ from fast_sse.model.cursor import Cursor
 from fast_sse.model.errors import HeldError, NotStoredError, RateLimitedError, UnknownOutcomeError
 from fast_sse.model.message import Record
 from fast_sse.observe.observer import NodeNameAwaited, NodeNameShared, TurnsFailed, TurnsRecovered
-from fast_sse.store.letters import Turn
+from fast_sse.store.letters import Settled, Turn
 from fast_sse.store.pace import ByHand
 
 GRACE_S, TURN_S = RULES.grace_s, RULES.turn_s
@@ -125,6 +125,34 @@ async def test_counts_and_acks_are_of_all_nodes() -> None:
             assert (shown.state, shown.written, shown.acked) == ("acked", 4, 2)
             assert list(shown.clients) == ["x", "y"]
             assert (shown.complete, shown.silent) == (True, [])
+
+
+async def test_what_is_heard_before_it_is_swept_counts_at_once() -> None:
+    """A node stood still between its look at the tail and its turn; the answer tells of a message that came meanwhile."""
+    async with cluster("a", "b") as (store, nodes):
+        a, b = nodes["a"], nodes["b"]
+        await a.joined("a/t")
+        letters: Any = store.letters
+        settle, goes_on = letters.settle, asyncio.Event()
+
+        async def slow(turn: Turn) -> Settled:
+            if turn.node == "b":
+                await goes_on.wait()
+            settled: Settled = await settle(turn)
+            return settled
+
+        letters.settle = slow
+        await a.publish("a/t", 1)
+        await manual().elapse(TURN_S)
+        (cursor,) = await a.publish("a/t", 2)
+        await manual().elapse(TURN_S)
+        goes_on.set()
+        await manual().idle()
+        assert b.fanout.handover.swept < cursor.position
+        shown = b.hub.delivery.indicator(await b.hub.delivery.find(cursor.text))
+        assert (shown.state, shown.written, shown.complete) == ("written", 1, True)
+        await manual().elapse(2 * TURN_S)
+        assert b.hub.delivery.indicator(await b.hub.delivery.find(cursor.text)).written == 1
 
 
 async def test_a_node_that_has_not_told_yet_is_named() -> None:

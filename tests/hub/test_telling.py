@@ -159,6 +159,27 @@ async def test_a_node_that_lags_far_hears_later(monkeypatch: pytest.MonkeyPatch)
         assert turn.seen == "1"
 
 
+async def test_who_is_not_heard_in_full_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its place says that it told of a message; what it told may lie in the part that is still to be heard."""
+    monkeypatch.setattr(telling, "UNTOLD_MAX", 1)
+    async with bench() as hub:
+        made = teller(hub)
+        other, ahead = Turner(node="n2", start="s2", through=9, current=True), hub.fanout.handover.ahead
+
+        def heard(**fields: Any) -> list[str]:
+            turn = made.next_turn(goodbye=True)
+            assert turn is not None
+            made.settled(turn, answer(turners=[other], **fields))
+            return made.silent(1)
+
+        assert heard(more=True) == ["n2"]
+        assert heard() == []
+        ahead.update({5: 1, 6: 1})
+        assert heard() == ["n2"], "this node lags far"
+        ahead.clear()
+        assert heard() == []
+
+
 async def test_positions_of_letters_that_are_long_gone_are_forgotten() -> None:
     """The newest that may be there stay known."""
     async with bench() as hub:

@@ -118,7 +118,10 @@ class Delivery:
         cursor = found.cursor
         entry = self._fanout.tail.find(cursor.position) if self._in_tail(cursor) is not None else None
         names = () if entry is None else self._acks.of(cursor.position)
-        written = None if entry is None else entry.written + entry.elsewhere
+        written = None
+        if entry is not None:  # what others told of it may have come before this node's next sweep
+            ahead = self._fanout.handover.ahead.get(cursor.position, 0)
+            written = entry.written + entry.elsewhere + ahead
         state: State = "stored" if found.letter is None else "dead"
         if written:
             state = "written"

@@ -113,6 +113,8 @@ class Telling:
         self._seen = ""
         self._told: tuple[Position, Position | None] = (0, None)
         self._more = False
+        #: Part of what others told up to the last answer is still to be heard.
+        self._unheard = False
         #: Places that `through` stays below, because hand-overs there were forgotten, and until when.
         self._held: tuple[Position, float] | None = None
         #: While the store is away nothing is due, and what others told meanwhile is heard before anything is.
@@ -144,10 +146,9 @@ class Telling:
         )
 
     def silent(self, position: Position) -> list[str]:
-        """Nodes that have not told yet how far they handed over this message."""
-        return sorted(
-            {one.node for one in self.turners or () if one.start != self._start and one.through < position}
-        )
+        """Nodes that have not told yet how far they handed over this message, or were not heard in full."""
+        others = (one for one in self.turners or () if one.start != self._start)
+        return sorted({one.node for one in others if self._unheard or one.through < position})
 
     # -- what is said -------------------------------------------------------------------------------
 
@@ -273,11 +274,13 @@ class Telling:
         self._told = (turn.through, turn.decided)
         self.turners = answer.turners
         handover.dead.update(position for position, _, _ in answer.dead)
-        if len(handover.ahead) <= UNTOLD_MAX:  # else this node lags far, and hears them later
+        lags = len(handover.ahead) > UNTOLD_MAX
+        if not lags:  # else it hears them later
             for receipt in answer.receipts:
                 self._hear(receipt)
             self._seen = answer.seen
             self._more = answer.more
+        self._unheard = lags or answer.more
         self._shorten_dead()
         full = len(turn.handed) == HANDED_MAX or LATE_MAX in (len(turn.late), len(turn.acks))
         return full or self._more or (bool(turn.due) and handover.waiting.is_due(self._due_since_s))
