@@ -147,7 +147,9 @@ async def answers_lost(
     def settings(number: int) -> dict[str, str]:
         return {"FAST_SSE_DEAD_LETTERS__ENABLED": "false"} if number else {}  # so that the first one decides
 
-    async with running(directory, log, nodes, module=module, settings=settings) as run:
+    # Whoever takes no turn for three turns hears nothing of what is decided meanwhile. So turns are long, and what waits from
+    # the beginning keeps all that is told until it is due.
+    async with running(directory, log, nodes, grace_s=3.0, module=module, settings=settings) as run:
         victim, orders, desk = run.nodes[0], run.orders[0], run.desks[nodes - 1]
         client = await run.listen(0)
 
@@ -155,6 +157,7 @@ async def answers_lost(
             return orders.struck >= 3
 
         orders.give(Order.LOSE_TOLD)
+        await run.publish(LONELY, 1)
         await run.publish(TAKEN, messages)
         await run.handed(client)
         await until(lost, "three answers to one turn were lost")
@@ -162,6 +165,8 @@ async def answers_lost(
         await run.publish(LONELY, messages)
         for message_id in run.taken:
             await run.heard(nodes - 1, message_id)
+        # The turn that was lost may be heard as the store took it first. What is told after it comes after all of them.
+        await run.complete(nodes - 1, run.lonely[-1])
         written = [int(one["written"]) for one in (await desk.deliveries(run.taken)).values()]
         await until(lost, "three answers to a turn that decides were lost")
         victim.kill_now()
