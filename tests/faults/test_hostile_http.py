@@ -38,7 +38,14 @@ TICK_S = 0.02
 async def attacked(directory: Path, **settings: str) -> AsyncIterator[tuple[Hub, Beat]]:
     """A hub that is held to nothing but its loop, and the beat beside; afterwards nothing is left of the attack."""
     given = {f"FAST_SSE_LIMITS__{name.upper()}": value for name, value in settings.items()}
-    async with Hub(directory, store="memory", settings=given, port=0) as hub, Beat(hub) as beat:
+    elsewhere = directory / "elsewhere"
+    elsewhere.mkdir()
+    async with (
+        Hub(elsewhere, store="memory", port=0) as other,
+        Beat(other) as calm,
+        Hub(directory, store="memory", settings=given, port=0) as hub,
+        Beat(hub, calm=calm) as beat,
+    ):
         await beat.p99_s(10)
         files, memory = open_files(hub), hub.rss_bytes()
         yield hub, beat
@@ -139,7 +146,7 @@ async def test_gzip_that_nobody_signed_is_not_inflated(
             attacks = [partial(asking, hub.public, lambda: data) for _ in range(2)]
         quiet_s, loud_s = await measured(beat, count, *attacks)
     record(f"{len(attacks)} strangers with gzip bombs, signature {signature}", told(quiet_s, loud_s))
-    judge(quiet_s, loud_s)
+    judge(quiet_s, loud_s, beat.noise_s)
 
 
 @each_scale
@@ -156,7 +163,7 @@ async def test_a_peer_that_pipelines_has_a_turn_like_all(
         quiet_s, loud_s = await measured(beat, HOSTILE[scale], attack)
         assert (await request(hub.admin, "GET", "/healthz")).status == 200
     record(f"one connection with 1.5 MB/s of GET, {spelling} spelling(s)", told(quiet_s, loud_s))
-    judge(quiet_s, loud_s)
+    judge(quiet_s, loud_s, beat.noise_s)
 
 
 @each_scale
@@ -185,7 +192,7 @@ async def test_bodies_that_never_end_are_bounded_together(tmp_path: Path, scale:
         f"{grown / MIB:.0f} MiB held of {room // MIB} MiB; {told(quiet_s, loud_s)}",
     )
     assert grown < 1.5 * room + SLACK_BYTES, f"{grown / MIB:.0f} MiB"
-    judge(quiet_s, loud_s)
+    judge(quiet_s, loud_s, beat.noise_s)
 
 
 @each_scale
@@ -203,7 +210,7 @@ async def test_a_batch_of_nothing_holds_nobody_up(
     async with attacked(tmp_path) as (hub, beat):
         quiet_s, loud_s = await measured(beat, HOSTILE[scale], partial(asking, hub.public, make))
     record(f"batches of 16 MiB of {filler!r}", told(quiet_s, loud_s))
-    judge(quiet_s, loud_s)
+    judge(quiet_s, loud_s, beat.noise_s)
 
 
 @each_scale
@@ -224,4 +231,4 @@ async def test_half_heads_at_the_operators_door_keep_nobody_out(
             loud_s = await beat.p99_s(count.beats)
     record(f"{count.half_heads} half heads without a key", f"{taken} descriptors; {told(quiet_s, loud_s)}")
     assert taken <= CONNECTIONS_MAX + BACKLOG_MAX, "no more than the share, and what one turn accepts"
-    judge(quiet_s, loud_s)
+    judge(quiet_s, loud_s, beat.noise_s)
