@@ -15,7 +15,10 @@ from tests.support.server import Hub
 
 pytestmark = pytest.mark.wire
 
-DRAIN_S = 1.5
+#: Long beside what a busy machine may hold up this process, which notes the ends.
+DRAIN_S = 4.0
+#: What it may add to a drain.
+SPARE_S = 5.0
 #: Sixty streams: enough to see whether their ends are spread.
 STREAMS = PATTERNS * 3
 
@@ -51,7 +54,7 @@ async def drain_once(directory: Path) -> tuple[Report, list[float]]:
         in_flight = sum(publisher.in_flight for publisher in crowd.publishers)
         assert await hub.await_exit() == 0, hub.tail_of_log()
         exit_s = (time.monotonic_ns() - signalled_ns) / 1e9
-        assert exit_s < DRAIN_S + 5, f"the drain took {exit_s:.1f} s"
+        assert exit_s < DRAIN_S + SPARE_S, f"the drain took {exit_s:.1f} s"
         ends = [client.closed_ns[at] for client, at in zip(crowd.clients, before, strict=True)]
         await hub.astart()
         await load
@@ -79,9 +82,10 @@ def described(ends_s: list[float]) -> str:
 
 def assert_spread(ends_s: list[float]) -> None:
     """Ends fill the window: they reach over most of it, and no fifth of it holds half of them."""
-    assert ends_s[-1] <= DRAIN_S + 1, described(ends_s)
+    assert ends_s[-1] <= DRAIN_S + SPARE_S, described(ends_s)
     assert ends_s[-1] - ends_s[0] > 0.5 * DRAIN_S, described(ends_s)
-    fifths = [sum(1 for end in ends_s if int(end / DRAIN_S * 5) == fifth) for fifth in range(5)]
+    # What a busy machine noted late belongs to the last of them.
+    fifths = [sum(1 for end in ends_s if min(4, int(end / DRAIN_S * 5)) == fifth) for fifth in range(5)]
     assert max(fifths) < 0.5 * len(ends_s), f"{described(ends_s)}: {fifths}"
 
 
@@ -89,4 +93,6 @@ def test_unjittered_drain_is_found() -> None:
     """Streams that all end at once are not spread, and the check says so."""
     with pytest.raises(AssertionError):
         assert_spread([0.3] * 60)
+    with pytest.raises(AssertionError):
+        assert_spread([0.3] * 29 + [DRAIN_S + 1] * 31)
     assert_spread([DRAIN_S * number / 60 for number in range(60)])

@@ -50,7 +50,7 @@ async def lives(hub: Hub) -> Client:
         os.kill(hub.pid, signal.SIGHUP)  # a line that says what became of it
         reply = await publish_once(hub.public, CHANNEL, number)
         assert reply.status == 200
-        await client.until_payload(number, within_s=5)
+        await client.until_payload(number)
     assert client.payloads == list(range(LINES))
     return client
 

@@ -59,9 +59,9 @@ async def test_the_product_passes_the_same_runs(tmp_path: Path) -> None:
     """The very runs that find the broken builds are clean on the product, so it is the defect that is found."""
     for number, run in enumerate(
         [
-            await kill_9(tmp_path, kills=3, messages=300, drain_s=DRAIN_S),
-            await reconnects(tmp_path, resumes=100, store="memory", drain_s=DRAIN_S),
-            await retries(tmp_path, replies=20, store="memory", drain_s=DRAIN_S),
+            await kill_9(tmp_path, kills=3, messages=300),
+            await reconnects(tmp_path, resumes=100, store="memory"),
+            await retries(tmp_path, replies=20, store="memory"),
         ]
     ):
         assert run.report.clean, f"run {number}: {run.figure}"
