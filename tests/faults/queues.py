@@ -223,11 +223,12 @@ def has_seen(client: Client, missing: set[str], at: list[int]) -> bool:
 class Drain:
     """A queue, a hub that reads it, who listens, and the kills so far."""
 
-    def __init__(self, queue: Queue, hub: Hub, listeners: Listeners, within_s: float) -> None:
+    def __init__(self, queue: Queue, hub: Hub, listeners: Listeners, within_s: float, end_s: float) -> None:
         self.queue = queue
         self.hub = hub
         self.listeners = listeners
         self.within_s = within_s
+        self.end_s = end_s
         self.all = Filling([], [], [])
         self.left: list[Left] = []
 
@@ -278,8 +279,8 @@ class Drain:
 
     async def finish(self) -> Report:
         """Wait until everything came and was acknowledged, and judge."""
-        if await self.listeners.seen_last(self.all.published, self.within_s):
-            await done(self.queue, self.within_s)
+        if await self.listeners.seen_last(self.all.published, self.end_s):
+            await done(self.queue, self.end_s)
         report = check(self.all.published, heard(self.listeners.pairs))
         on_the_way = sum(self.bit(kill) for kill in range(len(self.left)))
         return report.require(kills=len(self.left), kills_on_the_way=on_the_way)
@@ -295,20 +296,22 @@ async def drained(
     log: Log = ON_SQLITE,
     module: str = PRODUCT,
     within_s: float = 120.0,
+    end_s: float = 120.0,
     late_max: int = 6,
     before_kill: Callable[[], None] = lambda: None,
 ) -> Run:
     """Fill a queue, let a hub whose log is elsewhere read it, and kill it again and again on the way.
 
     Up to `late_max` kills may come when the hub is done already; the queue is twice as long after each. With `held`
-    the kills are when an acknowledgement is, and none of them can be late.
+    the kills are when an acknowledgement is, and none of them can be late. `within_s` bounds each wait on the way, `end_s`
+    the last one: a broken hub never comes to it.
     """
     # Small batches and a short lease: more places for a kill to land in, and less to wait for after it.
     limits = {"FAST_SSE_LIMITS__INGEST_LEASE_S": "0.5", "FAST_SSE_LIMITS__INGEST_ENTRIES_MAX": str(BATCH)}
     settings = {**limits, **log.settings, **queue.settings}
     hub = Hub(directory, store=log.store, settings=settings, module=module)
     async with hub, Listeners(hub.public) as listeners:
-        drain = Drain(queue, hub, listeners, within_s)
+        drain = Drain(queue, hub, listeners, within_s, end_s)
         if held is None:
             await drain.kills(entries, kills, late_max, before_kill)
         else:
