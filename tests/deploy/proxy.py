@@ -19,7 +19,7 @@ from tests.support.kernel import eventually
 from tests.support.programs import need, program
 from tests.support.server import stable_port
 
-START_S = 10.0
+START_S = 30.0
 
 
 def rendered(text: str, replacements: dict[str, str]) -> str:

@@ -144,7 +144,10 @@ async def test_health_checks_of_a_proxy_are_introduced_too(tmp_path: Path, certi
         config = tmp_path / "proxy" / "haproxy.cfg"
         config.write_text(
             config.read_text().replace(
-                "    mode http\n", "    mode http\n    option httpchk GET /health\n", 1
+                "    mode http\n",
+                # Without a time-out of its own a check must be answered within `inter`, by a busy machine, too.
+                "    mode http\n    option httpchk GET /health\n    timeout check 10s\n",
+                1,
             )
         )
         with proxy:

@@ -23,7 +23,7 @@ IDLE = 1_000
 PUBLISHES = 150
 FILES_MAX = 128
 #: Seconds that a sweep and a busy machine may add to a deadline.
-SPARE_S = 4.0
+SPARE_S = 10.0
 
 
 @pytest.fixture(autouse=True)
@@ -65,13 +65,16 @@ class Peer(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def peers(address: Address, count: int, *, stubborn: bool = False) -> AsyncIterator[list[Peer]]:
-    """So many connections."""
+async def peers(
+    address: Address, count: int, *, stubborn: bool = False, first: bytes = b""
+) -> AsyncIterator[list[Peer]]:
+    """So many connections; each says `first` as soon as it is there."""
     made = [Peer(stubborn) for _ in range(count)]
     loop = asyncio.get_running_loop()
     try:
         for peer in made:
             await loop.create_connection(lambda peer=peer: peer, *address)  # type: ignore[misc]
+            peer.say(first)
         yield made
     finally:
         for peer in made:
@@ -94,8 +97,6 @@ async def p99_s(publisher: Publisher, channel: Pair, enough: Callable[[int], boo
 async def trickle(crowd: list[Peer]) -> None:
     """One byte of a header from each, ten times a second, for as long as there are any; none is ever complete."""
     turns = 20
-    for peer in crowd:
-        peer.say(b"GET / HTTP/1.1\r\nHost: a\r\nX-A: ")
     while True:
         for number in range(turns):
             for peer in crowd[number::turns]:
@@ -106,33 +107,47 @@ async def trickle(crowd: list[Peer]) -> None:
 async def test_trickled_headers_delay_nobody(tmp_path: Path, channel: Pair) -> None:
     """500 sockets that send a header byte by byte are each cut at the header deadline; publishes go on as before."""
     header_s = 1.0
-    async with Hub(tmp_path, settings={"FAST_SSE_LIMITS__HEADER_S": str(header_s)}, port=0) as hub:
-        publisher = Publisher("p", hub.public)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    async with (
+        Hub(elsewhere, port=0) as other,
+        Hub(tmp_path, settings={"FAST_SSE_LIMITS__HEADER_S": str(header_s)}, port=0) as hub,
+    ):
+        # What the machine itself does to a publish meanwhile is seen at another hub.
+        publisher, calm = Publisher("p", hub.public), Publisher("p", other.public)
         before_s = await p99_s(publisher, channel, lambda count: count >= PUBLISHES)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        async with peers(hub.public, TRICKLERS, stubborn=True) as crowd:
+        head = b"GET / HTTP/1.1\r\nHost: a\r\nX-A: "
+        async with peers(hub.public, TRICKLERS, stubborn=True, first=head) as crowd:
             trickling = asyncio.create_task(trickle(crowd))
             # They ignore the 408 and the end of the stream, so they are cut after LINGER_S more.
             async with asyncio.timeout(header_s + 2 + SPARE_S):
-                during_s = await p99_s(
-                    publisher,
-                    channel,
-                    lambda count: count >= PUBLISHES and all(peer.lost_at for peer in crowd),
+                during_s, calm_s = await asyncio.gather(
+                    p99_s(
+                        publisher,
+                        channel,
+                        lambda count: count >= PUBLISHES and all(peer.lost_at for peer in crowd),
+                    ),
+                    p99_s(calm, channel, lambda count: count >= PUBLISHES),
                 )
             trickling.cancel()
         publisher.close()
+        calm.close()
         answers = {peer.received.partition(b"\r\n")[0] for peer in crowd}
         assert answers == {b"HTTP/1.1 408 Request Timeout"}, answers
         assert min(peer.lost_at for peer in crowd) - began >= header_s
-        assert during_s < 10 * before_s + 0.1, (
-            f"p99 {before_s * 1e3:.1f} ms before, {during_s * 1e3:.1f} ms during"
+        assert during_s < 10 * max(before_s, calm_s) + 0.1, (
+            f"p99 {before_s * 1e3:.1f} ms before, {during_s * 1e3:.1f} ms during, {calm_s * 1e3:.1f} ms elsewhere"
         )
 
 
 async def test_idle_connections_cost_nobody(tmp_path: Path, channel: Pair) -> None:
     """A thousand connections that say nothing, or nothing more, are closed in time; streams and publishes go on meanwhile."""
-    settings = {"FAST_SSE_LIMITS__HEADER_S": "1.5", "FAST_SSE_LIMITS__KEEP_ALIVE_S": "1.5"}
+    silent_s = 5.0  # all of them are there before the first is closed, however busy the machine is
+    settings = {
+        "FAST_SSE_LIMITS__HEADER_S": str(silent_s),
+        "FAST_SSE_LIMITS__KEEP_ALIVE_S": str(silent_s),
+    }
     async with Hub(tmp_path, settings=settings, port=0) as hub:
         client = await Client("c", hub.public, subscribe_target(channel), signed(channel)).start().ready()
         held = open_files(hub)
@@ -140,17 +155,17 @@ async def test_idle_connections_cost_nobody(tmp_path: Path, channel: Pair) -> No
             for peer in crowd[::2]:
                 peer.say(request_bytes("GET", "/nowhere", {}))
             await eventually(
-                lambda: all(peer.received for peer in crowd[::2]), 5, "half of them had an answer"
+                lambda: all(peer.received for peer in crowd[::2]), SPARE_S, "half of them had an answer"
             )
             assert open_files(hub) >= held + IDLE
             for number in range(20):
                 assert (await publish_once(hub.public, channel, number)).status == 200
             await client.count(20)
             await eventually(
-                lambda: all(peer.lost_at for peer in crowd), 1.5 + 2 + SPARE_S, "all were closed"
+                lambda: all(peer.lost_at for peer in crowd), silent_s + 2 + SPARE_S, "all were closed"
             )
             assert {peer.received for peer in crowd[1::2]} == {b""}
-        await eventually(lambda: open_files(hub) <= held, 5, "their descriptors are free")
+        await eventually(lambda: open_files(hub) <= held, SPARE_S, "their descriptors are free")
         assert len(client.opened) == 1
         await client.stop()
 
@@ -163,9 +178,12 @@ async def test_clients_cannot_have_the_last_descriptors(tmp_path: Path, channel:
         client = await Client("c", hub.public, subscribe_target(channel), signed(channel)).start().ready()
         async with peers(hub.public, 2 * FILES_MAX) as crowd:
             await eventually(
-                lambda: sum(not peer.lost_at for peer in crowd) < FILES_MAX, 5, "many turned away"
+                lambda: sum(not peer.lost_at for peer in crowd) < FILES_MAX, SPARE_S, "many turned away"
             )
-            assert open_files(hub) == FILES_MAX * 3 // 4, "the crowd was to take all it can have"
+            # One more for the moment between taking a connection and turning it away.
+            await eventually(
+                lambda: open_files(hub) == FILES_MAX * 3 // 4, SPARE_S, "the crowd has all it can have"
+            )
             assert b"".join(peer.received for peer in crowd) == b""
             beats, cpu, began = client.heartbeats, cpu_s(hub), asyncio.get_running_loop().time()
             await client.until(lambda: client.heartbeats >= beats + 5)
@@ -177,7 +195,7 @@ async def test_clients_cannot_have_the_last_descriptors(tmp_path: Path, channel:
                 assert (await request(hub.admin, "GET", path)).status == 200
             with pytest.raises(ConnectionError):
                 await publish_once(hub.public, channel, "no room")
-        await eventually(lambda: open_files(hub) < FILES_MAX // 2, 5, "the clients have left")
+        await eventually(lambda: open_files(hub) < FILES_MAX // 2, SPARE_S, "the clients have left")
         assert (await publish_once(hub.public, channel, "room")).status == 200
         await client.count(1)
         assert (client.payloads, len(client.opened), client.finals) == (["room"], 1, [])

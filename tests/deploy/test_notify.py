@@ -6,12 +6,12 @@ import asyncio
 import os
 import re
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.server import Hub
+from tests.support.kernel import eventually
+from tests.support.server import Hub, stable_port
 from tests.support.systemd import Systemd
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
@@ -33,6 +33,11 @@ def watched(systemd: Systemd, **more: str) -> dict[str, str]:
     return {"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": str(int(2 * TURN_S * 1e6)), **more}
 
 
+def stands_still(hub: Hub) -> bool:
+    """Whether the kernel has stopped the process: a signal is sent first and delivered later."""
+    return Path(f"/proc/{hub.pid}/stat").read_text().rpartition(") ")[2].startswith("T")
+
+
 async def test_a_hub_tells_systemd_how_far_it_is(tmp_path: Path, systemd: Systemd) -> None:
     """READY=1 when it says that it is ready, RELOADING=1 and READY=1 around a reload, STOPPING=1 at the first SIGTERM; its pings
     stop when the process is stopped, and come back with it.
@@ -47,6 +52,7 @@ async def test_a_hub_tells_systemd_how_far_it_is(tmp_path: Path, systemd: System
         assert await systemd.next() == "READY=1"
 
         os.kill(hub.pid, signal.SIGSTOP)
+        await eventually(lambda: stands_still(hub), 20, "the process is stopped")
         systemd.heard()
         with pytest.raises(TimeoutError):
             await systemd.next(5 * TURN_S)
@@ -69,9 +75,7 @@ async def test_who_is_ended_by_the_watchdog_says_where_it_stood(tmp_path: Path) 
 
 async def test_a_start_that_waits_for_its_store_goes_on(tmp_path: Path, systemd: Systemd) -> None:
     """While the store is away the hub asks for time at each turn, and does not say that it is ready."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    settings = watched(systemd, FAST_SSE_REDIS__URL=f"redis://127.0.0.1:{port}")
+    settings = watched(systemd, FAST_SSE_REDIS__URL=f"redis://127.0.0.1:{stable_port()}")
     hub = Hub(tmp_path, store="redis", settings=settings)
     starting = asyncio.create_task(hub.astart())
     assert await systemd.next() == "STATUS=waits for its store"

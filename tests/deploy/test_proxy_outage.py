@@ -38,7 +38,7 @@ def away(kind: Kind, certificate: Certificate, tmp_path_factory: pytest.TempPath
     """A proxy before a hub that is not there, for all tests that only ask."""
     nobody = ("127.0.0.1", stable_port())
     with kind(tmp_path_factory.mktemp("away"), nobody, certificate) as proxy:
-        asyncio.run(eventually(proxy.knows_away, 10, "that the hub is away"))
+        asyncio.run(eventually(proxy.knows_away, 20, "that the hub is away"))
         yield proxy
 
 
@@ -115,7 +115,7 @@ async def test_signatures_are_in_no_log(shared: Pairing, away: Proxy, channel: P
     wrong = f"{subscribe_target(channel)}?signature={mac}x"
     assert (await request(shared.proxy.plain, "GET", wrong, EVENT_STREAM)).status == 401
     for proxy in (away, shared.proxy):
-        await eventually(lambda: subscribe_target(channel) in proxy.logged(), 5, "the request in the log")  # noqa: B023
+        await eventually(lambda: subscribe_target(channel) in proxy.logged(), 20, "the request in the log")  # noqa: B023
         assert mac not in proxy.logged()
 
 
