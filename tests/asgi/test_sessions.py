@@ -34,6 +34,6 @@ def test_a_script_waits_for_it(serve: Serve) -> None:
     url = "http://{}:{}/sse".format(*served.address)
     program = Path(sys.executable).parent / "fast-sse"
     waited = subprocess.run(
-        [program, "wait", "--url", url, "--timeout", "2"], capture_output=True, text=True, check=False
+        [program, "wait", "--url", url, "--timeout", "20"], capture_output=True, text=True, check=False
     )
     assert (waited.stdout, waited.stderr) == (f"the hub at {url} is ready\n", "")

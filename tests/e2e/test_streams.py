@@ -141,7 +141,7 @@ async def test_last_n(listen: Listen, hub: Hub, channel: Pair) -> None:
 async def test_heartbeats_keep_coming(listen: Listen, channel: Pair) -> None:
     """A quiet stream carries comment lines, again and again, and they dispatch nothing."""
     client = await listen(channel).ready()
-    await client.until(lambda: client.heartbeats >= 3, within_s=3 * HEARTBEAT_S * 1.5 + 2)
+    await client.until(lambda: client.heartbeats >= 3, within_s=3 * HEARTBEAT_S * 1.5 + 10)
     assert not client.seen
 
 
@@ -151,14 +151,15 @@ async def test_heartbeats_come_no_faster_than_asked(tmp_path: Path, settings: di
     """A short heartbeat or deadline is kept to, as all bounds are: it never makes the hub spin."""
     short = {f"FAST_SSE_{name}": value for name, value in settings.items()}
     async with Hub(tmp_path, store="memory", settings=short) as hub:
-        client = (
-            await Client("c", hub.public, subscribe_target(("a", "b")), signed(("a", "b"))).start().ready()
+        client, began = (
+            Client("c", hub.public, subscribe_target(("a", "b")), signed(("a", "b"))),
+            time.monotonic(),
         )
-        before, began = client.heartbeats, time.monotonic()
+        await client.start().ready()
         await client.outlast(1.0)
         passed = time.monotonic() - began
         # A deadline of 0.1 s is watched twice as often.
-        assert client.heartbeats - before <= 2 + 1.5 * passed / 0.05
+        assert client.heartbeats <= 2 + 1.5 * passed / 0.05
         await client.stop()
 
 

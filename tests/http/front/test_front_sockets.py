@@ -144,7 +144,7 @@ def served() -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Served]:
     """A server with short deadlines."""
-    one = Served(Limits(header_s=0.2, body_s=0.2, keep_alive_s=0.3))
+    one = Served(Limits(header_s=0.5, body_s=0.5, keep_alive_s=1.0))
     yield one
     one.close()
 
@@ -273,11 +273,10 @@ def test_trickling_peers_are_cut_and_disturb_nobody(hasty: Served, head: bytes) 
 
     async def client() -> None:
         slow = [Client(hasty) for _ in range(20)]
-        for one in slow:
-            await one.__aenter__()
         sent = head.find(b"a" * 10)
         begun = asyncio.get_running_loop().time()
         for one in slow:
+            await one.__aenter__()
             one.writer.write(head[:sent])
         async with Client(hasty) as other:
             while any(not one.reader._buffer for one in slow):  # type: ignore[attr-defined]
@@ -285,7 +284,7 @@ def test_trickling_peers_are_cut_and_disturb_nobody(hasty: Served, head: bytes) 
                 sent += 1
                 for one in slow:
                     one.writer.write(head[sent : sent + 1])
-        assert asyncio.get_running_loop().time() - begun < 2
+        assert asyncio.get_running_loop().time() - begun < 5
         for one in slow:
             assert (await one.answer())[0] == 408
             assert await one.reader.read() == b""

@@ -319,7 +319,7 @@ async def test_a_topic_deleted_and_made_again_is_told_as_another_log(
 
     Also where the connection broke between making the view anew and telling of it.
     """
-    store = await cluster.open(deadline_s=3.0)
+    store = await cluster.open()
     (old,) = await put(store, draft(data=b"old", keys=("k",)))
     if interrupted:
         breaks_once(store, monkeypatch)

@@ -143,9 +143,9 @@ async def test_a_tail_lost_while_the_node_was_down(cluster: Cluster) -> None:
     cursors = await put_one_by_one(store, *(b"%d" % number for number in range(8)))
     await store.close()
     await asyncio.to_thread(lose_tail, cluster, 3)
-    other = await cluster.open("b", deadline_s=5.0)
+    other = await cluster.open("b", deadline_s=20.0)
     new = await put_one_by_one(other, *(b"1%d" % number for number in range(9)))
-    again = await cluster.open("a", deadline_s=5.0)
+    again = await cluster.open("a", deadline_s=20.0)
     assert await records(again) == await records(other)
     assert (await again.read(EVERYTHING, cursors[2], 20, 1 << 20)).records[0].position == new[0].position
     found = await again.read(EVERYTHING, cursors[6], 20, 1 << 20)

@@ -94,7 +94,7 @@ async def quiet_store(redis_server: RedisServer, open_redis: OpenRedis) -> Redis
     return await open_redis(redis_server.url, deadlines=QUIET)
 
 
-async def heard(store: RedisStore, after: Cursor, count: int, seconds: float = 10.0) -> list[Record]:
+async def heard(store: RedisStore, after: Cursor, count: int, seconds: float = 20.0) -> list[Record]:
     """The next records of a follower that, as the hub's does, waits out a server that is away."""
     found: list[Record] = []
     async with asyncio.timeout(seconds):
@@ -145,7 +145,7 @@ async def overtaken(store: RedisStore, after: Cursor) -> Gap:
 async def expect_down(store: RedisStore, after: Cursor) -> None:
     """A follower ends with the word that nothing comes for now."""
     with pytest.raises(UnavailableError):
-        await asyncio.wait_for(anext(store.follow(after)), 10)
+        await asyncio.wait_for(anext(store.follow(after)), 20)
 
 
 @asynccontextmanager
