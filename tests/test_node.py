@@ -170,6 +170,24 @@ async def test_a_node_that_never_opened_can_be_drained_and_closed(node: Node, st
     assert (node.state, store.closed) == ("draining", True)
 
 
+@pytest.mark.parametrize("turns", range(1, 6))
+async def test_a_close_that_is_cancelled_is_done_all_the_same(
+    node: Node, store: StubbornStore, notes: Notes, turns: int
+) -> None:
+    """Wherever that meets it: who was cancelled goes on when the store is closed, so that the next start finds it free."""
+    await node.open()
+    node.serve()
+    closing = asyncio.create_task(node.close())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    assert not store.closed
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert (node.following, store.closed) == (False, True)
+    assert isinstance(notes.facts[-1], HubStopped)
+
+
 class Queue:
     """A foreign queue that says what was done to it."""
 

@@ -23,6 +23,7 @@ from fast_sse.config import Config
 from fast_sse.environment import foreign
 from fast_sse.http.api.endpoints import Endpoints
 from fast_sse.hub.delivery import Indicator
+from fast_sse.hub.ending import reached
 from fast_sse.hub.hub import Erased, Hub
 from fast_sse.hub.letters import LetterDesk
 from fast_sse.ingest.source import QueueSource
@@ -190,8 +191,11 @@ class Node:
             await asyncio.gather(self._release_queues(), self._hub.drain(self._limits.drain_s))
 
     async def close(self) -> None:
-        """Stop every task and close the store, however far the node came."""
+        """Stop every task and close the store, however far the node came, and whether or not the caller is cancelled."""
         self.withdraw()
+        await reached(self._close())
+
+    async def _close(self) -> None:
         self._loop_lag.stop()
         await self._release_queues()
         if self._hub is not None:

@@ -28,6 +28,7 @@
     watch         streams and channels, as operators see them
     retained      what the log holds, for operators
     supervised    loud, and alive: attempt after attempt
+    ending        an end that is reached whoever is cancelled meanwhile
     dead_letter   the turns of one process, from its beginning to its goodbye
     delivery      the delivery indicator: how far a message has come
     follower      the one reader of the log
