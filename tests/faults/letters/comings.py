@@ -118,6 +118,8 @@ async def _come_and_go(
     away = rng.sample(clients, max(1, len(clients) // 2))
     for client in away:
         await client.stop()
+    # Else what is published now may be written to who has left.
+    await run.streams(len(clients) - len(away))
     await _publish(run, publishers[0], 5)
     for client in away:
         await client.start().ready(len(client.opened) + 1)

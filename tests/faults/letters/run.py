@@ -182,6 +182,18 @@ class Run:
 
         await client.until(seen, WITHIN_S)
 
+    async def streams(self, count: int) -> None:
+        """Wait until the nodes have so many streams open.
+
+        The end of a socket reaches its node by itself, perhaps after what is sent to the node later.
+        """
+
+        async def are() -> bool:
+            found = [await metric(node, "fast_sse_streams_open", always=True) for node in self.nodes]
+            return sum(found) == count
+
+        await until(are, f"{count} streams are open")
+
     # -- the end ------------------------------------------------------------------------------------
 
     async def at_rest(self, *numbers: int) -> None:
