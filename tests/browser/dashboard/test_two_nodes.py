@@ -17,6 +17,8 @@ pytestmark = [
     pytest.mark.wire,
     pytest.mark.slow,
     pytest.mark.asyncio(loop_scope="session"),
+    # Two nodes, a Redis and perhaps the browser are started first. Each step has a bound of its own.
+    pytest.mark.timeout(120),
 ]
 
 CHANNEL = ("walk", "two_nodes")
