@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import time
 
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
@@ -25,10 +26,12 @@ CHANNEL = ("watched", "hub")
 SHOWN_FRESH_MS = 4500
 
 #: Notes how old the last frame was, whenever the page showed its numbers as fresh, by what the browser itself received.
+#: A look that comes late is none: whatever held it up held up the page, which looks right after it.
 _WATCH = """() => {
   const Native = window.EventSource;
   window.heard = 0;
   window.oldest = 0;
+  let looked = Date.now();
   window.EventSource = class extends Native {
     constructor(url) {
       super(url);
@@ -36,6 +39,9 @@ _WATCH = """() => {
     }
   };
   setInterval(() => {
+    const late = Date.now() - looked > 200;
+    looked = Date.now();
+    if (late) return;
     const shown = document.querySelector("#fresh")?.dataset.phase === "live" && !document.body.classList.contains("stale");
     if (shown && window.heard) window.oldest = Math.max(window.oldest, Date.now() - window.heard);
   }, 50);
@@ -64,9 +70,12 @@ async def test_a_viewer_outlives_a_kill(open_page: OpenPage, mortal: Operated) -
     fresh_colour = await operator.figure("Streams").evaluate("(value) => getComputedStyle(value).color")
     await subscriber.stop()
     mortal.kill_now()
+    killed_s = time.time()
     await mortal.await_exit()
     await expect(page.locator("#fresh")).to_contain_text("reconnecting")
-    await expect(page.locator("#fresh")).to_have_text("last update 2 s ago, reconnecting")
+    await expect(page.locator("#fresh")).to_have_text(
+        re.compile(r"^last update ([2-9]|\d\d) s ago, reconnecting$")
+    )
     await expect(operator.text("#state")).to_contain_text("No news from")
     await expect(operator.figure("Streams")).not_to_have_css("color", fresh_colour)
     await expect(page.locator('section[aria-label="Streams"] .age')).to_have_text(re.compile(r"^\d+ s old$"))
@@ -76,9 +85,11 @@ async def test_a_viewer_outlives_a_kill(open_page: OpenPage, mortal: Operated) -
     await expect(operator.figure("Streams")).to_have_text("0")
     await expect(operator.figure("Streams")).to_have_css("color", fresh_colour)
     holes = await page.evaluate(
-        "import('/static/live.js').then(({ past }) => past.at.filter((at, i) => i && at - past.at[i - 1] > 2.5 * past.step).length)"
+        "import('/static/live.js').then(({ past }) => past.at.flatMap((at, i) => i && at - past.at[i - 1] > 2.5 * past.step ? [[past.at[i - 1], at]] : []))"
     )
-    assert holes == 1, "what was before the kill is still shown, and the time without a node is a hole"
+    assert any(before <= killed_s <= after for before, after in holes), (
+        "what was before the kill is still shown, and the time without a node is a hole"
+    )
     await never_false(page)
     mortal.kill_now()
     await operator.click("Sign out")
@@ -91,7 +102,7 @@ async def test_a_node_that_stands_still_is_seen(open_page: OpenPage, mortal: Ope
     operator = await watched(page, mortal)
     os.kill(mortal.pid, signal.SIGSTOP)
     try:
-        await expect(page.locator("#fresh")).to_have_text("last update 4 s ago")
+        await expect(page.locator("#fresh")).to_have_text(re.compile(r"^last update ([4-9]|\d\d) s ago$"))
         await expect(operator.text("#state")).to_contain_text("The connection is open, but nothing arrives.")
     finally:
         os.kill(mortal.pid, signal.SIGCONT)
