@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from tests.support.closing import close_listener
+from tests.support.closing import close_listener
 from tests.support.http1 import Address
 from tests.support.server import stable_port
 
@@ -16,9 +17,6 @@ Answers = Callable[[int], bytes | None]
 #: Answered as a hub does it, and not kept: a proxy's own question whether anybody is there.
 PROBE = b"GET / HTTP/1.1\r\n"
 NOTHING_THERE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"
-
-#: Turns of the loop, at most, from the accept of a connection to the first step of the task that works on it.
-_TURNS_OF_AN_ACCEPT = 5
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -53,13 +51,7 @@ class Upstream:
             del self._open[asyncio.current_task()]
 
     async def end(self) -> None:
-        """Cut what is still open, and wait until nobody works on it. Nothing is accepted any more.
-
-        What was accepted last, as a proxy's probe may be at any moment, is known here only once its task has begun. A task that
-        is cancelled before that closes nothing.
-        """
-        for _ in range(_TURNS_OF_AN_ACCEPT):
-            await asyncio.sleep(0)
+        """Cut what is still open, and wait until nobody works on it."""
         for writer in self._open.values():
             writer.transport.abort()
         await asyncio.gather(*(task for task in self._open if task is not None))
