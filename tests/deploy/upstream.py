@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from tests.support.closing import close_listener
-from tests.support.closing import close_listener
 from tests.support.http1 import Address
 from tests.support.server import stable_port
 
