@@ -21,6 +21,7 @@ from typing import NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from tests.clients.answers import Answer, Answers, Cut
+from tests.support.closing import close_listener
 from tests.support.http1 import Address
 
 #: Where everything of a hub's public listener lives.
@@ -213,7 +214,7 @@ class Relay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
-        self._server.close()
+        await close_listener(self._server)
         self.mode = "refuse"
         while self._tasks:
             self.strike()

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.support.closing import close_listener
 from tests.support.http1 import Address
 
 #: Of each connection and direction.
@@ -90,5 +91,5 @@ async def tapped(hub: Address) -> AsyncIterator[Tap]:
     try:
         yield tap
     finally:
-        server.close()
+        await close_listener(server)
         await tap.close()

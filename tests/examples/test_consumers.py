@@ -12,6 +12,7 @@ from typing import Self
 import pytest
 from tests.docs.shell import DOCS, blocks
 from tests.faults.consumers import CHANNEL, DATABASE, FILE, NODE, Consumer, Way
+from tests.support.closing import close_listener
 from tests.support.http1 import Address
 from tests.support.node import node_missing
 from tests.support.proxy import Proxy
@@ -161,7 +162,7 @@ class Halves:
         return self
 
     async def __aexit__(self, *reason: object) -> None:
-        self._server.close()
+        await close_listener(self._server)
         await self._server.wait_closed()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from tests.support.closing import close_listener
 from tests.support.http1 import Address
 
 _PIECE_BYTES = 64 * 1024
@@ -78,7 +79,7 @@ class Balancer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
-        self._server.close()
+        await close_listener(self._server)
         for task in list(self._joined):
             task.cancel()
         await asyncio.gather(*self._joined, return_exceptions=True)

@@ -12,6 +12,7 @@ import struct
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from tests.support.closing import close_listener
 from tests.support.kafka_broker import Broker
 
 from fast_sse.model.message import CONTROL_PREFIX
@@ -122,7 +123,7 @@ class KafkaProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
-        self._server.close()
+        await close_listener(self._server)
         for task in self._joined:
             task.cancel()
         ends = await asyncio.gather(*self._joined, return_exceptions=True)

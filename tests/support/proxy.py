@@ -17,6 +17,7 @@ import socket
 from types import TracebackType
 from typing import Self
 
+from tests.support.closing import close_listener
 from tests.support.http1 import Address
 
 
@@ -183,7 +184,7 @@ class Proxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
-        self._server.close()
+        await close_listener(self._server)
         self.mode = "pass"
         for _ in range(5):  # clients that reconnect may be accepted, or half connected, right now
             self.cut()
