@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from tests.clients.answers import Answer, Answers, Cut
 from tests.clients.relay import Relay
-from tests.support.closing import close_listener
+from tests.support.closing import served
 
 pytestmark = pytest.mark.wire
 
@@ -61,24 +61,15 @@ def test_an_answer_without_a_cut_is_not_touched(step: int) -> None:
 @pytest_asyncio.fixture
 async def relay() -> AsyncIterator[Relay]:
     """A relay before a server that says one block and then nothing."""
-    answering: set[asyncio.Task[None] | None] = set()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answering.add(asyncio.current_task())
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(HEAD + chunk(FIRST))
-            await reader.read()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return  # the relay was struck
-        finally:
-            writer.transport.abort()
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HEAD + chunk(FIRST))
+        await reader.read()
+        writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with Relay(server.sockets[0].getsockname()[:2]) as relay:
+    async with served(answer) as address, Relay(address) as relay:
         yield relay
-    await close_listener(server)
-    await asyncio.gather(*(task for task in answering if task is not None))
 
 
 async def _ask(relay: Relay, request: bytes = REQUEST) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

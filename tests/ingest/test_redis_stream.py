@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.ingest.conftest import LIMITS, Facts, FailingStore, Make, Queue, desk_of, make_hub, package, until
+from tests.support.closing import served
 from tests.support.proxy import Proxy
 from tests.support.redis_server import RedisServer, need_redis
 from tests.support.server import ROOT
@@ -445,8 +446,8 @@ async def test_what_was_sent_is_not_repeated(hub: Hub, facts: Facts) -> None:
         writer.close()
         ended.append(writer)
 
-    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-        url = f"redis://u:hunter2hunter2@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with served(refuse) as (_, port):
+        url = f"redis://u:hunter2hunter2@127.0.0.1:{port}"
         source = RedisStream(url, "q", "fast-sse", "node-1", hub, facts)
         source.start()
         await until(lambda: facts.of(IngestFailed))

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from tests.support.balancer import Balancer
+from tests.support.closing import served
 from tests.support.http1 import Address
 from tests.support.server import stable_port
 
@@ -24,10 +25,8 @@ async def node(name: bytes) -> AsyncIterator[Address]:
             writer.write(data)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[:2]
-    server.close()
-    await server.wait_closed()
+    async with served(serve) as address:
+        yield address
 
 
 async def said(address: Address, word: bytes = b"") -> bytes:

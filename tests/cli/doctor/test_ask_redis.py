@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from tests.support.closing import served
 from tests.support.redis_server import RedisServer, need_redis
 
 from fast_sse.cli.doctor.ask_redis import ask_redis
@@ -82,8 +83,7 @@ async def test_another_protocol_is_one_sentence() -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
 
-    async with await asyncio.start_server(web, "127.0.0.1", 0) as listener:
-        port = listener.sockets[0].getsockname()[1]
+    async with served(web) as (_, port):
         with pytest.raises(UnavailableError, match="the server there is not Redis"):
             await asyncio.to_thread(ask_redis, target(f"redis://127.0.0.1:{port}"), PROBE)
 
@@ -97,8 +97,8 @@ async def test_the_servers_text_is_not_repeated() -> None:
         writer.write(b"-ERR unknown command 'AUTH', with args beginning with: 'hub' 's3cret-word' \r\n")
         writer.close()
 
-    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as listener:
-        place = target(f"redis://hub:s3cret-word@127.0.0.1:{listener.sockets[0].getsockname()[1]}")
+    async with served(refuse) as (_, port):
+        place = target(f"redis://hub:s3cret-word@127.0.0.1:{port}")
         with pytest.raises(ConfigError) as refused:
             await asyncio.to_thread(ask_redis, place, PROBE)
     assert "s3cret-word" not in str(refused.value)

@@ -13,6 +13,7 @@ from tests.contract.asserting import put
 from tests.contract.backends import draft
 from tests.contract.letters.node import begun, every_letter, poison
 from tests.store.redis.conftest import OpenRedis
+from tests.support.closing import served
 from tests.support.redis_server import RedisServer, hub_user, need_redis
 
 from fast_sse.model.errors import ConfigError, NotStoredError, UnavailableError
@@ -129,8 +130,7 @@ async def test_the_servers_text_is_not_repeated(
         writer.close()
         ended.set()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with served(serve) as (_, port):
         link = Link(target(f"redis://hub:s3cret-word@127.0.0.1:{port}"), "test", connect_s=30, answer_s=30)
         with pytest.raises(kind) as caught:
             await link.open()

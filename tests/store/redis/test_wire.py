@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from hiredis import ReplyError
+from tests.support.closing import Serve, served
 from tests.support.redis_server import RedisServer
 
 from fast_sse.store.redis.errors import LostError, TurnedAwayError
@@ -17,21 +18,17 @@ from fast_sse.store.redis.wire import Wire, connect, pack
 
 pytestmark = pytest.mark.wire
 
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
 
 @asynccontextmanager
 async def serving(serve: Serve, answer_s: float = 30) -> AsyncIterator[Wire]:
     """A connection to a server that behaves as the test says."""
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()
-    wire = await connect(Target(host, port, 0), connect_s=30, answer_s=answer_s)
-    try:
-        yield wire
-    finally:
-        wire.abort()
-        await wire.lost
-        server.close()
+    async with served(serve) as address:
+        wire = await connect(Target(*address, 0), connect_s=30, answer_s=answer_s)
+        try:
+            yield wire
+        finally:
+            wire.abort()
+            await wire.lost
 
 
 async def test_replies_come_in_the_order_of_the_commands(redis_server: RedisServer) -> None:
@@ -167,9 +164,8 @@ async def test_a_replica_is_left_unless_it_is_asked_itself(leave: bool) -> None:
         await go_on.wait()
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        place = Target("127.0.0.1", server.sockets[0].getsockname()[1], 0)
-        wire = await connect(place, connect_s=30, answer_s=30, leave_replica=leave)
+    async with served(serve) as address:
+        wire = await connect(Target(*address, 0), connect_s=30, answer_s=30, leave_replica=leave)
         assert isinstance(await wire.ask("SET", "k", "v"), ReplyError)
         assert wire.open != leave
         go_on.set()
