@@ -27,9 +27,9 @@ BACK_S = 12.0
 #: Seconds until what the hub sent has reached the user.
 SOON_S = 10.0
 #: Seconds that a client which does not say that it is open is given to read what it was sent.
-SETTLE_S = 1.0
+SETTLE_S = 3.0
 #: Seconds from there until its user has been told of the first block, where it tells of it.
-SHORT_S = 0.2
+SHORT_S = 0.5
 
 
 class Actor:

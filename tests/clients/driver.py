@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 #: Seconds that a driver has to end in once its input has; then it is killed.
-END_S = 5.0
+END_S = 20.0
 
 
 class Told(NamedTuple):
