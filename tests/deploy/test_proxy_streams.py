@@ -68,7 +68,7 @@ async def test_events_arrive_one_by_one(quiet: Pairing, channel: Pair, listen: L
             await publisher.publish(channel)
             await client.until(lambda: len(client.events) > number, SOON_S)  # noqa: B023
             took.append(loop.time() - began)
-    assert sum(one >= HELD_S for one in took) < TURNS // 2, took
+    assert sum(one >= HELD_S for one in took) <= TURNS // 10, took
     assert client.payloads == [message.payload for message in publisher.history]
     assert client.heartbeats == 0
 
