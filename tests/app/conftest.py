@@ -144,7 +144,7 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def store() -> StubbornStore:
-    """What every node of the test stands on."""
+    """What the first node of the test stands on; each other one has a store of its own."""
     return StubbornStore()
 
 
@@ -157,7 +157,8 @@ async def start(store: StubbornStore, monkeypatch: pytest.MonkeyPatch) -> AsyncI
 
     def run(*, demo: bool = False, missed: bool = False, **flags: Any) -> Running:
         settings = {"port": 0, "admin_port": 0, "store": "memory", "drain_s": 0.05, **flags}
-        running.append(Running(load(None, settings), store, demo=demo, missed=missed))
+        own = StubbornStore() if running else store
+        running.append(Running(load(None, settings), own, demo=demo, missed=missed))
         return running[-1]
 
     yield run

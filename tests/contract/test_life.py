@@ -52,6 +52,14 @@ async def test_every_call_before_open_raises(place: Place, name: str) -> None:
     await store.close()
 
 
+async def test_a_store_is_opened_once(store: Store) -> None:
+    """One object is one life: neither while it is open nor once it was closed does another one begin."""
+    for _ in range(2):
+        with pytest.raises(StoreClosedError):
+            await store.open()
+        await store.close()
+
+
 async def test_close_is_idempotent(store: Store) -> None:
     """Closing twice is closing once."""
     await store.close()

@@ -165,6 +165,7 @@ class Store(ABC):
         Raises:
             ConfigError: it can never work as configured (unwritable directory, newer schema, second process).
             UnavailableError: it may work later (backend down); the caller retries with back-off.
+            StoreClosedError: it is open already, or was closed.
         """
 
     @abstractmethod

@@ -74,6 +74,7 @@ class MemoryStore(Store):
         self._fresh: list[Record] = []
         #: That of `open`, None while closed: asking for the running one is a system call (getpid) in CPython 3.11.
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
         self._keys_cut = 0
 
     @property
@@ -91,13 +92,15 @@ class MemoryStore(Store):
         return self._pace.read().time_ms
 
     async def open(self) -> None:
-        """Nothing to make ready: the log is already here."""
+        """Nothing to make ready but the dead letters: the log is already here."""
+        if self._closed or self._loop is not None:
+            raise StoreClosedError("the store is open already, or was closed")
         self._loop = asyncio.get_running_loop()
         self._letters.open()
 
     async def close(self) -> None:
         """End the followers; what was appended goes with the object."""
-        self._loop = None
+        self._closed, self._loop = True, None
         self._letters.close()
         self._hand_on()
         self._relay.close()
