@@ -67,7 +67,7 @@ def environment(settings: dict[str, str], password: str) -> dict[str, str]:
         "FAST_SSE_KAFKA__BOOTSTRAP_SERVERS": options.pop("bootstrap.servers"),
         "FAST_SSE_KAFKA__OPTIONS": json.dumps(options),
         "FAST_SSE_KAFKA__TOPIC": topic_name(),
-        "FAST_SSE_LIMITS__APPEND_S": "3",
+        "FAST_SSE_LIMITS__APPEND_S": "10",
     }
 
 
@@ -91,7 +91,7 @@ def test_a_certificate_of_nobody_we_know_is_named(client_settings: dict[str, str
     unknown = {**client_settings, "ssl.ca.location": "probe"}
     place = unknown["bootstrap.servers"]
     options = {name: value for name, value in unknown.items() if name != "bootstrap.servers"}
-    topic = Topic(KafkaSettings(bootstrap_servers=place, options=options, deadline_s=2.0), Retention())
+    topic = Topic(KafkaSettings(bootstrap_servers=place, options=options, deadline_s=10.0), Retention())
     with pytest.raises(UnavailableError, match="TLS with the broker fails"):
         topic.look()
     topic.close()

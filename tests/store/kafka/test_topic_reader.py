@@ -255,7 +255,7 @@ async def test_a_broker_that_is_down_at_the_start(make_cluster: MakeCluster, tmp
 
 async def test_a_view_that_somebody_holds_is_bounded(cluster: Cluster) -> None:
     """A stranger's open transaction ends in refusals before it fills the disk, and is forgotten once it has ended."""
-    store = await cluster.open(deadline_s=2.0)
+    store = await cluster.open(deadline_s=6.0)
     assert store._reader is not None
     wal = store._reader.wal
     wal._bytes_max = 1 << 20
