@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.contract.asserting import everything, put
 from tests.contract.backends import draft
 from tests.support.kafka_broker import Broker, need_kafka, sasl_broker, topic_name
 
-from fast_sse.cli.doctor.ask_kafka import ask_kafka
+from fast_sse.cli.doctor.ask_kafka import TopicFacts, ask_kafka
 from fast_sse.cli.doctor.check_kafka import rights
 from fast_sse.model.errors import ConfigError, UnavailableError
 from fast_sse.store.base import Retention
@@ -24,6 +25,14 @@ from fast_sse.store.kafka.store import KafkaStore
 def settings(bootstrap_servers: str, topic: str, **options: str) -> KafkaSettings:
     """Of a hub on this topic."""
     return KafkaSettings(bootstrap_servers=bootstrap_servers, topic=topic, options=options)
+
+
+def told(wanted: KafkaSettings, *allowed: str) -> TopicFacts:
+    """What is said of the topic, once these rights are: a broker learns of a topic and of a right after the controller's answer."""
+    until_s = time.monotonic() + 20
+    while (found := ask_kafka(wanted).topic) is None or not {*allowed} <= (found.rights or frozenset()):
+        assert time.monotonic() < until_s, f"the broker never knew of the topic and {allowed}: {found}"
+    return found
 
 
 AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
@@ -50,8 +59,7 @@ def test_a_topic_is_described(kafka_broker: Broker) -> None:
     name = topic_name()
     admin = AdminClient({"bootstrap.servers": kafka_broker.bootstrap})
     admin.create_topics([NewTopic(name, 1, config={"retention.ms": "5000"})])[name].result(10)
-    topic = ask_kafka(settings(kafka_broker.bootstrap, name)).topic
-    assert topic is not None
+    topic = told(settings(kafka_broker.bootstrap, name), "READ", "WRITE")
     assert (topic.partitions, topic.replicas, topic.in_sync, topic.leader, topic.messages) == (
         1,
         1,
@@ -79,11 +87,10 @@ def test_rights_are_those_of_our_user(tmp_path: Path) -> None:
         admin.create_topics([NewTopic(name, 1)])[name].result(10)
         assert ask_kafka(settings(bootstrap, name, **options)).topic is None
         _allow(admin, name, "READ")
-        facts = ask_kafka(settings(bootstrap, name, **options))
-        assert facts.protocol == "sasl_plaintext"
-        assert facts.topic is not None
-        assert facts.topic.rights == frozenset({"READ", "DESCRIBE"})
-        assert facts.topic.settings is None
+        topic = told(settings(bootstrap, name, **options), "READ")
+        assert ask_kafka(settings(bootstrap, name, **options)).protocol == "sasl_plaintext"
+        assert topic.rights == frozenset({"READ", "DESCRIBE"})
+        assert topic.settings is None
         with pytest.raises(ConfigError, match=r"^kafka\.options: .*sasl\.password") as refused:
             ask_kafka(settings(bootstrap, name, **{**options, "sasl.password": "wr0ng-word"}))
     assert "wr0ng-word" not in str(refused.value)
@@ -103,9 +110,7 @@ async def test_the_rights_of_the_list_are_enough(tmp_path: Path) -> None:
         made = topic_config(wanted, Retention(), broker_time=True)
         await asyncio.wrap_future(admin.create_topics([NewTopic(wanted.topic, 1, config=made)])[wanted.topic])
         await asyncio.to_thread(_allow, admin, wanted.topic, *RIGHTS)
-        found = await asyncio.to_thread(ask_kafka, wanted)
-        assert found.topic is not None
-        assert rights(found.topic).level == "green"
+        assert rights(await asyncio.to_thread(told, wanted, *RIGHTS)).level == "green"
         store = KafkaStore(wanted, tmp_path)
         await store.open()
         assert len(await put(store, draft(), draft(keys=("k",)))) == 2

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from tests.cli.doctor.test_ask_kafka import told
 from tests.support.kafka_broker import Broker, topic_name
 
 from fast_sse.cli.doctor.ask_kafka import ClusterFacts, TopicFacts, ask_kafka
@@ -41,6 +42,7 @@ def asked(
     settings = {**SAFE, **{key.replace("_", "."): value for key, value in config.items()}}
     admin.create_topics([NewTopic(name, partitions, config=settings)])[name].result(10)
     wanted = msgspec.structs.replace(wanted, bootstrap_servers=broker.bootstrap, topic=name)
+    told(wanted)
     return {finding.name: finding for finding in judged(ask_kafka(wanted), wanted, KEPT)}
 
 
